@@ -1,0 +1,229 @@
+"""Scan: a 3-D image that never travels without its geometry, and how it is read and written.
+
+Array order, everywhere in this library: axes I, J, K as in NIfTI, world coordinates RAS in millimetres.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+
+NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), MGZ (.mgz), or a folder with one DICOM series"
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Scan:
+    """A 3-D image with its geometry.
+
+    Attributes:
+        array: finite values, axes I, J, K; float32 where that holds the stored values exactly, float64 otherwise.
+        affine: 4x4, voxel indices to RAS millimetres; may be oblique, flipped, anisotropic, sheared.
+        name: file name without its suffix, for reports.
+        original: the array before values that are not finite were filled, or None when all were finite.
+        warnings: what the user should know about this scan, one sentence each.
+    """
+
+    array: np.ndarray
+    affine: np.ndarray
+    name: str = "scan"
+    original: np.ndarray | None = None
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along I, J, K."""
+        return self.array.shape
+
+    @cached_property
+    def spacing(self) -> np.ndarray:
+        """Millimetres between voxel centres along I, J, K."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @cached_property
+    def axes_to_ras(self) -> tuple[tuple[int, int, int], np.ndarray]:
+        """For right, anterior, superior: the scan axis nearest to it, and +1 or -1 for its direction."""
+        import nibabel
+
+        orientation = nibabel.orientations.io_orientation(self.affine)
+        axis = tuple(int(np.flatnonzero(orientation[:, 0] == p)[0]) for p in range(3))
+        return axis, np.array([orientation[s, 1] for s in axis])
+
+    @cached_property
+    def bounds_ras(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest RAS coordinate of any voxel centre."""
+        ends = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
+        world = self.ras_from_ijk(ends)
+        return world.min(axis=0), world.max(axis=0)
+
+    def ras_from_ijk(self, ijk: np.ndarray) -> np.ndarray:
+        """World coordinates (..., 3) of voxel indices (..., 3)."""
+        return np.asarray(ijk, float) @ self.affine[:3, :3].T + self.affine[:3, 3]
+
+    def ijk_from_ras(self, ras: np.ndarray) -> np.ndarray:
+        """Fractional voxel indices (..., 3) of world coordinates (..., 3)."""
+        inverse = np.linalg.inv(self.affine)
+        return np.asarray(ras, float) @ inverse[:3, :3].T + inverse[:3, 3]
+
+
+def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan:
+    """A scan from an array (axes I, J, K) and its 4x4 IJK-to-RAS matrix, checked.
+
+    Raises:
+        InputError: not 3-D, fewer than three slices, nothing finite in it, constant, or without a usable geometry.
+    """
+    array = np.asarray(array)
+    affine = np.array(affine, dtype=np.float64)
+    notes = []
+    if array.dtype.fields or np.iscomplexobj(array):
+        raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
+    if min(array.shape) < 3:
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"'{name}' has only {min(array.shape)} slice(s) along one axis ({shape}): a 3-D scan needs at least 3.")
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source.")
+    if array.dtype == bool or array.dtype == np.float16:
+        array = array.astype(np.float32)
+    single = array.astype(np.float32)
+    array = single if np.array_equal(single, array, equal_nan=array.dtype.kind == "f") else array.astype(np.float64)
+    finite = np.isfinite(array)
+    original = None
+    if not finite.all():
+        if not finite.any():
+            raise InputError(f"'{name}' holds no finite value at all: export it again from its source.")
+        original = array
+        notes.append(f"{(~finite).mean():.1%} of the scan's voxels are NaN or infinite; they were treated as background.")
+        array = np.where(finite, array, array[finite].min())
+    if array.min() == array.max():
+        raise InputError(f"'{name}' is empty: all its voxels have the value {array.flat[0]:g}; choose another scan.")
+    if array.min() < -0.05 * np.abs(array.max()):
+        notes.append("The scan has negative values; they are used as they are.")
+    scan = Scan(array, affine, name, original)
+    extent = scan.spacing * np.array(scan.shape)
+    if scan.spacing.min() < 0.2 or scan.spacing.max() > 10 or extent.max() > 450 or np.sort(extent)[1] < 80:
+        notes.append(
+            f"The voxel spacing of {' x '.join(f'{s:.3g}' for s in scan.spacing)} mm looks wrong for a brain MRI "
+            f"(extent {' x '.join(f'{e:.0f}' for e in extent)} mm); every millimetre here depends on it."
+        )
+    elif scan.spacing.max() > 4:
+        notes.append(f"The slices are thick ({scan.spacing.max():.1f} mm); fine detail across slices is not rebuilt.")
+    return Scan(array, affine, name, original, tuple(notes))
+
+
+def read_scan(path: str | Path) -> Scan:
+    """Read a scan from a file or from a folder with one DICOM series.
+
+    Raises:
+        InputError: the file is missing, damaged, not an image, or not a usable 3-D scan.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"There is no file or folder '{path}': check the path.")
+    if path.is_dir():
+        array, affine = _read_dicom(path)
+    elif path.name.lower().endswith(NIBABEL_SUFFIXES):
+        array, affine = _read_nibabel(path)
+    elif path.name.lower().endswith(ITK_SUFFIXES):
+        array, affine = _read_itk(str(path), path.name)
+    else:
+        raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
+    return make_scan(array, affine, name_of(path))
+
+
+def name_of(path: str | Path) -> str:
+    """File name without the suffixes of image files."""
+    name = Path(path).name
+    for suffix in sorted(NIBABEL_SUFFIXES + ITK_SUFFIXES, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling."""
+    import nibabel
+
+    image = nibabel.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    nibabel.save(image, str(path))
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, or of a folder's files in the order of their names."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        with open(file, "rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    import nibabel
+
+    try:
+        image = nibabel.load(str(path))
+        if len(image.shape) > 4 or (len(image.shape) == 4 and image.shape[3] > 1):
+            # refused before the data are read
+            raise InputError(
+                f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one volume of it."
+            )
+        stored = np.asanyarray(image.dataobj)
+    except InputError:
+        raise
+    except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
+        raise _unreadable(path.name, error) from error
+    return stored, image.affine
+
+
+def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK
+
+    try:
+        image = SimpleITK.ReadImage(source)
+    except RuntimeError as error:
+        raise _unreadable(name, error) from error
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+    if image.GetDimension() != 3:
+        raise InputError(f"'{name}' has {image.GetDimension()} dimensions, not 3: choose one volume of it.")
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
+
+
+def _read_dicom(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK
+
+    reader = SimpleITK.ImageSeriesReader()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        series = reader.GetGDCMSeriesIDs(str(folder))
+    if not series:
+        raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
+    if len(series) > 1:
+        raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
+    return _read_itk(reader.GetGDCMSeriesFileNames(str(folder), series[0]), folder.name)
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    detail = str(error).strip().splitlines()[-1][:160] if str(error).strip() else type(error).__name__
+    return InputError(f"'{name}' cannot be read as an image; it is damaged, cut off or of another kind ({detail}): export or copy it again.")
