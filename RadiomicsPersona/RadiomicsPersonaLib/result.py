@@ -1,0 +1,105 @@
+"""Result: what an analysis found, one object for files, nodes and reports alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .box import Box
+from .hole import Hole
+from .midplane import Midplane
+from .scan import Scan
+from .tissue import Tissue
+
+RESEARCH_USE = "Research use only, not a medical device."
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The healthy persona of one hole, on the scan's own grid.
+
+    Attributes:
+        hole: the rebuilt voxels, its region widened by a few voxels of context.
+        values: float64 over the hole's region, axes I, J, K, in scan intensities; equal to the scan outside the mask.
+        spacing: millimetres of the grid it was rebuilt on.
+        warnings: what the user should know, one sentence each.
+    """
+
+    hole: Hole
+    values: np.ndarray
+    spacing: float
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """A healthy box of the same scan, rebuilt and compared like the user's.
+
+    Attributes:
+        box: where it is; its name is "mirror" or "control 1", "control 2", ...
+        metrics: the same keys as the user's box.
+        mismatch: distance of its tissue make-up from the user's box, 0 (equal) to 1.
+    """
+
+    box: Box
+    metrics: dict[str, float]
+    mismatch: float
+
+
+@dataclass(frozen=True, eq=False)
+class BoxResult:
+    """Everything about one of the user's boxes.
+
+    Attributes:
+        box: the box.
+        reconstruction: its healthy persona.
+        metrics: comparison of scan and reconstruction inside the box (see `comparison`).
+        controls: the healthy boxes it was held against.
+        p: (1 + number of controls at least as extreme) / (n + 1), or None without controls.
+        percentile: share of controls less extreme than the box, in percent, or None.
+        label: 0 healthy, 1 pathological, None undetermined.
+        reason: the verdict in one sentence.
+        warnings: what the user should know about this box, one sentence each.
+    """
+
+    box: Box
+    reconstruction: Reconstruction
+    metrics: dict[str, float]
+    controls: tuple[Control, ...]
+    p: float | None
+    percentile: float | None
+    label: int | None
+    reason: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The label as a word."""
+        return {0: "healthy", 1: "pathological", None: "undetermined"}[self.label]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """One scan with all of its boxes.
+
+    Attributes:
+        scan, tissue, midplane: the scan and what was estimated from it outside the boxes.
+        boxes: one result per box, in the user's order.
+        reconstruction: the scan with every box replaced by its healthy persona; axes I, J, K, the scan's dtype;
+            bit for bit the scan outside the boxes.
+        difference: scan minus reconstruction, float32, scan intensities; 0 outside the boxes.
+        decision: name of the score the verdict rests on ("p" or a metric's key), its threshold, and the score behind p.
+        provenance: versions, model, preprocessing, seed, hashes: enough to make the numbers again.
+        warnings: what concerns the whole scan, one sentence each.
+    """
+
+    scan: Scan
+    tissue: Tissue
+    midplane: Midplane
+    boxes: tuple[BoxResult, ...]
+    reconstruction: np.ndarray
+    difference: np.ndarray
+    decision: dict[str, object]
+    provenance: dict[str, object]
+    warnings: tuple[str, ...] = field(default_factory=tuple)
