@@ -78,8 +78,8 @@ class Tissue:
         return np.where(inside, labels[i, j, k].reshape(inside.shape), 0)
 
 
-def estimate_tissue(scan: Scan, holes: list[Hole] = ()) -> Tissue:
-    """Find the brain and its intensities, looking at nothing inside the holes.
+def estimate_tissue(scan: Scan, hidden: Hole | None = None) -> Tissue:
+    """Find the brain and its intensities, looking at nothing inside `hidden`.
 
     The brain is the largest piece of the head's tissue that survives an erosion, grown back: it works on whole heads,
     where dark bone parts brain from scalp, and on brain-extracted scans alike, in any contrast with dark bone.
@@ -91,8 +91,8 @@ def estimate_tissue(scan: Scan, holes: list[Hole] = ()) -> Tissue:
     spacing = max(OVERVIEW_SPACING, float(extent.max()) / OVERVIEW_SIZE)
     middle = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)
     grid = patch_grid(scan, middle, spacing, OVERVIEW_SIZE)
-    background = _background(scan)
-    values, share = grid.from_scan(scan.array, _union(holes, scan.shape), outside=background)
+    background = _background(scan, hidden)
+    values, share = grid.from_scan(scan.array, hidden, outside=background)
     known = share >= 0.5
     if not known.all():
         values = _fill_by_diffusion(values, known)
@@ -109,22 +109,17 @@ def estimate_tissue(scan: Scan, holes: list[Hole] = ()) -> Tissue:
     return Tissue(grid, values, known, brain, _three_classes(sample), IntensityScale(float(median), float(deviation)), background)
 
 
-def _background(scan: Scan) -> float:
-    stride = tuple(slice(None, None, max(1, n // 64)) for n in scan.shape)
-    return float(np.percentile(scan.array[stride], 1))
-
-
-def _union(holes: list[Hole], shape) -> Hole | None:
-    if not holes:
-        return None
-    if len(holes) == 1:
-        return holes[0]
-    start = np.min([hole.start for hole in holes], axis=0)
-    stop = np.max([hole.stop for hole in holes], axis=0)
-    mask = np.zeros(tuple(stop - start), bool)
-    for hole in holes:
-        mask[tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(hole.start, hole.stop, start))] |= hole.mask
-    return Hole(start, mask)
+def _background(scan: Scan, hidden: Hole | None) -> float:
+    stride = np.maximum(1, np.array(scan.shape) // 64)
+    sample = scan.array[tuple(slice(None, None, step) for step in stride)]
+    if hidden is not None:
+        first = -(-hidden.start // stride) * stride
+        inner = hidden.mask[tuple(slice(int(f - a), None, int(s)) for f, a, s in zip(first, hidden.start, stride))]
+        visible = np.ones(sample.shape, bool)
+        at = first // stride
+        visible[tuple(slice(int(a), int(a + n)) for a, n in zip(at, inner.shape))] = ~inner
+        sample = sample[visible]
+    return float(np.percentile(sample, 1))
 
 
 def _fill_by_diffusion(values: np.ndarray, known: np.ndarray) -> np.ndarray:

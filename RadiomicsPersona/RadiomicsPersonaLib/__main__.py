@@ -1,0 +1,7 @@
+"""`python -m RadiomicsPersonaLib` is the command line `radiomics-persona`."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

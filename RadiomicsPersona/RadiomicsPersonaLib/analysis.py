@@ -1,0 +1,244 @@
+"""Analysis: the straight line from a scan and its boxes to verdicts."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from . import __version__, fills
+from .box import Box
+from .comparison import CONTEXT, compare
+from .control import lattice_of, place_controls
+from .errors import InputError
+from .hole import Hole, hole_of_box, hole_of_mask
+from .model import Model, NetworkModel
+from .preparation import PreparedScan, prepare
+from .reconstruction import REGION_MARGIN, compose, rebuild
+from .result import Analysis, BoxResult, Control, Reconstruction
+from .scan import Scan
+from .verdict import SCORE, Decision, judge
+
+assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
+
+Progress = Callable[[int, int, str], None]
+
+
+def analyze(
+    scan: Scan,
+    boxes: list[Box],
+    model: Model,
+    controls: int = 32,
+    decision: Decision | None = None,
+    seed: int = 0,
+    exclude: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
+    """Rebuild, compare and judge every box.
+
+    Args:
+        scan: the scan.
+        boxes: the user's boxes; none of them, nor the excluded voxels, is looked at while any other is rebuilt.
+        model: what rebuilds.
+        controls: number of healthy boxes per box.
+        decision: what the label rests on; p <= 0.05 by default.
+        seed: of the controls' places.
+        exclude: boolean array of the scan's shape with known pathology, or None.
+        progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+    Raises:
+        InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
+    """
+    decision = decision or Decision()
+    if not boxes:
+        raise InputError("There is no box: give at least one.")
+    if not 0 <= controls <= 1000:
+        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+    holes = [hole_of_box(scan, box) for box in boxes]
+    suspects = list(holes)
+    if exclude is not None and exclude.any():
+        suspects.append(hole_of_mask(exclude))
+    prepared = prepare(scan, suspects)
+    for box, hole in zip(boxes, holes):
+        _refuse_air(prepared, box, hole)
+    intensity_range = _intensity_range(prepared)
+    line = _Line(prepared, model, intensity_range, progress, len(boxes) * (1 + controls))
+    results = tuple(
+        line.result_of(box, hole, controls, decision, seed + number) for number, (box, hole) in enumerate(zip(boxes, holes))
+    )
+    rebuilt = compose(prepared, [result.reconstruction for result in results])
+    difference = np.zeros(scan.shape, np.float32)
+    for result in results:
+        region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
+        difference[region][mask] = (scan.array[region] - rebuilt[region])[mask]
+    return Analysis(
+        scan=scan,
+        tissue=prepared.tissue,
+        midplane=prepared.midplane,
+        boxes=results,
+        reconstruction=rebuilt,
+        difference=difference,
+        decision={"rule": decision.rule, "threshold": decision.threshold, "score": SCORE},
+        provenance=_provenance(prepared, model, intensity_range, controls, seed),
+        warnings=scan.warnings + _scan_warnings(prepared),
+    )
+
+
+class _Line:
+    """What the boxes of one scan share while they go down the line."""
+
+    def __init__(self, prepared: PreparedScan, model: Model, intensity_range, progress: Progress | None, total: int):
+        self.prepared, self.model, self.intensity_range = prepared, model, intensity_range
+        self.progress, self.total, self.done = progress, total, 0
+
+    def result_of(self, box: Box, hole: Hole, count: int, decision: Decision, seed: int) -> BoxResult:
+        prepared = self.prepared
+        use_mirror = _mirror_is_free(prepared, box)
+        reconstruction = self._rebuild([hole], use_mirror, box.name)[0]
+        metrics = self._compare(reconstruction)
+        placed = place_controls(prepared, box, reconstruction, count, seed)
+        rebuilt = self._rebuild([c.hole for c in placed], use_mirror, f"controls of {box.name}")
+        with ThreadPoolExecutor() as pool:
+            compared = list(pool.map(self._compare, rebuilt))
+        self._advance(count - len(placed), box.name)
+        matched = tuple(Control(c.box, m, c.mismatch) for c, m in zip(placed, compared))
+        brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
+        unlike = self._why_unlike_known(rebuilt, compared)
+        verdict = judge(metrics, compared, decision, brain_share, unlike)
+        notes = reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror)
+        return BoxResult(
+            box, reconstruction, metrics, matched, verdict.p, verdict.percentile, verdict.label, verdict.reason, notes
+        )
+
+    def _rebuild(self, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
+        before = self.done
+
+        def step(done: int, _: int) -> None:
+            self._advance(before + done - self.done, what)
+
+        return rebuild(self.prepared, holes, self.model, use_mirror, step)
+
+    def _advance(self, steps: int, what: str) -> None:
+        self.done += steps
+        if self.progress:
+            self.progress(self.done, self.total, what)
+
+    def _compare(self, reconstruction: Reconstruction) -> dict[str, float]:
+        scan = self.prepared.scan
+        hole = reconstruction.hole
+        return compare(
+            scan.array[hole.region],
+            reconstruction.values,
+            hole.mask,
+            scan.spacing,
+            self.prepared.tissue.scale,
+            self.intensity_range,
+            scan.axes_to_ras[0][0],
+        )
+
+    def _why_unlike_known(self, rebuilt: list[Reconstruction], compared: list[dict[str, float]]) -> str | None:
+        """Whether the network does no better on this scan's healthy boxes than it should.
+
+        Its squared error over that of the rim's mean is the same in every box size and needs no reference but the
+        scan itself; the card says up to where that share lies on scans the model knows.
+        """
+        if not isinstance(self.model, NetworkModel) or len(rebuilt) < 5:
+            return None
+        limit = self.model.card["known_range"]["error_over_rim_mean"]
+        scan = self.prepared.scan
+        shares = []
+        for reconstruction, metrics in zip(rebuilt, compared):
+            hole = reconstruction.hole
+            original = scan.array[hole.region].astype(np.float64)
+            flat = fills.rim_mean(original, hole.mask, scan.spacing)
+            shares.append(metrics["mse"] / max(float(np.mean((flat - original)[hole.mask] ** 2)), 1e-12))
+        share = float(np.median(shares))
+        if share <= limit:
+            return None
+        return (
+            f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
+            f"plain fill's, where {limit:.2f} is the most seen on scans it knows; check the contrast, or use --model harmonic"
+        )
+
+    def _warnings(self, box: Box, matched, count: int, brain_share: float, use_mirror: bool) -> tuple[str, ...]:
+        notes = []
+        if brain_share < 0.75:
+            notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
+        if len(matched) < count:
+            notes.append(f"Only {len(matched)} of {count} matched healthy boxes fit into this scan.")
+        if matched and max(c.mismatch for c in matched) > 0.25:
+            notes.append("Some healthy boxes differ from this one in their share of grey, white or fluid.")
+        if not use_mirror:
+            notes.append("The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy boxes.")
+        return tuple(notes)
+
+
+def _mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
+    """False when a quarter of the mirrored box lies in a suspect; its controls then do without as well, to be fair."""
+    if prepared.suspects is None:
+        return True
+    points = lattice_of(box.transformed(prepared.midplane.reflection))
+    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int) - prepared.suspects.start
+    inside = ((index >= 0) & (index < prepared.suspects.mask.shape)).all(axis=1)
+    i, j, k = index[inside].T
+    return float(prepared.suspects.mask[i, j, k].sum()) / len(points) < 0.25
+
+
+def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:
+    """Raise where a box holds neither brain nor any other tissue."""
+    tissue = prepared.tissue
+    if (tissue.classes_at(lattice_of(box)) > 0).any():
+        return
+    values = prepared.scan.array[hole.region][hole.mask]
+    if np.percentile(values, 90) < tissue.background + 0.25 * (tissue.scale.center - tissue.background):
+        raise InputError(f"Box '{box.name}' holds only air: move it onto the brain.")
+
+
+def _intensity_range(prepared: PreparedScan) -> tuple[float, float]:
+    """0.5 and 99.5 percentile of the scan without its suspects, from at most about a million voxels."""
+    scan = prepared.scan
+    step = max(1, round((scan.array.size / 1e6) ** (1 / 3)))
+    sample = scan.array[::step, ::step, ::step]
+    if prepared.suspects is not None:
+        visible = ~prepared.suspects.full_mask(scan.shape)[::step, ::step, ::step]
+        sample = sample[visible]
+    low, high = np.percentile(sample, [0.5, 99.5])
+    return float(low), float(high)
+
+
+def _scan_warnings(prepared: PreparedScan) -> tuple[str, ...]:
+    notes = []
+    volume = prepared.tissue.brain_ml
+    if not 500 <= volume <= 2600:
+        notes.append(f"The tissue found measures {volume:.0f} ml, which is not a brain's volume; check the scan and its spacing.")
+    if prepared.midplane.symmetry < 0.7:
+        notes.append("No clear mid-sagittal plane was found; the mirrored side may be wrong.")
+    return tuple(notes)
+
+
+def _provenance(prepared: PreparedScan, model: Model, intensity_range, controls: int, seed: int) -> dict:
+    scale = prepared.tissue.scale
+    return {
+        "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
+        | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
+        "model": model.provenance(),
+        "preprocessing": {
+            "tissue_scale": {"center": scale.center, "deviation": scale.deviation},
+            "intensity_range": list(intensity_range),
+            "brain_ml": prepared.tissue.brain_ml,
+            "midplane": {
+                "normal": prepared.midplane.normal.tolist(),
+                "offset_mm": prepared.midplane.offset,
+                "symmetry": prepared.midplane.symmetry,
+            },
+        },
+        "controls": controls,
+        "seed": seed,
+    }
+
+
+def _torch_version() -> str:
+    import torch
+
+    return torch.__version__

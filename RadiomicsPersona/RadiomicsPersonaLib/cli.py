@@ -1,0 +1,253 @@
+"""Command line: `radiomics-persona analyze | inpaint | models`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from . import __version__
+from .errors import InputError
+from .result import RESEARCH_USE
+
+EXIT_BAD_INPUT = 2
+EXIT_CANCELLED = 130
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line; `--help` tells the rest."""
+
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when done, 2 with one sentence on standard error when the input cannot be used."""
+    try:
+        options = _parser().parse_args(_join_negative_boxes(sys.argv[1:] if arguments is None else arguments))
+        return options.run(options)
+    except InputError as error:
+        print(f"radiomics-persona: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("radiomics-persona: cancelled; nothing was written.", file=sys.stderr)
+        return EXIT_CANCELLED
+
+
+def _join_negative_boxes(arguments: list[str]) -> list[str]:
+    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option."""
+    joined, rest = [], list(arguments)
+    while rest:
+        word = rest.pop(0)
+        if word in ("--box", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
+            word = f"{word}={rest.pop(0)}"
+        joined.append(word)
+    return joined
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="radiomics-persona",
+        description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|inpaint|models", required=True)
+
+    analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
+    analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
+    analyze.add_argument(
+        "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"
+    )
+    analyze.add_argument("--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated")
+    analyze.add_argument(
+        "--labels", metavar="FILE", help="a label map: a box around each connected part of each label"
+    )
+    analyze.add_argument("--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy")
+    analyze.add_argument("--controls", type=int, default=32, metavar="N", help="healthy boxes per box (default 32)")
+    analyze.add_argument(
+        "--decision", default="p", metavar="p|METRIC", help="what the label rests on: p (default) or a metric's key in results.json"
+    )
+    analyze.add_argument("--threshold", type=float, metavar="T", help="label 1 at p <= T (default 0.05), or at this value of the metric")
+    analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
+    analyze.add_argument("--json", action="store_true", help="print the results as JSON")
+    analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    analyze.set_defaults(run=_analyze)
+
+    inpaint = commands.add_parser("inpaint", help="rebuild the voxels of a mask of any shape")
+    inpaint.add_argument("scan", metavar="SCAN")
+    inpaint.add_argument("--mask", required=True, metavar="MASK", help="image on the scan's grid; voxels other than 0 are rebuilt")
+    inpaint.add_argument("--json", action="store_true", help="print what was done as JSON")
+    inpaint.add_argument("--output", required=True, metavar="OUT.nii.gz")
+    inpaint.set_defaults(run=_inpaint)
+
+    for command in (analyze, inpaint):
+        command.add_argument("--model", default="auto", metavar="M", help="a name of `radiomics-persona models` (default auto)")
+        command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+
+    models = commands.add_parser("models", help="list the models")
+    models.add_argument("--json", action="store_true", help="print the cards as JSON")
+    models.set_defaults(run=_models)
+    return parser
+
+
+def _analyze(options) -> int:
+    from .analysis import analyze
+    from .model import load_model
+    from .output import folder_written_whole
+    from .progress import ProgressBar
+    from .scan import read_scan, sha256_of
+    from .table import results_of
+    from .verdict import Decision
+
+    if options.decision != "p" and options.threshold is None:
+        raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
+    decision = Decision(options.decision, 0.05 if options.threshold is None else options.threshold)
+    if options.seed < 0:
+        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    boxes = _boxes(options)
+    scan = read_scan(options.scan)
+    exclude = _mask_on(scan, options.exclude) if options.exclude else None
+    if options.labels:
+        boxes += _label_boxes(scan, options.labels)
+    with folder_written_whole(options.output) as folder:
+        model = load_model(options.model, options.device)
+        analysis = analyze(
+            scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json)
+        )
+        analysis.provenance["scan_sha256"] = sha256_of(options.scan)
+        analysis.provenance["command"] = _command(options)
+        _write_all(analysis, folder)
+    if options.json:
+        print(json.dumps(results_of(analysis), ensure_ascii=False))
+    else:
+        _print_table(analysis, Path(options.output))
+    return 0
+
+
+def _boxes(options) -> list:
+    from .box import parse_box
+    from .markups import read_boxes
+
+    if not (options.box or options.boxes or options.labels):
+        raise InputError("There is no box: give --box R,A,S,X,Y,Z, --boxes FILE.mrk.json or --labels FILE.")
+    boxes = [parse_box(text, f"box {number}") for number, text in enumerate(options.box, 1)]
+    for file in options.boxes:
+        boxes += read_boxes(file)
+    return boxes
+
+
+def _label_boxes(scan, path: str) -> list:
+    from .markups import boxes_from_label_map
+    from .scan import read_scan
+
+    labels = read_scan(path)
+    return boxes_from_label_map(labels.array, labels.affine)
+
+
+def _mask_on(scan, path: str) -> np.ndarray:
+    """A mask file as a boolean array, refused when it is on another grid than the scan."""
+    from .scan import read_scan
+
+    mask = read_scan(path)
+    if mask.shape != scan.shape or not np.allclose(mask.affine, scan.affine, atol=1e-3):
+        raise InputError(
+            f"The mask '{Path(path).name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels, "
+            f"or another position): resample it onto the scan."
+        )
+    return mask.array != 0
+
+
+def _shape(scan) -> str:
+    return " x ".join(map(str, scan.shape))
+
+
+def _write_all(analysis, folder: Path) -> None:
+    from .markups import write_boxes
+    from .picture import picture_of
+    from .report import write_report
+    from .scan import write_nifti
+    from .scene import write_scene
+    from .table import write_results_csv, write_results_json
+
+    write_results_json(analysis, folder / "results.json")
+    write_results_csv(analysis, folder / "results.csv")
+    write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
+    write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
+    picture_of(analysis).save(folder / "report.png")
+    write_report(analysis, folder / "report.html")
+    write_scene(analysis, folder / "scene.mrb")
+
+
+def _print_table(analysis, folder: Path) -> None:
+    print(f"{'box':<16} {'label':<14} {'p':>6} {'controls':>8} {'deviation':>10} {'SSIM':>6}")
+    for result in analysis.boxes:
+        p = "-" if result.p is None else f"{result.p:.3f}"
+        label = f"{'-' if result.label is None else result.label} {result.word}"
+        print(
+            f"{result.box.name:<16} {label:<14} {p:>6} {len(result.controls):>8} "
+            f"{result.metrics['deviation']:>7.2f} SD {result.metrics['ssim']:>6.2f}"
+        )
+    for result in analysis.boxes:
+        print(f"{result.box.name}: {result.reason}")
+        for warning in result.warnings:
+            print(f"  note: {warning}")
+    for warning in analysis.warnings:
+        print(f"note: {warning}")
+    print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}; Slicer scene: {folder / 'scene.mrb'}")
+    print(RESEARCH_USE)
+
+
+def _command(options) -> str:
+    """What was asked, without paths, so that a result names no folder of the user's."""
+    words = ["radiomics-persona analyze", Path(options.scan).name]
+    words += [f"--box {box}" for box in options.box]
+    words += [f"--boxes {Path(file).name}" for file in options.boxes]
+    words += [f"--labels {Path(options.labels).name}"] if options.labels else []
+    words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
+    words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
+    words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
+    return " ".join(words + [f"--seed {options.seed} --device {options.device}"])
+
+
+def _inpaint(options) -> int:
+    from .inpainting import inpaint
+    from .model import load_model
+    from .output import file_written_whole
+    from .progress import ProgressBar
+    from .scan import read_scan, write_nifti
+
+    if not options.output.endswith((".nii", ".nii.gz")):
+        raise InputError(f"The output '{options.output}' must end in .nii or .nii.gz.")
+    scan = read_scan(options.scan)
+    mask = _mask_on(scan, options.mask)
+    with file_written_whole(options.output) as path:
+        model = load_model(options.model, options.device)
+        rebuilt, warnings = inpaint(scan, mask, model, ProgressBar(quiet=options.json))
+        write_nifti(path, rebuilt, scan.affine)
+    done = {"output": options.output, "voxels": int(mask.sum()), "model": model.provenance(), "warnings": list(warnings)}
+    if options.json:
+        print(json.dumps(done, ensure_ascii=False))
+    else:
+        print(f"Rebuilt {done['voxels']} voxels with {model.name}: {options.output}")
+        for warning in warnings:
+            print(f"note: {warning}")
+    return 0
+
+
+def _models(options) -> int:
+    from .model import CLASSICAL, model_cards, read_card
+
+    cards = [read_card(path) for path in model_cards().values()]
+    if options.json:
+        print(json.dumps({"networks": cards, "classical": CLASSICAL}, ensure_ascii=False))
+        return 0
+    for card in cards:
+        default = ", default" if card.get("default") else ""
+        print(f"{card['name']:<14} network, {card.get('contrasts', '?')}{default}: {card.get('description', '')}")
+    for name, description in CLASSICAL.items():
+        print(f"{name:<14} classical: {description}")
+    return 0

@@ -1,0 +1,165 @@
+"""Comparison: how a box's original differs from its healthy persona, inside the box only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from .tissue import IntensityScale
+
+CONTEXT = 8
+"""Voxels around the box that windowed metrics may look at."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One number of the comparison.
+
+    Attributes:
+        label: name in tables.
+        unit: unit, empty for pure numbers.
+        higher_is_worse: True when a larger value means a larger difference.
+        formula: definition in one line.
+    """
+
+    label: str
+    unit: str
+    higher_is_worse: bool
+    formula: str
+
+
+METRICS: dict[str, Metric] = {
+    "deviation": Metric("Deviation (RMSE)", "tissue SD", True, "sqrt(mean((x - y)^2)) / tissue SD"),
+    "mse": Metric("MSE", "intensity^2", True, "mean((x - y)^2)"),
+    "rmse": Metric("RMSE", "intensity", True, "sqrt(mean((x - y)^2))"),
+    "mae": Metric("MAE", "intensity", True, "mean(|x - y|)"),
+    "psnr": Metric("PSNR", "dB", False, "10 log10(range^2 / MSE), range = 0.5 to 99.5 percentile of the scan outside the boxes"),
+    "ssim": Metric("SSIM (3-D)", "", False, "mean over the box of the 3-D SSIM map, Gaussian sigma 1.5 voxels, data range 1"),
+    "ssim_challenge": Metric("SSIM (challenge)", "", False, "2-D SSIM per sagittal slice of the masked images, mean over the box"),
+    "cosine": Metric("Cosine similarity", "", False, "x.y / (|x| |y|)"),
+    "cosine_centered": Metric("Cosine, mean-centred", "", False, "cosine of x - mean(x) and y - mean(y) (Pearson's r)"),
+    "ncc": Metric("Local cross-correlation", "", False, "mean over the box of the correlation in 9x9x9 windows"),
+    "gradient_error": Metric("Gradient-magnitude error", "tissue SD/mm", True, "mean(||grad x| - |grad y||) / tissue SD"),
+    "histogram_distance": Metric("Histogram distance", "tissue SD", True, "1-Wasserstein distance of the intensities / tissue SD"),
+    "sd_ratio": Metric("Local-SD ratio", "", True, "mean over the box of the local SD of x over that of y (5x5x5 windows)"),
+    "mean_shift": Metric("Mean shift", "tissue SD", True, "(mean(x) - mean(y)) / tissue SD; the sign says brighter or darker"),
+}
+
+
+def compare(
+    original: np.ndarray,
+    rebuilt: np.ndarray,
+    mask: np.ndarray,
+    spacing: np.ndarray,
+    scale: IntensityScale,
+    intensity_range: tuple[float, float],
+    sagittal_axis: int = 0,
+) -> dict[str, float]:
+    """All metrics of `METRICS`, over the voxels of the mask.
+
+    Args:
+        original, rebuilt: (I, J, K) intensities over the box's region with some context; equal outside the mask.
+        mask: boolean, same shape; the scored voxels.
+        spacing: millimetres along I, J, K.
+        scale: the scan's tissue scale.
+        intensity_range: 0.5 and 99.5 percentile of the scan outside the boxes, to map intensities onto [0, 1].
+        sagittal_axis: the array axis that runs left to right.
+    Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge_ssim`; local cross-correlation
+    Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
+    """
+    original = np.asarray(original, np.float64)
+    rebuilt = np.asarray(rebuilt, np.float64)
+    x, y = original[mask], rebuilt[mask]
+    error = x - y
+    mse = float(np.mean(error**2))
+    low, high = intensity_range
+    width = max(high - low, 1e-12)
+    unit_x, unit_y = ((a - low) / width for a in (original, rebuilt))
+    steps = [float(s) for s in spacing]
+    gradients = [_gradient_magnitude(a, steps)[mask] for a in (original, rebuilt)]
+    mean_local, sd_ratio = _local_statistics(unit_x, unit_y, mask)
+    return {
+        "deviation": float(np.sqrt(mse) / scale.deviation),
+        "mse": mse,
+        "rmse": float(np.sqrt(mse)),
+        "mae": float(np.mean(np.abs(error))),
+        "psnr": float(10 * np.log10(width**2 / max(mse, 1e-12 * width**2))),
+        "ssim": float(_ssim_map(unit_x, unit_y, (1.5,) * 3, 1.0)[mask].mean()),
+        "ssim_challenge": challenge_ssim(unit_x, unit_y, mask, sagittal_axis),
+        "cosine": _cosine(x, y),
+        "cosine_centered": _cosine(x - x.mean(), y - y.mean()),
+        "ncc": mean_local,
+        "gradient_error": float(np.mean(np.abs(gradients[0] - gradients[1])) / scale.deviation),
+        "histogram_distance": float(np.mean(np.abs(np.sort(x) - np.sort(y))) / scale.deviation),
+        "sd_ratio": sd_ratio,
+        "mean_shift": float(np.mean(error) / scale.deviation),
+    }
+
+
+def challenge_ssim(unit_x: np.ndarray, unit_y: np.ndarray, mask: np.ndarray, sagittal_axis: int = 0) -> float:
+    """SSIM in the form of the BraTS inpainting challenge.
+
+    Both images times the mask, clipped to [0, 1]; 2-D SSIM on every sagittal slice (Gaussian sigma 1.5, 11x11), the data
+    range being the larger of the two ranges; averaged over the mask. It flatters small boxes: zero matches zero around.
+
+    Args:
+        unit_x, unit_y: images already mapped so that the scan's 0.5 and 99.5 percentiles are 0 and 1.
+    """
+    x, y = (np.where(mask, np.clip(a, 0, 1), 0) for a in (unit_x, unit_y))
+    data_range = max(np.ptp(x), np.ptp(y))
+    if data_range == 0:
+        return 1.0
+    sigma = [1.5, 1.5, 1.5]
+    sigma[sagittal_axis] = 0.0
+    return float(_ssim_map(x, y, sigma, data_range)[mask].mean())
+
+
+def _ssim_map(x: np.ndarray, y: np.ndarray, sigma, data_range: float) -> np.ndarray:
+    """SSIM of every voxel; windows of radius 5 voxels."""
+    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
+    blur = _blur(sigma)
+    mean_x, mean_y = blur(x), blur(y)
+    var_x = blur(x * x) - mean_x**2
+    var_y = blur(y * y) - mean_y**2
+    cov = blur(x * y) - mean_x * mean_y
+    return ((2 * mean_x * mean_y + c1) * (2 * cov + c2)) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
+
+
+def _blur(sigma) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda a: ndimage.gaussian_filter(a.astype(np.float32), sigma, radius=[5 if s else 0 for s in sigma])
+
+
+def _local_statistics(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+    """Mean local correlation in windows of 9 voxels, and mean ratio of local SDs in windows of 5 voxels."""
+    x, y = x.astype(np.float32), y.astype(np.float32)
+
+    def moments(size: int):
+        blur = lambda a: ndimage.uniform_filter(a, size)  # noqa: E731
+        mean_x, mean_y = blur(x), blur(y)
+        return (
+            np.maximum(blur(x * x) - mean_x**2, 0)[mask],
+            np.maximum(blur(y * y) - mean_y**2, 0)[mask],
+            (blur(x * y) - mean_x * mean_y)[mask],
+        )
+
+    floor = 1e-5
+    var_x, var_y, cov = moments(9)
+    correlation = cov / np.sqrt((var_x + floor) * (var_y + floor))
+    var_x, var_y, _ = moments(5)
+    ratio = np.sqrt((var_x + floor) / (var_y + floor))
+    return float(correlation.mean()), float(ratio.mean())
+
+
+def _gradient_magnitude(array: np.ndarray, spacing: list[float]) -> np.ndarray:
+    return np.sqrt(sum(g**2 for g in np.gradient(array, *spacing)))
+
+
+def _cosine(x: np.ndarray, y: np.ndarray) -> float:
+    """Cosine of the angle between two vectors; 1 when both are zero, 0 when one is."""
+    norms = float(np.linalg.norm(x) * np.linalg.norm(y))
+    if norms == 0:
+        return float(not x.any() and not y.any())
+    return float(np.clip(x @ y / norms, -1, 1))

@@ -1,0 +1,129 @@
+"""Control: healthy boxes of the same scan against which a box is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from .box import Box
+from .errors import InputError
+from .hole import Hole, hole_of_box
+from .preparation import PreparedScan
+from .result import Reconstruction
+
+LATTICE = 6
+"""Points per edge at which a box's tissue is looked up."""
+CANDIDATES = 2000
+GREATEST_OVERLAP = 0.4
+"""Share of their volume that two controls may have in common."""
+GREATEST_MISMATCH = 0.35
+"""Largest tissue mismatch at which a box still serves as control."""
+
+
+@dataclass(frozen=True, eq=False)
+class PlacedControl:
+    """A control before it is rebuilt: its box, its voxels, and how far its tissue is from the user's box."""
+
+    box: Box
+    hole: Hole
+    mismatch: float
+
+
+def lattice_of(box: Box) -> np.ndarray:
+    """Points spread evenly through a box, RAS millimetres, shape (LATTICE**3, 3)."""
+    steps = (np.arange(LATTICE) + 0.5) / LATTICE - 0.5
+    unit = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    return box.center + (unit * box.size) @ box.axes.T
+
+
+def place_controls(
+    prepared: PreparedScan, box: Box, reconstruction: Reconstruction, count: int, seed: int
+) -> list[PlacedControl]:
+    """The mirrored box, and boxes of the same size at random places whose tissue make-up is closest.
+
+    The make-up of the user's box is that of its healthy persona, so that a lesion does not choose its own controls: the
+    shares of non-brain and of dark, middle and bright brain tissue. A control touches no suspect voxel, lies inside the
+    scan, and shares at most `GREATEST_OVERLAP` of its volume with another. The same seed gives the same places.
+
+    Returns:
+        Up to `count` controls, the mirrored one first where it is usable.
+    """
+    rng = np.random.default_rng(seed)
+    wanted = _make_up(prepared, lattice_of(box), reconstruction)
+    offsets = lattice_of(box) - box.center
+    centers = _candidate_centers(prepared, rng)
+    shares = _shares(prepared, centers[:, None, :] + offsets[None])
+    mismatch = 0.5 * np.abs(shares - wanted).sum(axis=1)
+    placed: list[PlacedControl] = []
+    mirrored = box.transformed(prepared.midplane.reflection, "mirror")
+    own = 0.5 * np.abs(_shares(prepared, lattice_of(mirrored)[None])[0] - wanted).sum()
+    _place(prepared, mirrored, float(own), placed)
+    for index in np.argsort(mismatch, kind="stable"):
+        if len(placed) >= count or mismatch[index] > GREATEST_MISMATCH:
+            break
+        _place(prepared, box.moved_to(centers[index], f"control {len(placed) + 1}"), float(mismatch[index]), placed)
+    return placed[:count]
+
+
+def _place(prepared: PreparedScan, box: Box, mismatch: float, placed: list[PlacedControl]) -> None:
+    """Append the box when it is free, inside the scan, and close enough in tissue."""
+    if mismatch > GREATEST_MISMATCH:
+        return
+    for other in placed:
+        if _overlap(box, other.box) > GREATEST_OVERLAP:
+            return
+    corners = prepared.scan.ijk_from_ras(box.corners)
+    if (corners < -0.5).any() or (corners > np.array(prepared.scan.shape) - 0.5).any():
+        return
+    try:
+        hole = hole_of_box(prepared.scan, box)
+    except InputError:  # thinner than the slices and between two of them
+        return
+    if _touches(hole, prepared.suspects):
+        return
+    placed.append(PlacedControl(box, hole, mismatch))
+
+
+def _overlap(a: Box, b: Box) -> float:
+    if np.linalg.norm(a.center - b.center) > np.linalg.norm(a.size):
+        return 0.0
+    return float(b.contains(lattice_of(a)).mean())
+
+
+def _touches(hole: Hole, suspects: Hole | None) -> bool:
+    if suspects is None:
+        return False
+    low = np.maximum(hole.start, suspects.start)
+    high = np.minimum(hole.stop, suspects.stop)
+    if (high <= low).any():
+        return False
+    cut = [tuple(slice(int(a), int(b)) for a, b in zip(low - h.start, high - h.start)) for h in (hole, suspects)]
+    return bool((hole.mask[cut[0]] & suspects.mask[cut[1]]).any())
+
+
+def _candidate_centers(prepared: PreparedScan, rng: np.random.Generator) -> np.ndarray:
+    tissue = prepared.tissue
+    places = np.argwhere(tissue.brain)
+    index = places[rng.integers(len(places), size=CANDIDATES)] + rng.uniform(-0.5, 0.5, (CANDIDATES, 3))
+    return index @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
+
+
+def _shares(prepared: PreparedScan, points: np.ndarray) -> np.ndarray:
+    """Shares of the four tissue classes in boxes given by their points (n, m, 3); shape (n, 4)."""
+    classes = prepared.tissue.classes_at(points)
+    return np.stack([(classes == c).mean(axis=1) for c in range(4)], axis=1)
+
+
+def _make_up(prepared: PreparedScan, points: np.ndarray, reconstruction: Reconstruction) -> np.ndarray:
+    """Shares of the four classes in the healthy persona."""
+    tissue, hole = prepared.tissue, reconstruction.hole
+    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int) - hole.start
+    inside = ((index >= 0) & (index < hole.mask.shape)).all(axis=1)
+    i, j, k = index[inside].T
+    # as the overview would see it: averaged over its voxels
+    width = np.maximum(1, np.rint(np.linalg.norm(tissue.grid.affine[:3, 0]) / prepared.scan.spacing)).astype(int)
+    values = ndimage.uniform_filter(reconstruction.values, width)[i, j, k]
+    classes = np.where(tissue.classes_at(points[inside]) > 0, 1 + np.digitize(values, tissue.thresholds), 0)
+    return np.bincount(np.r_[classes, np.zeros((~inside).sum(), int)], minlength=4)[:4] / len(points)

@@ -1,0 +1,130 @@
+"""Fills: the classical ways to rebuild a hole from what surrounds it; the baselines of the network.
+
+`rim_mean`, `harmonic` and `biharmonic` take the same three arguments:
+
+    values: float (I, J, K), intensities; what is inside the hole is never looked at.
+    mask: boolean, same shape, True in the hole.
+    spacing: millimetres between voxel centres along I, J, K, shape (3,).
+
+and return a copy of `values` with the masked voxels rebuilt and every other voxel bit for bit unchanged. The array's ends
+count as the scan's border, so cut out two voxels more than the hole on every side where the scan has them. They raise
+InputError when the hole leaves nothing to go by.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Iterator
+
+import numpy as np
+from scipy import ndimage
+
+from .errors import InputError
+from .hole import Hole
+from .midplane import Midplane
+from .mirror import mirrored_values
+from .poisson import bounding_box, solve_biharmonic, solve_harmonic
+from .scan import Scan
+
+
+def rim_mean(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Every connected piece of the hole takes the mean of the voxels that touch it with a face.
+
+    Connected means less than two voxels apart. The spacing plays no part; arguments and result as the module says.
+
+    >>> rim_mean(np.array([[[1.0, 9.0, 3.0]]]), np.array([[[False, True, False]]]), (1, 1, 1)).ravel().tolist()
+    [1.0, 2.0, 3.0]
+    """
+    filled = _checked_copy(values, mask)
+    for window, piece in _pieces(mask, reach=1):
+        rim = ndimage.binary_dilation(piece) & ~mask[window]
+        filled[window][piece] = filled[window][rim].mean(dtype=np.float64)
+    return filled
+
+
+def harmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """The smoothest surface that meets the rim: ``Δu = 0`` in the hole, ``u`` given on the rim.
+
+    Minimises the sum over neighbouring voxels of ``(u_i - u_j)² / h²``, where h is the spacing between them, with no
+    condition (zero flux) at the scan's border. Gives back linear functions exactly where the hole does not reach that
+    border. Membrane or diffusion inpainting; see `poisson` for the solver. Arguments and result as the module says.
+    """
+    return _smooth_fill(values, mask, spacing, solve_harmonic, reach=1)
+
+
+def biharmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """The surface that bends least and continues value and slope: ``Δ²u = 0`` in the hole, two layers around it given.
+
+    Minimises the sum over the hole and its rim of ``(Δu)²``, Δ the 7-point Laplacian with weights 1/h² and zero flux at
+    the scan's border. Gives back cubic polynomials exactly where the hole does not reach that border (thin-plate
+    inpainting, as Damelin and Hoang 2018). Arguments and result as the module says.
+    """
+    return _smooth_fill(values, mask, spacing, solve_biharmonic, reach=2)
+
+
+def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) -> np.ndarray:
+    """The other side of the brain put into the hole: the scan reflected at the midplane, interpolated linearly.
+
+    What the other side cannot give, because it lies beyond the field of view or in the hole itself, is filled
+    harmonically from what has been found and from the rim.
+
+    Args:
+        outside: intensity of air, in scan units.
+    Returns:
+        Float over the hole's region, axes I, J, K: the scan outside the mask.
+    Raises:
+        InputError: the hole is the whole scan.
+    """
+    wide = hole.grown(scan.shape, 1)
+    offset = np.eye(4)
+    offset[:3, 3] = wide.start
+    mirrored, found = mirrored_values(scan, midplane, scan.affine @ offset, wide.mask.shape, hole, outside)
+    values = np.where(wide.mask & found, mirrored, scan.array[wide.region])
+    filled = harmonic(values, wide.mask & ~found, scan.spacing)
+    inner = tuple(slice(int(o), int(o + n)) for o, n in zip(hole.start - wide.start, hole.mask.shape))
+    return filled[inner]
+
+
+FILLS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    "rim mean": rim_mean,
+    "harmonic": harmonic,
+    "biharmonic": biharmonic,
+}
+"""The fills that need nothing but the surroundings, by the name that reports use."""
+
+
+def _smooth_fill(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, solve, reach: int) -> np.ndarray:
+    filled = _checked_copy(values, mask)
+    weights = 1 / np.asarray(spacing, dtype=np.float64) ** 2
+    # of order one, so that millimetres or metres make no difference to rounding
+    weights /= weights.max()
+    for window, piece in _pieces(mask, reach):
+        known = np.where(mask[window], 0.0, values[window])
+        # intensities are taken from their mean and in units of their spread: a constant then solves itself
+        rim = ndimage.binary_dilation(piece, iterations=reach) & ~mask[window]
+        level = known[rim].mean()
+        scale = np.abs(known[rim] - level).max()
+        if scale > 0:
+            known = np.where(mask[window], 0.0, (known - level) / scale)
+            box = bounding_box(piece)
+            open_ends = np.array([(box[a].start + window[a].start == 0, box[a].stop + window[a].start == mask.shape[a]) for a in range(3)])
+            filled[window][piece] = level + scale * solve(known, piece, weights, open_ends)[piece]
+        else:
+            filled[window][piece] = level
+    return filled
+
+
+def _checked_copy(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    if values.shape != mask.shape or values.ndim != 3:
+        raise ValueError(f"values and mask must be 3-D arrays of one shape, not {values.shape} and {mask.shape}")
+    if mask.all():
+        raise InputError("The hole is the whole scan, so nothing is left to rebuild it from: choose a smaller box.")
+    return np.array(values, dtype=np.result_type(values, np.float32))
+
+
+def _pieces(mask: np.ndarray, reach: int) -> Iterator[tuple[tuple[slice, slice, slice], np.ndarray]]:
+    """The parts of a mask that do not influence each other: a window with `reach` voxels around it, and the part in it."""
+    labels, count = ndimage.label(ndimage.binary_dilation(mask))
+    for number, around in enumerate(ndimage.find_objects(labels, count), start=1):
+        # `around` already holds one voxel more than the part itself
+        window = tuple(slice(max(s.start - reach + 1, 0), min(s.stop + reach - 1, n)) for s, n in zip(around, mask.shape))
+        yield window, mask[window] & (labels[window] == number)

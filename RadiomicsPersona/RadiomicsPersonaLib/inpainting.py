@@ -1,0 +1,53 @@
+"""Inpainting: rebuild a mask of any shape, piece by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+
+from .errors import InputError
+from .hole import Hole, hole_of_mask
+from .model import Model
+from .preparation import prepare
+from .reconstruction import compose, rebuild
+from .scan import Scan
+
+GAP = 8.0
+"""Millimetres; pieces of a mask that are closer share a patch."""
+
+
+def inpaint(
+    scan: Scan, mask: np.ndarray, model: Model, progress: Callable[[int, int, str], None] | None = None
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Rebuild every voxel of a mask without looking at any of them.
+
+    Args:
+        scan: the scan.
+        mask: boolean, the scan's shape.
+    Returns:
+        The rebuilt scan (axes I, J, K), bit for bit the scan outside the mask; and warnings, one sentence each.
+    Raises:
+        InputError: the mask is empty or leaves nothing like a brain.
+    """
+    whole = hole_of_mask(mask)
+    if whole.voxels == mask.size:
+        raise InputError("The mask covers the whole scan: leave some tissue to rebuild from.")
+    prepared = prepare(scan, [whole])
+    step = (lambda done, total: progress(done, total, "rebuilding")) if progress else None
+    results = rebuild(prepared, _pieces(scan, whole), model, progress=step)
+    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings))
+    return compose(prepared, results), tuple(warnings)
+
+
+def _pieces(scan: Scan, whole: Hole) -> list[Hole]:
+    """The mask's pieces; those closer than `GAP` to each other count as one."""
+    region = whole.grown(scan.shape, 1)
+    distance = ndimage.distance_transform_edt(~region.mask, sampling=scan.spacing)
+    labels, count = ndimage.label(distance <= GAP / 2, structure=np.ones((3, 3, 3)))
+    pieces = []
+    for label in range(1, count + 1):
+        piece = hole_of_mask(region.mask & (labels == label))
+        pieces.append(Hole(piece.start + region.start, piece.mask))
+    return pieces

@@ -1,0 +1,50 @@
+"""Preparation: what is estimated once per scan before any box is rebuilt, blind to the boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .hole import Hole
+from .midplane import Midplane, estimate_midplane
+from .scan import Scan
+from .tissue import Tissue, estimate_tissue
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedScan:
+    """A scan with its tissue, its midplane, and the voxels that nothing may be learnt from.
+
+    Attributes:
+        scan, tissue, midplane: the scan and what was estimated outside the suspects.
+        suspects: union of the user's boxes and masks, or None; never looked at, whichever hole is rebuilt.
+    """
+
+    scan: Scan
+    tissue: Tissue
+    midplane: Midplane
+    suspects: Hole | None
+
+
+def prepare(scan: Scan, suspects: list[Hole] = ()) -> PreparedScan:
+    """Estimate tissue and midplane of a scan without looking into the suspects.
+
+    Raises:
+        InputError: nothing like a brain is left outside them.
+    """
+    union = union_of(list(suspects))
+    tissue = estimate_tissue(scan, union)
+    return PreparedScan(scan, tissue, estimate_midplane(tissue), union)
+
+
+def union_of(holes: list[Hole]) -> Hole | None:
+    """One hole with the voxels of all, or None when there are none."""
+    if len(holes) < 2:
+        return holes[0] if holes else None
+    start = np.min([hole.start for hole in holes], axis=0)
+    stop = np.max([hole.stop for hole in holes], axis=0)
+    mask = np.zeros(tuple(stop - start), bool)
+    for hole in holes:
+        mask[tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(hole.start, hole.stop, start))] |= hole.mask
+    return Hole(start, mask)
