@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import tempfile
+import time
 from typing import Annotated
 
 import numpy as np
@@ -86,8 +87,8 @@ class RadiomicsPersonaParameterNode:
     inputVolume: vtkMRMLScalarVolumeNode | None
     inputROIs: list[vtkMRMLMarkupsROINode]
     model: str = "auto"
-    controls: Annotated[int, WithinRange(0, 500)] = 20
-    threshold: Annotated[float, WithinRange(0.0, 1.0)] = 0.05
+    controls: Annotated[int, WithinRange(0, 500)] = 32
+    threshold: Annotated[float, WithinRange(0.001, 0.999)] = 0.05
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
     seed: int = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
@@ -114,6 +115,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._parameterNodeGuiTag = None
         self._running = False
         self._cancelRequested = False
+        self._startTime = 0.0
         self._updatingROIs = False
 
     def setup(self) -> None:
@@ -134,7 +136,6 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.clicked.connect(self.onApplyButton)
 
         self.initializeParameterNode()
-        self.parameterNodeModified()
 
     def cleanup(self) -> None:
         """Called when the application closes and the module widget is destroyed."""
@@ -157,7 +158,6 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
-        self.showResults()
         # If this module is shown while the scene is closed then take a new parameter node immediately
         if self.parent.isEntered:
             self.initializeParameterNode()
@@ -185,7 +185,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             # ui element that needs connection.
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.parameterNodeModified)
-            self.parameterNodeModified()
+        self.parameterNodeModified()
 
     def parameterNodeModified(self, caller=None, event=None) -> None:
         """Bring what the connections of the .ui file do not cover up to date: ROIs, Apply, results."""
@@ -204,7 +204,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._running:
             self._cancelRequested = True
             return
-        self._running, self._cancelRequested = True, False
+        self._running, self._cancelRequested, self._startTime = True, False, time.monotonic()
         self._updateApplyButton()
         self.ui.progressBar.visible = True
         self.ui.statusLabel.text = _("Starting the analysis...")
@@ -216,6 +216,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.statusLabel.text = _("Cancelled; nothing was changed.")
         except (InputError, ChildFailed) as error:
             self.ui.statusLabel.text = str(error)
+        except Exception as error:
+            self.ui.statusLabel.text = _("The analysis failed unexpectedly ({error}); the Python console tells more.").format(
+                error=error)
+            raise
         finally:
             self._running = False
             self.ui.progressBar.visible = False
@@ -223,8 +227,9 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onProgress(self, line: str) -> bool:
         """Show the newest message of the analysis and keep the window alive; returns False to end the analysis."""
-        if line:
-            self.ui.statusLabel.text = line
+        activity = line or _("Rebuilding and comparing the boxes and their controls...")
+        seconds = int(time.monotonic() - self._startTime)
+        self.ui.statusLabel.text = _("{activity} ({seconds} s)").format(activity=activity, seconds=seconds)
         slicer.app.processEvents()
         return not self._cancelRequested
 
@@ -361,19 +366,25 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             _refuseNonLinearTransform(node)
         name = roi.GetName()
         if roi.GetInsideOut():
-            raise InputError(_("ROI '{name}' is inside out, it means everything but the box: switch 'Inside out' off in the Markups module.").format(name=name))
+            raise InputError(_(
+                "ROI '{name}' is inside out, it means everything but the box: switch 'Inside out' off in the Markups module."
+            ).format(name=name))
         size = np.array(roi.GetSize())
         if roi.GetNumberOfDefinedControlPoints() == 0 or not (size > 0).all():
             extent = " x ".join(f"{edge:g}" for edge in size)
-            raise InputError(_("ROI '{name}' has a size of {extent} mm: draw it so that every edge is longer than zero.").format(name=name, extent=extent))
-        objectToWorld = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
-        volumeToWorld = vtk.vtkMatrix4x4()
-        slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(volume.GetParentTransformNode(), None, volumeToWorld)
-        objectToVolumeRAS = np.linalg.inv(slicer.util.arrayFromVTKMatrix(volumeToWorld)) @ objectToWorld
+            raise InputError(_(
+                "ROI '{name}' has a size of {extent} mm: draw it so that every edge is longer than zero."
+            ).format(name=name, extent=extent))
+        # not GetObjectToWorldMatrix(): it hides a shear by drawing some other, straight box
+        objectToWorld = _matrixToWorld(roi) @ slicer.util.arrayFromVTKMatrix(roi.GetObjectToNodeMatrix())
+        objectToVolumeRAS = np.linalg.inv(_matrixToWorld(volume)) @ objectToWorld
+        if _isSheared(objectToWorld) or _isSheared(objectToVolumeRAS):
+            raise InputError(_(
+                "A transform skews ROI '{name}' so that it is no longer a box in the volume '{volume}': "
+                "use a transform without shear, or draw the ROI again."
+            ).format(name=name, volume=volume.GetName()))
         scales = np.linalg.norm(objectToVolumeRAS[:3, :3], axis=0)
         axes = objectToVolumeRAS[:3, :3] / scales
-        if not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4):
-            raise InputError(_("A transform skews ROI '{name}' so that it is no longer a box in the volume '{volume}': use a transform without shear, or draw the ROI again.").format(name=name, volume=volume.GetName()))
         if np.linalg.det(axes) < 0:  # under a mirroring transform; a box is its own mirror image
             axes[:, 0] *= -1
         return Box(objectToVolumeRAS[:3, 3], size * scales, axes, name)
@@ -453,7 +464,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         ijkToRAS = vtk.vtkMatrix4x4()
         inputVolume.GetIJKToRASMatrix(ijkToRAS)
         expected = slicer.util.arrayFromVTKMatrix(ijkToRAS)
-        if voxels.shape != inputVolume.GetImageData().GetDimensions() or not np.allclose(affine, expected, rtol=1e-4, atol=1e-3):
+        sameShape = voxels.shape == inputVolume.GetImageData().GetDimensions()
+        if not sameShape or not np.allclose(affine, expected, rtol=1e-4, atol=1e-3):
             raise ChildFailed(f"{os.path.basename(path)} is not on the grid of the input volume.", "")
         return voxels.transpose(2, 1, 0)
 
@@ -490,7 +502,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             display.SetAndObserveColorNodeID(source.GetColorNodeID())
 
     def _showDifference(self, volume, results) -> None:
-        scale = results["provenance"]["tissue_scale"]
+        scale = results["provenance"]["preprocessing"]["tissue_scale"]
         reach = DIFFERENCE_RANGE_IN_DEVIATIONS * scale["deviation"]
         display = volume.GetDisplayNode()
         display.SetAutoWindowLevel(False)
@@ -564,11 +576,26 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             hierarchy.SetItemParent(item, hierarchy.GetItemParent(inputItem))
 
 
+def _matrixToWorld(node):
+    """The node's parent transform, which must be linear, as a 4x4 array."""
+    matrix = vtk.vtkMatrix4x4()
+    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(node.GetParentTransformNode(), None, matrix)
+    return slicer.util.arrayFromVTKMatrix(matrix)
+
+
+def _isSheared(matrix) -> bool:
+    """Whether the columns of a 4x4 matrix are no longer perpendicular."""
+    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    return not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4)
+
+
 def _refuseNonLinearTransform(node) -> None:
     transform = node.GetParentTransformNode()
     if transform and not transform.IsTransformToWorldLinear():
-        raise InputError(_("'{name}' is under the non-linear transform '{transform}': harden the transform first (right-click '{name}' in the Data module, Harden transform).").format(
-            name=node.GetName(), transform=transform.GetName()))
+        raise InputError(_(
+            "'{name}' is under the non-linear transform '{transform}': harden the transform first "
+            "(right-click '{name}' in the Data module, Harden transform)."
+        ).format(name=node.GetName(), transform=transform.GetName()))
 
 
 #

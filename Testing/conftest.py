@@ -35,3 +35,30 @@ def synthetic_head():
     from bench.phantom import make_head
 
     return make_head()
+
+
+@pytest.fixture(scope="session")
+def slicer_bench():
+    """Slicer's Python world without the application; None, or why panels cannot be shown, is in `slicer.no_qt`."""
+    pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
+    from bench import application
+
+    try:
+        application.start()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+    return application
+
+
+@pytest.fixture
+def scene(slicer_bench):
+    """A fresh MRML scene in `slicer.mrmlScene`."""
+    scene = slicer_bench.new_scene()
+    yield scene
+    scene.close()
+
+
+@pytest.fixture
+def module(slicer_bench, scene):
+    """The module RadiomicsPersona.py, imported as Slicer does, on a fresh scene."""
+    return slicer_bench.load_module()

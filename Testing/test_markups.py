@@ -26,16 +26,12 @@ def random_box(random: np.random.Generator, name: str = "box") -> Box:
 @pytest.fixture
 def scene():
     """An MRML scene with the markups logic, as Slicer has it."""
-    scene = slicer.vtkMRMLScene()
-    application = slicer.vtkSlicerApplicationLogic()
-    application.SetMRMLScene(scene)
-    logic = slicer.vtkSlicerMarkupsLogic()
-    logic.SetMRMLApplicationLogic(application)
-    application.SetModuleLogic("Markups", logic)
-    logic.SetMRMLScene(scene)
-    scene.markupsLogic = logic
-    yield scene
-    scene.Clear(1)
+    from bench.scene import Scene
+
+    bench = Scene()
+    bench.node.bench = bench  # keeps the logics alive as long as the scene
+    yield bench.node
+    bench.node.Clear(1)
 
 
 def add_roi(scene, box: Box):
@@ -121,7 +117,7 @@ def test_written_boxes_load_into_slicer_as_one_locked_and_coloured_roi_each(scen
     boxes = [random_box(random, name) for name in ("lésion gauche", "left 2", "third")]
     colors = [(1, 0, 0), (0, 0.5, 0), (0.25, 0.5, 0.75)]
     write_boxes(tmp_path / "boîtes à lire.mrk.json", boxes, colors)
-    assert scene.markupsLogic.LoadMarkups(str(tmp_path / "boîtes à lire.mrk.json"))
+    assert scene.bench.logics["Markups"].LoadMarkups(str(tmp_path / "boîtes à lire.mrk.json"))
     count = scene.GetNumberOfNodesByClass("vtkMRMLMarkupsROINode")
     rois = [scene.GetNthNodeByClass(number, "vtkMRMLMarkupsROINode") for number in range(count)]
     assert [roi.GetName() for roi in rois] == [box.name for box in boxes]
@@ -155,7 +151,9 @@ def test_boxes_survive_writing_and_reading_exactly(tmp_path):
 
 @pytest.mark.parametrize("system", [None, "LPS", "1", "RAS", "0"])
 def test_the_coordinate_system_is_read_as_slicer_reads_it(scene, tmp_path, system):
-    path = write_markups(tmp_path / "roi.mrk.json", roi_dict(coordinateSystem=system, controlPoints=[{"position": [10, 20, 30]}]))
+    path = write_markups(
+        tmp_path / "roi.mrk.json", roi_dict(coordinateSystem=system, controlPoints=[{"position": [10, 20, 30]}])
+    )
     (box,) = read_boxes(path)
     assert box.center.tolist() == ([10, 20, 30] if system in ("RAS", "0") else [-10, -20, 30])
     storage = scene.AddNewNodeByClass("vtkMRMLMarkupsROIJsonStorageNode")

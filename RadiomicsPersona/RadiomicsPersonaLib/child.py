@@ -18,6 +18,8 @@ from .errors import InputError
 POLL_SECONDS = 0.05
 USER_ERROR = 2
 """Exit code with which the command line says that the last line on stderr is a sentence for the user."""
+PROGRAM = "radiomics-persona: "
+"""What the command line puts before that sentence, for terminals."""
 
 
 class Cancelled(Exception):
@@ -84,7 +86,7 @@ def run_child(command: Sequence[str], environment: Mapping[str, str], proceed: C
                 _end_tree(process)
         text = _read(log)
     if process.returncode == USER_ERROR:
-        raise InputError(_last_line(text))
+        raise InputError(_last_line(text).removeprefix(PROGRAM))
     if process.returncode != 0:
         raise ChildFailed(_sentence(process.returncode, _last_line(text)), text)
 
@@ -99,9 +101,8 @@ def _own_group() -> dict:
 def _end_tree(process: subprocess.Popen) -> None:
     if os.name == "nt":
         # the launcher is not the interpreter: only the whole tree is the analysis
-        subprocess.run(
-            ["taskkill", "/F", "/T", "/PID", str(process.pid)], creationflags=subprocess.CREATE_NO_WINDOW, capture_output=True, check=False
-        )
+        command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+        subprocess.run(command, creationflags=subprocess.CREATE_NO_WINDOW, capture_output=True, check=False)
     else:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

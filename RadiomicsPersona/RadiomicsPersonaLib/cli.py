@@ -17,7 +17,7 @@ EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
 
 
-class _Parser(argparse.ArgumentParser):
+class CommandParser(argparse.ArgumentParser):
     """Says what is wrong in one line; `--help` tells the rest."""
 
     def error(self, message: str):
@@ -49,7 +49,7 @@ def _join_negative_boxes(arguments: list[str]) -> list[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = CommandParser(
         prog="radiomics-persona",
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )

@@ -13,7 +13,7 @@ InputError when the hole leaves nothing to go by.
 
 from __future__ import annotations
 
-from typing import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from scipy import ndimage
@@ -82,14 +82,6 @@ def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) ->
     filled = harmonic(values, wide.mask & ~found, scan.spacing)
     inner = tuple(slice(int(o), int(o + n)) for o, n in zip(hole.start - wide.start, hole.mask.shape))
     return filled[inner]
-
-
-FILLS: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
-    "rim mean": rim_mean,
-    "harmonic": harmonic,
-    "biharmonic": biharmonic,
-}
-"""The fills that need nothing but the surroundings, by the name that reports use."""
 
 
 def _smooth_fill(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, solve, reach: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from . import fills
 from .errors import InputError
 from .hole import Hole
+from .network_input import LARGEST_HOLE
 from .preparation import PreparedScan
 from .scan import sha256_of
 
@@ -53,6 +54,7 @@ class NetworkModel:
     Attributes:
         name, card: the model's name and its card.
         patch: patch voxels along every axis.
+        largest_hole: patch voxels that a hole may take along an axis.
         spacings: grids it was trained on, millimetres, finest first.
         device, precision: where and how it computes.
     """
@@ -65,6 +67,7 @@ class NetworkModel:
 
         self.card, self.name = card, card["name"]
         self.patch = int(card["grid"]["patch_voxels"])
+        self.largest_hole = LARGEST_HOLE * self.patch
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
         self.device = _torch_device(device)
         # a processor without bfloat16 arithmetic would emulate it slowly

@@ -13,6 +13,8 @@ from .tissue import Tissue
 
 TISSUE_RANGE = (-6.0, 6.0)
 """Tissue units beyond which the input is cut: vessels and fat are no brain tissue."""
+LARGEST_HOLE = 0.55
+"""Share of the patch's edge that a hole may take, at training and at use."""
 
 
 def network_input(scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ small matrices they also serve an end that lies on the scan's border, and the fo
 from __future__ import annotations
 
 import warnings
-from typing import Callable
+from collections.abc import Callable
 
 import numpy as np
 from scipy import linalg

@@ -95,12 +95,12 @@ def _rebuild_with_network(prepared: PreparedScan, holes: list[Hole], model: Netw
 
 
 def _grid_for(prepared: PreparedScan, hole: Hole, model: NetworkModel) -> PatchGrid:
-    """The finest of the model's spacings at which the hole fills no more than half the patch."""
+    """The finest of the model's spacings at which the hole leaves enough of the patch for its surroundings."""
     scan = prepared.scan
     extent = float((np.array(hole.mask.shape) * scan.spacing).max())
-    spacing = next((s for s in model.spacings if extent <= model.patch / 2 * s), None)
+    spacing = next((s for s in model.spacings if extent <= model.largest_hole * s), None)
     if spacing is None:
-        spacing = float(np.ceil(2 * extent / model.patch * 2) / 2)
+        spacing = float(np.ceil(2 * extent / model.largest_hole) / 2)
     return patch_grid(scan, scan.ras_from_ijk((hole.start + hole.stop - 1) / 2), spacing, model.patch)
 
 

@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.midplane import Midplane, estimate_midplane
-from RadiomicsPersonaLib.network_input import TISSUE_RANGE, network_input
+from RadiomicsPersonaLib.network_input import LARGEST_HOLE, TISSUE_RANGE, network_input
 from RadiomicsPersonaLib.patch import patch_grid
 from RadiomicsPersonaLib.scan import Scan, read_scan
 from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
@@ -27,16 +27,16 @@ class Recipe:
     Attributes:
         patch: patch voxels along every axis.
         spacings: patch spacings in millimetres, and beneath it their chances.
-        side: shortest and longest side of a hole; its hull is kept to half the patch.
+        side: shortest and longest side of a hole; its hull is kept to `LARGEST_HOLE` of the patch.
         rotated, ellipsoids: chances that a box is turned, and that its ellipsoid is taken instead.
         flip, low_resolution, contrast, no_mirror: chances of a left-right flip, of thick or coarse voxels, of a bent
             intensity curve with a bias field, and of a mirrored side that is not given.
     """
 
-    patch: int = 96
+    patch: int = 64
     spacings: tuple[float, ...] = (1.0, 1.5, 2.0)
-    spacing_chances: tuple[float, ...] = (0.6, 0.25, 0.15)
-    side: tuple[float, float] = (9.0, 44.0)
+    spacing_chances: tuple[float, ...] = (0.5, 0.3, 0.2)
+    side: tuple[float, float] = (9.0, 34.0)
     rotated: float = 0.3
     ellipsoids: float = 0.2
     flip: float = 0.5
@@ -88,7 +88,7 @@ class HealthySamples(IterableDataset):
             spacing = rng.choice(recipe.spacings, p=recipe.spacing_chances)
             side = np.array(recipe.side) * spacing
             box = random_box(healthy.scan, healthy.tissue, rng, tuple(side), recipe.rotated, brain_share=0.5, tries=20)
-            if box is not None and np.ptp(box.corners, axis=0).max() <= recipe.patch / 2 * spacing:
+            if box is not None and np.ptp(box.corners, axis=0).max() <= LARGEST_HOLE * recipe.patch * spacing:
                 break
         hole = random_hole(healthy.scan, box, rng, recipe.ellipsoids)
         jitter = spacing * rng.uniform(0.92, 1.08, 3) if rng.random() < 0.7 else spacing

@@ -1,0 +1,31 @@
+# `make demo` and `make test` set everything up by themselves; they need python3 (3.11 or 3.12) and make.
+PYTHON ?= python3
+PY := .venv/bin/python
+DATA ?= ../shared/data
+
+.PHONY: demo test evaluate benchmark clean
+
+demo: .venv/ready
+	$(PY) Testing/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
+
+test: .venv/ready
+	$(PY) -m pytest
+
+# the table of the README, from the scans in DATA
+evaluate: .venv/ready
+	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --output evaluation-output
+
+# speed and memory as ratios
+benchmark: .venv/ready
+	$(PY) Testing/benchmark.py
+
+.venv/ready: pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else "This needs Python 3.11 or 3.12; name one with: make PYTHON=python3.12 ...")'
+	@echo "Setting up .venv, once; this takes a few minutes."
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements-dev.txt
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch .venv/ready
+
+clean:
+	rm -rf .venv demo-output evaluation-output build *.egg-info

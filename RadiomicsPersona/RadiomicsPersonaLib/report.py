@@ -1,0 +1,280 @@
+"""Report: one HTML file with verdicts, pictures, numbers and provenance that can be sent as it is.
+
+It needs no network and no scripts. Of the scan's files it names nothing but the scan's name.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+import statistics
+from html import escape
+from pathlib import Path
+
+from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .comparison import METRICS
+from .picture import COLUMNS, side_by_side, slice_row
+from .plane import ORIENTATIONS, coordinate
+from .result import RESEARCH_USE, Analysis, BoxResult
+from .score_axis import axis_range, scores_of, ticks
+from .table import probability_of
+
+STYLE = """
+:root { color-scheme: light dark; --text: #1b1f24; --faint: #57606a; --page: #ffffff; --band: #f2f4f7; --line: #cfd5dc; }
+@media (prefers-color-scheme: dark) {
+  :root { --text: #eceff3; --faint: #b0b8c2; --page: #12151a; --band: #1c2128; --line: #3b424c; } }
+body { margin: 0 auto; padding: 1.5rem; max-width: 72rem; background: var(--page); color: var(--text);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
+h1 { font-size: 1.6rem; margin: 0; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 0.5rem; }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 0.3rem; }
+h1, h2, p, li, td, th { overflow-wrap: break-word; }
+.faint, figcaption, caption { color: var(--faint); }
+.notice { border: 2px solid var(--line); border-radius: 6px; padding: 0.5rem 0.8rem; font-weight: 600; }
+.chip { display: inline-block; padding: 0.05rem 0.7rem; border-radius: 6px; color: #000000; font-weight: 700;
+  white-space: nowrap; text-transform: uppercase; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.verdict { font-size: 1.1rem; }
+section { border-top: 1px solid var(--line); margin-top: 2rem; }
+figure { margin: 0.8rem 0; break-inside: avoid; }
+img, svg { display: block; width: 100%; height: auto; }
+img { border-radius: 4px; }
+.heads { display: grid; grid-template-columns: repeat(4, 1fr); color: var(--faint); font-size: 0.9rem; }
+.scale { width: 25%; margin-left: auto; font-size: 0.85rem; color: var(--faint); text-align: center; }
+.bar { height: 0.8rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+.ends { display: flex; justify-content: space-between; }
+table { border-collapse: collapse; width: 100%; font-size: 0.92rem; }
+caption { text-align: left; padding: 0.3rem 0; }
+th, td { text-align: left; padding: 0.3rem 0.7rem; border-bottom: 1px solid var(--line); vertical-align: top; }
+thead th { background: var(--band); }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { white-space: nowrap; }
+td.long { overflow-wrap: anywhere; }
+.wide { overflow-x: auto; }
+svg text { fill: var(--faint); font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
+@page { margin: 14mm; }
+@media print {
+  html { font-size: 11px; }
+  body { padding: 0; max-width: none; font-size: 11px; }
+  h2, h3 { break-after: avoid; }
+  tr { break-inside: avoid; } }
+"""
+
+LIMITS = (
+    "The healthy persona is what the model expects in this place; it is not what the tissue looked like before.",
+    "p compares the box with matched boxes of the same scan that are taken to be healthy: where they are not, p is too large.",
+    "p says how unusual the box is in this scan, not how probable a disease is; the more boxes, the stricter it must be read.",
+    "Healthy means that this method found no deviation with this box; small or faint lesions in a large box can be missed.",
+    "Surgery, artefacts, normal variants and tissue that is rare in the scan deviate as well.",
+)
+
+
+def write_report(analysis: Analysis, path: str | Path) -> None:
+    """Write the report of all boxes as one HTML file."""
+    # a file name that is not UTF-8 reaches us with stand-ins that UTF-8 cannot hold
+    Path(path).write_text(report_of(analysis), encoding="utf-8", errors="replace")
+
+
+def report_of(analysis: Analysis) -> str:
+    """The report's HTML."""
+    name = escape(analysis.scan.name)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Healthy persona of {name}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>Healthy persona of {name}</h1>
+<p class="notice">{RESEARCH_USE}</p>
+{_summary(analysis)}
+{_list("Notes on the scan", analysis.warnings)}
+</header>
+<main>
+{"".join(_box_section(analysis, result) for result in analysis.boxes)}
+<section>
+<h2>How to read this</h2>
+<p>Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with
+matched healthy boxes of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this
+scan's brain tissue.</p>
+{_list("Limits", LIMITS)}
+</section>
+{_provenance(analysis)}
+</main>
+<footer><p class="notice">{RESEARCH_USE}</p></footer>
+</body>
+</html>
+"""
+
+
+def _summary(analysis: Analysis) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(result.box.name)}</th><td>{_chip(result.word)}</td><td>{escape(result.reason)}</td></tr>"
+        for result in analysis.boxes
+    )
+    return (
+        "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col'>Box</th><th scope='col'>Verdict</th>"
+        f"<th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _chip(word: str) -> str:
+    return f"<span class='chip' style='background: {_css(VERDICT_COLORS[word])}'>{word}</span>"
+
+
+def _css(color) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in color)
+
+
+def _list(title: str, sentences) -> str:
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<h3>{title}</h3><ul>{items}</ul>"
+
+
+def _box_section(analysis: Analysis, result: BoxResult) -> str:
+    return f"""<section>
+<h2>{escape(result.box.name)}</h2>
+<p class="verdict">{_chip(result.word)} {escape(result.reason)}</p>
+{_facts(result)}
+{_list("Notes on this box", result.warnings)}
+{_slices(analysis, result)}
+<h3>Among matched healthy boxes</h3>
+{_distribution(analysis, result)}
+{_metrics_table(result)}
+</section>
+"""
+
+
+def _facts(result: BoxResult) -> str:
+    box = result.box
+    center = ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
+    probability = probability_of(result.p) if result.label is not None else None
+    parts = [
+        f"Centre {center} mm",
+        f"size {' x '.join(f'{v:.3g}' for v in box.size)} mm",
+        f"{box.volume_ml:.3g} ml",
+        f"{result.reconstruction.hole.voxels} voxels",
+        f"rebuilt on a grid of {result.reconstruction.spacing:.3g} mm",
+    ]
+    bound = (
+        f"<p class='faint'>From p alone, with even odds beforehand, the probability of pathology is at most {probability:.2f} "
+        "(Sellke, Bayarri and Berger 2001).</p>"
+        if probability is not None
+        else ""
+    )
+    return f"<p class='faint'>{'; '.join(parts)}.</p>{bound}"
+
+
+def _slices(analysis: Analysis, result: BoxResult) -> str:
+    figures = []
+    for orientation in ORIENTATIONS:
+        alt = (
+            f"{orientation.capitalize()} slices through the middle of {result.box.name}: whole slice with the box, then scan, "
+            f"healthy persona and difference around the box."
+        )
+        picture = _data_uri(side_by_side(slice_row(analysis, result, orientation)))
+        figures.append(f"<figure><img src='{picture}' alt='{escape(alt, quote=True)}'></figure>")
+    heads = "".join(f"<span>{caption}</span>" for caption in COLUMNS)
+    colors = ", ".join(_css(diverging(share)) for share in (-1, 0, 1))
+    scale = (
+        f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
+        f"<div class='ends'><span>-{DIFFERENCE_RANGE:g}</span><span>0</span><span>+{DIFFERENCE_RANGE:g}</span></div>"
+        "scan darker | brighter, in tissue SD</div>"
+    )
+    return f"<div class='heads' aria-hidden='true'>{heads}</div>{''.join(figures)}{scale}"
+
+
+def _data_uri(image) -> str:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _distribution(analysis: Analysis, result: BoxResult) -> str:
+    """The score behind p as inline SVG: a dot per control, a diamond for the box."""
+    metric = METRICS[analysis.decision["score"]]
+    value, scores = scores_of(analysis, result)
+    if not scores:
+        return "<p>There are no healthy boxes to compare with.</p>"
+    low, high = axis_range([value, *scores])
+
+    def place(score: float) -> float:
+        return round(20 + (score - low) / (high - low) * 720, 1)
+
+    unit = f" in {metric.unit}" if metric.unit else ""
+    described = (
+        f"{metric.label}{unit}: {_number(value)} in this box; "
+        f"{len(scores)} healthy boxes from {_number(scores[0])} to {_number(scores[-1])}."
+    )
+    marks = "".join(
+        f"<line x1='{place(tick)}' y1='60' x2='{place(tick)}' y2='66' stroke='var(--faint)'/>"
+        f"<text x='{place(tick)}' y='82' text-anchor='middle'>{tick:g}</text>"
+        for tick in ticks(low, high)
+    )
+    dots = "".join(
+        f"<circle cx='{place(score)}' cy='{48 - 11 * (number % 3)}' r='4.5' fill='var(--faint)'/>"
+        for number, score in enumerate(scores)
+    )
+    x = place(value)
+    color = _css(VERDICT_COLORS[result.word])
+    diamond = f"<path d='M{x} 18 L{x + 11} 34 L{x} 50 L{x - 11} 34 Z' fill='{color}' stroke='var(--text)'/>"
+    return (
+        f"<figure><svg viewBox='0 0 760 90' role='img' aria-label='{escape(described, quote=True)}'>"
+        f"<line x1='20' y1='60' x2='740' y2='60' stroke='var(--faint)'/>{marks}{dots}{diamond}</svg>"
+        f"<figcaption>{escape(described)} Diamond: this box; dots: healthy boxes of the same scan.</figcaption></figure>"
+    )
+
+
+def _metrics_table(result: BoxResult) -> str:
+    rows = []
+    for key, value in result.metrics.items():
+        metric = METRICS[key]
+        known = [control.metrics[key] for control in result.controls if math.isfinite(control.metrics[key])]
+        median = _number(statistics.median(known)) if known else "-"
+        span = f"{_number(min(known))} to {_number(max(known))}" if known else "-"
+        outside = " (outside)" if known and not min(known) <= value <= max(known) else ""
+        unit = f" ({metric.unit})" if metric.unit else ""
+        rows.append(
+            f"<tr><th scope='row'>{escape(metric.label + unit)}</th><td class='number'>{_number(value)}{outside}</td>"
+            f"<td class='number'>{median}</td><td class='number'>{span}</td><td>{escape(metric.formula)}</td></tr>"
+        )
+    return (
+        "<h3>Comparison inside the box</h3><div class='wide'><table><caption>x is the scan, y its healthy persona; (outside) marks values beyond "
+        "all healthy boxes.</caption><thead><tr><th scope='col'>Metric</th><th scope='col' class='number'>This box</th>"
+        "<th scope='col' class='number'>Healthy boxes, median</th><th scope='col' class='number'>Healthy boxes, range</th>"
+        f"<th scope='col'>Definition</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _number(value: float) -> str:
+    """Four significant digits, without an exponent between 0.0001 and a million."""
+    if not math.isfinite(value):
+        return "not defined"
+    return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+
+
+def _provenance(analysis: Analysis) -> str:
+    # the command line names files
+    shown = {key: value for key, value in analysis.provenance.items() if key != "command"}
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>"
+        for key, text in _flat({"decision": analysis.decision} | shown)
+    )
+    return (
+        "<section><h2>Provenance</h2><table><caption>What is needed to make these numbers again.</caption>"
+        f"<thead><tr><th scope='col'>Setting</th><th scope='col'>Value</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _flat(value, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as pairs of a dotted key and a text."""
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
+    if isinstance(value, (list, tuple)):
+        return [(prefix, ", ".join(str(item) for item in value))]
+    return [(prefix, str(value))]

@@ -1,0 +1,81 @@
+"""A run of the command line whose result is known beforehand, for tests of what Slicer does with it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib.child import Cancelled
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.markups import read_boxes
+from RadiomicsPersonaLib.scan import read_scan, write_nifti
+
+LABELS = (1, 0, None)
+
+
+class PreparedRun:
+    """Reads the files it is given with the core, and answers with a reconstruction that is 7 everywhere in the boxes.
+
+    Attributes:
+        arguments: of the latest run.
+        scan, boxes: what the latest run was given.
+        lines: what the run says while it lasts.
+        error: raised instead of an answer, if set.
+    """
+
+    def __init__(self, lines: tuple[str, ...] = ("Reading",), error: Exception | None = None):
+        self.lines, self.error = lines, error
+        self.arguments = self.scan = self.boxes = None
+
+    def __call__(self, arguments, proceed) -> None:
+        self.arguments = list(arguments)
+        words = [word for word in arguments[2:] if word != "--json"]
+        option = dict(zip(words[::2], words[1::2]))
+        self.scan = read_scan(arguments[1])
+        self.boxes = read_boxes(option["--boxes"])
+        for line in self.lines:
+            if not proceed(line):
+                raise Cancelled
+        if self.error:
+            raise self.error
+        output = Path(option["--output"])
+        output.mkdir()
+        reconstruction = self.scan.array.copy()
+        holes = [hole_of_box(self.scan, box) for box in self.boxes]
+        for hole in holes:
+            reconstruction[hole.region][hole.mask] = 7
+        write_nifti(output / "reconstruction.nii.gz", reconstruction, self.scan.affine)
+        difference = (self.scan.array - reconstruction).astype(np.float32)
+        write_nifti(output / "difference.nii.gz", difference, self.scan.affine)
+        results = {
+            "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
+            "decision": {"rule": "p", "threshold": float(option["--threshold"])},
+            "warnings": ["The slices are thick; naïve détail is lost."],
+            "provenance": {
+                "model": {"name": option["--model"]},
+                "preprocessing": {"tissue_scale": {"center": 50.0, "deviation": 4.0}},
+            },
+        }
+        (output / "results.json").write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
+
+    def _record(self, number: int, box, hole) -> dict:
+        label = LABELS[number % len(LABELS)]
+        p = {1: 0.04, 0: 0.6, None: None}[label]
+        return {
+            "name": box.name,
+            "center_ras": box.center.tolist(),
+            "size_mm": box.size.tolist(),
+            "axes": box.axes.T.tolist(),
+            "voxels": hole.voxels,
+            "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
+            "n_controls": 0 if label is None else 24,
+            "p": p,
+            "percentile": None if p is None else 100 * (1 - p),
+            "probability": None if p is None else 0.7,
+            "label": label,
+            "reason": f"Reason {number}.",
+            "warnings": ["Close to the rim."] if number else [],
+            "controls": [],
+        }

@@ -1,0 +1,116 @@
+"""Stand-ins for `qt`, `ctk` and Slicer's MRML widgets, made of a real Qt (PySide6).
+
+PythonQt, Slicer's binding, shows Qt's properties as Python attributes (`button.enabled = True`); so do these modules.
+What they cannot show: the layout manager, dragging ROI handles, that the module loads in Slicer's application at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import types
+
+INSTALL = "install Qt for the tests with `pip install PySide6_Essentials` and the system libraries libegl1 and libxkbcommon0"
+PROBE = "from PySide6 import QtUiTools, QtWidgets; QtWidgets.QApplication([])"
+VIRTUAL = ("sizeHint", "minimumSizeHint", "heightForWidth")
+"""Getters that Qt itself calls as functions."""
+
+NAMED_BY_CONNECTORS = (
+    *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
+    *("ctkDoubleRangeSlider", "ctkDoubleSlider", "ctkDoubleSpinBox", "ctkPathLineEdit", "ctkRangeWidget", "ctkSliderWidget"),
+    *("qMRMLRangeWidget", "qMRMLSliderWidget", "qMRMLSpinBox"),
+)
+"""Widgets that Slicer's parameterNodeWrapper only names, to tell what it was given."""
+
+_application = None
+
+
+def install() -> str | None:
+    """Put `qt`, `ctk` and the qMRML widgets in place; returns None, or why Qt cannot be loaded."""
+    global _application
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    # asked in a process of its own, since Qt ends the process when a system library of its platform plugin is missing
+    probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
+    if probe.returncode:
+        reason = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
+        return f"Qt cannot be loaded ({reason}); {INSTALL}."
+    from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
+
+    _application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
+    _show_properties_as_attributes(QtCore.QObject, QtWidgets)
+
+    import slicer
+
+    from . import slicer_widgets
+
+    qt = types.ModuleType("qt")
+    for source in (QtCore, QtGui, QtWidgets):
+        # PySide makes its classes when they are asked for
+        qt.__dict__.update({name: getattr(source, name) for name in dir(source) if name.startswith("Q")})
+    qt.QUiLoader = _loader_class(QtUiTools, QtCore, slicer_widgets.WIDGETS)
+    ctk = types.ModuleType("ctk")
+    named = {name: type(name, (QtWidgets.QWidget,), {}) for name in NAMED_BY_CONNECTORS}
+    for name, widget in (named | slicer_widgets.WIDGETS).items():
+        setattr(ctk if name.startswith("ctk") else slicer, name, widget)
+    sys.modules["qt"], sys.modules["ctk"] = qt, ctk
+    return None
+
+
+def process_events() -> None:
+    """Let Qt work off what is waiting."""
+    if _application:
+        _application.processEvents()
+
+
+def _show_properties_as_attributes(base: type, widgets) -> None:
+    classes = [base] + [c for c in (getattr(widgets, name) for name in dir(widgets)) if isinstance(c, type) and issubclass(c, base)]
+    getter, setter = base.property, base.setProperty
+    for cls in classes:
+        meta = cls.staticMetaObject
+        for index in range(meta.propertyOffset(), meta.propertyCount()):
+            name = meta.property(index).name()
+            if name not in VIRTUAL:
+                read, write = (lambda self, n=name: getter(self, n)), (lambda self, value, n=name: setter(self, n, value))
+                setattr(cls, name, property(read, write))
+    base.name = property(lambda self: getter(self, "objectName"))
+    base.className = lambda self: self.metaObject().className()
+
+
+def _loader_class(QtUiTools, QtCore, custom: dict[str, type]) -> type:
+    class Loader(QtUiTools.QUiLoader):
+        """Loads a .ui file with Slicer's widgets in it.
+
+        PySide knows no vtkMRMLScene*, so the file's connections are taken out of the text and made here; a connection
+        that names an object the file does not have is an error.
+        """
+
+        def load(self, file):
+            text = bytes(file.readAll()).decode()
+            connections = re.findall(
+                r"<connection>\s*<sender>(.*?)</sender>\s*<signal>(.*?)\(.*?</signal>\s*"
+                r"<receiver>(.*?)</receiver>\s*<slot>(.*?)\(.*?</slot>",
+                text,
+                re.S,
+            )
+            buffer = QtCore.QBuffer()
+            buffer.setData(re.sub(r"<connections>.*</connections>", "", text, flags=re.S).encode())
+            self.made = {}
+            root = super().load(buffer)
+            # Python objects of custom widgets live as long as the widget that holds them
+            root.made = self.made
+            for sender, signal, receiver, slot in connections:
+                getattr(self.made[sender], signal).connect(getattr(self.made[receiver], slot))
+            return root
+
+        def createWidget(self, class_name, parent=None, name=""):
+            if class_name in custom:
+                widget = custom[class_name](parent)
+                widget.setObjectName(name)
+            else:
+                widget = super().createWidget(class_name, parent, name)
+            self.made[name] = widget
+            return widget
+
+    return Loader

@@ -1,0 +1,119 @@
+"""From nodes to nodes through the real command line in a real child process, with a classical fill and few controls."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.phantom import make_head
+from RadiomicsPersonaLib.child import Cancelled
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.scan import make_scan
+from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
+from test_slicer_logic import ijk_to_ras
+
+slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def head(module):
+    """A left-handed, tilted, anisotropic head with a bright lesion, and an ROI on it, both under one transform."""
+    cosine, sine = np.cos(0.3), np.sin(0.3)
+    affine = np.array([[0, -3, 0, 0], [-2.5 * cosine, 0, 2 * sine, 0], [2.5 * sine, 0, 2 * cosine, 0], [0, 0, 0, 1.0]])
+    assert np.linalg.det(affine[:3, :3]) < 0
+    scan = make_head(affine=affine, seed=2)
+    center = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2) + [30, 10, 30]
+    points = scan.ras_from_ijk(np.indices(scan.shape).reshape(3, -1).T).reshape(*scan.shape, 3)
+    array = scan.array.copy()
+    array[np.linalg.norm(points - center, axis=-1) < 9] = 900
+    volume = add_volume(array.transpose(2, 1, 0), affine, "Kopf é")
+    transform = add_transform(four_by_four([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]], (50, -20, 10)))
+    roi = add_roi("lésion", (24, 26, 22), [[cosine, 0, sine], [0, 1, 0], [-sine, 0, cosine]], center)
+    for node in (volume, roi):
+        node.SetAndObserveTransformNodeID(transform.GetID())
+    return volume, roi
+
+
+@pytest.fixture
+def logic(module, head):
+    logic = module.RadiomicsPersonaLogic()
+    parameters = logic.getParameterNode()
+    parameters.inputVolume, parameters.inputROIs = head[0], [head[1]]
+    parameters.model, parameters.controls, parameters.threshold = "harmonic", 9, 0.1
+    return logic
+
+
+def test_a_bright_lesion_is_rebuilt_and_called_pathological(module, logic, head):
+    lines = []
+    results = logic.apply(lambda line: not lines.append(line))
+    parameters = logic.getParameterNode()
+    box = results["boxes"][0]
+    assert (box["name"], box["label"], box["n_controls"], box["p"]) == ("lésion", 1, 9, 0.1)
+    assert len(lines) > 1 and logic.verdicts(parameters.resultTable)[0].startswith("lésion: pathological (1).")
+
+    volume, roi = head
+    before = slicer.util.arrayFromVolume(volume).transpose(2, 1, 0)
+    after = slicer.util.arrayFromVolume(parameters.reconstructionVolume).transpose(2, 1, 0)
+    difference = slicer.util.arrayFromVolume(parameters.differenceVolume).transpose(2, 1, 0)
+    scan = make_scan(before, ijk_to_ras(volume))
+    inside = hole_of_box(scan, module.RadiomicsPersonaLogic.boxFromROI(roi, volume)).full_mask(scan.shape)
+    assert inside.sum() == box["voxels"]
+    assert np.array_equal(after[~inside], before[~inside])
+    lesion = before == 900
+    assert lesion.sum() > 100 and after[lesion].max() < 700 and difference[lesion].min() > 200
+    np.testing.assert_allclose(difference, before - after, atol=1e-3)
+
+
+def test_the_same_inputs_give_the_same_numbers(logic):
+    first, second = (json.dumps(logic.apply()["boxes"]) for _ in range(2))
+    assert first == second
+
+
+def test_the_provenance_names_model_and_seed_and_no_folder_of_the_user(logic):
+    logic.apply()
+    text = logic.getParameterNode().resultTable.GetAttribute("RadiomicsPersona.provenance")
+    provenance = json.loads(text)
+    assert provenance["model"]["name"] == "harmonic" and provenance["seed"] == 0
+    assert "/tmp" not in text and "RadiomicsPersona-" not in text
+
+
+def test_what_the_command_line_refuses_is_said_in_its_own_sentence(logic, head):
+    head[1].SetCenter(500, 0, 0)
+    with pytest.raises(InputError, match=r"^Box 'lésion' holds no voxel of the scan; .* so move or enlarge the box\.$"):
+        logic.apply()
+    parameters = logic.getParameterNode()
+    parameters.model = "no-such-model"
+    with pytest.raises(InputError, match="no-such-model"):
+        logic.apply()
+    assert parameters.reconstructionVolume is None
+
+
+def test_cancelling_ends_the_analysis_and_leaves_nothing(logic, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    answers = iter([True, True, False])
+    with pytest.raises(Cancelled):
+        logic.apply(lambda line: next(answers))
+    assert logic.getParameterNode().reconstructionVolume is None
+    assert not list(tmp_path.iterdir())
+
+
+def test_slicers_process_imports_neither_torch_nor_scipy():
+    """In a fresh interpreter, since other tests import them."""
+    code = (
+        "import sys; sys.path[:0] = ['Testing', 'RadiomicsPersona']\n"
+        "from bench import application\n"
+        "application.start(); before = set(sys.modules); application.load_module()\n"
+        "new = {name.split('.')[0] for name in set(sys.modules) - before}\n"
+        "heavy = new & {'torch', 'scipy', 'skimage', 'nibabel', 'SimpleITK', 'monai'}\n"
+        "sys.exit(f'imported: {heavy}' if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-500:]
