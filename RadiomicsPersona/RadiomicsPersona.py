@@ -393,13 +393,14 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     def verdicts(tableNode) -> list:
         """What a result table says, in words: one sentence per box, then the warnings."""
         table = tableNode.GetTable()
-        if not table.GetColumnByName("verdict"):
+        columns = [table.GetColumnByName(name) for name in ("box", "label", "reason", "warnings")]
+        if not all(columns):  # a table of something else
             return []
-        columns = [table.GetColumnByName(name) for name in ("box", "verdict", "reason", "warnings")]
         sentences = []
         for row in range(table.GetNumberOfRows()):
-            box, verdict, reason, warnings = (column.GetValue(row) for column in columns)
-            sentences.append(_("{box}: {verdict}. {reason}").format(box=box, verdict=verdict, reason=reason))
+            box, label, reason, warnings = (column.GetValue(row) for column in columns)
+            labelText = _("no label") if np.isnan(label) else _("label {label}").format(label=int(label))
+            sentences.append(_("{box} ({labelText}): {reason}").format(box=box, labelText=labelText, reason=reason))
             sentences += [_("Note on {box}: {warning}").format(box=box, warning=line) for line in warnings.splitlines()]
         notes = json.loads(tableNode.GetAttribute(ATTRIBUTE_PREFIX + "warnings") or "[]")
         return sentences + [_("Note: {warning}").format(warning=note) for note in notes]

@@ -30,6 +30,7 @@ from RadiomicsPersonaTrainingLib.evaluation import (
     standard_rebuilders,
 )
 from RadiomicsPersonaTrainingLib.evaluation_holes import CUBOIDS, LESIONS, draw_hole
+from RadiomicsPersonaTrainingLib.evaluation_pictures import example_rows
 from RadiomicsPersonaTrainingLib.evaluation_report import write_report
 from RadiomicsPersonaTrainingLib.evaluation_summary import ALL_CUBOIDS, summarize
 
@@ -76,12 +77,21 @@ def test_the_challenge_scores_of_the_region_are_those_of_the_whole_scan(mask, ax
     assert challenge_metrics(prediction[around], truth[around], mask[around], limits, axis) == pytest.approx(whole, rel=1e-9)
 
 
+def test_the_challenge_slices_the_scan_sagittally_whatever_its_array_order():
+    truth, prediction = picture(0), picture(1)
+    limits = challenge_limits(np.where(INSIDE, 0, truth))
+    expected = challenge_metrics(prediction, truth, INSIDE, limits)
+    turned = challenge_metrics(prediction.transpose(2, 1, 0), truth.transpose(2, 1, 0), INSIDE.transpose(2, 1, 0), limits, 2)
+    assert turned == pytest.approx(expected)
+    assert challenge_metrics(prediction, truth, INSIDE, limits, 1)["ssim"] != pytest.approx(expected["ssim"])
+
+
 def test_the_challenge_scores_see_nothing_outside_the_mask_and_a_perfect_rebuild_is_perfect():
     truth = picture(0)
     limits = challenge_limits(np.where(INSIDE, 0, truth))
     perfect = challenge_metrics(np.where(INSIDE, truth, -1e6), truth, INSIDE, limits)
     assert perfect["ssim"] == pytest.approx(1) and perfect["mse"] == 0
-    assert np.isfinite(perfect["psnr"]), "a perfect rebuild made the table infinite"
+    assert np.isfinite([perfect["psnr"], perfect["psnr_01"]]).all(), "a perfect rebuild made the table infinite"
 
 
 @pytest.fixture(scope="module")
@@ -142,6 +152,7 @@ def test_lesion_shapes_keep_their_volume_on_a_grid_of_thick_slices_and_come_in_m
     holes = [draw_hole(scan, tissue, LESIONS, number, 0, shapes) for number in range(4)]
     for hole in holes:
         assert hole.voxels * 4 * 2 * 2.5 / 1000 == pytest.approx(LESION_ML, rel=0.08)
+        assert ndimage.label(hole.mask)[1] == 1, "a speck far from the lesion came along"
         assert 0.08 < hole.mask.mean() < 0.9, "the hull is not that of a turned L"
     assert len({hole.mask.shape for hole in holes}) == 4
 
@@ -305,10 +316,22 @@ def test_the_report_names_its_origin_and_its_pictures_show_the_worst_case(plan, 
     pictures = [file for file in files if file.suffix == ".png"]
     assert len(pictures) == 4 and all(file.name in page for file in pictures)
     panels = np.asarray(Image.open(pictures[0]).convert("L"))[24:224]
-    voided, flat, truth = (panels[:, 6 + 206 * n : 206 * (n + 1)].astype(int) for n in (0, 1, 5))
+    voided, flat, network, truth = (panels[:, 6 + 206 * n : 206 * (n + 1)].astype(int) for n in (0, 1, 4, 5))
     assert (voided[90:110, 90:110] == 0).all(), "the hole is not in the middle of the voided picture"
     assert np.ptp(flat[90:110, 90:110]) <= 2 < np.ptp(truth[90:110, 90:110])
     np.testing.assert_array_equal(voided[:15], truth[:15])
+    assert np.abs(network - truth)[90:110, 90:110].mean() > 1
+    worst = max((row for row in scores if row.rebuilder == NETWORK and row.stratum == STRATUM), key=lambda r: r.metrics["mse"])
+    assert ("worst", worst) in example_rows(scores, "phantoms", STRATUM)
+
+
+def test_the_report_on_a_single_subject_gives_no_intervals_and_stays_valid_json(plan, run, tmp_path):
+    _, scores, _ = run
+    few = [row for row in scores if row.subject == "person-0" and row.stratum == "16-24 mm" and row.number == 0]
+    write_report(plan, few, tmp_path)
+    assert " to " not in (tmp_path / "evaluation.md").read_text(encoding="utf-8").split("## Network")[1].split("## Examples")[0]
+    record = json.loads((tmp_path / "evaluation.json").read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(name))
+    assert record["cells"][0]["estimates"]["harmonic"]["mse"]["low"] is None
 
 
 def test_on_a_real_head_the_smooth_fills_beat_the_rim_mean(data_root, tmp_path):

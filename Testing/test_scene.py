@@ -129,6 +129,23 @@ def test_the_persona_is_shown_like_the_scan_and_the_difference_from_minus_to_plu
     assert colors.GetColorName(last) == "+3.00 tissue SD"
 
 
+def test_the_difference_as_slicer_paints_it_is_clear_outside_the_boxes_red_and_blue_inside(analysis, opened):
+    from vtk.util.numpy_support import vtk_to_numpy
+
+    display = node_named(opened, "tête à droite difference").GetDisplayNode()
+    display.GetOutputImageDataConnection().GetProducer().Update()
+    painted = display.GetOutputImageData()
+    shape = analysis.scan.shape
+    colors = vtk_to_numpy(painted.GetPointData().GetScalars()).reshape(*shape[::-1], 4).transpose(2, 1, 0, 3).astype(int)
+    difference = analysis.difference / analysis.tissue.scale.deviation
+    assert (colors[difference == 0][:, 3] == 0).all()
+    assert (difference > 0.2).any() and (difference < -0.2).any()
+    brighter, darker = colors[difference > 0.2], colors[difference < -0.2]
+    assert (brighter[:, 3] == 255).all() and (darker[:, 3] == 255).all()
+    assert (brighter[:, 0] > brighter[:, 2]).all()
+    assert (darker[:, 2] > darker[:, 0]).all()
+
+
 def test_the_users_boxes_are_where_they_were_and_carry_their_verdicts(analysis, opened):
     for result in analysis.boxes:
         roi = node_named(opened, f"{result.box.name} ({result.word})")

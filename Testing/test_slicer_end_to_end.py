@@ -57,7 +57,7 @@ def test_a_bright_lesion_is_rebuilt_and_called_pathological(module, logic, head)
     parameters = logic.getParameterNode()
     box = results["boxes"][0]
     assert (box["name"], box["label"], box["n_controls"], box["p"]) == ("lésion", 1, 9, 0.1)
-    assert len(lines) > 1 and logic.verdicts(parameters.resultTable)[0].startswith("lésion: pathological (1).")
+    assert len(lines) > 1 and logic.verdicts(parameters.resultTable)[0].startswith("lésion (label 1): Pathological: deviates more than 9 of 9")
 
     volume, roi = head
     before = slicer.util.arrayFromVolume(volume).transpose(2, 1, 0)

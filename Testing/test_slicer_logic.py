@@ -101,7 +101,8 @@ def test_several_rois_become_several_boxes_in_their_order(logic, run):
 
 def test_the_settings_reach_the_command_line(logic, run):
     parameters = fill_in(logic, head_volume(name="Müller, T1"), add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
-    parameters.model, parameters.controls, parameters.threshold, parameters.device, parameters.seed = "mirror", 19, 0.1, "cpu", 5
+    parameters.model, parameters.device = "mirror", "cpu"
+    parameters.controls, parameters.threshold, parameters.seed = 19, 0.1, 5
     logic.apply()
     words = " ".join(run.arguments)
     assert run.arguments[0] == "analyze" and run.arguments[1].endswith("M_ller_T1.nrrd")
@@ -125,13 +126,17 @@ def test_the_table_says_what_the_results_say(logic):
     np.testing.assert_array_equal(slicer.util.arrayFromTableColumn(table, "ssim"), [0.25, 0.25, np.nan])
     assert table.GetColumnUnitLabel("size 1") == "mm"
     assert logic.verdicts(table) == [
-        "A: pathological (1). Reason 0.",
-        "B: healthy (0). Reason 1.",
+        "A (label 1): Pathological: reason 0.",
+        "B (label 0): Healthy: reason 1.",
         "Note on B: Close to the rim.",
-        "C: undetermined. Reason 2.",
+        "C (no label): Undetermined: reason 2.",
         "Note on C: Close to the rim.",
         "Note: The slices are thick; naïve détail is lost.",
     ]
+
+
+def test_a_table_of_something_else_says_nothing(logic):
+    assert logic.verdicts(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")) == []
 
 
 def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):

@@ -78,7 +78,7 @@ def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) ->
     offset = np.eye(4)
     offset[:3, 3] = wide.start
     mirrored, found = mirrored_values(scan, midplane, scan.affine @ offset, wide.mask.shape, hole, outside)
-    values = np.where(wide.mask & found, mirrored, scan.array[wide.region])
+    values = np.where(wide.mask, mirrored, scan.array[wide.region])
     filled = harmonic(values, wide.mask & ~found, scan.spacing)
     inner = tuple(slice(int(o), int(o + n)) for o, n in zip(hole.start - wide.start, hole.mask.shape))
     return filled[inner]
@@ -87,19 +87,17 @@ def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) ->
 def _smooth_fill(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, solve, reach: int) -> np.ndarray:
     filled = _checked_copy(values, mask)
     weights = 1 / np.asarray(spacing, dtype=np.float64) ** 2
-    # of order one, so that millimetres or metres make no difference to rounding
-    weights /= weights.max()
     for window, piece in _pieces(mask, reach):
-        known = np.where(mask[window], 0.0, values[window])
-        # intensities are taken from their mean and in units of their spread: a constant then solves itself
-        rim = ndimage.binary_dilation(piece, iterations=reach) & ~mask[window]
-        level = known[rim].mean()
-        scale = np.abs(known[rim] - level).max()
-        if scale > 0:
-            known = np.where(mask[window], 0.0, (known - level) / scale)
-            box = bounding_box(piece)
-            open_ends = np.array([(box[a].start + window[a].start == 0, box[a].stop + window[a].start == mask.shape[a]) for a in range(3)])
-            filled[window][piece] = level + scale * solve(known, piece, weights, open_ends)[piece]
+        surroundings = values[window].astype(np.float64)
+        rim = surroundings[ndimage.binary_dilation(piece, iterations=reach) & ~mask[window]]
+        # measured from their mean, intensities far from zero lose no digits
+        level = rim.mean()
+        if np.ptp(rim) > 0:
+            known = np.where(mask[window], 0.0, surroundings - level)
+            low = np.array([s.start for s in window])
+            ends = low[:, None] + [(s.start, s.stop) for s in bounding_box(piece)]
+            open_ends = np.stack([ends[:, 0] == 0, ends[:, 1] == mask.shape], axis=1)
+            filled[window][piece] = level + solve(known, piece, weights, open_ends)[piece]
         else:
             filled[window][piece] = level
     return filled
@@ -114,9 +112,10 @@ def _checked_copy(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _pieces(mask: np.ndarray, reach: int) -> Iterator[tuple[tuple[slice, slice, slice], np.ndarray]]:
-    """The parts of a mask that do not influence each other: a window with `reach` voxels around it, and the part in it."""
+    """The parts of a mask that do not influence each other: a window with `reach` voxels around, and the part in it."""
     labels, count = ndimage.label(ndimage.binary_dilation(mask))
     for number, around in enumerate(ndimage.find_objects(labels, count), start=1):
         # `around` already holds one voxel more than the part itself
-        window = tuple(slice(max(s.start - reach + 1, 0), min(s.stop + reach - 1, n)) for s, n in zip(around, mask.shape))
+        more = reach - 1
+        window = tuple(slice(max(s.start - more, 0), min(s.stop + more, n)) for s, n in zip(around, mask.shape))
         yield window, mask[window] & (labels[window] == number)

@@ -149,21 +149,23 @@ def _band(positions: np.ndarray, width: float, n_source: int, edge: bool = False
 
     Returns first source index, one past the last, and the matrix (len(positions), last - first) of a tent of half-width
     max(1, width). Weights sum to 1 where the whole tent lies inside the source, to less at its border; with `edge` they
-    are scaled to sum to 1 wherever any source is touched, and positions beyond take the nearest sample.
+    are scaled to sum to 1 wherever any source is touched, and positions beyond take the nearest sample. Ramps are
+    reproduced exactly away from the border.
     """
     half = max(1.0, float(width))
     if edge:
         positions = np.clip(positions, 0, n_source - 1)
     low = int(np.clip(np.ceil(positions.min() - half), 0, n_source))
     high = int(np.clip(np.floor(positions.max() + half) + 1, low, n_source))
-    distance = np.abs(positions[:, None] - np.arange(low, high)[None, :])
-    weights = np.maximum(half - distance, 0) / half
+    reach = int(np.ceil(half))
+    endless = np.floor(positions)[:, None] + np.arange(-reach, reach + 2)[None, :] - positions[:, None]
+    tent = np.maximum(half - np.abs(endless), 0)
+    # a tent of broken width would shift ramps a little; local linear weights (Cleveland 1979) do not
+    m0, m1, m2 = ((tent * endless**power).sum(axis=1, keepdims=True) for power in range(3))
+    flat = np.abs(m1) < 1e-9 * half
+    distance = np.arange(low, high)[None, :] - positions[:, None]
+    weights = np.maximum(half - np.abs(distance), 0)
+    weights = np.where(flat, weights / m0, weights * (m2 - m1 * distance) / np.where(flat, 1, m0 * m2 - m1**2))
     if edge:
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
-    else:
-        # what the same tent would gather on an endless row of samples
-        reach = int(np.ceil(half))
-        endless = np.floor(positions)[:, None] + np.arange(-reach, reach + 2)[None, :]
-        total = np.maximum(half - np.abs(endless - positions[:, None]), 0).sum(axis=1) / half
-        weights /= total[:, None]
     return low, high, weights.astype(np.float32)

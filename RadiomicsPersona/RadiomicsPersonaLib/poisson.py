@@ -58,9 +58,7 @@ def solve_harmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, op
     """
     box = bounding_box(mask)
     precondition = _preconditioner(mask[box], weights, open_ends, squared=False)
-    return _conjugate_gradients(
-        lambda u: -laplacian(u, weights), precondition, laplacian(values, weights), mask, box
-    )
+    return _conjugate_gradients(lambda u: -laplacian(u, weights), precondition, laplacian(values, weights), mask, box)
 
 
 def solve_biharmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, open_ends: np.ndarray) -> np.ndarray:
@@ -70,15 +68,13 @@ def solve_biharmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, 
     in `solve_harmonic`, except that `values` holds two layers around the hole, as far as the scan reaches.
     """
     box = bounding_box(mask)
-    # only these Laplacians depend on the hole; the others would bring in voxels beyond the second layer
-    touched = laplacian(mask.astype(np.float64), np.ones(3)) != 0
-    touched |= mask
-    known = laplacian(values, weights)
-    known[~touched] = 0
     precondition = _preconditioner(mask[box], weights, open_ends, squared=True)
-    return _conjugate_gradients(
-        lambda u: laplacian(laplacian(u, weights), weights), precondition, -laplacian(known, weights), mask, box
-    )
+
+    def squared(u: np.ndarray) -> np.ndarray:
+        return laplacian(laplacian(u, weights), weights)
+
+    # in the hole this needs the inner Laplacian in the hole and on its rim only, so nothing beyond the second layer
+    return _conjugate_gradients(squared, precondition, -squared(values), mask, box)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:

@@ -6,7 +6,6 @@ Array order, everywhere in this library: axes I, J, K as in NIfTI, world coordin
 from __future__ import annotations
 
 import hashlib
-import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -214,9 +213,12 @@ def _read_dicom(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     import SimpleITK
 
     reader = SimpleITK.ImageSeriesReader()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
+    try:
         series = reader.GetGDCMSeriesIDs(str(folder))
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
     if not series:
         raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
     if len(series) > 1:

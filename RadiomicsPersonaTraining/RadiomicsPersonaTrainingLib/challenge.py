@@ -3,8 +3,8 @@
 They follow the challenge's published package (BraTS-inpainting/inpainting, challenge_metrics_2023, used in 2023 and
 2024; Kofler et al. 2023, arXiv 2305.08992), which calls torchmetrics; here with numpy and scipy, and on a part of the scan.
 
-The SSIM flatters small holes: it is taken on images that are zero outside the hole, and zero matches zero in every window
-that reaches over the rim.
+The SSIM flatters small holes: it is taken on images that are zero outside the hole, and zero matches zero in every
+window that reaches over the rim.
 """
 
 from __future__ import annotations
@@ -47,18 +47,22 @@ def challenge_metrics(
     - ``psnr``: ``10 log10(max(t)² / mse)``, the range of the target as torchmetrics takes it (from 0);
     - ``psnr_01``: ``10 log10(1 / mse)``.
 
-    The mean squared error is kept above 2e-16 in the two PSNR, which otherwise would be infinite (the challenge's "eps" form).
+    To the mean squared error in the two PSNR 2e-16 is added, without which they could be infinite (the challenge's "eps").
 
     Args:
-        prediction, truth: (I, J, K) intensities: the whole scan, or the hole's region with at least `WINDOW_RADIUS` voxels
-            around it wherever the scan reaches that far; the scores are the same.
+        prediction, truth: (I, J, K) intensities: the whole scan, or the hole's region with at least `WINDOW_RADIUS`
+            voxels around it wherever the scan reaches that far; the scores are the same.
         mask: boolean, same shape, at least one voxel.
         limits: from `challenge_limits`.
         sagittal_axis: the array axis that runs left to right; the first one in the challenge's files.
     """
     low, high = limits
     width = max(high - low, _EPSILON)
-    p, t = ((np.clip(np.where(mask, image, 0).astype(np.float64), low, high) - low) / width for image in (prediction, truth))
+
+    def scaled(image: np.ndarray) -> np.ndarray:
+        return (np.clip(np.where(mask, image, 0).astype(np.float64), low, high) - low) / width
+
+    p, t = scaled(prediction), scaled(truth)
     mse = float(np.mean((p[mask] - t[mask]) ** 2))
     top = float(t[mask].max())
     return {

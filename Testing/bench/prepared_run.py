@@ -13,6 +13,7 @@ from RadiomicsPersonaLib.markups import read_boxes
 from RadiomicsPersonaLib.scan import read_scan, write_nifti
 
 LABELS = (1, 0, None)
+WORDS = {1: "Pathological", 0: "Healthy", None: "Undetermined"}
 
 
 class PreparedRun:
@@ -75,7 +76,7 @@ class PreparedRun:
             "percentile": None if p is None else 100 * (1 - p),
             "probability": None if p is None else 0.7,
             "label": label,
-            "reason": f"Reason {number}.",
+            "reason": f"{WORDS[label]}: reason {number}.",
             "warnings": ["Close to the rim."] if number else [],
             "controls": [],
         }

@@ -65,7 +65,8 @@ def process_events() -> None:
 
 
 def _show_properties_as_attributes(base: type, widgets) -> None:
-    classes = [base] + [c for c in (getattr(widgets, name) for name in dir(widgets)) if isinstance(c, type) and issubclass(c, base)]
+    found = [getattr(widgets, name) for name in dir(widgets)]
+    classes = [base] + [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
     getter, setter = base.property, base.setProperty
     for cls in classes:
         meta = cls.staticMetaObject
