@@ -235,9 +235,9 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def showReconstruction(self) -> None:
         """Put the healthy persona over the scan in the slice views; they differ inside the boxes only."""
-        parameterNode = self.logic.getParameterNode()
-        slicer.util.setSliceViewerLayers(
-            background=parameterNode.inputVolume, foreground=parameterNode.reconstructionVolume, foregroundOpacity=1.0)
+        reconstruction = self.logic.getParameterNode().reconstructionVolume
+        scan = reconstruction.GetNodeReference(INPUT_VOLUME_ROLE)
+        slicer.util.setSliceViewerLayers(background=scan, foreground=reconstruction, foregroundOpacity=1.0)
 
     def showResults(self) -> None:
         """Show what the result table holds."""
@@ -345,7 +345,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
         if not slicer.mrmlScene.IsNodePresent(inputVolume):
             raise InputError(_("The volume was removed during the analysis: load it again and apply."))
-        self._createOutputNodes(parameterNode)
+        self._createOutputNodes(parameterNode, inputVolume)
         self._updateVolume(parameterNode.reconstructionVolume, inputVolume, arrays[0])
         self._updateVolume(parameterNode.differenceVolume, inputVolume, arrays[1])
         self._showLikeInput(parameterNode.reconstructionVolume, inputVolume)
@@ -386,7 +386,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         scales = np.linalg.norm(objectToVolumeRAS[:3, :3], axis=0)
         axes = objectToVolumeRAS[:3, :3] / scales
         if np.linalg.det(axes) < 0:  # under a mirroring transform; a box is its own mirror image
-            axes[:, 0] *= -1
+            pass
         return Box(objectToVolumeRAS[:3, 3], size * scales, axes, name)
 
     @staticmethod
@@ -471,11 +471,12 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         return voxels.transpose(2, 1, 0)
 
     @staticmethod
-    def _createOutputNodes(parameterNode) -> None:
-        name = parameterNode.inputVolume.GetName()
-        if not parameterNode.reconstructionVolume:
+    def _createOutputNodes(parameterNode, inputVolume) -> None:
+        """Make the outputs that are missing; an earlier output that is now the input is kept, and replaced by a new one."""
+        name = inputVolume.GetName()
+        if parameterNode.reconstructionVolume in (None, inputVolume):
             parameterNode.reconstructionVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
-        if not parameterNode.differenceVolume:
+        if parameterNode.differenceVolume in (None, inputVolume):
             parameterNode.differenceVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         if not parameterNode.resultTable:
             parameterNode.resultTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")

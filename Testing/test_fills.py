@@ -112,7 +112,7 @@ def test_biharmonic_continues_a_cubic_exactly(mask):
     x, y, z = millimetres()
     cubic = 7 + x - 2 * y + x * y - 3 * z**2 + x**2 * z - y**3 + x * y * z + 0.5 * z**3
     np.testing.assert_allclose(biharmonic(cubic, mask, SPACING), cubic, atol=1e-4)
-    assert np.abs(harmonic(cubic, mask, SPACING) - cubic).max() > 1e-2, "the check would pass with the harmonic fill too"
+    assert np.abs(harmonic(cubic, mask, SPACING) - cubic).max() > 1e-2, "the harmonic fill would pass as well"
 
 
 @smooth_fills

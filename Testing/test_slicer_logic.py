@@ -175,6 +175,31 @@ def test_a_second_run_reuses_every_output(logic, run):
     assert outputs[2].GetTable().GetNumberOfRows() == 1
 
 
+def test_an_output_that_becomes_the_input_is_not_overwritten(logic, run):
+    parameters = fill_in(logic, head_volume(), add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
+    logic.apply()
+    first = parameters.reconstructionVolume
+    before = slicer.util.arrayFromVolume(first).copy()
+    parameters.inputVolume = first
+    parameters.inputROIs = [add_roi("S", (8, 8, 8), np.eye(3), (30, 30, 30))]
+    logic.apply()
+    assert parameters.reconstructionVolume is not first
+    np.testing.assert_array_equal(slicer.util.arrayFromVolume(first), before)
+
+
+def test_changing_the_input_during_the_run_changes_nothing_in_it(logic):
+    volume = head_volume(name="first")
+    parameters = fill_in(logic, volume, add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
+
+    def choose_another(line):
+        parameters.inputVolume = head_volume(np.diag([1.0, 1, 1, 1]), name="second")
+        return True
+
+    logic.apply(choose_another)
+    assert parameters.reconstructionVolume.GetName() == "first healthy persona"
+    np.testing.assert_allclose(ijk_to_ras(parameters.reconstructionVolume), ijk_to_ras(volume))
+
+
 def test_the_outputs_carry_their_provenance_through_a_saved_scene(module, logic, slicer_bench, tmp_path):
     parameters = fill_in(logic, head_volume(), add_roi("lésion; \"1\"", (8, 8, 8), np.eye(3), (20, 20, 20)))
     results = logic.apply()

@@ -89,7 +89,8 @@ def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
     assert panel.ui.applyButton.enabled
     panel.ui.applyButton.click()
     assert panel.ui.statusLabel.text == "Done."
-    assert panel.ui.verdictLabel.text.splitlines()[:2] == ["A (label 1): Pathological: reason 0.", "B (label 0): Healthy: reason 1."]
+    first, second = panel.ui.verdictLabel.text.splitlines()[:2]
+    assert (first, second) == ("A (label 1): Pathological: reason 0.", "B (label 0): Healthy: reason 1.")
     assert panel.ui.resultTableView.mrmlTableNode() is panel.logic.getParameterNode().resultTable
     assert panel.ui.resultsCollapsibleButton.enabled
     assert panel.ui.applyButton.text == "Apply" and panel.ui.progressBar.isHidden()

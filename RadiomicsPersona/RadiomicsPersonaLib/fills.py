@@ -6,9 +6,9 @@
     mask: boolean, same shape, True in the hole.
     spacing: millimetres between voxel centres along I, J, K, shape (3,).
 
-and return a copy of `values` with the masked voxels rebuilt and every other voxel bit for bit unchanged. The array's ends
-count as the scan's border, so cut out two voxels more than the hole on every side where the scan has them. They raise
-InputError when the hole leaves nothing to go by.
+and return a copy of `values` with the masked voxels rebuilt and every other voxel bit for bit unchanged. The array's
+ends count as the scan's border, so cut out two voxels more than the hole on every side where the scan has them. They
+raise InputError when the hole leaves nothing to go by.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 
 TOLERANCE = 1e-6
-"""The iteration stops when its error, in the energy norm as the preconditioner sees it, is this part of the first one."""
+"""The iteration stops when the residual, in the norm of the preconditioner, is this part of the first one."""
 ITERATIONS = 2000
 SPARSE = 0.1
 """A hole that fills a smaller share of its bounding box gains nothing from the box's solution, and goes without."""

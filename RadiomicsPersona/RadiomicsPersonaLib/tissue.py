@@ -7,6 +7,7 @@ cannot set the scale it is judged by.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -74,8 +75,11 @@ class Tissue:
         index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
         inside = ((index >= 0) & (index < self.grid.size)).all(axis=-1)
         i, j, k = np.clip(index, 0, self.grid.size - 1).reshape(-1, 3).T
-        labels = np.where(self.brain, 1 + np.digitize(self.values, self.thresholds), 0)
-        return np.where(inside, labels[i, j, k].reshape(inside.shape), 0)
+        return np.where(inside, self._classes[i, j, k].reshape(inside.shape), 0)
+
+    @cached_property
+    def _classes(self) -> np.ndarray:
+        return np.where(self.brain, 1 + np.digitize(self.values, self.thresholds), 0).astype(np.int8)
 
 
 def estimate_tissue(scan: Scan, hidden: Hole | None = None) -> Tissue:

@@ -1,7 +1,7 @@
 """Challenge: the scores of the BraTS inpainting challenge (local synthesis), by its own formulas.
 
-They follow the challenge's published package (BraTS-inpainting/inpainting, challenge_metrics_2023, used in 2023 and
-2024; Kofler et al. 2023, arXiv 2305.08992), which calls torchmetrics; here with numpy and scipy, and on a part of the scan.
+They follow the challenge's published package (BraTS-inpainting/inpainting, challenge_metrics_2023; Kofler et al. 2023,
+arXiv 2305.08992), which calls torchmetrics; here with numpy and scipy, and on a part of the scan.
 
 The SSIM flatters small holes: it is taken on images that are zero outside the hole, and zero matches zero in every
 window that reaches over the rim.
@@ -47,7 +47,7 @@ def challenge_metrics(
     - ``psnr``: ``10 log10(max(t)² / mse)``, the range of the target as torchmetrics takes it (from 0);
     - ``psnr_01``: ``10 log10(1 / mse)``.
 
-    To the mean squared error in the two PSNR 2e-16 is added, without which they could be infinite (the challenge's "eps").
+    In the two PSNR 2e-16 is added to the mean squared error, so that they stay finite (the challenge's "eps" form).
 
     Args:
         prediction, truth: (I, J, K) intensities: the whole scan, or the hole's region with at least `WINDOW_RADIUS`
@@ -88,5 +88,6 @@ def _mean_ssim(p: np.ndarray, t: np.ndarray, mask: np.ndarray, sagittal_axis: in
     mean_p, mean_t = blur(p), blur(t)
     variances = np.maximum(blur(p * p) - mean_p**2, 0) + np.maximum(blur(t * t) - mean_t**2, 0)
     covariance = blur(p * t) - mean_p * mean_t
-    similarity = ((2 * mean_p * mean_t + c1) * (2 * covariance + c2)) / ((mean_p**2 + mean_t**2 + c1) * (variances + c2))
-    return float(similarity[mask].mean())
+    brightness = (2 * mean_p * mean_t + c1) / (mean_p**2 + mean_t**2 + c1)
+    structure = (2 * covariance + c2) / (variances + c2)
+    return float((brightness * structure)[mask].mean())

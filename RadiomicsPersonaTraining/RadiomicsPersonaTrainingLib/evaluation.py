@@ -140,10 +140,10 @@ def cases_of(plan: EvaluationPlan, path: Path, wanted: Iterable[tuple[str, int]]
 def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float]) -> dict[str, float]:
     """The numbers of `METRICS`, over the hole's voxels x (scan) and y (rebuilt).
 
-    ``mse`` is ``mean((x - y)²)`` over the squared tissue SD that was estimated outside the hole; ``mse_01`` the same with
-    the limits at 0 and 1; ``psnr`` is ``10 log10(1 / mse_01)``; ``ssim`` the 3-D SSIM of the composed images, and
-    ``gradient_error`` the mean absolute difference of gradient magnitudes (see `comparison.compare`). The ``official_``
-    numbers are the challenge's.
+    ``mse`` is ``mean((x - y)²)`` over the squared tissue SD that was estimated outside the hole; ``mse_01`` the same
+    with the limits at 0 and 1; ``psnr`` is ``10 log10(1 / mse_01)``; ``ssim`` the 3-D SSIM of the composed images, and
+    ``gradient_error`` the mean absolute difference of gradient magnitudes (see `comparison.compare`). The
+    ``official_`` numbers are the challenge's.
 
     Args:
         limits: from `challenge.challenge_limits` of the voided scan; they serve both kinds of numbers.
@@ -194,7 +194,7 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
             subject = name_of(path)
             missing = [key for key in wanted if (group, subject, *key) not in table.rows]
             for stratum, number, case in cases_of(plan, path, missing) if missing else ():
-                table.add(_scores_of_case(plan, case, group, subject, stratum, number))
+                table.add(_scores_of_case(plan, case, (group, subject, stratum, number)))
                 left = [key for key in missing if (group, subject, *key) not in table.rows]
                 if progress:
                     progress(done + len(wanted) - len(left), total, f"{subject}, {stratum}")
@@ -205,7 +205,7 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
     return scores
 
 
-def _scores_of_case(plan: EvaluationPlan, case: Case, group: str, subject: str, stratum: str, number: int) -> list[Score]:
+def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str, int]) -> list[Score]:
     scan = case.prepared.scan
     limits = challenge_limits(np.where(case.hole.full_mask(scan.shape), 0, scan.array))
     milliliters = case.hole.voxels * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
@@ -215,7 +215,7 @@ def _scores_of_case(plan: EvaluationPlan, case: Case, group: str, subject: str, 
         reconstruction = rebuilder(case.prepared, [case.hole])[0]
         seconds = time.perf_counter() - started
         metrics = {key: float(value) for key, value in score(case, reconstruction, limits).items()}
-        scores.append(Score(group, subject, stratum, number, name, float(milliliters), seconds, metrics))
+        scores.append(Score(*hole, name, float(milliliters), seconds, metrics))
     return scores
 
 
@@ -256,17 +256,9 @@ def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[Score]:
     for cells in csv.DictReader(lines):
         if set(cells) != set(columns) or None in cells.values():
             raise InputError(f"'{path}' is not a table of this evaluation: choose another output folder.")
+        hole = cells["group"], cells["subject"], cells["stratum"], int(cells["number"])
         metrics = {key: float(cells[key]) for key in METRICS}
-        yield Score(
-            cells["group"],
-            cells["subject"],
-            cells["stratum"],
-            int(cells["number"]),
-            cells["rebuilder"],
-            float(cells["milliliters"]),
-            float(cells["seconds"]),
-            metrics,
-        )
+        yield Score(*hole, cells["rebuilder"], float(cells["milliliters"]), float(cells["seconds"]), metrics)
 
 
 def _claim(plan: EvaluationPlan, output: Path) -> None:

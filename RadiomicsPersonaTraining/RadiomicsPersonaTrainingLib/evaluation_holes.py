@@ -1,7 +1,7 @@
 """Evaluation holes: where healthy tissue is taken out to see how well it comes back, the same in every run.
 
-Two kinds: cuboids in three strata of size, every second one turned at random, and real lesion shapes, flipped and turned
-at random, as the BraTS inpainting challenge scores them.
+Two kinds: cuboids in three strata of size, every second one turned at random, and real lesion shapes, flipped and
+turned at random, as the BraTS inpainting challenge scores them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def draw_hole(
 
 @lru_cache(maxsize=64)
 def lesion_shape(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The largest connected piece of a binary mask, as a boolean array without empty rims, and its spacing in millimetres.
+    """The largest connected piece of a binary mask: a boolean array without empty rims, and its spacing in millimetres.
 
     Raises:
         InputError: the file is no mask.

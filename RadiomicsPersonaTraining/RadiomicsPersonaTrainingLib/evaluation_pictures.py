@@ -24,7 +24,7 @@ BACKGROUND, TEXT = (18, 21, 26), (236, 239, 243)
 
 
 def example_rows(scores: list[Score], group: str, stratum: str) -> list[tuple[str, Score]]:
-    """The best, the median and the worst hole by the network's mean squared error (the last rebuilder's without one)."""
+    """The best, the median and the worst hole by the mean squared error of the network, or else of the last rebuilder."""
     rows = [row for row in scores if row.group == group and row.stratum == stratum]
     if not rows:
         return []
@@ -48,7 +48,8 @@ def example_picture(plan: EvaluationPlan, scores: list[Score], group: str, strat
     for word, row in examples:
         path = next(path for path in plan.subjects[group] if name_of(path) == row.subject)
         ((_, _, case),) = cases_of(plan, path, [(row.stratum, row.number)])
-        caption = f"{word} ({row.rebuilder}): {row.subject} no. {row.number}, {row.milliliters:.0f} ml, MSE {row.metrics['mse']:.3f} SD^2"
+        where = f"{row.subject} no. {row.number}, {row.milliliters:.0f} ml"
+        caption = f"{word} ({row.rebuilder}): {where}, MSE {row.metrics['mse']:.3f} SD^2"
         rows.append((caption, _panels(plan, case, shown)))
     height = HEADER + len(rows) * (PANEL + CAPTION + GAP)
     image = Image.new("RGB", (len(columns) * (PANEL + GAP) + GAP, height), BACKGROUND)

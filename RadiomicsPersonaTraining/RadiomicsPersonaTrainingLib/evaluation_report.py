@@ -23,11 +23,12 @@ from .evaluation_pictures import write_example_pictures
 from .evaluation_summary import DRAWS, FLOOR, Cell, Estimate, summarize
 
 NOTES = f"""\
-Holes lie in brain (at least {BRAIN_SHARE:.0%} of them); every second cuboid is turned at random; the lesion shapes are flipped and
-turned at random. Every hole is rebuilt on the scan's own grid without a look inside, and only voxels inside it count. Values are
-means over subjects of the means of their holes, with 95 % intervals ({DRAWS:,} bootstrap draws over subjects). "Official" is the
-BraTS inpainting challenge's form, whose SSIM flatters small holes; the others are taken in context. The mean squared error that
-decides is in squared tissue standard deviations. The population mean, which needs registration to an atlas, was left out."""
+Holes lie in brain (at least {BRAIN_SHARE:.0%} of them); every second cuboid is turned at random; the lesion shapes are
+flipped and turned at random. Every hole is rebuilt on the scan's own grid without a look inside, and only voxels inside
+it count. Values are means over subjects of the means of their holes, with 95 % intervals ({DRAWS:,} bootstrap draws
+over subjects). "Official" is the BraTS inpainting challenge's form, whose SSIM flatters small holes; the others are taken in
+context. The mean squared error that decides is in squared tissue standard deviations. The population mean, which needs
+registration to an atlas, was left out."""
 
 
 def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> list[Path]:
@@ -44,11 +45,8 @@ def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> lis
     origin = provenance_of(plan, scores)
     pictures = write_example_pictures(plan, scores, folder)
     record = folder / "evaluation.json"
-    record.write_text(
-        json.dumps(_plain({"notice": RESEARCH_USE, **origin, "cells": [_record_of(c) for c in cells]}), indent=1, ensure_ascii=False)
-        + "\n",
-        encoding="utf-8",
-    )
+    content = _plain({"notice": RESEARCH_USE, **origin, "cells": [_record_of(cell) for cell in cells]})
+    record.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     page = folder / "evaluation.md"
     page.write_text(markdown_of(cells, origin, [path.name for path in pictures]), encoding="utf-8")
     return [page, record, *pictures]
@@ -80,7 +78,8 @@ def markdown_of(cells: list[Cell], origin: dict, pictures: list[str]) -> str:
     lines = ["# Rebuilding healthy tissue", "", RESEARCH_USE, "", NOTES, ""]
     lines += ["## Network against the best classical fill", "", *_headline_table(cells), ""]
     for cell in cells:
-        lines += [f"## {cell.group}, {cell.stratum}", "", f"{cell.subjects} subjects, {cell.holes} holes.", "", *_cell_table(cell), ""]
+        lines += [f"## {cell.group}, {cell.stratum}", "", f"{cell.subjects} subjects, {cell.holes} holes.", ""]
+        lines += [*_cell_table(cell), ""]
     if pictures:
         lines += ["## Examples", "", *(f"![{name}]({name})" for name in pictures), ""]
     lines += ["## Where the numbers come from", "", *_origin_lines(origin), ""]
@@ -91,15 +90,16 @@ def _headline_table(cells: list[Cell]) -> list[str]:
     if not any(cell.headlines for cell in cells):
         return ["No network was evaluated."]
     lines = [
-        "| group | stratum | subjects | holes | rebuilder | MSE | best fill | its MSE | ratio (95 % interval) | at most "
-        f"{FLOOR:g} |",
+        "| group | stratum | subjects | holes | rebuilder | MSE | best fill | its MSE | ratio (95 % interval) "
+        f"| at most {FLOOR:g} |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for cell in cells:
         for line in cell.headlines:
             lines.append(
                 f"| {cell.group} | {cell.stratum} | {cell.subjects} | {cell.holes} | {line.rebuilder} | {line.mse:.3f} "
-                f"| {line.best_fill} | {line.best_fill_mse:.3f} | {_written(line.ratio)} | {'yes' if line.reached else 'no'} |"
+                f"| {line.best_fill} | {line.best_fill_mse:.3f} | {_written(line.ratio)} "
+                f"| {'yes' if line.reached else 'no'} |"
             )
     return lines
 

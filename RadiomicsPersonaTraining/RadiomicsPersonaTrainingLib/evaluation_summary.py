@@ -1,7 +1,7 @@
 """Evaluation summary: from scores of holes to means over subjects with intervals, and to the headline ratio.
 
-The subject is the unit: a subject's holes are averaged first, then subjects. Intervals are the 2.5 and 97.5 percentile of
-2,000 bootstrap draws over subjects (Efron and Tibshirani 1993), from a fixed seed.
+The subject is the unit: a subject's holes are averaged first, then subjects. Intervals are the 2.5 and 97.5 percentile
+of 2,000 bootstrap draws over subjects (Efron and Tibshirani 1993), from a fixed seed.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Cell:
 
 
 def summarize(scores: list[Score], seed: int = 0, draws: int = DRAWS) -> list[Cell]:
-    """One cell per group and stratum that has scores; groups in their order, cuboids first, then all cuboids, lesions last."""
+    """One cell per group and stratum that has scores: groups in their order, then cuboids, all cuboids, lesions."""
     by_cell = defaultdict(list)
     for row in scores:
         by_cell[row.group, row.stratum].append(row)

@@ -1,0 +1,324 @@
+"""One analysis, as the user sees it: what changes, what does not, what is said."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import nibabel
+import numpy as np
+import pytest
+from bench.phantom import make_head
+
+from RadiomicsPersonaLib.analysis import analyze
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.model import load_model
+from RadiomicsPersonaLib.scan import Scan, make_scan, write_nifti
+from RadiomicsPersonaLib.table import probability_of
+from RadiomicsPersonaLib.verdict import Decision, judge
+
+BOX = Box([34, -10, 14], [24, 28, 22], name="left alone")
+TURNED = Box([-30, 12, 20], [20, 26, 18], np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]), "turned")
+OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
+
+
+@pytest.fixture(scope="module")
+def harmonic():
+    return load_model("harmonic")
+
+
+@pytest.fixture(scope="module")
+def head() -> Scan:
+    return make_head(2.0)
+
+
+@pytest.fixture(scope="module")
+def sick_head(head) -> Scan:
+    """The head with a dark blob in BOX."""
+    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
+    distance = np.linalg.norm((head.ras_from_ijk(index) - BOX.center) / [9, 10, 8], axis=-1)
+    return make_scan(np.where(distance < 1, 0.25 * head.array, head.array), head.affine, "sick")
+
+
+@pytest.fixture(scope="module")
+def analysis(sick_head, harmonic):
+    return analyze(sick_head, [BOX, TURNED], harmonic, controls=24)
+
+
+def inside(scan: Scan, boxes) -> np.ndarray:
+    mask = np.zeros(scan.shape, bool)
+    for box in boxes:
+        mask |= hole_of_box(scan, box).full_mask(scan.shape)
+    return mask
+
+
+def test_a_lesion_is_called_pathological_and_healthy_tissue_healthy(analysis):
+    assert [result.label for result in analysis.boxes] == [1, 0]
+    assert analysis.boxes[0].p == pytest.approx(1 / (len(analysis.boxes[0].controls) + 1))
+
+
+def test_no_voxel_outside_the_boxes_changes(analysis, sick_head):
+    outside = ~inside(sick_head, [BOX, TURNED])
+    assert np.array_equal(analysis.reconstruction[outside], sick_head.array[outside])
+    assert not analysis.difference[outside].any()
+    assert analysis.difference[~outside].any()
+
+
+def test_no_voxel_outside_changes_in_an_oblique_thick_scan_with_nan_and_float64(harmonic):
+    head = make_head(affine=OBLIQUE)
+    array = head.array.astype(np.float64) * np.pi
+    array[2:4, 2:4, 2:4] = np.nan
+    scan = make_scan(array, head.affine)
+    box = Box(scan.ras_from_ijk((np.array(scan.shape) - 1) / 2) + [30, 0, 10], [20, 20, 20])
+    result = analyze(scan, [box], harmonic, controls=3)
+    outside = ~inside(scan, [box])
+    assert np.array_equal(result.reconstruction[outside], array[outside], equal_nan=True)
+    assert np.isfinite(result.reconstruction[~outside]).all()
+
+
+def test_the_reconstruction_is_blind_to_what_is_in_the_box(sick_head, head, harmonic):
+    """Not even through the intensity scale, the brain mask or the midplane."""
+    mask = inside(sick_head, [BOX])
+    wild = make_scan(np.where(mask, 1e4, sick_head.array), sick_head.affine)
+    for model in models_here(harmonic):
+        rebuilt = [analyze(scan, [BOX], model, controls=0).reconstruction[mask] for scan in (head, sick_head, wild)]
+        assert np.array_equal(rebuilt[0], rebuilt[1]) and np.array_equal(rebuilt[0], rebuilt[2])
+
+
+def test_there_is_no_seam_at_the_rim(head, harmonic):
+    """Steps across the box's faces are no larger than steps between neighbours elsewhere."""
+    for model in models_here(harmonic):
+        rebuilt = analyze(head, [BOX], model, controls=0).reconstruction.astype(float)
+        mask = inside(head, [BOX])
+        steps, rim = np.abs(np.diff(rebuilt, axis=0)), mask[1:] != mask[:-1]
+        assert steps[rim].mean() < 1.3 * np.abs(np.diff(head.array, axis=0))[rim].mean()
+
+
+def models_here(*models):
+    """The given models and the shipped network."""
+    return [*models, load_model("auto")]
+
+
+def test_the_same_command_gives_the_same_numbers(analysis, sick_head, harmonic):
+    again = analyze(sick_head, [BOX, TURNED], harmonic, controls=24)
+    for first, second in zip(analysis.boxes, again.boxes):
+        assert first.metrics == second.metrics and first.p == second.p
+        assert [c.metrics for c in first.controls] == [c.metrics for c in second.controls]
+
+
+def test_controls_are_of_the_box_s_size_touch_no_box_and_lie_in_the_scan(analysis, sick_head):
+    suspects = inside(sick_head, [BOX, TURNED])
+    for result in analysis.boxes:
+        for control in result.controls:
+            assert np.array_equal(control.box.size, result.box.size)
+            assert not (hole_of_box(sick_head, control.box).full_mask(sick_head.shape) & suspects).any()
+            corners = sick_head.ijk_from_ras(control.box.corners)
+            assert (corners > -1).all() and (corners < np.array(sick_head.shape)).all()
+
+
+def test_the_mirrored_box_lies_on_the_other_side(head, harmonic):
+    mirror = analyze(head, [BOX], harmonic, controls=2).boxes[0].controls[0].box
+    assert mirror.name == "mirror"
+    assert np.allclose(mirror.center, BOX.center * [-1, 1, 1], atol=4)
+
+
+def test_the_midplane_is_found_in_a_tilted_head():
+    from RadiomicsPersonaLib.midplane import estimate_midplane
+    from RadiomicsPersonaLib.tissue import estimate_tissue
+
+    for yaw, roll in ((0, 0), (15, -10), (-20, 12)):
+        y, r = np.deg2rad([yaw, roll])
+        turn = np.array([[np.cos(y), -np.sin(y), 0], [np.sin(y), np.cos(y), 0], [0, 0, 1]])
+        turn = turn @ np.array([[np.cos(r), 0, -np.sin(r)], [0, 1, 0], [np.sin(r), 0, np.cos(r)]])
+        head = make_head(2.0)
+        affine = np.eye(4)
+        affine[:3, :3] = turn
+        # the same voxels, in a head that is held at an angle
+        tilted = make_scan(head.array, affine @ head.affine)
+        plane = estimate_midplane(estimate_tissue(tilted))
+        assert np.degrees(np.arccos(abs(plane.normal @ turn[:, 0]))) < 3
+
+
+def test_an_excluded_region_is_never_a_control(head, harmonic):
+    exclude = np.zeros(head.shape, bool)
+    exclude[: head.shape[0] // 2] = True
+    result = analyze(head, [BOX], harmonic, controls=8, exclude=exclude).boxes[0]
+    assert result.controls
+    for control in result.controls:
+        assert not (hole_of_box(head, control.box).full_mask(head.shape) & exclude).any()
+
+
+def test_too_few_controls_give_no_label_but_a_reason(head, harmonic):
+    result = analyze(head, [BOX], harmonic, controls=4).boxes[0]
+    assert result.label is None and "controls" in result.reason
+
+
+def test_a_box_mostly_in_air_gives_no_label(head, harmonic):
+    result = analyze(head, [Box([78, 0, 20], [36, 36, 36])], harmonic, controls=2).boxes[0]
+    assert result.label is None and "brain" in result.reason
+
+
+def test_a_box_larger_than_trained_on_works_and_says_so(head):
+    result = analyze(head, [Box([0, -8, 14], [110, 110, 84])], load_model("auto"), controls=0).boxes[0]
+    assert np.isfinite(result.reconstruction.values).all()
+    assert any("larger than any" in note for note in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("score", "controls", "label", "p"),
+    [(3.0, 19, 1, 1 / 20), (3.0, 18, None, 1 / 19), (0.5, 32, 0, 33 / 33), (1.0, 39, 0, 40 / 40)],
+)
+def test_p_is_the_rank_among_the_controls_ties_counting_against_the_box(score, controls, label, p):
+    metrics = [{"deviation": 1.0}] * controls
+    verdict = judge({"deviation": score}, metrics, Decision(), brain_share=1.0, unlike_known=None)
+    assert verdict.label == label and verdict.p == pytest.approx(p)
+
+
+def test_a_verdict_can_rest_on_a_metric():
+    low, high = ({"deviation": 1.0, "ssim": 0.4}, {"deviation": 1.0, "ssim": 0.9})
+    decision = Decision("ssim", 0.5)
+    assert [judge(m, [], decision, 1.0, None).label for m in (low, high)] == [1, 0]
+
+
+def test_a_scan_unlike_the_known_ones_gets_no_label():
+    verdict = judge({"deviation": 9.0}, [{"deviation": 1.0}] * 32, Decision(), 1.0, "the scan is strange")
+    assert verdict.label is None and "strange" in verdict.reason
+
+
+def test_the_probability_never_exceeds_what_p_can_carry():
+    assert probability_of(0.05) == pytest.approx(0.711, abs=1e-3)
+    assert probability_of(0.9) == 0.5 and probability_of(None) is None
+
+
+@pytest.fixture(scope="module")
+def written(sick_head, tmp_path_factory):
+    """Scan file and output folder of one command."""
+    folder = tmp_path_factory.mktemp("an analysis with spaces é")
+    write_nifti(folder / "scan.nii.gz", sick_head.array, sick_head.affine)
+    output = folder / "out"
+    code = main(["analyze", str(folder / "scan.nii.gz"), "--box", "34,-10,14,24,28,22", "--box", "-34,-10,14,24,28,22",
+                 "--model", "harmonic", "--controls", "20", "--output", str(output)])  # fmt: skip
+    assert code == 0
+    return folder / "scan.nii.gz", output
+
+
+def test_the_command_line_writes_everything(written):
+    scan, output = written
+    assert {path.name for path in output.iterdir()} == {
+        "results.json", "results.csv", "reconstruction.nii.gz", "difference.nii.gz", "controls.mrk.json",
+        "report.html", "report.png", "scene.mrb",
+    }  # fmt: skip
+    results = json.loads((output / "results.json").read_text(encoding="utf-8"))
+    box = results["boxes"][0]
+    for key in ("name center_ras size_mm axes voxels metrics n_controls p percentile probability label reason warnings").split():
+        assert key in box
+    assert [b["label"] for b in results["boxes"]] == [1, 0]
+    assert results["provenance"]["scan_sha256"] and results["provenance"]["command"]
+    rows = list(csv.DictReader(open(output / "results.csv", encoding="utf-8")))
+    assert float(rows[0]["mse"]) == box["metrics"]["mse"] and len(rows) == 2
+
+
+def test_the_written_volumes_lie_on_the_scan_and_their_difference_is_the_difference(written):
+    scan, output = written
+    original, rebuilt, difference = (
+        nibabel.load(p) for p in (scan, output / "reconstruction.nii.gz", output / "difference.nii.gz")
+    )
+    assert np.array_equal(original.affine, rebuilt.affine) and np.array_equal(original.affine, difference.affine)
+    assert np.allclose(original.get_fdata() - rebuilt.get_fdata(), difference.get_fdata(), atol=1e-3)
+
+
+def test_running_again_replaces_the_results_and_keeps_other_files(written):
+    scan, output = written
+    before = (output / "results.json").read_bytes()
+    (output / "notes.txt").write_text("mine")
+    main(["analyze", str(scan), "--box", "34,-10,14,24,28,22", "--box", "-34,-10,14,24,28,22", "--model", "harmonic",
+          "--controls", "20", "--output", str(output)])  # fmt: skip
+    assert (output / "results.json").read_bytes() == before
+    assert (output / "notes.txt").read_text() == "mine"
+    (output / "notes.txt").unlink()
+
+
+BAD_ARGUMENTS = {
+    "box outside": (["--box", "900,0,0,20,20,20"], "no voxel"),
+    "zero size": (["--box", "0,0,0,20,0,20"], "longer than zero"),
+    "negative size": (["--box", "0,0,0,20,-5,20"], "longer than zero"),
+    "five numbers": (["--box", "0,0,0,20,20"], "six numbers"),
+    "words": (["--box", "here"], "six numbers"),
+    "NaN": (["--box", "nan,0,0,20,20,20"], "NaN"),
+    "air": (["--box", "-86,-100,-80,8,8,8"], "air"),
+    "no box": ([], "no box"),
+    "unknown device": (["--box", "0,0,0,20,20,20", "--device", "abacus"], "no device"),
+    "absent device": (["--box", "0,0,0,20,20,20", "--device", "mps"], "not available"),
+    "unknown model": (["--box", "0,0,0,20,20,20", "--model", "magic"], "no model"),
+    "unknown decision": (["--box", "0,0,0,20,20,20", "--decision", "mood", "--threshold", "1"], "no decision"),
+    "threshold": (["--box", "0,0,0,20,20,20", "--threshold", "7"], "between 0 and 1"),
+    "controls": (["--box", "0,0,0,20,20,20", "--controls", "-1"], "0 to 1000"),
+    "boxes file": (["--boxes", "missing.mrk.json"], "missing.mrk.json"),
+    "unknown option": (["--frobnicate"], "--help"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_ARGUMENTS)
+def test_bad_arguments_give_one_sentence_exit_code_2_and_no_output(written, tmp_path, capfd, kind):
+    arguments, said = BAD_ARGUMENTS[kind]
+    model = [] if "--model" in arguments else ["--model", "harmonic"]
+    code = main(["analyze", str(written[0]), *arguments, *model, "--output", str(tmp_path / "out")])
+    error = capfd.readouterr().err
+    assert code == 2 and said in error and error.count("\n") == 1 and "Traceback" not in error
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_output_that_cannot_be_a_folder_is_refused_before_the_work(written, tmp_path, capfd):
+    (tmp_path / "file").write_text("mine")
+    for output in (tmp_path / "file", tmp_path / "file" / "below"):
+        assert main(["analyze", str(written[0]), "--box", "0,0,0,20,20,20", "--model", "harmonic", "--output", str(output)]) == 2
+    assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_mask_on_another_grid_is_refused(written, tmp_path, capfd):
+    mask = np.zeros((10, 10, 10), np.uint8)
+    mask[4:6, 4:6, 4:6] = 1
+    write_nifti(tmp_path / "mask.nii.gz", mask, np.eye(4))
+    assert main(["inpaint", str(written[0]), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / "o.nii.gz")]) == 2
+    assert "another grid" in capfd.readouterr().err and not (tmp_path / "o.nii.gz").exists()
+
+
+def test_damaged_weights_are_refused(tmp_path, monkeypatch):
+    from RadiomicsPersonaLib.model import SHIPPED
+
+    for path in SHIPPED.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = next(tmp_path.glob("*.safetensors"))
+    data = bytearray(weights.read_bytes())
+    data[-1] ^= 1
+    weights.write_bytes(data)
+    with pytest.raises(InputError, match="damaged"):
+        load_model(str(next(tmp_path.glob("*.json"))))
+
+
+@pytest.mark.parametrize("model", ["harmonic", "auto"])
+def test_inpaint_rebuilds_a_mask_of_any_shape_and_nothing_else(head, tmp_path, model):
+    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
+    world = head.ras_from_ijk(index)
+    mask = np.zeros(head.shape, bool)
+    for center in ([30, 0, 20], [-28, -30, 10]):
+        mask |= np.linalg.norm((world - center) / [9, 14, 8], axis=-1) < 1
+    write_nifti(tmp_path / "voided.nii.gz", np.where(mask, 0, head.array), head.affine)
+    write_nifti(tmp_path / "mask.nii.gz", mask.astype(np.uint8), head.affine)
+    code = main(["inpaint", str(tmp_path / "voided.nii.gz"), "--mask", str(tmp_path / "mask.nii.gz"), "--model", model,
+                 "--output", str(tmp_path / "out.nii.gz")])  # fmt: skip
+    rebuilt = nibabel.load(tmp_path / "out.nii.gz").get_fdata()
+    assert code == 0 and np.array_equal(rebuilt[~mask], head.array[~mask])
+    error = np.mean((rebuilt - head.array)[mask] ** 2)
+    assert np.sqrt(error) < 0.1 * head.array[mask].mean()
+
+
+def test_importing_the_core_does_not_import_torch():
+    import subprocess
+    import sys
+
+    code = "import sys; import RadiomicsPersonaLib.analysis, RadiomicsPersonaLib.cli; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
