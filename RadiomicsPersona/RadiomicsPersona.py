@@ -386,7 +386,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         scales = np.linalg.norm(objectToVolumeRAS[:3, :3], axis=0)
         axes = objectToVolumeRAS[:3, :3] / scales
         if np.linalg.det(axes) < 0:  # under a mirroring transform; a box is its own mirror image
-            pass
+            axes[:, 0] *= -1
         return Box(objectToVolumeRAS[:3, 3], size * scales, axes, name)
 
     @staticmethod

@@ -7,20 +7,21 @@ from torch import nn
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3x3 convolutions beside an identity, without normalisation (as in DRUNet, Zhang et al. 2021).
+    """Two 3x3x3 convolutions beside an identity, each after ReLU and, if asked, group normalisation (He et al. 2016).
 
-    Normalisation layers would mix the hole's zeros and the air around the head into the statistics of tissue.
+    Without normalisation the deep levels fade beside the skips and the network stays local.
     """
 
-    def __init__(self, channels: int):
+    def __init__(self, channels: int, normalized: bool):
         super().__init__()
-        self.first = nn.Conv3d(channels, channels, 3, padding=1)
-        self.second = nn.Conv3d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.second.weight)
-        nn.init.zeros_(self.second.bias)
+        layers = []
+        for _ in range(2):
+            layers += [nn.GroupNorm(8, channels)] if normalized else []
+            layers += [nn.ReLU(), nn.Conv3d(channels, channels, 3, padding=1)]
+        self.body = nn.Sequential(*layers)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.second(torch.relu(self.first(torch.relu(x))))
+        return x + self.body(x)
 
 
 class ReconstructionUNet(nn.Module):
@@ -28,7 +29,7 @@ class ReconstructionUNet(nn.Module):
 
     The widest level works at half the patch's resolution: a strided stem folds 2x2x2 voxels into channels and the head
     unfolds them again (sub-voxel convolution, Shi et al. 2016), so that no convolution runs at full resolution. Skips
-    are sums.
+    are sums. The widest level is not normalised: it carries intensities, and normalising it costs most.
 
     Args:
         channels: width of the levels at 1/2, 1/4, 1/8, 1/16 of the patch's resolution.
@@ -40,10 +41,11 @@ class ReconstructionUNet(nn.Module):
         self.stem = nn.Conv3d(2, channels[0], 2, stride=2)
         self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)
         pairs = list(zip(channels[:-1], channels[1:]))
-        self.encoder = nn.ModuleList(_level(c, n) for c, n in zip(channels, blocks))
+        levels = list(zip(channels, blocks, range(len(channels))))
+        self.encoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels)
         self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairs)
         self.up = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairs)
-        self.decoder = nn.ModuleList(_level(c, n) for c, n in zip(channels[:-1], blocks))
+        self.decoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels[:-1])
         self.head = nn.Conv3d(channels[0], 8, 3, padding=1)
 
     def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
@@ -68,8 +70,8 @@ class ReconstructionUNet(nn.Module):
         return _unfold(self.head(torch.relu(x)))
 
 
-def _level(channels: int, blocks: int) -> nn.Sequential:
-    return nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels, normalized) for _ in range(blocks)))
 
 
 def _unfold(x: torch.Tensor) -> torch.Tensor:
