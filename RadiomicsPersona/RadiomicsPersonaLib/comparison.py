@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
 
+from .challenge import challenge_metrics
 from .tissue import IntensityScale
 
 CONTEXT = 8
@@ -67,7 +67,7 @@ def compare(
         scale: the scan's tissue scale.
         intensity_range: 0.5 and 99.5 percentile of the scan outside the boxes, to map intensities onto [0, 1].
         sagittal_axis: the array axis that runs left to right.
-    Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge_ssim`; local cross-correlation
+    Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
     """
     original = np.asarray(original, np.float64)
@@ -87,8 +87,8 @@ def compare(
         "rmse": float(np.sqrt(mse)),
         "mae": float(np.mean(np.abs(error))),
         "psnr": float(10 * np.log10(width**2 / max(mse, 1e-12 * width**2))),
-        "ssim": float(_ssim_map(unit_x, unit_y, (1.5,) * 3, 1.0)[mask].mean()),
-        "ssim_challenge": challenge_ssim(unit_x, unit_y, mask, sagittal_axis),
+        "ssim": float(_ssim_map(unit_x, unit_y)[mask].mean()),
+        "ssim_challenge": challenge_metrics(rebuilt, original, mask, (max(low, 0.0), high), sagittal_axis)["ssim"],
         "cosine": _cosine(x, y),
         "cosine_centered": _cosine(x - x.mean(), y - y.mean()),
         "ncc": mean_local,
@@ -99,37 +99,18 @@ def compare(
     }
 
 
-def challenge_ssim(unit_x: np.ndarray, unit_y: np.ndarray, mask: np.ndarray, sagittal_axis: int = 0) -> float:
-    """SSIM in the form of the BraTS inpainting challenge.
+def _ssim_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """3-D SSIM of every voxel for data range 1; Gaussian sigma 1.5, windows of radius 5 voxels."""
+    c1, c2 = 0.01**2, 0.03**2
 
-    Both images times the mask, clipped to [0, 1]; 2-D SSIM on every sagittal slice (Gaussian sigma 1.5, 11x11), the data
-    range being the larger of the two ranges; averaged over the mask. It flatters small boxes: zero matches zero around.
+    def blur(a: np.ndarray) -> np.ndarray:
+        return ndimage.gaussian_filter(a.astype(np.float32), 1.5, radius=5)
 
-    Args:
-        unit_x, unit_y: images already mapped so that the scan's 0.5 and 99.5 percentiles are 0 and 1.
-    """
-    x, y = (np.where(mask, np.clip(a, 0, 1), 0) for a in (unit_x, unit_y))
-    data_range = max(np.ptp(x), np.ptp(y))
-    if data_range == 0:
-        return 1.0
-    sigma = [1.5, 1.5, 1.5]
-    sigma[sagittal_axis] = 0.0
-    return float(_ssim_map(x, y, sigma, data_range)[mask].mean())
-
-
-def _ssim_map(x: np.ndarray, y: np.ndarray, sigma, data_range: float) -> np.ndarray:
-    """SSIM of every voxel; windows of radius 5 voxels."""
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    blur = _blur(sigma)
     mean_x, mean_y = blur(x), blur(y)
     var_x = blur(x * x) - mean_x**2
     var_y = blur(y * y) - mean_y**2
     cov = blur(x * y) - mean_x * mean_y
     return ((2 * mean_x * mean_y + c1) * (2 * cov + c2)) / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))
-
-
-def _blur(sigma) -> Callable[[np.ndarray], np.ndarray]:
-    return lambda a: ndimage.gaussian_filter(a.astype(np.float32), sigma, radius=[5 if s else 0 for s in sigma])
 
 
 def _local_statistics(x: np.ndarray, y: np.ndarray, mask: np.ndarray) -> tuple[float, float]:

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import ndimage
 
 from .errors import InputError
-from .hole import Hole
+from .hole import Hole, union_of
 from .midplane import Midplane
 from .mirror import mirrored_values
 from .poisson import bounding_box, solve_biharmonic, solve_harmonic
@@ -61,7 +61,7 @@ def biharmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.
     return _smooth_fill(values, mask, spacing, solve_biharmonic, reach=2)
 
 
-def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) -> np.ndarray:
+def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float, suspects: Hole | None = None) -> np.ndarray:
     """The other side of the brain put into the hole: the scan reflected at the midplane, interpolated linearly.
 
     What the other side cannot give, because it lies beyond the field of view or in the hole itself, is filled
@@ -69,15 +69,17 @@ def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float) ->
 
     Args:
         outside: intensity of air, in scan units.
+        suspects: further voxels on the other side that are not looked at.
     Returns:
         Float over the hole's region, axes I, J, K: the scan outside the mask.
     Raises:
         InputError: the hole is the whole scan.
     """
+    hidden = hole if suspects is None else union_of([hole, suspects])
     wide = hole.grown(scan.shape, 1)
     offset = np.eye(4)
     offset[:3, 3] = wide.start
-    mirrored, found = mirrored_values(scan, midplane, scan.affine @ offset, wide.mask.shape, hole, outside)
+    mirrored, found = mirrored_values(scan, midplane, scan.affine @ offset, wide.mask.shape, hidden, outside)
     values = np.where(wide.mask, mirrored, scan.array[wide.region])
     filled = harmonic(values, wide.mask & ~found, scan.spacing)
     inner = tuple(slice(int(o), int(o + n)) for o, n in zip(hole.start - wide.start, hole.mask.shape))
@@ -92,14 +94,10 @@ def _smooth_fill(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, solv
         rim = surroundings[ndimage.binary_dilation(piece, iterations=reach) & ~mask[window]]
         # measured from their mean, intensities far from zero lose no digits
         level = rim.mean()
-        if np.ptp(rim) > 0:
-            known = np.where(mask[window], 0.0, surroundings - level)
-            low = np.array([s.start for s in window])
-            ends = low[:, None] + [(s.start, s.stop) for s in bounding_box(piece)]
-            open_ends = np.stack([ends[:, 0] == 0, ends[:, 1] == mask.shape], axis=1)
-            filled[window][piece] = level + solve(known, piece, weights, open_ends)[piece]
-        else:
-            filled[window][piece] = level
+        known = np.where(mask[window], 0.0, surroundings - level)
+        ends = np.array([(s.start, s.stop) for s in bounding_box(piece)]) + [[s.start] for s in window]
+        open_ends = np.stack([ends[:, 0] == 0, ends[:, 1] == mask.shape], axis=1)
+        filled[window][piece] = level + solve(known, piece, weights, open_ends)[piece]
     return filled
 
 

@@ -102,5 +102,17 @@ def hole_of_mask(mask: np.ndarray) -> Hole:
     return Hole(np.array(start), np.ascontiguousarray(mask[region]))
 
 
+def union_of(holes: list[Hole]) -> Hole | None:
+    """One hole with the voxels of all, or None when there are none."""
+    if len(holes) < 2:
+        return holes[0] if holes else None
+    start = np.min([hole.start for hole in holes], axis=0)
+    stop = np.max([hole.stop for hole in holes], axis=0)
+    mask = np.zeros(tuple(stop - start), bool)
+    for hole in holes:
+        mask[tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(hole.start, hole.stop, start))] |= hole.mask
+    return Hole(start, mask)
+
+
 def _point(values) -> str:
     return "(" + ", ".join(f"{value:.0f}" for value in values) + ")"

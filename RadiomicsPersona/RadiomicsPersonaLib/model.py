@@ -39,7 +39,9 @@ class ClassicalModel:
         """Rebuild `values` (the scan over the hole's region, axes I, J, K) inside the hole's mask."""
         spacing = prepared.scan.spacing
         if self.name == "mirror":
-            return fills.mirrored_side(prepared.scan, hole, prepared.midplane, prepared.tissue.background)
+            return fills.mirrored_side(
+                prepared.scan, hole, prepared.midplane, prepared.tissue.background, prepared.suspects
+            )
         function = {"rim-mean": fills.rim_mean, "harmonic": fills.harmonic, "biharmonic": fills.biharmonic}[self.name]
         return function(values, hole.mask, spacing)
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from .hole import Hole
+from .hole import Hole, union_of
 from .midplane import Midplane, estimate_midplane
 from .scan import Scan
 from .tissue import Tissue, estimate_tissue
@@ -36,15 +34,3 @@ def prepare(scan: Scan, suspects: list[Hole] = ()) -> PreparedScan:
     union = union_of(list(suspects))
     tissue = estimate_tissue(scan, union)
     return PreparedScan(scan, tissue, estimate_midplane(tissue), union)
-
-
-def union_of(holes: list[Hole]) -> Hole | None:
-    """One hole with the voxels of all, or None when there are none."""
-    if len(holes) < 2:
-        return holes[0] if holes else None
-    start = np.min([hole.start for hole in holes], axis=0)
-    stop = np.max([hole.stop for hole in holes], axis=0)
-    mask = np.zeros(tuple(stop - start), bool)
-    for hole in holes:
-        mask[tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(hole.start, hole.stop, start))] |= hole.mask
-    return Hole(start, mask)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from .hole import Hole
+from .hole import Hole, union_of
 from .model import ClassicalModel, Model, NetworkModel
 from .network_input import network_input
 from .patch import PatchGrid, patch_grid
-from .preparation import PreparedScan, union_of
+from .preparation import PreparedScan
 from .result import Reconstruction
 
 REGION_MARGIN = 8

@@ -19,8 +19,10 @@ from .scan import Scan
 
 OVERVIEW_SIZE = 64
 OVERVIEW_SPACING = 4.0
-BRAIN_HEIGHT = 140.0
-"""Millimetres below the vertex beyond which nothing is brain."""
+SMALLEST_HEAD = 100.0
+"""Millimetres; a scan smaller than this has a wrong spacing, or shows a part of a brain."""
+BRAIN_HEIGHT = 35
+"""Overview voxels below the vertex beyond which nothing is brain."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,9 @@ def estimate_tissue(scan: Scan, hidden: Hole | None = None) -> Tissue:
         InputError: nothing like a head is in the scan.
     """
     extent = scan.spacing * np.array(scan.shape)
-    spacing = max(OVERVIEW_SPACING, float(extent.max()) / OVERVIEW_SIZE)
+    # a spacing that cannot be a head's is taken for a wrong one: then voxels, not millimetres, tell what is in the scan
+    plausible = SMALLEST_HEAD <= extent.max() <= OVERVIEW_SPACING * OVERVIEW_SIZE
+    spacing = OVERVIEW_SPACING if plausible else float(extent.max()) / OVERVIEW_SIZE
     middle = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)
     grid = patch_grid(scan, middle, spacing, OVERVIEW_SIZE)
     background = _background(scan, hidden)
@@ -100,7 +104,7 @@ def estimate_tissue(scan: Scan, hidden: Hole | None = None) -> Tissue:
     known = share >= 0.5
     if not known.all():
         values = _fill_by_diffusion(values, known)
-    brain = _brain_mask(values - background, spacing)
+    brain = _brain_mask(values - background)
     # a mask of brain without its rim, where partial volume with air and bone lies
     core = ndimage.binary_erosion(brain, iterations=1) & known
     sample = values[core]
@@ -135,7 +139,8 @@ def _fill_by_diffusion(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     return filled.astype(np.float32)
 
 
-def _brain_mask(values: np.ndarray, spacing: float) -> np.ndarray:
+def _brain_mask(values: np.ndarray) -> np.ndarray:
+    """The brain in an overview whose voxels are near 4 mm."""
     from skimage.filters import threshold_otsu
 
     positive = values[values > 0]
@@ -146,20 +151,17 @@ def _brain_mask(values: np.ndarray, spacing: float) -> np.ndarray:
     head = _largest(ndimage.binary_opening(head))
     if not head.any():
         raise InputError("The scan shows nothing like a head: choose a brain MRI.")
-    levels = np.flatnonzero(head.sum(axis=(0, 1)) * spacing**2 > 1500)
+    levels = np.flatnonzero(head.sum(axis=(0, 1)) > 93)
     if levels.size:
-        low = int(levels[-1] - BRAIN_HEIGHT / spacing)
+        low = levels[-1] - BRAIN_HEIGHT
         if low > 0:
             head[:, :, :low] = False
     # deep tissue sets the threshold that parts brain from bone
-    depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(head)) * spacing
-    deep = values[(depth > min(20.0, 0.5 * depth.max()))]
+    depth = ndimage.distance_transform_edt(ndimage.binary_fill_holes(head))
+    deep = values[(depth > min(5.0, 0.5 * depth.max()))]
     tissue = head & (values > 0.35 * np.median(deep))
-    if spacing <= 6:
-        seed = _largest(ndimage.binary_erosion(tissue, iterations=2), weight=depth)
-        brain = ndimage.binary_dilation(seed, iterations=2, mask=tissue) if seed.any() else tissue
-    else:
-        brain = tissue
+    seed = _largest(ndimage.binary_erosion(tissue, iterations=2), weight=depth)
+    brain = ndimage.binary_dilation(seed, iterations=2, mask=tissue) if seed.any() else tissue
     brain = ndimage.binary_closing(np.pad(brain, 4), iterations=3)[4:-4, 4:-4, 4:-4]
     return _fill_each_slice(brain)
 

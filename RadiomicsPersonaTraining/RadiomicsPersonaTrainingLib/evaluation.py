@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib.challenge import WINDOW_RADIUS, challenge_limits, challenge_metrics
 from RadiomicsPersonaLib.comparison import CONTEXT, compare
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole
@@ -28,7 +29,6 @@ from RadiomicsPersonaLib.result import Reconstruction
 from RadiomicsPersonaLib.scan import name_of, read_scan
 from RadiomicsPersonaLib.tissue import estimate_tissue
 
-from .challenge import WINDOW_RADIUS, challenge_limits, challenge_metrics
 from .evaluation_holes import CUBOIDS, LESIONS, draw_hole
 
 assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores

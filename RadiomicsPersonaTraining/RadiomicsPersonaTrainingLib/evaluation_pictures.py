@@ -24,7 +24,7 @@ BACKGROUND, TEXT = (18, 21, 26), (236, 239, 243)
 
 
 def example_rows(scores: list[Score], group: str, stratum: str) -> list[tuple[str, Score]]:
-    """The best, the median and the worst hole by the mean squared error of the network, or else of the last rebuilder."""
+    """The best, the median and the worst hole by the network's squared error (without one, the last rebuilder's)."""
     rows = [row for row in scores if row.group == group and row.stratum == stratum]
     if not rows:
         return []

@@ -26,8 +26,8 @@ NOTES = f"""\
 Holes lie in brain (at least {BRAIN_SHARE:.0%} of them); every second cuboid is turned at random; the lesion shapes are
 flipped and turned at random. Every hole is rebuilt on the scan's own grid without a look inside, and only voxels inside
 it count. Values are means over subjects of the means of their holes, with 95 % intervals ({DRAWS:,} bootstrap draws
-over subjects). "Official" is the BraTS inpainting challenge's form, whose SSIM flatters small holes; the others are taken in
-context. The mean squared error that decides is in squared tissue standard deviations. The population mean, which needs
+over subjects). "Official" is the BraTS inpainting challenge's form, whose SSIM flatters small holes; the others are
+taken in context. The mean squared error that decides is in squared tissue SD. The population mean, which needs
 registration to an atlas, was left out."""
 
 
