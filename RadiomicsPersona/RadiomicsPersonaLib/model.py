@@ -16,7 +16,9 @@ from .network_input import LARGEST_HOLE
 from .preparation import PreparedScan
 from .scan import sha256_of
 
-SHIPPED = Path(__file__).resolve().parent.parent / "Resources" / "Models"
+_HERE = Path(__file__).resolve().parent
+# beside the library in a checkout and in Slicer, inside it when installed as a wheel
+SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
 """Environment variable with a folder of further models."""
 DEFAULT_MODEL = "auto"
@@ -77,7 +79,10 @@ class NetworkModel:
         self.precision = "bfloat16" if self.device == "cuda" or (self.device == "cpu" and fast) else "float32"
         architecture = card["architecture"]
         network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
-        network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
+        try:
+            network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
+        except RuntimeError as error:
+            raise InputError(f"The model '{self.name}' was made for another version of this program: install both anew.") from error
         self._network = network.to(self.device).to(memory_format=torch.channels_last_3d).eval()
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ class ReconstructionUNet(nn.Module):
         blocks: residual blocks of each level, in the encoder and again in the decoder (once at the lowest).
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 1, 1, 2)):
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
         super().__init__()
         self.stem = nn.Conv3d(2, channels[0], 2, stride=2)
         self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)

@@ -32,18 +32,18 @@ class FitSettings:
         channels, blocks: the network (see `ReconstructionUNet`).
     """
 
-    steps: int = 7000
-    batch: int = 4
-    learning_rate: float = 7e-4
+    steps: int = 4200
+    batch: int = 8
+    learning_rate: float = 8e-4
     warmup: int = 200
     weight_decay: float = 1e-4
     l1: float = 0.3
     average: float = 0.998
-    validate_every: int = 250
-    validation_pairs: int = 40
+    validate_every: int = 100
+    validation_pairs: int = 24
     seed: int = 0
     channels: tuple[int, ...] = (32, 64, 128, 128)
-    blocks: tuple[int, ...] = (1, 1, 1, 2)
+    blocks: tuple[int, ...] = (1, 2, 1, 2)
     recipe: Recipe = field(default_factory=Recipe)
 
 
