@@ -81,7 +81,8 @@ def _place(prepared: PreparedScan, box: Box, mismatch: float, placed: list[Place
         hole = hole_of_box(prepared.scan, box)
     except InputError:  # thinner than the slices and between two of them
         return
-    if _touches(hole, prepared.suspects):
+    suspects = prepared.suspects
+    if suspects is not None and (hole.mask & suspects.mask_over(hole.start, hole.mask.shape)).any():
         return
     placed.append(PlacedControl(box, hole, mismatch))
 
@@ -90,17 +91,6 @@ def _overlap(a: Box, b: Box) -> float:
     if np.linalg.norm(a.center - b.center) > np.linalg.norm(a.size):
         return 0.0
     return float(b.contains(lattice_of(a)).mean())
-
-
-def _touches(hole: Hole, suspects: Hole | None) -> bool:
-    if suspects is None:
-        return False
-    low = np.maximum(hole.start, suspects.start)
-    high = np.minimum(hole.stop, suspects.stop)
-    if (high <= low).any():
-        return False
-    cut = [tuple(slice(int(a), int(b)) for a, b in zip(low - h.start, high - h.start)) for h in (hole, suspects)]
-    return bool((hole.mask[cut[0]] & suspects.mask[cut[1]]).any())
 
 
 def _candidate_centers(prepared: PreparedScan, rng: np.random.Generator) -> np.ndarray:

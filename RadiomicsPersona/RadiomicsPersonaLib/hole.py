@@ -38,20 +38,26 @@ class Hole:
         """Number of voxels inside."""
         return int(np.count_nonzero(self.mask))
 
+    def mask_over(self, start: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+        """Boolean array over another region, given by its first IJK index and its shape; False beyond this hole's own."""
+        start = np.asarray(start)
+        mask = np.zeros(tuple(shape), bool)
+        low = np.maximum(self.start, start)
+        high = np.minimum(self.stop, start + shape)
+        if (high > low).all():
+            there, here = (tuple(slice(int(a), int(b)) for a, b in zip(low - o, high - o)) for o in (start, self.start))
+            mask[there] = self.mask[here]
+        return mask
+
     def grown(self, shape: tuple[int, int, int], margin: int) -> Hole:
         """The same voxels in a region that is `margin` voxels wider on every side, cut at the scan's border."""
         start = np.maximum(self.start - margin, 0)
         stop = np.minimum(self.stop + margin, shape)
-        mask = np.zeros(tuple(stop - start), bool)
-        offset = self.start - start
-        mask[tuple(slice(int(o), int(o + n)) for o, n in zip(offset, self.mask.shape))] = self.mask
-        return Hole(start, mask)
+        return Hole(start, self.mask_over(start, stop - start))
 
     def full_mask(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Boolean array of the scan's shape."""
-        full = np.zeros(shape, bool)
-        full[self.region] = self.mask
-        return full
+        return self.mask_over(np.zeros(3, int), shape)
 
 
 def hole_of_box(scan: Scan, box: Box) -> Hole:
@@ -108,10 +114,7 @@ def union_of(holes: list[Hole]) -> Hole | None:
         return holes[0] if holes else None
     start = np.min([hole.start for hole in holes], axis=0)
     stop = np.max([hole.stop for hole in holes], axis=0)
-    mask = np.zeros(tuple(stop - start), bool)
-    for hole in holes:
-        mask[tuple(slice(int(a - s), int(b - s)) for a, b, s in zip(hole.start, hole.stop, start))] |= hole.mask
-    return Hole(start, mask)
+    return Hole(start, np.logical_or.reduce([hole.mask_over(start, stop - start) for hole in holes]))
 
 
 def _point(values) -> str:

@@ -34,13 +34,9 @@ def mirrored_values(
     window = np.array(scan.array[tuple(slice(a, b) for a, b in zip(low, high))], dtype=np.float32)
     visible = np.ones(window.shape, np.float32)
     if hole is not None:
-        a = np.maximum(hole.start, low)
-        b = np.minimum(hole.stop, high)
-        if (b > a).all():
-            hidden = hole.mask[tuple(slice(int(p), int(q)) for p, q in zip(a - hole.start, b - hole.start))]
-            part = tuple(slice(int(p), int(q)) for p, q in zip(a - low, b - low))
-            window[part][hidden] = outside
-            visible[part][hidden] = 0
+        hidden = hole.mask_over(low, window.shape)
+        window[hidden] = outside
+        visible[hidden] = 0
     matrix, shift = to_scan[:3, :3], to_scan[:3, 3] - low
     values = ndimage.affine_transform(window, matrix, shift, shape, order=1, mode="constant", cval=outside, prefilter=False)
     known = ndimage.affine_transform(visible, matrix, shift, shape, order=1, mode="constant", cval=0, prefilter=False) > 0.999

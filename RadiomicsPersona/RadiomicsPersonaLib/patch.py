@@ -77,29 +77,14 @@ class PatchGrid:
         values = np.asarray(array[tuple(window)], dtype=np.float32)
         if values.size == 0:
             return np.full((self.size,) * 3, outside, np.float32), np.ones((self.size,) * 3, np.float32)
-        hidden = self._hidden(window, hole)
         values = values - np.float32(outside)
-        if hidden is None:
+        hidden = None if hole is None else hole.mask_over([w.start for w in window], values.shape)
+        if hidden is None or not hidden.any():
             return self._apply(bands, values) + np.float32(outside), np.ones((self.size,) * 3, np.float32)
         values[hidden] = 0
         known = 1 - self._apply(bands, hidden.astype(np.float32))
         resampled = self._apply(bands, values) / np.maximum(known, 0.5) + np.float32(outside)
         return np.where(known < 0.5, np.float32(0), resampled), known
-
-    def _hidden(self, window, hole: Hole | None) -> np.ndarray | None:
-        if hole is None:
-            return None
-        hidden = np.zeros(tuple(w.stop - w.start for w in window), bool)
-        target, source = [], []
-        for axis in range(3):
-            low = max(window[axis].start, hole.start[axis])
-            high = min(window[axis].stop, hole.stop[axis])
-            if high <= low:
-                return None
-            target.append(slice(low - window[axis].start, high - window[axis].start))
-            source.append(slice(low - hole.start[axis], high - hole.start[axis]))
-        hidden[tuple(target)] = hole.mask[tuple(source)]
-        return hidden
 
     def _apply(self, bands, values: np.ndarray) -> np.ndarray:
         values = np.transpose(values, self.axis)

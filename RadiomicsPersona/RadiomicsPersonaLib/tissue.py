@@ -118,15 +118,10 @@ def estimate_tissue(scan: Scan, hidden: Hole | None = None) -> Tissue:
 
 
 def _background(scan: Scan, hidden: Hole | None) -> float:
-    stride = np.maximum(1, np.array(scan.shape) // 64)
-    sample = scan.array[tuple(slice(None, None, step) for step in stride)]
+    every = tuple(slice(None, None, max(1, n // 64)) for n in scan.shape)
+    sample = scan.array[every]
     if hidden is not None:
-        first = -(-hidden.start // stride) * stride
-        inner = hidden.mask[tuple(slice(int(f - a), None, int(s)) for f, a, s in zip(first, hidden.start, stride))]
-        visible = np.ones(sample.shape, bool)
-        at = first // stride
-        visible[tuple(slice(int(a), int(a + n)) for a, n in zip(at, inner.shape))] = ~inner
-        sample = sample[visible]
+        sample = sample[~hidden.full_mask(scan.shape)[every]]
     return float(np.percentile(sample, 1))
 
 
