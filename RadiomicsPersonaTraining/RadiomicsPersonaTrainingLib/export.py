@@ -60,7 +60,7 @@ def export_model(
             "blocks": list(fit.blocks),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
-        "grid": {"patch_voxels": fit.recipe.patch, "spacings_mm": list(fit.recipe.spacings)},
+        "grid": {"patch_voxels": fit.recipe.patch, "spacings_mm": _spacings_at_use(fit.recipe.spacings)},
         "largest_box_mm": LARGEST_HOLE * fit.recipe.patch * fit.recipe.spacings[-1],
         "training": {"steps": int(state["step"]), **{k: v for k, v in asdict(fit).items() if k != "steps"}},
         "data": [
@@ -84,3 +84,9 @@ def export_model(
     with file_written_whole(path) as staging:
         staging.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return path
+
+
+def _spacings_at_use(trained: tuple[float, ...]) -> list[float]:
+    """The training's spacings and those halfway between: the finer the grid that still holds the hole, the smaller the error."""
+    between = [(a + b) / 2 for a, b in zip(trained[:-1], trained[1:])]
+    return sorted([*trained, *between])

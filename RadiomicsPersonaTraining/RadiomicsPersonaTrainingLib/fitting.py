@@ -32,7 +32,7 @@ class FitSettings:
         channels, blocks: the network (see `ReconstructionUNet`).
     """
 
-    steps: int = 4200
+    steps: int = 3800
     batch: int = 8
     learning_rate: float = 8e-4
     warmup: int = 200
