@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 from dataclasses import dataclass
@@ -64,6 +65,7 @@ class NetworkModel:
     """
 
     def __init__(self, card: dict, weights: Path, device: str):
+        self.device = _torch_device(device)
         import torch
         from safetensors.torch import load_file
 
@@ -73,7 +75,6 @@ class NetworkModel:
         self.patch = int(card["grid"]["patch_voxels"])
         self.largest_hole = LARGEST_HOLE * self.patch
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
-        self.device = _torch_device(device)
         # a processor without bfloat16 arithmetic would emulate it slowly
         fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
         self.precision = "bfloat16" if self.device == "cuda" or (self.device == "cpu" and fast) else "float32"
@@ -169,14 +170,23 @@ def load_model(name: str = DEFAULT_MODEL, device: str = "auto") -> Model:
 
 
 def _torch_device(device: str) -> str:
+    if device not in ("auto", "cpu", "cuda", "mps"):
+        raise InputError(f"There is no device '{device}': choose auto, cpu, cuda or mps.")
+    _require_torch()
     import torch
 
-    cuda = torch.cuda.is_available()
-    mps = torch.backends.mps.is_available()
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if device == "auto":
-        return "cuda" if cuda else "cpu"
-    if device not in ("cpu", "cuda", "mps"):
-        raise InputError(f"There is no device '{device}': choose auto, cpu, cuda or mps.")
-    if (device == "cuda" and not cuda) or (device == "mps" and not mps):
+        return "cuda" if available["cuda"] else "cpu"
+    if not available[device]:
         raise InputError(f"The device '{device}' is not available on this machine: choose auto or cpu.")
     return device
+
+
+def _require_torch() -> None:
+    for package, remedy in (
+        ("torch", "install PyTorch (in Slicer: the PyTorch extension)"),
+        ("safetensors", "install the Python package safetensors"),
+    ):
+        if importlib.util.find_spec(package) is None:
+            raise InputError(f"The network needs {package}, which is not installed: {remedy}, or choose --model harmonic.")
