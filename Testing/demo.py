@@ -24,7 +24,7 @@ from RadiomicsPersonaLib.scan import write_nifti
 OUTPUT = Path("demo-output")
 LESION_CENTER = (30.0, -26.0, 26.0)
 LESION_RADII = (11.0, 13.0, 10.0)
-BOX_SIZE = (32.0, 36.0, 30.0)
+BOX_SIZE = (30.0, 34.0, 28.0)
 
 
 def main() -> int:

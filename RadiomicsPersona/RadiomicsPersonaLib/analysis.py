@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from .box import Box
 from .comparison import CONTEXT, compare
 from .control import lattice_of, place_controls
 from .errors import InputError
-from .hole import Hole, hole_of_box, hole_of_mask
+from .hole import Hole, hole_of_box, hole_of_mask, union_of
 from .model import Model, NetworkModel
 from .preparation import PreparedScan, prepare
 from .reconstruction import REGION_MARGIN, compose, rebuild
@@ -40,7 +41,8 @@ def analyze(
 
     Args:
         scan: the scan.
-        boxes: the user's boxes; none of them, nor the excluded voxels, is looked at while any other is rebuilt.
+        boxes: the user's boxes; neither they nor the excluded voxels are looked at while any of them is rebuilt, except that a
+            box found healthy may serve as another's mirrored side.
         model: what rebuilds.
         controls: number of healthy boxes per box.
         decision: what the label rests on; p <= 0.05 by default.
@@ -64,9 +66,15 @@ def analyze(
         _refuse_air(prepared, box, hole)
     intensity_range = _intensity_range(prepared)
     line = _Line(prepared, model, intensity_range, progress, len(boxes) * (1 + controls))
-    results = tuple(
-        line.result_of(box, hole, controls, decision, seed + number) for number, (box, hole) in enumerate(zip(boxes, holes))
-    )
+    first = [line.result_of(box, hole, controls, decision, seed + n) for n, (box, hole) in enumerate(zip(boxes, holes))]
+    results = list(first)
+    for number, (box, hole) in enumerate(zip(boxes, holes)):
+        # a box that was found healthy may serve as the mirrored side of another, whose own content has no say in that
+        healthy = {n for n, result in enumerate(first) if result.label == 0 and n != number}
+        seen = replace(prepared, suspects=union_of([h for n, h in enumerate(suspects) if n not in healthy]))
+        if model.uses_mirror and not mirror_is_free(prepared, box) and mirror_is_free(seen, box):
+            line.total += 1 + controls
+            results[number] = line.result_of(box, hole, controls, decision, seed + number, seen)
     rebuilt = compose(prepared, [result.reconstruction for result in results])
     difference = np.zeros(scan.shape, np.float32)
     for result in results:
@@ -76,7 +84,7 @@ def analyze(
         scan=scan,
         tissue=prepared.tissue,
         midplane=prepared.midplane,
-        boxes=results,
+        boxes=tuple(results),
         reconstruction=rebuilt,
         difference=difference,
         decision={"rule": decision.rule, "threshold": decision.threshold, "score": SCORE},
@@ -92,13 +100,17 @@ class _Line:
         self.prepared, self.model, self.intensity_range = prepared, model, intensity_range
         self.progress, self.total, self.done = progress, total, 0
 
-    def result_of(self, box: Box, hole: Hole, count: int, decision: Decision, seed: int) -> BoxResult:
+    def result_of(
+        self, box: Box, hole: Hole, count: int, decision: Decision, seed: int, seen: PreparedScan | None = None
+    ) -> BoxResult:
+        """Rebuild, compare and judge one box; `seen` tells what may be looked at if that is more than outside all suspects."""
         prepared = self.prepared
-        use_mirror = _mirror_is_free(prepared, box)
-        reconstruction = self._rebuild([hole], use_mirror, box.name)[0]
+        seen = seen or prepared
+        use_mirror = mirror_is_free(seen, box)
+        reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
         metrics = self._compare(reconstruction)
         placed = place_controls(prepared, box, reconstruction, count, seed)
-        rebuilt = self._rebuild([c.hole for c in placed], use_mirror, f"controls of {box.name}")
+        rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
         with ThreadPoolExecutor() as pool:
             compared = list(pool.map(self._compare, rebuilt))
         self._advance(count - len(placed), box.name)
@@ -111,13 +123,13 @@ class _Line:
             box, reconstruction, metrics, matched, verdict.p, verdict.percentile, verdict.label, verdict.reason, notes
         )
 
-    def _rebuild(self, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
+    def _rebuild(self, seen: PreparedScan, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
         before = self.done
 
         def step(done: int, _: int) -> None:
             self._advance(before + done - self.done, what)
 
-        return rebuild(self.prepared, holes, self.model, use_mirror, step)
+        return rebuild(seen, holes, self.model, use_mirror, step)
 
     def _advance(self, steps: int, what: str) -> None:
         self.done += steps
@@ -169,12 +181,12 @@ class _Line:
             notes.append(f"Only {len(matched)} of {count} matched healthy boxes fit into this scan.")
         if matched and max(c.mismatch for c in matched) > 0.25:
             notes.append("Some healthy boxes differ from this one in their share of grey, white or fluid.")
-        if not use_mirror:
+        if self.model.uses_mirror and not use_mirror:
             notes.append("The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy boxes.")
         return tuple(notes)
 
 
-def _mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
+def mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
     """False when a quarter of the mirrored box lies in a suspect; its controls then do without as well, to be fair."""
     if prepared.suspects is None:
         return True

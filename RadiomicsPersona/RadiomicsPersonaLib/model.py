@@ -13,7 +13,6 @@ import numpy as np
 from . import fills
 from .errors import InputError
 from .hole import Hole
-from .network_input import LARGEST_HOLE
 from .preparation import PreparedScan
 from .scan import sha256_of
 
@@ -37,6 +36,11 @@ class ClassicalModel:
     """A fill that needs no weights."""
 
     name: str
+
+    @property
+    def uses_mirror(self) -> bool:
+        """Whether the mirrored side is looked at."""
+        return self.name == "mirror"
 
     def fill(self, prepared: PreparedScan, hole: Hole, values: np.ndarray) -> np.ndarray:
         """Rebuild `values` (the scan over the hole's region, axes I, J, K) inside the hole's mask."""
@@ -64,6 +68,8 @@ class NetworkModel:
         device, precision: where and how it computes.
     """
 
+    uses_mirror = True
+
     def __init__(self, card: dict, weights: Path, device: str):
         self.device = _torch_device(device)
         import torch
@@ -73,7 +79,7 @@ class NetworkModel:
 
         self.card, self.name = card, card["name"]
         self.patch = int(card["grid"]["patch_voxels"])
-        self.largest_hole = LARGEST_HOLE * self.patch
+        self.largest_hole = float(card["grid"]["largest_hole_voxels"])
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
         # a processor without bfloat16 arithmetic would emulate it slowly
         fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()

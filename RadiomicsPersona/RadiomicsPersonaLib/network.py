@@ -6,6 +6,10 @@ import torch
 from torch import nn
 
 
+FILL_SHARE = 0.5
+"""Weight with which the input, and so the classical fill in its hole, enters the output beside what the network adds."""
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3x3 convolutions beside an identity, each after ReLU and, if asked, group normalisation (He et al. 2016).
 
@@ -52,7 +56,7 @@ class ReconstructionUNet(nn.Module):
         """Rebuild.
 
         Args:
-            image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with 0 in the hole, and the hole's mask.
+            image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with a classical fill in the hole, and the hole's mask.
             mirror: (N, 2, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
                 unknown, and 1 where it is known. All zero when there is no mirrored side to go by.
         Returns:
@@ -67,7 +71,7 @@ class ReconstructionUNet(nn.Module):
         x = self.encoder[-1](x)
         for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
             x = decode(up(x) + skip)
-        return _unfold(self.head(torch.relu(x)))
+        return FILL_SHARE * image[:, :1] + _unfold(self.head(torch.relu(x)))
 
 
 def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:

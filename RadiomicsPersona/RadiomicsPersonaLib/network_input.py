@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import fills
 from .hole import Hole
 from .midplane import Midplane
 from .mirror import mirrored_values
@@ -13,12 +14,31 @@ from .tissue import Tissue
 
 TISSUE_RANGE = (-6.0, 6.0)
 """Tissue units beyond which the input is cut: vessels and fat are no brain tissue."""
-LARGEST_HOLE = 0.55
-"""Share of the patch's edge that a hole may take, at training and at use."""
+
 
 
 def network_input(scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays that `ReconstructionUNet` takes, without the batch axis.
+    """The two arrays that `ReconstructionUNet` takes, without the batch axis: `voided_input` with its hole filled."""
+    image, mirror = voided_input(scan, hole, grid, tissue, midplane)
+    return with_fill(image), mirror
+
+
+def with_fill(image: np.ndarray) -> np.ndarray:
+    """The image of `voided_input` with the biharmonic fill in its hole: the best classical guess for small holes.
+
+    It continues the rim's values and slopes, so that the network is left with what no smooth surface can know.
+    """
+    in_hole = image[1] > 0
+    if not in_hole.any() or in_hole.all():
+        return image
+    filled = image.copy()
+    guess = fills.biharmonic(image[0], in_hole, (1.0, 1.0, 1.0))
+    filled[0][in_hole] = np.clip(guess[in_hole], *TISSUE_RANGE)
+    return filled
+
+
+def voided_input(scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None) -> tuple[np.ndarray, np.ndarray]:
+    """What can be seen of one hole's surroundings.
 
     Returns:
         image: float32 (2, S, S, S): the patch in tissue units with 0 in the hole; the hole's mask.

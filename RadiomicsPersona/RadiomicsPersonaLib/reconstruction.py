@@ -117,11 +117,11 @@ def _onto_scan(prepared: PreparedScan, hole: Hole, grid: PatchGrid, patch: np.nd
     notes = []
     if spacing > model.spacings[-1] + 0.01:
         notes.append(
-            f"The box is larger than any the model was trained on; it was rebuilt on a coarse grid of {spacing:.1f} mm, "
+            f"The box is larger than any the model was trained on; it was rebuilt on a coarse grid of {spacing:.3g} mm, "
             f"so fine detail is missing and the verdict is less certain."
         )
     elif spacing > model.spacings[0] + 0.01:
-        notes.append(f"The box is large; it was rebuilt on a coarser grid of {spacing:.1f} mm instead of {model.spacings[0]:g} mm.")
+        notes.append(f"The box is large; it was rebuilt on a coarser grid of {spacing:.3g} mm instead of {model.spacings[0]:g} mm.")
     return Reconstruction(region, values, spacing, tuple(notes))
 
 

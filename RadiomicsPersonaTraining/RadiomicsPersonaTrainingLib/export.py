@@ -12,14 +12,16 @@ from safetensors.torch import save_file
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
-from RadiomicsPersonaLib.network_input import LARGEST_HOLE
 from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.scan import name_of, sha256_of
 
 from .known_range import measure_known_range
+from .samples import LARGEST_HOLE
 from .settings import TrainingSettings
 
 LARGEST_WEIGHTS = 10_000_000
+STRETCH = 1.25
+"""How much larger than in training a hole may be, in voxels, before the next coarser grid does better (on validation subjects)."""
 
 
 def export_model(
@@ -60,8 +62,12 @@ def export_model(
             "blocks": list(fit.blocks),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
-        "grid": {"patch_voxels": fit.recipe.patch, "spacings_mm": _spacings_at_use(fit.recipe.spacings)},
-        "largest_box_mm": LARGEST_HOLE * fit.recipe.patch * fit.recipe.spacings[-1],
+        "grid": {
+            "patch_voxels": fit.recipe.patch,
+            "spacings_mm": _spacings_at_use(fit.recipe.spacings),
+            "largest_hole_voxels": round(STRETCH * LARGEST_HOLE * fit.recipe.patch),
+        },
+        "history": settings.history,
         "training": {"steps": int(state["step"]), **{k: v for k, v in asdict(fit).items() if k != "steps"}},
         "data": [
             {

@@ -32,7 +32,7 @@ class FitSettings:
         channels, blocks: the network (see `ReconstructionUNet`).
     """
 
-    steps: int = 3800
+    steps: int = 5200
     batch: int = 8
     learning_rate: float = 8e-4
     warmup: int = 200

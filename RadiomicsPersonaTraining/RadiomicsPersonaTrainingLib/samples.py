@@ -12,12 +12,16 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.midplane import Midplane, estimate_midplane
-from RadiomicsPersonaLib.network_input import LARGEST_HOLE, TISSUE_RANGE, network_input
+from RadiomicsPersonaLib.network_input import TISSUE_RANGE, voided_input, with_fill
 from RadiomicsPersonaLib.patch import patch_grid
 from RadiomicsPersonaLib.scan import Scan, read_scan
 from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
 
 from .corruption import random_box, random_hole
+
+
+LARGEST_HOLE = 0.55
+"""Share of the patch's edge that a hole's hull may take in training."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ class HealthySamples(IterableDataset):
 
     def _pair(self, healthy: HealthyScan, hole: Hole, grid, midplane, rng: np.random.Generator):
         recipe = self.recipe
-        image, mirror = network_input(healthy.scan, hole, grid, healthy.tissue, midplane)
+        image, mirror = voided_input(healthy.scan, hole, grid, healthy.tissue, midplane)
         truth, _ = grid.from_scan(healthy.scan.array, outside=healthy.tissue.background)
         target = np.clip(healthy.tissue.scale.to_tissue(truth), *TISSUE_RANGE)
         in_hole = image[1] > 0
@@ -112,6 +116,7 @@ class HealthySamples(IterableDataset):
             image[0] = np.where(in_hole, 0, bend(image[0], field))
             # the mirrored side is lit from the other side
             mirror[0] = np.where(mirror[1] > 0, bend(mirror[0], field[::2, ::2, ::2][::-1]), 0)
+        image = with_fill(image.astype(np.float32))
         if rng.random() < recipe.flip:
             image, mirror, target, in_hole = image[:, ::-1], mirror[:, ::-1], target[::-1], in_hole[::-1]
         weight = np.maximum(in_hole, 0.25 * ndimage.binary_dilation(in_hole, iterations=2))

@@ -33,7 +33,13 @@ class DataSource:
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that makes a model."""
+    """Everything that makes a model.
+
+    Attributes:
+        name, contrasts, description, history: for the model card; history tells how a run strayed from these settings.
+        split_seed: of the parting of the subjects.
+        data, fit: what it is trained on, and how.
+    """
 
     name: str
     contrasts: str
@@ -41,6 +47,7 @@ class TrainingSettings:
     split_seed: int
     data: tuple[DataSource, ...]
     fit: FitSettings
+    history: str = ""
 
 
 def read_settings(path: str | Path) -> TrainingSettings:
