@@ -28,6 +28,7 @@ class FitSettings:
         l1: weight of the absolute error beside the squared one (Huber, one tissue SD) in the hole.
         average: decay of the running average of the weights, which is what is validated and exported.
         validate_every: steps between validations; each also writes a checkpoint.
+        workers: processes that draw pairs.
         seed: of the draws and of the network's first weights.
         channels, blocks: the network (see `ReconstructionUNet`).
     """
@@ -41,6 +42,7 @@ class FitSettings:
     average: float = 0.998
     validate_every: int = 100
     validation_pairs: int = 24
+    workers: int = 1
     seed: int = 0
     channels: tuple[int, ...] = (32, 64, 128, 128)
     blocks: tuple[int, ...] = (1, 2, 1, 2)
@@ -74,14 +76,15 @@ def fit(
     output.mkdir(parents=True, exist_ok=True)
     checkpoint, log = output / "last.pt", output / "log.csv"
     torch.manual_seed(settings.seed)
-    network = ReconstructionUNet(settings.channels, settings.blocks).to(memory_format=torch.channels_last_3d)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = ReconstructionUNet(settings.channels, settings.blocks).to(device).to(memory_format=torch.channels_last_3d)
     average = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
     )
     optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     step = 0
     if resume and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=device)
         network.load_state_dict(state["network"])
         average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
@@ -89,14 +92,14 @@ def fit(
     held_out = HealthySamples(validation, np.ones(len(validation)), settings.recipe, settings.seed + 1)
     validation_batch = [held_out.draw(n) for n in range(settings.validation_pairs)]
     stream = HealthySamples(training, chances, settings.recipe, settings.seed, first_draw=step * settings.batch)
-    loader = iter(DataLoader(stream, settings.batch, num_workers=1, prefetch_factor=4))
+    loader = iter(DataLoader(stream, settings.batch, num_workers=settings.workers, prefetch_factor=4))
     started, first_step, losses = time.time(), step, []
     while step < settings.steps:
         for group in optimizer.param_groups:
             group["lr"] = settings.learning_rate * _schedule(step, settings)
-        image, mirror, target, weight = next(loader)
+        image, mirror, target, weight = (x.to(device) for x in next(loader))
         image, mirror = (x.to(memory_format=torch.channels_last_3d) for x in (image, mirror))
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             rebuilt = network(image, mirror)
         loss = reconstruction_loss(rebuilt.float(), target, weight, settings.l1)
         optimizer.zero_grad()
@@ -130,9 +133,11 @@ def fit(
 def validate(network: nn.Module, pairs: list) -> tuple[float, float]:
     """Mean squared error in the hole (tissue units), averaged over pairs; with the mirrored side and without it."""
     errors = ([], [])
-    for image, mirror, target, weight in pairs:
+    device = next(network.parameters()).device
+    for pair in pairs:
+        image, mirror, target, weight = (x.to(device) for x in pair)
         for result, side in zip(errors, (mirror, torch.zeros_like(mirror))):
-            with torch.autocast("cpu", torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16):
                 rebuilt = network(image[None], side[None]).float()[0]
             result.append(((rebuilt - target) ** 2)[weight == 1].mean().item())
     return float(np.mean(errors[0])), float(np.mean(errors[1]))
