@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import __version__, fills
+from . import __version__
 from .box import Box
 from .comparison import CONTEXT, compare
 from .control import lattice_of, place_controls
@@ -17,7 +17,7 @@ from .errors import InputError
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
 from .model import Model, NetworkModel
 from .preparation import PreparedScan, prepare
-from .reconstruction import REGION_MARGIN, compose, rebuild
+from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, rebuild
 from .result import Analysis, BoxResult, Control, Reconstruction
 from .scan import Scan
 from .verdict import SCORE, Decision, judge
@@ -116,7 +116,7 @@ class _Line:
         self._advance(count - len(placed), box.name)
         matched = tuple(Control(c.box, m, c.mismatch) for c, m in zip(placed, compared))
         brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
-        unlike = self._why_unlike_known(rebuilt, compared)
+        unlike = self._why_unlike_known(rebuilt)
         verdict = judge(metrics, compared, decision, brain_share, unlike)
         notes = reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror)
         return BoxResult(
@@ -149,23 +149,15 @@ class _Line:
             scan.axes_to_ras[0][0],
         )
 
-    def _why_unlike_known(self, rebuilt: list[Reconstruction], compared: list[dict[str, float]]) -> str | None:
+    def _why_unlike_known(self, rebuilt: list[Reconstruction]) -> str | None:
         """Whether the network does no better on this scan's healthy boxes than it should.
 
-        Its squared error over that of the rim's mean is the same in every box size and needs no reference but the
-        scan itself; the card says up to where that share lies on scans the model knows.
+        The card says up to where `error_over_rim_mean` lies on scans the model knows.
         """
         if not isinstance(self.model, NetworkModel) or len(rebuilt) < 5:
             return None
         limit = self.model.card["known_range"]["error_over_rim_mean"]
-        scan = self.prepared.scan
-        shares = []
-        for reconstruction, metrics in zip(rebuilt, compared):
-            hole = reconstruction.hole
-            original = scan.array[hole.region].astype(np.float64)
-            flat = fills.rim_mean(original, hole.mask, scan.spacing)
-            shares.append(metrics["mse"] / max(float(np.mean((flat - original)[hole.mask] ** 2)), 1e-12))
-        share = float(np.median(shares))
+        share = float(np.median([error_over_rim_mean(self.prepared.scan, reconstruction) for reconstruction in rebuilt]))
         if share <= limit:
             return None
         return (

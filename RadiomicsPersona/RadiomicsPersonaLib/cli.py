@@ -25,15 +25,27 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when done, 2 with one sentence on standard error when the input cannot be used."""
+    """Run one command; see `run_command`."""
+    return run_command(_parser(), _join_negative_boxes(sys.argv[1:] if arguments is None else arguments), "nothing was written")
+
+
+def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, after_cancel: str) -> int:
+    """Run what the arguments ask for.
+
+    Args:
+        arguments: without the program's name; None takes the process's own.
+        after_cancel: what the user is told, after Ctrl-C, about what is left.
+    Returns:
+        0 when done; 2, with one sentence on standard error, when the input cannot be used; 130 when cancelled.
+    """
     try:
-        options = _parser().parse_args(_join_negative_boxes(sys.argv[1:] if arguments is None else arguments))
+        options = parser.parse_args(arguments)
         return options.run(options)
     except InputError as error:
-        print(f"radiomics-persona: {error}", file=sys.stderr)
+        print(f"{parser.prog}: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("radiomics-persona: cancelled; nothing was written.", file=sys.stderr)
+        print(f"{parser.prog}: cancelled; {after_cancel}.", file=sys.stderr)
         return EXIT_CANCELLED
 
 

@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
+from . import fills
 from .hole import Hole, union_of
 from .model import ClassicalModel, Model, NetworkModel
 from .network_input import network_input
 from .patch import PatchGrid, patch_grid
 from .preparation import PreparedScan
 from .result import Reconstruction
+from .scan import Scan
 
 REGION_MARGIN = 8
 """Voxels of context around the hole that a reconstruction carries."""
@@ -59,6 +61,18 @@ def compose(prepared: PreparedScan, reconstructions: list[Reconstruction]) -> np
     for result in reconstructions:
         composed[result.hole.region][result.hole.mask] = result.values[result.hole.mask]
     return composed
+
+
+def error_over_rim_mean(scan: Scan, reconstruction: Reconstruction) -> float:
+    """Squared error in the hole as a share of the one that the rim's mean would leave.
+
+    It is alike in every box size and needs no reference but the scan itself.
+    """
+    hole = reconstruction.hole
+    original = scan.array[hole.region].astype(np.float64)
+    flat = fills.rim_mean(original, hole.mask, scan.spacing)
+    error, plain = (np.mean((values - original)[hole.mask] ** 2) for values in (reconstruction.values, flat))
+    return float(error / max(plain, 1e-12))
 
 
 def _rebuild_classically(prepared: PreparedScan, hole: Hole, model: ClassicalModel) -> Reconstruction:

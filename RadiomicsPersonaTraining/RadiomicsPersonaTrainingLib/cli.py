@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from RadiomicsPersonaLib.cli import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser
+from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 from RadiomicsPersonaLib.scan import name_of
@@ -15,16 +14,8 @@ SCAN_PATTERNS = ("*.nii.gz", "*.nii")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 when done, 2 with one sentence on standard error when the input cannot be used."""
-    try:
-        options = _parser().parse_args(arguments)
-        return options.run(options)
-    except InputError as error:
-        print(f"radiomics-persona-train: {error}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    except KeyboardInterrupt:
-        print("radiomics-persona-train: stopped; the last checkpoint is kept, go on with --resume.", file=sys.stderr)
-        return EXIT_CANCELLED
+    """Run one command; see `RadiomicsPersonaLib.cli.run_command`."""
+    return run_command(_parser(), arguments, "the last checkpoint is kept, go on with --resume")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from RadiomicsPersonaLib import fills
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import NetworkModel
 from RadiomicsPersonaLib.preparation import PreparedScan
-from RadiomicsPersonaLib.reconstruction import rebuild
+from RadiomicsPersonaLib.reconstruction import error_over_rim_mean, rebuild
 
 from .corruption import random_box
 from .samples import load_healthy
@@ -32,12 +31,5 @@ def measure_known_range(model: NetworkModel, files: list[Path], boxes_per_size: 
             rng = np.random.default_rng((seed, number, size))
             boxes = [random_box(healthy.scan, healthy.tissue, rng, sides) for _ in range(boxes_per_size)]
             holes = [hole_of_box(healthy.scan, box) for box in boxes if box is not None]
-            shares = []
-            for result in rebuild(prepared, holes, model):
-                hole = result.hole
-                original = healthy.scan.array[hole.region].astype(np.float64)
-                flat = fills.rim_mean(original, hole.mask, healthy.scan.spacing)
-                error = np.mean((result.values - original)[hole.mask] ** 2)
-                shares.append(error / max(np.mean((flat - original)[hole.mask] ** 2), 1e-12))
-            medians.append(np.median(shares))
+            medians.append(np.median([error_over_rim_mean(healthy.scan, r) for r in rebuild(prepared, holes, model)]))
     return MARGIN * float(np.max(medians))
