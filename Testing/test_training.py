@@ -2,161 +2,289 @@
 
 from __future__ import annotations
 
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.cli import main as analysis
 from RadiomicsPersonaLib.model import load_model, read_card
-from RadiomicsPersonaLib.network_input import with_fill
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.network_input import FILLS, with_fill
+from RadiomicsPersonaLib.preparation import prepare
+from RadiomicsPersonaLib.scan import read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.samples import HealthySamples, Recipe, load_healthy
-from RadiomicsPersonaTrainingLib.settings import read_settings
-from RadiomicsPersonaTrainingLib.split import split_subjects
+from RadiomicsPersonaTrainingLib.samples import DrawSampler, HealthyPairs, Recipe
 
-TINY = """
-name = "tiny"
-contrasts = "T1w"
-description = "a tiny model for a test"
-split_seed = 0
-
-[[data]]
-source = "phantoms"
-licence = "CC0"
-folder = "heads"
-share = 1.0
-validation = 1
-test = 1
-
-[fit]
-steps = {steps}
-batch = 2
-warmup = 1
-validate_every = 2
-validation_pairs = 2
-channels = [8, 8, 8, 8]
-blocks = [1, 1, 1, 1]
-
-[recipe]
+RECIPE = """
 patch = 32
 spacings = [2.0, 3.0]
 spacing_chances = [0.5, 0.5]
 side = [5.0, 12.0]
 """
+TINY = """
+[model]
+name = "tiny"
+
+[scans]
+split = "split.csv"
+
+[[data]]
+name = "heads"
+licence = "CC0"
+
+[recipe]
+{recipe}
+{more_recipe}
+
+[network]
+channels = [8, 8, 8, 8]
+blocks = [1, 1, 1, 1]
+
+[task]
+warmup = 1
+{task}
+
+[fit]
+steps = {steps}
+batch = 2
+validate_every = 2
+validation_pairs = 2
+average = 0.5
+pictures_every = 2
+{fit}
+"""
+
+
+def tiny(steps=4, more_recipe="", task="", fit=""):
+    return TINY.format(steps=steps, recipe=RECIPE, more_recipe=more_recipe, task=task, fit=fit)
 
 
 @pytest.fixture(scope="module")
-def heads(tmp_path_factory):
-    """Folder whose subfolder heads/ holds four phantom subjects."""
-    root = tmp_path_factory.mktemp("training data")
+def site(tmp_path_factory):
+    """Folder of a site with four phantom subjects in heads/, their split, and a prepared cache."""
+    root = tmp_path_factory.mktemp("a site's training data")
     (root / "heads").mkdir()
     for seed in range(4):
         head = make_head(4.0, seed=seed)
         write_nifti(root / "heads" / f"sub-{seed}.nii.gz", head.array, head.affine)
+    assert main(["split", str(root / "heads"), "--output", str(root / "split.csv")]) == 0
     return root
 
 
+@pytest.fixture
+def fit(site, tmp_path):
+    """Run `fit` with a text of settings into a folder of that name; returns the exit code."""
+
+    def run(text, name="run", *more):
+        # beside the split, which relative paths start from
+        path = site / f"{tmp_path.name}-{name}.toml"
+        path.write_text(text)
+        return main(["fit", str(path), "--output", str(tmp_path / name), "--cache", str(site / "cache"), *more])
+
+    return run
+
+
 @pytest.fixture(scope="module")
-def samples(heads):
+def pairs(site):
     recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0))
-    return HealthySamples([load_healthy(heads / "heads" / "sub-0.nii.gz")], np.ones(1), recipe, seed=0)
+    return HealthyPairs([prepare(read_scan(site / "heads" / "sub-0.nii.gz"))], np.ones(1), recipe, seed=0)
 
 
-def test_a_pair_shows_only_the_fill_in_the_hole(samples):
+def weights_in(path):
+    return torch.load(path, weights_only=True)["state_dict"]
+
+
+def test_a_pair_shows_only_the_fill_in_the_holes(pairs):
     """What the network is shown there follows from the surroundings alone."""
     for number in range(12):
-        image, mirror, target, weight = samples.draw(number)
+        image, mirror, target, weight, _ = pairs[number]
         hole = image[1] == 1
-        assert hole.any() and (weight[0][hole] == 1).all()
+        assert hole.any() and (weight[0][hole] > 0).all()
         wiped = image.numpy().copy()
         wiped[0][hole.numpy()] = 0
-        assert np.allclose(with_fill(wiped)[0], image[0].numpy(), atol=0.05)
+        assert np.allclose(with_fill(wiped, "biharmonic")[0], image[0].numpy(), atol=0.05)
         assert not torch.allclose(image[0][hole], target[0][hole], atol=0.1)
         assert mirror.shape == (2, 16, 16, 16) and (mirror[0][mirror[1] == 0] == 0).all()
 
 
-def test_outside_the_hole_image_and_target_agree(samples):
-    """Bias field, contrast, flips and coarse voxels change both alike; only voxels mixed with the hole may differ."""
+def test_outside_the_holes_image_and_target_agree(pairs):
+    """Bias field, contrast, flips and foreign curves change both alike; only voxels mixed with a hole may differ."""
     from scipy.ndimage import binary_dilation
 
-    plain = HealthySamples(samples.scans, samples.chances, replace(samples.recipe, low_resolution=0.0), samples.seed)
+    plain = HealthyPairs(pairs.scans, pairs.chances, replace(pairs.recipe, low_resolution=0.0, foreign=0.5), pairs.seed)
     for number in range(12):
-        image, _, target, _ = plain.draw(number)
+        image, _, target, _, _ = plain[number]
         far = torch.from_numpy(~binary_dilation(image[1].numpy() > 0, iterations=4))
         assert torch.allclose(image[0][far], target[0][far], atol=1e-4)
 
 
-def test_the_same_number_draws_the_same_pair_and_the_next_another(samples):
-    first, again, other = samples.draw(3), samples.draw(3), samples.draw(4)
-    assert all(torch.equal(a, b) for a, b in zip(first, again))
+def test_several_holes_lie_in_one_patch_and_weigh_the_same(pairs):
+    from scipy import ndimage
+
+    counts = []
+    for number in range(20):
+        image, _, _, weight, _ = pairs[number]
+        labels, count = ndimage.label(image[1].numpy() > 0)
+        sums = ndimage.sum(weight[0].numpy(), labels, range(1, count + 1))
+        assert np.allclose(sums, sums[0], rtol=1e-4)
+        counts.append(count)
+    assert max(counts) >= 2 and min(counts) == 1
+
+
+def test_real_lesion_shapes_are_taken_out_and_those_of_the_evaluation_are_not(site, pairs, data_root):
+    from RadiomicsPersonaTrainingLib.lesion_shapes import is_for_evaluation
+
+    files = sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))
+    kept = [file for file in files if is_for_evaluation(file)]
+    assert 0.1 < len(kept) / len(files) < 0.3
+    recipe = replace(pairs.recipe, lesions=1.0, ellipsoids=0.0, several=0.0, rotated=0.0)
+    lesions = HealthyPairs(pairs.scans, pairs.chances, recipe, 0, tuple(set(files) - set(kept)))
+    filled = []
+    for number in range(10):
+        hole = lesions[number][0][1].numpy() > 0
+        hull = np.prod([np.ptp(axis) + 1 for axis in np.nonzero(hole)])
+        filled.append(hole.sum() / hull)
+    assert np.median(filled) < 0.7  # a cuboid along the axes would fill its hull
+
+
+@pytest.mark.parametrize("fill", FILLS)
+def test_every_fill_leaves_the_surroundings_alone(pairs, fill):
+    image = pairs[0][0].numpy()
+    hole = image[1] > 0
+    filled, again = with_fill(image, fill), with_fill(image, fill)
+    assert np.array_equal(filled, again)
+    assert np.array_equal(filled[0][~hole], image[0][~hole])
+    assert (filled[0][hole].std() > 0.5) == (fill == "noise") or fill == "biharmonic"
+
+
+def test_the_same_number_draws_the_same_pair_and_the_next_another(pairs):
+    first, again, other = pairs[3], pairs[3], pairs[4]
+    assert all(torch.equal(a, b) for a, b in zip(first[:4], again[:4]))
     assert not torch.equal(first[0], other[0])
+    assert pairs.name_of(3) == "sub-0"
 
 
-def test_no_subject_is_in_two_parts(tmp_path):
-    files = [tmp_path / f"sub-{n:02d}.nii.gz" for n in range(30)]
-    parts = split_subjects(files, validation=4, test=5, seed=3)
-    assert [len(parts[p]) for p in ("training", "validation", "test")] == [21, 4, 5]
-    assert sorted(sum(parts.values(), [])) == files
-    assert parts == split_subjects(files[::-1], validation=4, test=5, seed=3)
+def test_two_processes_share_the_numbers_of_every_epoch():
+    numbers = []
+    for epoch in range(3):
+        for rank in range(2):
+            sampler = DrawSampler(8, lambda: epoch, rank, 2)
+            numbers += list(sampler)
+            assert len(sampler) == 4
+    assert sorted(numbers) == list(range(24))
 
 
-def test_fit_export_and_use(heads, tmp_path, capsys):
-    settings = tmp_path / "tiny.toml"
-    settings.write_text(TINY.format(steps=2))
-    run = ["fit", str(settings), "--data", str(heads), "--output", str(tmp_path / "run")]
-    assert main(run) == 0
-    assert main(run) == 2 and "--resume" in capsys.readouterr().err
-    settings.write_text(TINY.format(steps=4))
-    assert main([*run, "--resume"]) == 0
-    lines = (tmp_path / "run" / "log.csv").read_text().splitlines()
-    assert [line.split(",")[0] for line in lines] == ["step", "2", "4"]
+def test_fit_resumes_to_the_same_weights_and_exports_a_model_that_analyze_takes(fit, site, tmp_path, capsys):
+    assert fit(tiny(steps=6), "unbroken") == 0
+    assert fit(tiny(steps=6), "broken", "--minutes", "0.0001") == 0
+    assert len((tmp_path / "broken" / "log.csv").read_text().splitlines()) == 2
+    assert fit(tiny(steps=6), "broken") == 2
+    assert "--resume" in capsys.readouterr().err
+    assert fit(tiny(steps=6), "broken", "--resume") == 0
+    whole, parts = (list(csv.DictReader(open(tmp_path / name / "log.csv"))) for name in ("unbroken", "broken"))
+    assert [row["step"] for row in parts] == ["2", "4", "6"]
+    keys = ("epoch", "training_loss", "validation_mse", "learning_rate")
+    assert [[row[k] for k in keys] for row in whole] == [[row[k] for k in keys] for row in parts]
+    one, other = (weights_in(tmp_path / name / "last.ckpt") for name in ("unbroken", "broken"))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+    assert (tmp_path / "broken" / "pictures" / "epoch-00002.png").stat().st_size > 2000
+    assert list((tmp_path / "broken" / "tensorboard").glob("events*"))
 
-    assert main(["export", str(settings), "--data", str(heads), "--run", str(tmp_path / "run"), "--output", str(tmp_path / "m")]) == 0
-    card = read_card(tmp_path / "m" / "tiny.json")
-    assert card["data"][0]["licence"] == "CC0" and len(card["data"][0]["training"]) == 2
-    model = load_model(str(tmp_path / "m" / "tiny.json"))
-    rebuilt = model.predict(np.zeros((1, 2, 32, 32, 32), np.float32), np.zeros((1, 2, 16, 16, 16), np.float32))
-    assert rebuilt.shape == (1, 32, 32, 32) and np.isfinite(rebuilt).all()
+    assert main(["export", str(tmp_path / "unbroken"), "--output", str(tmp_path / "models" / "tiny")]) == 0
+    card = read_card(tmp_path / "models" / "tiny.json")
+    entry = card["data"][0]
+    assert entry["licence"] == "CC0" and len(entry["training"]) == 2 and len(entry["test"]) == 1
+    assert str(site) not in (tmp_path / "models" / "tiny.json").read_text()  # a card tells nobody where a site keeps its scans
+    scan = site / "heads" / f"{entry['test'][0]}.nii.gz"
+    command = ["analyze", str(scan), "--box", "30,0,30,30,30,30", "--controls", "4", "--model", str(tmp_path / "models" / "tiny.json")]
+    assert analysis([*command, "--output", str(tmp_path / "result")]) == 0
+    mask = np.zeros(read_scan(scan).shape, np.uint8)
+    mask[20:26, 20:26, 20:26] = 1
+    write_nifti(tmp_path / "mask.nii.gz", mask, read_scan(scan).affine)
+    out = tmp_path / "rebuilt.nii.gz"
+    assert main(["predict", str(tmp_path / "unbroken"), str(scan), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(out)]) == 0
+    assert (read_scan(out).array != read_scan(scan).array)[mask > 0].mean() > 0.9
 
 
-def test_training_lowers_the_error(samples):
-    """A few dozen steps on one pair must bring its error down, or the loop does not learn."""
+def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_path):
+    from RadiomicsPersonaTrainingLib.reconstruction_task import hole_mse
     from RadiomicsPersonaLib.network import ReconstructionUNet
-    from RadiomicsPersonaTrainingLib.fitting import reconstruction_loss
+
+    assert fit(tiny(steps=60, fit="").replace("validate_every = 2", "validate_every = 20").replace("[8, 8, 8, 8]", "[16, 16, 16, 16]")) == 0
+    with open(site / "split.csv") as stream:
+        test = next(row["file"] for row in csv.DictReader(stream) if row["part"] == "test")
+    recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0), several=0.0)
+    unseen = HealthyPairs([prepare(read_scan(site / test))], np.ones(1), recipe, seed=9)
+
+    def error(network):
+        with torch.inference_mode():
+            drawn = (unseen[n][:3] for n in range(8))
+            return np.mean([float(hole_mse(network(i[None], m[None]), t[None], i[None, 1:2])) for i, m, t in drawn])
 
     torch.manual_seed(0)
-    network = ReconstructionUNet((8, 8, 8, 8), (1, 1, 1, 1))
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    image, mirror, target, weight = (a[None] for a in samples.draw(0))
-    losses = []
-    for _ in range(40):
-        loss = reconstruction_loss(network(image, mirror), target, weight, 0.3)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[-1] < 0.5 * losses[0]
+    network = ReconstructionUNet((16, 16, 16, 16), (1, 1, 1, 1))
+    before = error(network)
+    network.load_state_dict({k.removeprefix("network."): v for k, v in weights_in(tmp_path / "run" / "best.ckpt").items()})
+    assert error(network) < 0.8 * before
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [("name = ", "TOML"), (TINY.format(steps=2) + "\nglow = 1", "unknown key 'glow'"), ('name = "x"', "no \\[\\[data\\]\\]")],
-)
-def test_bad_settings_are_refused_by_name(tmp_path, text, said):
-    path = tmp_path / "bad.toml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=said):
-        read_settings(path)
+def test_fine_tuning_starts_from_a_models_weights(fit, tmp_path, capsys):
+    assert fit(tiny(steps=2), "first") == 0
+    assert main(["export", str(tmp_path / "first"), "--output", str(tmp_path / "first")]) == 0
+    start = f'start = "{tmp_path / "first.json"}"'
+    assert fit(tiny(steps=2, task="learning_rate = 1e-6", fit=start), "second") == 0
+    one, other = (weights_in(tmp_path / name / "best.ckpt") for name in ("first", "second"))
+    assert all(torch.allclose(one[key], other[key], atol=1e-3) for key in one)
+    capsys.readouterr()
+    assert fit(tiny(steps=2, fit='start = "auto"'), "third") == 2
+    assert "channels" in capsys.readouterr().err
 
 
-def test_the_settings_of_the_shipped_model_are_those_on_its_card(checkout):
-    settings = read_settings(checkout / "RadiomicsPersonaTraining" / "Resources" / "healthy-t1.toml")
-    card = load_model("auto").card
-    assert card["name"] == settings.name
-    assert card["architecture"]["channels"] == list(settings.fit.channels)
-    assert card["architecture"]["blocks"] == list(settings.fit.blocks)
-    assert card["grid"]["patch_voxels"] == settings.fit.recipe.patch
+def test_a_loss_with_structural_similarity_falls_for_the_truth_only(pairs):
+    from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
+
+    image, _, target, weight, _ = pairs[1]
+    blurred = torch.nn.functional.avg_pool3d(target[None], 3, 1, 1)
+    right, wrong = (reconstruction_loss(x, target[None], weight[None], 0.3, ssim=0.5) for x in (target[None], blurred))
+    assert right < 1e-5 < 0.01 < wrong
+    assert wrong > reconstruction_loss(blurred, target[None], weight[None], 0.3)
+
+
+def test_two_processes_train_one_model(site, tmp_path):
+    path = site / f"{tmp_path.name}-ddp.toml"
+    path.write_text(tiny(steps=2))
+    command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache"), "--devices", "2"]
+    done = subprocess.run([*command, "--output", str(tmp_path / "run")], env=_environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
+
+
+def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
+    path = site / f"{tmp_path.name}-long.toml"
+    path.write_text(tiny(steps=100_000))
+    command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
+    process = subprocess.Popen(
+        [*command, "--output", str(tmp_path / "run")], env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "run" / "best.ckpt").is_file() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "--resume" in said, said
+    assert weights_in(tmp_path / "run" / "best.ckpt") and weights_in(tmp_path / "run" / "last.ckpt")
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def _environment():
+    folders = [str(Path(__file__).parent.parent / name) for name in ("RadiomicsPersona", "RadiomicsPersonaTraining")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}

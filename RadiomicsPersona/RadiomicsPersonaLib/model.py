@@ -65,7 +65,9 @@ class NetworkModel:
         patch: patch voxels along every axis.
         largest_hole: patch voxels that a hole may take along an axis.
         spacings: grids it was trained on, millimetres, finest first.
+        fill: what it is shown in the hole; see `network_input.with_fill`.
         device, precision: where and how it computes.
+        network: the `ReconstructionUNet`, on that device.
     """
 
     uses_mirror = True
@@ -80,17 +82,16 @@ class NetworkModel:
         self.card, self.name = card, card["name"]
         self.patch = int(card["grid"]["patch_voxels"])
         self.largest_hole = float(card["grid"]["largest_hole_voxels"])
+        self.fill = card["grid"].get("fill", "biharmonic")
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
-        # a processor without bfloat16 arithmetic would emulate it slowly
-        fast = getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
-        self.precision = "bfloat16" if self.device == "cuda" or (self.device == "cpu" and fast) else "float32"
+        self.precision = "bfloat16" if computes_in_bfloat16(self.device) else "float32"
         architecture = card["architecture"]
         network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
         try:
             network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
         except RuntimeError as error:
             raise InputError(f"The model '{self.name}' was made for another version of this program: install both anew.") from error
-        self._network = network.to(self.device).to(memory_format=torch.channels_last_3d).eval()
+        self.network = network.to(self.device).to(memory_format=torch.channels_last_3d).eval()
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units."""
@@ -102,7 +103,7 @@ class NetworkModel:
             tensors = [
                 torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in (image, mirror)
             ]
-            return self._network(*tensors)[:, 0].float().cpu().numpy()
+            return self.network(*tensors)[:, 0].float().cpu().numpy()
 
     def provenance(self) -> dict:
         """What identifies this model and how it computed."""
@@ -173,6 +174,13 @@ def load_model(name: str = DEFAULT_MODEL, device: str = "auto") -> Model:
     if sha256_of(weights) != card["sha256"]:
         raise InputError(f"The weights of model '{card['name']}' are damaged (their SHA-256 differs from the card's): install the model again.")
     return NetworkModel(card, weights, device)
+
+
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether a device ("cpu", "cuda", "mps") computes in bfloat16; a processor without it would emulate it slowly."""
+    import torch
+
+    return device == "cuda" or (device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
 def _torch_device(device: str) -> str:

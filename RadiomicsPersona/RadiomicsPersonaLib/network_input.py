@@ -14,25 +14,37 @@ from .tissue import Tissue
 
 TISSUE_RANGE = (-6.0, 6.0)
 """Tissue units beyond which the input is cut: vessels and fat are no brain tissue."""
+FILLS = ("biharmonic", "mean", "constant", "noise")
+"""What a network may be shown in the hole; a model's card says what it was trained with."""
 
-
-
-def network_input(scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None) -> tuple[np.ndarray, np.ndarray]:
+def network_input(
+    scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None, fill: str
+) -> tuple[np.ndarray, np.ndarray]:
     """The two arrays that `ReconstructionUNet` takes, without the batch axis: `voided_input` with its hole filled."""
     image, mirror = voided_input(scan, hole, grid, tissue, midplane)
-    return with_fill(image), mirror
+    return with_fill(image, fill), mirror
 
 
-def with_fill(image: np.ndarray) -> np.ndarray:
-    """The image of `voided_input` with the biharmonic fill in its hole: the best classical guess for small holes.
+def with_fill(image: np.ndarray, fill: str) -> np.ndarray:
+    """The image of `voided_input` with something in its hole.
 
-    It continues the rim's values and slopes, so that the network is left with what no smooth surface can know.
+    Args:
+        fill: "biharmonic" continues the rim's values and slopes, the best classical guess for small holes, so that the network
+            is left with what no smooth surface can know; "mean" is the rim's; "constant" is 0, the median of brain tissue;
+            "noise" is normal with a tissue's standard deviation and always the same.
     """
     in_hole = image[1] > 0
     if not in_hole.any() or in_hole.all():
         return image
     filled = image.copy()
-    guess = fills.biharmonic(image[0], in_hole, (1.0, 1.0, 1.0))
+    if fill == "biharmonic":
+        guess = fills.biharmonic(image[0], in_hole, (1.0, 1.0, 1.0))
+    elif fill == "mean":
+        guess = fills.rim_mean(image[0], in_hole, (1.0, 1.0, 1.0))
+    elif fill == "noise":
+        guess = np.random.default_rng(0).normal(size=image[0].shape).astype(np.float32)
+    else:
+        guess = np.zeros_like(image[0])
     filled[0][in_hole] = np.clip(guess[in_hole], *TISSUE_RANGE)
     return filled
 

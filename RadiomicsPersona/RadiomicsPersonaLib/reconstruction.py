@@ -102,6 +102,7 @@ def _rebuild_with_network(prepared: PreparedScan, holes: list[Hole], model: Netw
             grid,
             prepared.tissue,
             midplane,
+            model.fill,
         )
         for hole, grid in zip(holes, grids)
     ]

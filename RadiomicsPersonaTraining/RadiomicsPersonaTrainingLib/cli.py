@@ -1,38 +1,53 @@
-"""Command line: `radiomics-persona-train fit | export | evaluate`."""
+"""Command line: `radiomics-persona-train init | split | fit | evaluate | predict | export | models`."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
-from RadiomicsPersonaLib.scan import name_of
-
-SCAN_PATTERNS = ("*.nii.gz", "*.nii")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see `RadiomicsPersonaLib.cli.run_command`."""
-    return run_command(_parser(), arguments, "the last checkpoint is kept, go on with --resume")
+    return run_command(_parser(), arguments, "what was finished is kept; a run goes on with --resume")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
-        prog="radiomics-persona-train", description=f"Train, export and evaluate models of healthy tissue. {RESEARCH_USE}"
+        prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="fit|export|evaluate", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|evaluate|predict|export|models", required=True)
+
+    split = commands.add_parser("split", help="part scans by subject into training, validation and test")
+    split.add_argument(
+        "places", nargs="+", metavar="FOLDER", help="folder with .nii.gz scans, or a CSV file with the columns subject and file"
+    )
+    split.add_argument("--output", default="split.csv", metavar="CSV", help="default split.csv")
+    split.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="default 0.1")
+    split.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="default 0.1")
+    split.add_argument("--seed", type=int, default=0)
+    split.set_defaults(run=_split)
+
+    init = commands.add_parser("init", help="write a settings file in which every key is explained")
+    init.add_argument("output", metavar="SETTINGS.toml")
+    init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
+    init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
+    init.set_defaults(run=_init)
+
     fit = commands.add_parser("fit", help="train a model as a settings file says")
-    export = commands.add_parser("export", help="turn a run's checkpoint into weights with a model card")
-    for command in (fit, export):
-        command.add_argument("settings", metavar="SETTINGS.toml", help="see RadiomicsPersonaTraining/Resources/healthy-t1.toml")
-        command.add_argument("--data", required=True, metavar="FOLDER", help="the settings' folders are beneath it")
-        command.add_argument("--output", required=True, metavar="DIR")
-    fit.add_argument("--resume", action="store_true", help="go on from the run's last checkpoint")
+    fit.add_argument("settings", metavar="SETTINGS.toml")
+    fit.add_argument("--output", required=True, metavar="RUN", help="folder for checkpoints, log and pictures")
+    fit.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
+    fit.add_argument("--cache", metavar="FOLDER", help="prepared scans (default: cache/ beside RUN)")
+    fit.add_argument("--resume", action="store_true", help="go on from the end of the last epoch")
+    fit.add_argument("--minutes", type=float, metavar="N", help="stop after this time, ready to go on")
+    fit.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
+    fit.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     fit.set_defaults(run=_fit)
-    export.add_argument("--run", dest="run_folder", required=True, metavar="RUN", help="the --output of fit")
-    export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
     evaluate.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion_masks/")
@@ -42,70 +57,131 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--output", required=True, metavar="DIR", help="tables, figures, and rows.csv, from which it resumes")
     evaluate.set_defaults(run=_evaluate)
+
+    predict = commands.add_parser("predict", help="rebuild a masked region with a run's checkpoint, before it is exported")
+    predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
+    predict.add_argument("scan", metavar="SCAN")
+    predict.add_argument("--mask", required=True, metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt")
+    predict.add_argument("--output", required=True, metavar="OUT.nii.gz")
+    predict.set_defaults(run=_predict)
+
+    export = commands.add_parser("export", help="turn a checkpoint into weights with a model card")
+    export.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
+    export.add_argument("--output", metavar="NAME", help="path of the two files without suffix (default: the settings' name)")
+    export.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
+    export.set_defaults(run=_export)
+
+    models = commands.add_parser("models", help="list the models that are installed")
+    models.set_defaults(run=_models)
     return parser
 
 
-def _fit(options) -> int:
-    import numpy as np
+def _split(options) -> int:
+    from collections import Counter
 
-    from .fitting import fit
-    from .samples import load_healthy
+    from .split import PARTS, ListedScan, find_scans, split_subjects, write_split
+
+    if not (0 <= options.validation < 1 and 0 <= options.test < 1 and options.validation + options.test < 1):
+        raise InputError("--validation and --test are shares from 0 to 1 that leave something for training: give for example 0.1 and 0.1.")
+    rows = []
+    for place in map(Path, options.places):
+        scans = find_scans(place)
+        parts = split_subjects([subject for subject, _ in scans], options.validation, options.test, options.seed)
+        source = place.stem if place.suffix else place.resolve().name
+        rows += [ListedScan(source, subject, parts[subject], file) for subject, file in scans]
+        counts = Counter(parts.values())
+        print(f"{source}: {len(scans)} scans of {len(parts)} subjects; " + ", ".join(f"{counts[part]} {part}" for part in PARTS))
+    write_split(rows, Path(options.output))
+    print(f"Split: {options.output}")
+    return 0
+
+
+def _init(options) -> int:
+    import os
+
+    from RadiomicsPersonaLib.output import file_written_whole
+
+    from .settings import DataSource, ScanSettings, TrainingSettings, written
+    from .split import read_split
+
+    settings = TrainingSettings()
+    output = Path(options.output)
+    if output.exists():
+        raise InputError(f"'{output}' is already there: name another file, or remove it first.")
+    if options.split:
+        sources = sorted({row.source for row in read_split(Path(options.split))})
+        relative = os.path.relpath(options.split, output.absolute().parent)
+        settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name) for name in sources))
+    if options.start:
+        from RadiomicsPersonaLib.model import NetworkModel, load_model
+
+        from .reconstruction_task import NetworkSettings
+
+        model = load_model(options.start, "cpu")
+        if not isinstance(model, NetworkModel):
+            raise InputError(f"'{options.start}' has no weights to start from: name a trained model.")
+        architecture = model.card["architecture"]
+        network = NetworkSettings(tuple(architecture["channels"]), tuple(architecture["blocks"]))
+        # the shipped weights are close already: short and gentle
+        task = replace(settings.task, learning_rate=5e-4, warmup=50)
+        settings = replace(settings, network=network, task=task, fit=replace(settings.fit, start=options.start, steps=1500))
+    with file_written_whole(output) as path:
+        path.write_text(written(settings), encoding="utf-8")
+    print(f"Settings: {output}")
+    return 0
+
+
+def _fit(options) -> int:
+    from RadiomicsPersonaLib.progress import ProgressBar
+
+    from .cohort import gather, split_of
+    from .run_folder import RunRecord, begin
     from .settings import read_settings
 
-    settings = read_settings(options.settings)
-    split = _split(settings, Path(options.data))
-    output = Path(options.output)
-    if (output / "last.pt").exists() and not options.resume:
-        raise InputError(f"'{output}' already holds a run: go on with --resume, or name another folder.")
-    training, chances, validation = [], [], []
-    for source in settings.data:
-        parts = split[source.folder]
-        training += [load_healthy(file) for file in parts["training"]]
-        chances += [source.share / len(parts["training"])] * len(parts["training"])
-        validation += [load_healthy(file) for file in parts["validation"]]
-    print(f"{len(training)} subjects train, {len(validation)} validate.", flush=True)
-    checkpoint = fit(
-        training, np.array(chances), validation, settings.fit, output, options.resume, lambda line: print(line, flush=True)
-    )
-    print(f"Trained: {checkpoint}")
+    if min(options.devices, options.nodes) < 1 or (options.minutes is not None and not options.minutes > 0):
+        raise InputError("--devices, --nodes and --minutes must be above 0: correct them, or leave them out.")
+    file, output = Path(options.settings), Path(options.output)
+    settings = read_settings(file)
+    root = Path(options.data) if options.data else None
+    rows = split_of(settings, file, root)
+    masks = (root or file.parent) / settings.scans.lesion_masks if settings.scans.lesion_masks else None
+    begin(output, RunRecord(settings, tuple(rows)), options.resume)
+    cohort = gather(settings, rows, masks, Path(options.cache) if options.cache else output.parent / "cache", ProgressBar())
+    for note in cohort.skipped:
+        print(f"Skipped: {note}", flush=True)
+    print(f"{len(cohort.training)} scans train, {len(cohort.validation)} validate.", flush=True)
+
+    from .fitting import fit  # slow to import
+
+    best = fit(settings, cohort, output, options.resume, options.devices, options.nodes, options.minutes)
+    print(f"Best checkpoint: {best}")
     return 0
+
+
+def _predict(options) -> int:
+    import tempfile
+
+    from RadiomicsPersonaLib.cli import main as analysis
+
+    from .export import export_model
+
+    with tempfile.TemporaryDirectory() as folder:
+        card = export_model(Path(options.checkpoint), Path(folder) / "checkpoint")
+        return analysis(["inpaint", options.scan, "--mask", options.mask, "--model", str(card), "--output", options.output])
 
 
 def _export(options) -> int:
     from .export import export_model
-    from .settings import read_settings
 
-    settings = read_settings(options.settings)
-    card = export_model(Path(options.run_folder) / "last.pt", settings, _split(settings, Path(options.data)), Path(options.output))
+    card = export_model(Path(options.checkpoint), Path(options.output) if options.output else None, options.default)
     print(f"Exported: {card}")
     return 0
 
 
-def _split(settings, root: Path) -> dict[str, dict[str, list[Path]]]:
-    from .split import split_subjects
+def _models(options) -> int:
+    from RadiomicsPersonaLib.cli import main as analysis
 
-    split = {}
-    for source in settings.data:
-        files = scans_in(root / source.folder)
-        if len(files) <= source.validation + source.test:
-            raise InputError(
-                f"'{root / source.folder}' holds {len(files)} scans, too few to hold out {source.validation} for validation "
-                f"and {source.test} for the test: add scans or lower these numbers."
-            )
-        split[source.folder] = split_subjects(files, source.validation, source.test, settings.split_seed)
-    return split
-
-
-def scans_in(folder: Path) -> list[Path]:
-    """The NIfTI files of a folder, sorted.
-
-    Raises:
-        InputError: there is no such folder, or no scan in it.
-    """
-    files = sorted(file for pattern in SCAN_PATTERNS for file in folder.glob(pattern))
-    if not files:
-        raise InputError(f"There are no NIfTI scans in '{folder}': check the path.")
-    return files
+    return analysis(["models"])
 
 
 def _evaluate(options) -> int:
@@ -141,10 +217,13 @@ EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
 
 def _test_subjects(root: Path, network, most: int | None) -> dict[str, tuple[Path, ...]]:
     """The subjects that the model's card says it never saw, and the scans that no model sees."""
+    from .split import scans_in, subject_of
+
     groups = {}
     for entry in network.card["data"] if network else []:
-        files = {name_of(path): path for path in scans_in(root / entry["folder"])}
-        groups[Path(entry["folder"]).name] = tuple(files[name] for name in entry["test"] if name in files)
+        for folder in [root, *sorted(root.rglob(entry["name"]))]:
+            if folder.is_dir() and folder.resolve().name == entry["name"]:
+                groups[entry["name"]] = tuple(file for file in scans_in(folder) if subject_of(file) in entry["test"])
     for group, folder in EVALUATION_ONLY.items():
         if (root / folder).is_dir():
             groups[group] = tuple(scans_in(root / folder))

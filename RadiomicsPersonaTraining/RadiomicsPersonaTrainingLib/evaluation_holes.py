@@ -7,18 +7,16 @@ turned at random, as the BraTS inpainting challenge scores them.
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
-from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import Hole, hole_of_box, hole_of_mask
-from RadiomicsPersonaLib.scan import Scan, read_scan
+from RadiomicsPersonaLib.hole import Hole, hole_of_box
+from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.tissue import Tissue
 
 from .corruption import random_box, random_rotation
+from .lesion_shapes import lesion_shape, placed, points_in
 
 CUBOIDS = {"16-24 mm": (16.0, 24.0), "24-40 mm": (24.0, 40.0), "40-56 mm": (40.0, 56.0)}
 """Strata of cuboids: shortest and longest side in millimetres."""
@@ -50,22 +48,6 @@ def draw_hole(
     return None if box is None else hole_of_box(scan, box)
 
 
-@lru_cache(maxsize=64)
-def lesion_shape(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The largest connected piece of a binary mask: a boolean array without empty rims, and its spacing in millimetres.
-
-    Raises:
-        InputError: the file is no mask.
-    """
-    scan = read_scan(path)
-    labels, _ = ndimage.label(scan.array > 0, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    if not sizes.any():
-        raise InputError(f"'{Path(path).name}' marks no voxel: give binary lesion masks.")
-    return hole_of_mask(labels == sizes.argmax()).mask, scan.spacing
-
-
 def _lesion_hole(scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_masks: tuple[Path, ...]) -> Hole | None:
     places = np.argwhere(tissue.brain)
     affine = tissue.grid.affine
@@ -73,37 +55,15 @@ def _lesion_hole(scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_ma
         shape, spacing = lesion_shape(lesion_masks[rng.integers(len(lesion_masks))])
         if shape.sum() * np.prod(spacing) < 1000 * SMALLEST_LESION_ML:
             continue
-        inner = np.argwhere(shape) - (np.array(shape.shape) - 1) / 2
-        inner = inner[rng.integers(len(inner), size=512)] * spacing
+        inner = points_in(shape, spacing, rng)
         for _ in range(_PLACES):
             turn = random_rotation(rng) * rng.choice([-1.0, 1.0], size=3)
             center = affine[:3, :3] @ (places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3)) + affine[:3, 3]
             if (tissue.classes_at(center + inner @ turn.T) > 0).mean() >= BRAIN_SHARE:
-                hole = _placed(scan, shape, spacing, turn, center)
+                hole = placed(scan, shape, spacing, turn, center)
                 if hole is not None:
                     return hole
     return None
-
-
-def _placed(scan: Scan, shape: np.ndarray, spacing: np.ndarray, turn: np.ndarray, center: np.ndarray) -> Hole | None:
-    """The scan's voxels whose centre lies inside a shape that is turned (orthogonal 3x3) and set around a RAS point."""
-    half = np.array(shape.shape) * spacing / 2
-    corners = np.stack(np.meshgrid(*[(-1.0, 1.0)] * 3), axis=-1).reshape(-1, 3) * half
-    ends = scan.ijk_from_ras(center + corners @ turn.T)
-    start = np.clip(np.floor(ends.min(axis=0)).astype(int), 0, scan.shape)
-    stop = np.clip(np.ceil(ends.max(axis=0)).astype(int) + 1, 0, scan.shape)
-    if (stop <= start).any():
-        return None
-    matrix = (turn.T @ scan.affine[:3, :3]) / spacing[:, None]
-    offset = turn.T @ (scan.ras_from_ijk(start) - center) / spacing + (np.array(shape.shape) - 1) / 2
-    inside = ndimage.affine_transform(
-        shape.astype(np.float32), matrix, offset, tuple(stop - start), order=1, mode="grid-constant", cval=0.0
-    )
-    if not (inside >= 0.5).any():
-        return None
-    # a turned shape leaves its hull half empty, and the hull decides on which grid the network works
-    tight = hole_of_mask(inside >= 0.5)
-    return Hole(start + tight.start, tight.mask)
 
 
 def _number_of(text: str) -> int:

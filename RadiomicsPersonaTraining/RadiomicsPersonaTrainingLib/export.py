@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import pickle
 from pathlib import Path
 
 import torch
@@ -12,84 +12,116 @@ from safetensors.torch import save_file
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
-from RadiomicsPersonaLib.output import file_written_whole
-from RadiomicsPersonaLib.scan import name_of, sha256_of
+from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
+from RadiomicsPersonaLib.scan import sha256_of
 
+from .cohort import sources_of
 from .known_range import measure_known_range
+from .reconstruction_task import network_from
+from .run_folder import BEST, RunRecord, read_record
 from .samples import LARGEST_HOLE
-from .settings import TrainingSettings
+from .setting import plain
+from .split import PARTS, VALIDATION
 
 LARGEST_WEIGHTS = 10_000_000
 STRETCH = 1.25
 """How much larger than in training a hole may be, in voxels, before the next coarser grid does better (on validation subjects)."""
 
 
-def export_model(
-    checkpoint: Path, settings: TrainingSettings, split: dict[str, dict[str, list[Path]]], folder: Path
-) -> Path:
+def export_model(checkpoint: Path, target: Path | None = None, default: bool = False) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`, after measuring the known range on the validation subjects.
 
     Args:
-        checkpoint: `last.pt` of a run.
-        split: per data folder the files of the parts training, validation and test.
-        folder: where the two files go.
+        checkpoint: a checkpoint of a run, or the run's folder, which means the best one.
+        target: the two files' path without suffix; None takes the name in the settings, in the working folder.
+        default: whether `--model auto` may take it once it is installed.
     Returns:
         The card's path.
+    Raises:
+        InputError: no checkpoint of this program, weights too large, or the validation scans are gone.
     """
-    if not checkpoint.is_file():
-        raise InputError(f"There is no checkpoint '{checkpoint}': run fit first.")
-    state = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    prefix = "module."
-    weights = {
-        key.removeprefix(prefix): value.half().contiguous() for key, value in state["average"].items() if key.startswith(prefix)
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"{settings.name}.safetensors"
-    with file_written_whole(target) as path:
-        save_file(weights, str(path))
-        if path.stat().st_size > LARGEST_WEIGHTS:
+    if checkpoint.is_dir():
+        checkpoint = checkpoint / BEST
+    record = read_record(checkpoint.parent)
+    weights, step = weights_of(checkpoint, record)
+    target = target or Path(record.settings.model.name)
+    validation = [row.file for row in record.rows if row.part == VALIDATION]
+    gone = [file for file in validation if not file.is_file()]
+    if gone:
+        raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's known range is measured on it.")
+    with folder_written_whole(target.absolute().parent) as folder:
+        file = folder / f"{target.name}.safetensors"
+        save_file(weights, str(file))
+        if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")
-    fit = settings.fit
-    card = {
-        "name": settings.name,
-        "default": True,
+        card = _card(record, weights, step, target.name, default) | {"weights": file.name, "sha256": sha256_of(file)}
+        limit = measure_known_range(NetworkModel(card, file, "auto"), validation)
+        card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
+        with file_written_whole(folder / f"{target.name}.json") as path:
+            path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return target.with_name(f"{target.name}.json")
+
+
+def weights_of(checkpoint: Path, record: RunRecord) -> tuple[dict[str, torch.Tensor], int]:
+    """The averaged weights of a checkpoint in half precision, and the steps behind them.
+
+    Raises:
+        InputError: not a checkpoint of this program, of another network, or one that could run code.
+    """
+    try:
+        state = torch.load(checkpoint, weights_only=True, map_location="cpu")
+        prefix = "network."
+        weights = {
+            key.removeprefix(prefix): value.half().contiguous() for key, value in state["state_dict"].items() if key.startswith(prefix)
+        }
+        step = int(state["global_step"])
+    except FileNotFoundError:
+        raise InputError(f"There is no checkpoint '{checkpoint}': run fit first.") from None
+    except pickle.UnpicklingError:
+        raise InputError(f"'{checkpoint}' holds more than weights and is not opened, for it could run code: give a checkpoint of fit.") from None
+    except (RuntimeError, KeyError, TypeError, OSError, EOFError) as error:
+        raise InputError(f"'{checkpoint}' is no checkpoint of fit, or a damaged one ({type(error).__name__}): fit again.") from error
+    expected = network_from(record.settings.network).state_dict()
+    if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in expected.items()}:
+        raise InputError(f"'{checkpoint}' holds another network than its run's settings describe: give a checkpoint of this run.")
+    return weights, step
+
+
+def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: str, default: bool) -> dict:
+    settings = record.settings
+    recipe = settings.recipe
+    return {
+        "name": name,
+        "default": default,
         "version": __version__,
-        "description": settings.description,
-        "contrasts": settings.contrasts,
+        "description": settings.model.description,
+        "contrasts": settings.model.contrasts,
         "architecture": {
             "class": "ReconstructionUNet",
-            "channels": list(fit.channels),
-            "blocks": list(fit.blocks),
+            "channels": list(settings.network.channels),
+            "blocks": list(settings.network.blocks),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
         "grid": {
-            "patch_voxels": fit.recipe.patch,
-            "spacings_mm": _spacings_at_use(fit.recipe.spacings),
-            "largest_hole_voxels": round(STRETCH * LARGEST_HOLE * fit.recipe.patch),
+            "patch_voxels": recipe.patch,
+            "spacings_mm": _spacings_at_use(recipe.spacings),
+            "largest_hole_voxels": round(STRETCH * LARGEST_HOLE * recipe.patch),
+            "fill": recipe.fill,
         },
-        "history": settings.history,
-        "training": {"steps": int(state["step"]), **{k: v for k, v in asdict(fit).items() if k != "steps"}},
+        "history": settings.model.history,
+        "training": {"best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in ("model", "data")}},
         "data": [
             {
+                "name": source.name,
                 "source": source.source,
                 "licence": source.licence,
-                "folder": source.folder,
-                **{part: [name_of(path) for path in files] for part, files in split[source.folder].items()},
+                **{part: sorted({r.subject for r in record.rows if r.part == part and r.source == source.name}) for part in PARTS},
             }
-            for source in settings.data
+            for source in sources_of(settings, list(record.rows))
         ],
-        "limits": "Adults without focal lesions; T1-weighted without contrast agent. Research use only, not a medical device.",
-        "licence": "Apache-2.0",
-        "weights": target.name,
-        "sha256": sha256_of(target),
+        "limits": f"{settings.model.limits} Research use only, not a medical device.",
+        "licence": "Apache-2.0" if default else "",
     }
-    validation = [file for parts in split.values() for file in parts["validation"]]
-    limit = measure_known_range(NetworkModel(card, target, "auto"), validation)
-    card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
-    path = folder / f"{settings.name}.json"
-    with file_written_whole(path) as staging:
-        staging.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-    return path
 
 
 def _spacings_at_use(trained: tuple[float, ...]) -> list[float]:

@@ -1,165 +1,185 @@
-"""Fitting: the training loop of the reconstruction network."""
+"""Fitting: one training run on Lightning's loop, with its checkpoints, log and pictures in one folder.
+
+    best.ckpt, last.ckpt    the running average with the lowest validation error; the end of the last epoch
+    log.csv                 one line per epoch; `tensorboard --logdir RUN` shows the same as curves
+    pictures/               input, rebuilt and truth every few epochs
+"""
 
 from __future__ import annotations
 
-import csv
-import math
-import time
-from dataclasses import asdict, dataclass, field
+import logging
+import os
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+import lightning
 import torch
-from torch import nn
-from torch.utils.data import DataLoader
+from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.utils.data import DataLoader, Dataset
 
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.model import NetworkModel, computes_in_bfloat16, load_model
 from RadiomicsPersonaLib.network import ReconstructionUNet
 
-from .samples import HealthySamples, HealthyScan, Recipe
+from .cohort import Cohort
+from .fit_callbacks import EpochLines, EpochLog, PictureGrid, StopInTime
+from .reconstruction_task import ReconstructionTask, network_from
+from .run_folder import BEST, LAST
+from .samples import DrawSampler, HealthyPairs
+from .settings import FitSettings, TrainingSettings
 
-
-@dataclass(frozen=True)
-class FitSettings:
-    """Everything that decides a training run.
-
-    Attributes:
-        steps, batch: optimisation steps, and pairs in each.
-        learning_rate: peak, reached after `warmup` steps and then led to zero along a half cosine.
-        l1: weight of the absolute error beside the squared one (Huber, one tissue SD) in the hole.
-        average: decay of the running average of the weights, which is what is validated and exported.
-        validate_every: steps between validations; each also writes a checkpoint.
-        workers: processes that draw pairs.
-        seed: of the draws and of the network's first weights.
-        channels, blocks: the network (see `ReconstructionUNet`).
-    """
-
-    steps: int = 5200
-    batch: int = 8
-    learning_rate: float = 8e-4
-    warmup: int = 200
-    weight_decay: float = 1e-4
-    l1: float = 0.3
-    average: float = 0.998
-    validate_every: int = 100
-    validation_pairs: int = 24
-    workers: int = 1
-    seed: int = 0
-    channels: tuple[int, ...] = (32, 64, 128, 128)
-    blocks: tuple[int, ...] = (1, 2, 1, 2)
-    recipe: Recipe = field(default_factory=Recipe)
-
-
-def reconstruction_loss(rebuilt: torch.Tensor, target: torch.Tensor, weight: torch.Tensor, l1: float) -> torch.Tensor:
-    """Huber error plus `l1` times the absolute error, averaged over the hole of every sample, then over samples."""
-    error = nn.functional.huber_loss(rebuilt, target, reduction="none", delta=1.0) + l1 * (rebuilt - target).abs()
-    return ((error * weight).sum(dim=(1, 2, 3, 4)) / weight.sum(dim=(1, 2, 3, 4))).mean()
+SMALLEST_LEVEL = 4
+"""Voxels along the edge of the deepest level from which on bfloat16 is used."""
 
 
 def fit(
-    training: list[HealthyScan],
-    chances: np.ndarray,
-    validation: list[HealthyScan],
-    settings: FitSettings,
+    settings: TrainingSettings,
+    cohort: Cohort,
     output: Path,
     resume: bool = False,
-    report=print,
+    devices: int = 1,
+    nodes: int = 1,
+    minutes: float | None = None,
 ) -> Path:
-    """Train, and write `last.pt` and `log.csv` into `output`.
+    """Train, or go on with a run.
 
     Args:
-        training, validation: healthy scans; `chances` weighs the training scans.
-        resume: go on from `last.pt`; the draws continue where they stopped.
-        report: called with a line of text after every validation.
+        cohort: prepared training and validation scans.
+        output: the run's folder; see `run_folder.begin`.
+        resume: go on from `last.ckpt`; gives the same weights as a run that was never stopped (bit for bit on a CPU).
+        devices, nodes: how many share the work (Lightning's strategies; processes on a CPU).
+        minutes: stop after this time, ready to go on from the end of the last epoch.
     Returns:
-        Path of the checkpoint.
+        Path of the best checkpoint.
+    Raises:
+        InputError: the loss is no longer a number, no space is left, or not even one epoch was finished.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    checkpoint, log = output / "last.pt", output / "log.csv"
-    torch.manual_seed(settings.seed)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = ReconstructionUNet(settings.channels, settings.blocks).to(device).to(memory_format=torch.channels_last_3d)
-    average = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(settings.average)
+    run = settings.fit
+    _quieten()
+    lightning.seed_everything(run.seed, verbose=False)
+    network = _begin_with(settings) if run.start else network_from(settings.network)
+    pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes)
+    one_hole = replace(settings.recipe, several=0.0)
+    held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes)
+    examples = [held_out[number] for number in range(run.validation_pairs)]
+    epochs = -(-run.steps // run.validate_every)
+    trainer = lightning.Trainer(
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        precision=_precision(settings),
+        max_epochs=epochs,
+        gradient_clip_val=1.0,
+        deterministic="warn" if torch.cuda.is_available() else True,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=run.validate_every,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        logger=TensorBoardLogger(output, name="", version="tensorboard"),
+        callbacks=[
+            EMAWeightAveraging(decay=run.average),
+            ModelCheckpoint(output, Path(BEST).stem, monitor="validation_mse", enable_version_counter=False),
+            ModelCheckpoint(output, Path(LAST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
+            EarlyStopping("validation_mse", patience=run.patience),
+            StopInTime(minutes),
+            EpochLog(output / "log.csv"),
+            EpochLines(epochs),
+            PictureGrid(output / "pictures", run.pictures_every, examples[:4]),
+        ],
+        plugins=[_WholeCheckpoints()],
     )
-    optimizer = torch.optim.AdamW(network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    step = 0
-    if resume and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True, map_location=device)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-    held_out = HealthySamples(validation, np.ones(len(validation)), settings.recipe, settings.seed + 1)
-    validation_batch = [held_out.draw(n) for n in range(settings.validation_pairs)]
-    stream = HealthySamples(training, chances, settings.recipe, settings.seed, first_draw=step * settings.batch)
-    loader = iter(DataLoader(stream, settings.batch, num_workers=settings.workers, prefetch_factor=4))
-    started, first_step, losses = time.time(), step, []
-    while step < settings.steps:
-        for group in optimizer.param_groups:
-            group["lr"] = settings.learning_rate * _schedule(step, settings)
-        image, mirror, target, weight = (x.to(device) for x in next(loader))
-        image, mirror = (x.to(memory_format=torch.channels_last_3d) for x in (image, mirror))
-        with torch.autocast(device, torch.bfloat16):
-            rebuilt = network(image, mirror)
-        loss = reconstruction_loss(rebuilt.float(), target, weight, settings.l1)
-        optimizer.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        average.update_parameters(network)
-        losses.append(loss.item())
-        step += 1
-        if step % settings.validate_every == 0 or step == settings.steps:
-            with_mirror, without = validate(average.module, validation_batch)
-            state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(), "step": step}
-            state["settings"] = _plain(asdict(settings))
-            torch.save(state, checkpoint.with_suffix(".tmp"))
-            checkpoint.with_suffix(".tmp").replace(checkpoint)
-            row = {
-                "step": step,
-                "training_loss": round(float(np.mean(losses)), 5),
-                "validation_mse": round(with_mirror, 5),
-                "validation_mse_without_mirror": round(without, 5),
-                "seconds": round(time.time() - started, 1),
-            }
-            _append(log, row)
-            left = (time.time() - started) / (step - first_step) * (settings.steps - step) / 60
-            report("  ".join(f"{key} {value}" for key, value in row.items()) + f"  minutes_left {left:.0f}")
-            losses = []
-    return checkpoint
+    task = ReconstructionTask(network, settings.task, epochs * run.validate_every, pairs.name_of)
+    try:
+        trainer.fit(task, datamodule=_Pairs(pairs, examples, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True)
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise InputError(f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there.") from error
+    if not (output / BEST).is_file():
+        raise InputError("The run ended before its first epoch was finished: give it more --minutes, or lower validate_every.")
+    return output / BEST
 
 
-@torch.no_grad()
-def validate(network: nn.Module, pairs: list) -> tuple[float, float]:
-    """Mean squared error in the hole (tissue units), averaged over pairs; with the mirrored side and without it."""
-    errors = ([], [])
-    device = next(network.parameters()).device
-    for pair in pairs:
-        image, mirror, target, weight = (x.to(device) for x in pair)
-        for result, side in zip(errors, (mirror, torch.zeros_like(mirror))):
-            with torch.autocast(device.type, torch.bfloat16):
-                rebuilt = network(image[None], side[None]).float()[0]
-            result.append(((rebuilt - target) ** 2)[weight == 1].mean().item())
-    return float(np.mean(errors[0])), float(np.mean(errors[1]))
+class _Pairs(lightning.LightningDataModule):
+    """Loaders of training pairs, fresh in every epoch, and of the validation pairs, always the same."""
+
+    def __init__(self, training: Dataset, validation: list, run: FitSettings):
+        super().__init__()
+        self.training, self.validation, self.run = training, validation, run
+
+    def train_dataloader(self) -> DataLoader:
+        """Pairs of this process."""
+        world = self.trainer.world_size
+        per_epoch = self.run.validate_every * self.run.batch * world
+        return DataLoader(
+            self.training,
+            self.run.batch,
+            # counted in steps: the trainer's own epoch is one behind when a run goes on
+            sampler=DrawSampler(per_epoch, lambda: self.trainer.global_step // self.run.validate_every, self.trainer.global_rank, world),
+            num_workers=self.run.workers,
+            prefetch_factor=4,
+            persistent_workers=True,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Validation pairs, every process its share."""
+        return DataLoader(self.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
 
 
-def _schedule(step: int, settings: FitSettings) -> float:
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
-    progress = (step - settings.warmup) / max(1, settings.steps - settings.warmup)
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, progress))) + 1e-3
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all: a full disk leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict, path: str, storage_options=None) -> None:
+        """Write beside the target, then move."""
+        staging = f"{path}.part"
+        try:
+            super().save_checkpoint(checkpoint, staging, storage_options)
+            os.replace(staging, path)
+        finally:
+            Path(staging).unlink(missing_ok=True)
 
 
-def _plain(value):
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
+def _begin_with(settings: TrainingSettings) -> ReconstructionUNet:
+    """The network of a model to start from, with its weights.
+
+    Raises:
+        InputError: the model is classical, or its network is not the one that the settings describe.
+    """
+    model = load_model(settings.fit.start, "cpu")
+    if not isinstance(model, NetworkModel):
+        raise InputError(f"'{settings.fit.start}' has no weights to start from: name a trained model in 'start' of [fit].")
+    architecture = model.card["architecture"]
+    for key in ("channels", "blocks"):
+        if tuple(architecture[key]) != getattr(settings.network, key):
+            raise InputError(
+                f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
+            )
+    return model.network
 
 
-def _append(log: Path, row: dict) -> None:
-    new = not log.exists()
-    with open(log, "a", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(row))
-        if new:
-            writer.writeheader()
-        writer.writerow(row)
+def _precision(settings: TrainingSettings) -> str:
+    asked = settings.fit.precision
+    if asked != "auto":
+        return asked
+    # on a CPU the bfloat16 gradient of a kernel wider than its input reads memory that was never written (oneDNN, torch 2.13)
+    deepest = settings.recipe.patch >> len(settings.network.channels)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _quieten() -> None:
+    """Leave out Lightning's hints on hardware and workers, which are no news to the user."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")

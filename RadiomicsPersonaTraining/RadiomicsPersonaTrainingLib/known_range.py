@@ -8,11 +8,11 @@ import numpy as np
 
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import NetworkModel
-from RadiomicsPersonaLib.preparation import PreparedScan
+from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.reconstruction import error_over_rim_mean, rebuild
+from RadiomicsPersonaLib.scan import read_scan
 
 from .corruption import random_box
-from .samples import load_healthy
 
 SIDES_MM = ((12.0, 20.0), (20.0, 30.0), (30.0, 40.0), (40.0, 56.0))
 MARGIN = 1.25
@@ -25,11 +25,10 @@ def measure_known_range(model: NetworkModel, files: list[Path], boxes_per_size: 
     """
     medians = []
     for number, file in enumerate(files):
-        healthy = load_healthy(file)
-        prepared = PreparedScan(healthy.scan, healthy.tissue, healthy.midplane, None)
+        prepared = prepare(read_scan(file))
         for size, sides in enumerate(SIDES_MM):
             rng = np.random.default_rng((seed, number, size))
-            boxes = [random_box(healthy.scan, healthy.tissue, rng, sides) for _ in range(boxes_per_size)]
-            holes = [hole_of_box(healthy.scan, box) for box in boxes if box is not None]
-            medians.append(np.median([error_over_rim_mean(healthy.scan, r) for r in rebuild(prepared, holes, model)]))
+            boxes = [random_box(prepared.scan, prepared.tissue, rng, sides) for _ in range(boxes_per_size)]
+            holes = [hole_of_box(prepared.scan, box) for box in boxes if box is not None]
+            medians.append(np.median([error_over_rim_mean(prepared.scan, r) for r in rebuild(prepared, holes, model)]))
     return MARGIN * float(np.max(medians))

@@ -1,128 +1,163 @@
-"""Samples: endless training pairs drawn from healthy scans, fresh at every draw."""
+"""Samples: training pairs drawn from healthy scans, fresh at every draw, and the same for the same number."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import Dataset, Sampler
 
-from RadiomicsPersonaLib.hole import Hole
-from RadiomicsPersonaLib.midplane import Midplane, estimate_midplane
-from RadiomicsPersonaLib.network_input import TISSUE_RANGE, voided_input, with_fill
-from RadiomicsPersonaLib.patch import patch_grid
-from RadiomicsPersonaLib.scan import Scan, read_scan
-from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
+from RadiomicsPersonaLib.hole import Hole, union_of
+from RadiomicsPersonaLib.network_input import FILLS, TISSUE_RANGE, voided_input, with_fill
+from RadiomicsPersonaLib.patch import PatchGrid, patch_grid
+from RadiomicsPersonaLib.preparation import PreparedScan
 
-from .corruption import random_box, random_hole
-
+from .corruption import further_boxes, random_box, random_hole
+from .setting import setting
 
 LARGEST_HOLE = 0.55
 """Share of the patch's edge that a hole's hull may take in training."""
+RIM_WEIGHT = 0.25
+"""Weight, beside the hole's, of a rim two voxels wide, so that the rebuilt tissue continues what it meets."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How training pairs are drawn. Lengths are in patch voxels unless they say millimetres.
+    """How training pairs are drawn. Lengths are in patch voxels unless they say millimetres."""
 
-    Attributes:
-        patch: patch voxels along every axis.
-        spacings: patch spacings in millimetres, and beneath it their chances.
-        side: shortest and longest side of a hole; its hull is kept to `LARGEST_HOLE` of the patch.
-        rotated, ellipsoids: chances that a box is turned, and that its ellipsoid is taken instead.
-        flip, low_resolution, contrast, no_mirror: chances of a left-right flip, of thick or coarse voxels, of a bent
-            intensity curve with a bias field, and of a mirrored side that is not given.
+    patch: int = setting(64, "Patch voxels along every axis; a multiple of 16.", low=32, high=160)
+    spacings: tuple[float, ...] = setting((1.0, 1.5, 2.0), "Spacings of the patch in mm.", low=0.3, high=8.0)
+    spacing_chances: tuple[float, ...] = setting((0.5, 0.3, 0.2), "How often each spacing is drawn.", low=0.0, high=1.0)
+    side: tuple[float, float] = setting(
+        (9.0, 34.0), f"Shortest and longest side of a hole; its hull is kept to {LARGEST_HOLE} of the patch.", low=2.0, high=100.0
+    )
+    holes: int = setting(4, "Most holes in one patch.", low=1, high=16)
+    several: float = setting(0.75, "Chance that a patch has more holes than one.", low=0.0, high=1.0)
+    rotated: float = setting(0.3, "Chance that a box is turned.", low=0.0, high=1.0)
+    ellipsoids: float = setting(0.15, "Chance that a box's ellipsoid is taken out instead of the box.", low=0.0, high=1.0)
+    lesions: float = setting(
+        0.15, "Chance that a real lesion's shape is taken out; needs the folder lesion_masks.", low=0.0, high=1.0
+    )
+    fill: str = setting("biharmonic", "What the network is shown in the hole.", choices=FILLS)
+    flip: float = setting(0.5, "Chance of a left-right flip.", low=0.0, high=1.0)
+    low_resolution: float = setting(0.4, "Chance of coarse voxels or thick slices.", low=0.0, high=1.0)
+    contrast: float = setting(0.7, "Chance of a bent monotone intensity curve and a bias field.", low=0.0, high=1.0)
+    foreign: float = setting(
+        0.0, "Chance of an inverted or folded intensity curve, which makes other contrasts of the scan.", low=0.0, high=1.0
+    )
+    no_mirror: float = setting(0.15, "Chance that the mirrored side is not shown.", low=0.0, high=1.0)
+
+
+class HealthyPairs(Dataset):
+    """Pairs by number: (image, mirror, target, weight, number); the first four are float32 tensors.
+
+    `image` and `mirror` are as in `network_input`. `target` is the patch in tissue units, (1, S, S, S). `weight` gives every
+    hole of the patch the same weight in all, and `RIM_WEIGHT` as much per voxel to the rim around it; it is largest in the
+    smallest hole, where it is 1. Pair n depends on the seed and n alone, in whichever process it is drawn.
     """
 
-    patch: int = 64
-    spacings: tuple[float, ...] = (1.0, 1.5, 2.0)
-    spacing_chances: tuple[float, ...] = (0.5, 0.3, 0.2)
-    side: tuple[float, float] = (9.0, 34.0)
-    rotated: float = 0.3
-    ellipsoids: float = 0.2
-    flip: float = 0.5
-    low_resolution: float = 0.25
-    contrast: float = 0.7
-    no_mirror: float = 0.15
-
-
-@dataclass(frozen=True, eq=False)
-class HealthyScan:
-    """A healthy scan with everything that is estimated once."""
-
-    scan: Scan
-    tissue: Tissue
-    midplane: Midplane
-
-
-def load_healthy(path: str | Path) -> HealthyScan:
-    """Read a healthy scan and estimate its tissue and midplane."""
-    scan = read_scan(path)
-    tissue = estimate_tissue(scan)
-    return HealthyScan(scan, tissue, estimate_midplane(tissue))
-
-
-class HealthySamples(IterableDataset):
-    """Endless pairs (image, mirror, target, hole weight) as float32 tensors; see `network_input` for the first two.
-
-    `target` is the patch in tissue units, (1, S, S, S); `hole weight` is 1 in the hole and 0.25 in a rim two voxels
-    wide around it, so that the rebuilt tissue continues what it meets. Draw n depends on the seed and n alone.
-    """
-
-    def __init__(self, scans: list[HealthyScan], chances: np.ndarray, recipe: Recipe, seed: int, first_draw: int = 0):
-        self.scans, self.recipe, self.seed, self.first_draw = scans, recipe, seed, first_draw
+    def __init__(
+        self, scans: Sequence[PreparedScan], chances: np.ndarray, recipe: Recipe, seed: int, shapes: tuple[Path, ...] = ()
+    ):
+        self.scans, self.recipe, self.seed, self.shapes = scans, recipe, seed, shapes
         self.chances = np.asarray(chances, float) / np.sum(chances)
 
-    def __iter__(self):
-        worker = get_worker_info()
-        step, draw = (worker.num_workers, self.first_draw + worker.id) if worker else (1, self.first_draw)
-        while True:
-            yield self.draw(draw)
-            draw += step
-
-    def draw(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The pair with this number."""
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int]:
         recipe = self.recipe
         rng = np.random.default_rng((self.seed, number))
         while True:
             healthy = self.scans[rng.choice(len(self.scans), p=self.chances)]
-            spacing = rng.choice(recipe.spacings, p=recipe.spacing_chances)
+            spacing = rng.choice(recipe.spacings, p=np.array(recipe.spacing_chances) / sum(recipe.spacing_chances))
             side = np.array(recipe.side) * spacing
             box = random_box(healthy.scan, healthy.tissue, rng, tuple(side), recipe.rotated, brain_share=0.5, tries=20)
             if box is not None and np.ptp(box.corners, axis=0).max() <= LARGEST_HOLE * recipe.patch * spacing:
                 break
-        hole = random_hole(healthy.scan, box, rng, recipe.ellipsoids)
         jitter = spacing * rng.uniform(0.92, 1.08, 3) if rng.random() < 0.7 else spacing
         grid = patch_grid(healthy.scan, box.center + rng.uniform(-3, 3, 3) * spacing, jitter, recipe.patch)
-        midplane = None if rng.random() < recipe.no_mirror else healthy.midplane
-        return self._pair(healthy, hole, grid, midplane, rng)
+        boxes = [box]
+        if rng.random() < recipe.several:
+            boxes += further_boxes(healthy.tissue, box, grid, rng, recipe.side[0], recipe.holes - 1)
+        low, high = healthy.scan.bounds_ras
+        holes = [
+            random_hole(healthy.scan, b, rng, recipe.ellipsoids, recipe.lesions, self.shapes)
+            for b in boxes
+            if ((b.center > low) & (b.center < high)).all()
+        ]
+        return *self._pair(healthy, union_of(holes), grid, rng), number
 
-    def _pair(self, healthy: HealthyScan, hole: Hole, grid, midplane, rng: np.random.Generator):
+    def name_of(self, number: int) -> str:
+        """Name of the scan that a pair was drawn from."""
+        rng = np.random.default_rng((self.seed, number))
+        return self.scans[rng.choice(len(self.scans), p=self.chances)].scan.name
+
+    def _pair(self, healthy: PreparedScan, hole: Hole, grid: PatchGrid, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
         recipe = self.recipe
+        midplane = None if rng.random() < recipe.no_mirror else healthy.midplane
         image, mirror = voided_input(healthy.scan, hole, grid, healthy.tissue, midplane)
         truth, _ = grid.from_scan(healthy.scan.array, outside=healthy.tissue.background)
         target = np.clip(healthy.tissue.scale.to_tissue(truth), *TISSUE_RANGE)
         in_hole = image[1] > 0
         if rng.random() < recipe.low_resolution:
             target, image[0] = _coarsen(target, image[0], in_hole, rng)
+        curves = []
+        air = float(healthy.tissue.scale.to_tissue(np.float32(healthy.tissue.background)))
         if rng.random() < recipe.contrast:
-            air = float(healthy.tissue.scale.to_tissue(np.float32(healthy.tissue.background)))
-            bend = _intensity_curve(air, rng)
+            curves.append(_intensity_curve(air, rng))
+        if rng.random() < recipe.foreign:
+            curves.append(_foreign_curve(air, rng))
+        if curves:
             field = _bias_field(recipe.patch, rng)
-            target = bend(target, field)
-            image[0] = np.where(in_hole, 0, bend(image[0], field))
-            # the mirrored side is lit from the other side
-            mirror[0] = np.where(mirror[1] > 0, bend(mirror[0], field[::2, ::2, ::2][::-1]), 0)
-        image = with_fill(image.astype(np.float32))
+            for bend in curves:
+                target = bend(target, field)
+                image[0] = np.where(in_hole, 0, bend(image[0], field))
+                # the mirrored side is lit from the other side
+                mirror[0] = np.where(mirror[1] > 0, bend(mirror[0], field[::2, ::2, ::2][::-1]), 0)
+                field = np.ones_like(field)
+        image = with_fill(image.astype(np.float32), recipe.fill)
+        weight = _weight(in_hole)
         if rng.random() < recipe.flip:
-            image, mirror, target, in_hole = image[:, ::-1], mirror[:, ::-1], target[::-1], in_hole[::-1]
-        weight = np.maximum(in_hole, 0.25 * ndimage.binary_dilation(in_hole, iterations=2))
+            image, mirror, target, weight = image[:, ::-1], mirror[:, ::-1], target[::-1], weight[::-1]
         return tuple(
             torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (image, mirror, target[None], weight[None])
         )
+
+
+class DrawSampler(Sampler[int]):
+    """The numbers of an epoch's pairs: epoch e takes the e-th run of `per_epoch` numbers, shared out among the processes.
+
+    A run that stops and goes on draws what an unbroken one would have drawn.
+
+    Args:
+        epoch: tells, when an epoch begins, which it is.
+    """
+
+    def __init__(self, per_epoch: int, epoch: Callable[[], int], rank: int = 0, world: int = 1):
+        self.per_epoch, self.epoch, self.rank, self.world = per_epoch, epoch, rank, world
+
+    def __iter__(self) -> Iterator[int]:
+        first = self.epoch() * self.per_epoch
+        return iter(range(first + self.rank, first + self.per_epoch, self.world))
+
+    def __len__(self) -> int:
+        return len(range(self.rank, self.per_epoch, self.world))
+
+
+def _weight(in_hole: np.ndarray) -> np.ndarray:
+    """Weights of the loss, float32 of the mask's shape; see `HealthyPairs`."""
+    labels, count = ndimage.label(in_hole)
+    sizes = np.bincount(labels.ravel())[1:]
+    weight = np.zeros(in_hole.shape, np.float32)
+    for number, window in enumerate(ndimage.find_objects(labels, count), start=1):
+        wide = tuple(slice(max(s.start - 2, 0), s.stop + 2) for s in window)
+        piece = labels[wide] == number
+        rim = ndimage.binary_dilation(piece, iterations=2) & ~in_hole[wide]
+        share = (piece + RIM_WEIGHT * rim) * (sizes.min() / sizes[number - 1])
+        weight[wide] = np.maximum(weight[wide], share)
+    return weight
 
 
 def _coarsen(target: np.ndarray, image: np.ndarray, in_hole: np.ndarray, rng: np.random.Generator):
@@ -151,6 +186,29 @@ def _intensity_curve(air: float, rng: np.random.Generator):
     def bend(values: np.ndarray, field: np.ndarray) -> np.ndarray:
         unit = np.maximum((values - air) / (top - air), 0)
         return ((unit**gamma * field * (top - air) + air) * stretch + shift).astype(np.float32)
+
+    return bend
+
+
+def _foreign_curve(air: float, rng: np.random.Generator):
+    """Another contrast from the same scan: tissue brightness inverted, or folded around a level, air kept where it is.
+
+    The result is scaled back to median 0 and robust deviation 1 of ordinary tissue, as any scan is before it is looked at.
+    """
+    fold = rng.uniform(-1.5, 1.5) if rng.random() < 0.5 else None
+    ordinary = np.linspace(-1.3, 1.3, 41)
+
+    def tissue(values: np.ndarray) -> np.ndarray:
+        return -values if fold is None else np.abs(values - fold)
+
+    low, middle, high = np.percentile(tissue(ordinary), [10, 50, 90])
+    dark = tissue(ordinary).min() - rng.uniform(0.5, 2.0) * (high - low)
+
+    def bend(values: np.ndarray, field: np.ndarray) -> np.ndarray:
+        # between air and the darkest tissue the curve leads over, so that no bright rim appears
+        share = np.clip((values - air) / (-2.5 - air), 0, 1) if air < -2.5 else np.ones_like(values)
+        changed = (share * tissue(values) + (1 - share) * dark) * field
+        return ((changed - middle) / max((high - low) / 2.563, 0.2)).astype(np.float32)
 
     return bend
 

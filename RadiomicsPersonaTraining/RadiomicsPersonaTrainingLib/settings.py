@@ -1,81 +1,135 @@
-"""Settings: one typed object per training run, read from TOML."""
+"""Settings: one typed object per training run, read from TOML and written as a commented file."""
 
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 
-from .fitting import FitSettings
+from .cache import CacheSettings
+from .reconstruction_task import NetworkSettings, TaskSettings
 from .samples import Recipe
+from .setting import as_toml, from_table, setting
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """What the model card says."""
+
+    name: str = setting("my-site", "Name of the model and of its files.")
+    contrasts: str = setting("T1w", "Contrasts it is meant for.")
+    description: str = setting("healthy adults", "Whom and what it has seen, in a few words.")
+    limits: str = setting("Healthy adults' scans like those it was trained on.", "Where it should not be trusted.")
+    history: str = setting("", "How the weights came about, where these settings alone do not tell.")
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """What is trained on."""
+
+    split: str = setting("split.csv", "The split, made by `radiomics-persona-train split`; relative to this file.")
+    lesion_masks: str = setting(
+        "", "Folder of binary lesion masks whose shapes are taken out too, relative to --data or else to this file; empty for none."
+    )
 
 
 @dataclass(frozen=True)
 class DataSource:
-    """A folder of healthy scans, one per subject.
+    """One collection of scans without lesions."""
 
-    Attributes:
-        source, licence: for the model card.
-        folder: beneath the data folder given on the command line.
-        share: of the training draws; shares are normalised over the sources.
-        validation, test: number of subjects held out.
-    """
+    name: str = setting(MISSING, "As in the column 'source' of the split.")
+    source: str = setting("", "Where it comes from, for the model card: name, version, DOI.")
+    licence: str = setting("", "Its licence, for the model card.")
+    share: float = setting(1.0, "Share of the training pairs; shares are normalised over the collections.", low=0.0, high=1e6)
 
-    source: str
-    licence: str
-    folder: str
-    share: float
-    validation: int
-    test: int
+
+@dataclass(frozen=True)
+class FitSettings:
+    """The training loop."""
+
+    start: str = setting(
+        "", "Weights to start from: empty for fresh ones, 'auto' for the shipped model, or a model's name or card (fine-tuning)."
+    )
+    steps: int = setting(5000, "Optimisation steps.", low=1, high=10_000_000)
+    batch: int = setting(8, "Pairs in each step, on every device.", low=1, high=1024)
+    average: float = setting(
+        0.998, "Decay per step of the running average of the weights, which is validated and exported.", low=0.0, high=0.99999
+    )
+    validate_every: int = setting(100, "Steps of one epoch; each ends with a validation and a checkpoint.", low=1, high=100_000)
+    validation_pairs: int = setting(24, "Pairs of the validation subjects, the same every time.", low=1, high=10_000)
+    patience: int = setting(40, "Epochs without a better validation after which the run stops.", low=1, high=1_000_000)
+    pictures_every: int = setting(5, "Epochs between pictures of input, rebuilt and truth.", low=1, high=1_000_000)
+    workers: int = setting(1, "Processes that draw pairs.", low=1, high=256)
+    seed: int = setting(0, "Of the draws and of fresh weights.", low=0, high=2**31 - 1)
+    precision: str = setting(
+        "auto", "Arithmetic; auto takes bfloat16 where the processor or GPU computes in it.", choices=("auto", "32-true", "bf16-mixed")
+    )
 
 
 @dataclass(frozen=True)
 class TrainingSettings:
-    """Everything that makes a model.
+    """Everything that makes a model; each attribute is a section of the file, `data` one for every collection."""
 
-    Attributes:
-        name, contrasts, description, history: for the model card; history tells how a run strayed from these settings.
-        split_seed: of the parting of the subjects.
-        data, fit: what it is trained on, and how.
-    """
+    model: ModelSettings = field(default_factory=ModelSettings)
+    scans: ScanSettings = field(default_factory=ScanSettings)
+    data: tuple[DataSource, ...] = ()
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    recipe: Recipe = field(default_factory=Recipe)
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    task: TaskSettings = field(default_factory=TaskSettings)
+    fit: FitSettings = field(default_factory=FitSettings)
 
-    name: str
-    contrasts: str
-    description: str
-    split_seed: int
-    data: tuple[DataSource, ...]
-    fit: FitSettings
-    history: str = ""
+
+SECTIONS = {
+    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings
+}  # fmt: skip
 
 
 def read_settings(path: str | Path) -> TrainingSettings:
     """Settings from a TOML file.
 
     Raises:
-        InputError: the file is missing or damaged, or a key is unknown, missing or of the wrong kind.
+        InputError: the file is missing or damaged, or a key is unknown, missing, of the wrong kind or out of its range.
     """
     try:
         table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"There is no settings file '{path}': check the path.") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"There is no settings file '{path}': write one with `radiomics-persona-train init`.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"The settings '{path}' are not valid TOML ({error}): correct that line.") from error
-    recipe = _typed(Recipe, table.pop("recipe", {}), "recipe")
-    fit = _typed(FitSettings, table.pop("fit", {}) | {"recipe": recipe}, "fit")
-    sources = tuple(_typed(DataSource, entry, "data") for entry in table.pop("data", []))
-    if not sources:
-        raise InputError(f"The settings '{path}' name no [[data]]: add at least one folder of scans.")
-    return _typed(TrainingSettings, table | {"data": sources, "fit": fit}, "top level")
+    values = {}
+    for name, kind in SECTIONS.items():
+        section = table.pop(name, {})
+        if not isinstance(section, dict):
+            raise InputError(f"'{name}' in the settings must be a section: write [{name}] on a line of its own.")
+        values[name] = from_table(kind, section, name)
+    sources = table.pop("data", [])
+    if not isinstance(sources, list) or not all(isinstance(entry, dict) for entry in sources):
+        raise InputError("'data' in the settings must be a list of sections: write [[data]] on a line of its own.")
+    if table:
+        raise InputError(f"The settings hold an unknown section '{next(iter(table))}': choose from {', '.join([*SECTIONS, 'data'])}.")
+    recipe = values["recipe"]
+    if len(recipe.spacings) != len(recipe.spacing_chances) or not sum(recipe.spacing_chances):
+        raise InputError("[recipe] needs as many spacing_chances as spacings, not all 0: correct the settings.")
+    if recipe.patch % 16:
+        raise InputError(f"'patch' in [recipe] is {recipe.patch}: give a multiple of 16.")
+    data = tuple(from_table(DataSource, entry, "data") for entry in sources)
+    return TrainingSettings(data=data, **values)
 
 
-def _typed(kind, table: dict, where: str):
-    known = {field.name for field in fields(kind)}
-    unknown = set(table) - known
-    if unknown:
-        raise InputError(f"The settings hold an unknown key '{sorted(unknown)[0]}' in [{where}]: choose from {', '.join(sorted(known))}.")
-    try:
-        return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in table.items()})
-    except TypeError as error:
-        raise InputError(f"The settings in [{where}] are incomplete: {error}.") from error
+def written(settings: TrainingSettings) -> str:
+    """The settings as a TOML file in which every key is explained."""
+    lines = [
+        "# Settings of a training run of RadiomicsPersona:",
+        "#   radiomics-persona-train fit THIS_FILE --output RUN",
+    ]
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if item.name in SECTIONS:
+            lines += ["", *as_toml(value, f"[{item.name}]")]
+        elif item.name == "data":
+            for source in value:
+                lines += ["", *as_toml(source, "[[data]]")]
+    return "\n".join(lines) + "\n"

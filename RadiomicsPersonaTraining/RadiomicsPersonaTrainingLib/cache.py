@@ -1,0 +1,200 @@
+"""Cache: what is prepared once per training scan, kept on disk and opened piece by piece.
+
+An entry is a folder of memory-mapped arrays, so that memory does not grow with the number of scans. Its name is a digest of
+the scan's bytes, of the settings, and of the code that prepares; whatever changes, a new entry is made. Its arrays' checksums
+are compared when a run begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib import midplane, patch, preparation, scan, tissue
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.hole import Hole
+from RadiomicsPersonaLib.midplane import Midplane
+from RadiomicsPersonaLib.patch import PatchGrid
+from RadiomicsPersonaLib.preparation import PreparedScan, prepare
+from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
+from RadiomicsPersonaLib.tissue import IntensityScale, Tissue
+
+from .bias_field import correct_bias_field
+from .setting import setting
+
+KEPT = {kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, PatchGrid, IntensityScale, Midplane, Hole)}
+"""Classes that an entry is made of."""
+FEWEST_VALUES = 9
+"""A scan with fewer different values is taken for a mask."""
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """How training scans are prepared."""
+
+    bias_field: str = setting(
+        "keep",
+        "Whether the bias field of training scans is corrected (N4) first. The analysis never corrects it, and random bias "
+        "fields are part of the training either way.",
+        choices=("keep", "correct"),
+    )
+    unreadable: str = setting("stop", "What a scan that cannot be used does to the run.", choices=("stop", "skip"))
+
+
+class CachedScans(Sequence):
+    """Prepared scans that are opened when they are asked for; the last few stay open."""
+
+    def __init__(self, entries: list[Path]):
+        self.entries = entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: int) -> PreparedScan:
+        return _opened(self.entries[index])
+
+
+def prepare_scans(
+    files: list[Path],
+    folder: Path,
+    settings: CacheSettings,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[list[Path | None], list[str]]:
+    """Make sure that every scan has an entry in the cache.
+
+    Args:
+        files: scans without lesions.
+        folder: of the cache; made when it is not there.
+        workers: processes that prepare.
+    Returns:
+        For every file its entry, or None where it was skipped; and a sentence for each that was.
+    Raises:
+        InputError: a scan cannot be used and the settings say stop, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The cache '{folder}' cannot be written ({error.strerror}): choose another --output.") from error
+    entries, notes = [], []
+    job = partial(_entry_or_reason, folder=folder, settings=settings)
+    # spawned: a fork of a process that already computes with torch may hang
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else _Here() as pool:
+        for number, (entry, reason) in enumerate(pool.map(job, files), start=1):
+            if reason and settings.unreadable == "stop":
+                raise InputError(f"{reason} (To leave such scans out, set unreadable = \"skip\" in [cache].)")
+            notes += [reason] if reason else []
+            entries.append(entry)
+            if progress:
+                progress(number, len(files), files[number - 1].name)
+    return entries, notes
+
+
+class _Here:
+    """Stands in for a pool where one process does it all."""
+
+    map = staticmethod(map)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+
+def _entry_or_reason(file: Path, folder: Path, settings: CacheSettings) -> tuple[Path | None, str]:
+    try:
+        if not file.is_file():
+            raise InputError(f"There is no scan '{file}': correct the split.")
+        entry = folder / _digest_of(file, settings)
+        if not _intact(entry):
+            _write(entry, _prepared(file, settings))
+        return entry, ""
+    except InputError as error:
+        return None, str(error)
+
+
+def _prepared(file: Path, settings: CacheSettings) -> PreparedScan:
+    read = read_scan(file)
+    if len(np.unique(read.array[::2, ::2, ::2])) < FEWEST_VALUES:
+        raise InputError(f"'{file}' holds so few different values that it must be a mask: list the scan itself.")
+    return prepare(correct_bias_field(read) if settings.bias_field == "correct" else read)
+
+
+def _digest_of(file: Path, settings: CacheSettings) -> str:
+    digest = hashlib.sha256(sha256_of(file).encode())
+    digest.update(settings.bias_field.encode())
+    digest.update(_code_digest().encode())
+    return digest.hexdigest()[:24]
+
+
+@lru_cache(maxsize=1)
+def _code_digest() -> str:
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for module in (scan, tissue, midplane, patch, preparation):
+        digest.update(Path(module.__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def _write(entry: Path, prepared: PreparedScan) -> None:
+    staging = Path(tempfile.mkdtemp(prefix=".", dir=entry.parent))
+    try:
+        checksums = {}
+        tree = _taken_apart(prepared, "scan", staging, checksums)
+        (staging / "entry.json").write_text(json.dumps({"checksums": checksums, "tree": tree}), encoding="utf-8")
+        shutil.rmtree(entry, ignore_errors=True)
+        staging.rename(entry)
+    except OSError as error:
+        raise InputError(f"The cache '{entry.parent}' cannot be written ({error.strerror}): free some space there.") from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _intact(entry: Path) -> bool:
+    try:
+        checksums = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["checksums"]
+        return all(zlib.crc32((entry / name).read_bytes()) == value for name, value in checksums.items())
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@lru_cache(maxsize=4)
+def _opened(entry: Path) -> PreparedScan:
+    tree = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["tree"]
+    return _put_together(tree, entry)
+
+
+def _taken_apart(value, name: str, folder: Path, checksums: dict[str, int]):
+    """What JSON can hold of a value; its arrays become files."""
+    if is_dataclass(value):
+        inner = {f.name: _taken_apart(getattr(value, f.name), f"{name}.{f.name}", folder, checksums) for f in fields(value)}
+        return {"class": type(value).__name__, "fields": inner}
+    if isinstance(value, np.ndarray):
+        file = folder / f"{name}.npy"
+        np.save(file, value, allow_pickle=False)
+        checksums[file.name] = zlib.crc32(file.read_bytes())
+        return {"array": file.name}
+    if isinstance(value, (tuple, list)):
+        return {"tuple": [_taken_apart(item, f"{name}.{i}", folder, checksums) for i, item in enumerate(value)]}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _put_together(tree, folder: Path):
+    if not isinstance(tree, dict):
+        return tree
+    if "class" in tree:
+        return KEPT[tree["class"]](**{name: _put_together(item, folder) for name, item in tree["fields"].items()})
+    if "array" in tree:
+        return np.load(folder / tree["array"], mmap_mode="r", allow_pickle=False)
+    return tuple(_put_together(item, folder) for item in tree["tuple"])

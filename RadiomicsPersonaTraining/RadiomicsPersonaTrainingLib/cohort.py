@@ -1,0 +1,88 @@
+"""Cohort: the scans of a training run, found in the split, prepared in the cache, each with its chance to be drawn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib.errors import InputError
+
+from .cache import CachedScans, prepare_scans
+from .lesion_shapes import is_for_evaluation
+from .settings import DataSource, TrainingSettings
+from .split import TRAINING, VALIDATION, ListedScan, read_split, scans_in
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What a run trains on.
+
+    Attributes:
+        training, validation: prepared scans.
+        chances, validation_chances: how likely each is drawn, shape (scans,).
+        shapes: files of lesion masks whose shapes may be taken out; those kept for evaluation are not among them.
+        skipped: one sentence for every scan that was left out.
+    """
+
+    training: CachedScans
+    chances: np.ndarray
+    validation: CachedScans
+    validation_chances: np.ndarray
+    shapes: tuple[Path, ...]
+    skipped: tuple[str, ...]
+
+
+def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None) -> list[ListedScan]:
+    """The rows of the settings' split that belong to its collections.
+
+    Args:
+        root: folder beneath which the files lie; None takes the split's own.
+    Raises:
+        InputError: the split is missing or broken, or names a collection that the settings do not.
+    """
+    path = settings_file.parent / settings.scans.split
+    rows = read_split(path, root)
+    known = {source.name for source in sources_of(settings, rows)}
+    strange = sorted({row.source for row in rows} - known)
+    if strange:
+        raise InputError(f"The split '{path}' names the source '{strange[0]}', which no [[data]] of the settings describes: add it.")
+    return rows
+
+
+def sources_of(settings: TrainingSettings, rows: list[ListedScan]) -> tuple[DataSource, ...]:
+    """The settings' collections or, where they name none, those of the split, all alike."""
+    return settings.data or tuple(DataSource(name) for name in sorted({row.source for row in rows}))
+
+
+def gather(
+    settings: TrainingSettings,
+    rows: list[ListedScan],
+    lesion_masks: Path | None,
+    cache: Path,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Cohort:
+    """Prepare the training and validation scans.
+
+    Args:
+        lesion_masks: folder of lesion masks, or None.
+        cache: folder of the cache.
+    Raises:
+        InputError: a scan cannot be used and the settings say stop, or a part is left without scans.
+    """
+    used = [row for row in rows if row.part in (TRAINING, VALIDATION)]
+    entries, notes = prepare_scans([row.file for row in used], cache, settings.cache, settings.fit.workers, progress)
+    weights = {source.name: source.share for source in sources_of(settings, rows)}
+    parts = {}
+    for part in (TRAINING, VALIDATION):
+        kept = [(row, entry) for row, entry in zip(used, entries) if row.part == part and entry]
+        counts = Counter(row.source for row, _ in kept)
+        chances = np.array([weights[row.source] / counts[row.source] for row, _ in kept])
+        if not chances.sum():
+            raise InputError(f"No scan is left for {part}: add scans to the split, or raise the shares of the collections.")
+        parts[part] = CachedScans([entry for _, entry in kept]), chances / chances.sum()
+    shapes = tuple(file for file in scans_in(lesion_masks) if not is_for_evaluation(file)) if lesion_masks else ()
+    return Cohort(*parts[TRAINING], *parts[VALIDATION], shapes, tuple(notes))
