@@ -62,3 +62,34 @@ def scene(slicer_bench):
 def module(slicer_bench, scene):
     """The module RadiomicsPersona.py, imported as Slicer does, on a fresh scene."""
     return slicer_bench.load_module()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """Folder of a site with four phantom subjects in heads/, and their split."""
+    from bench.phantom import make_head
+
+    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaTrainingLib.cli import main
+
+    root = tmp_path_factory.mktemp("a site's training data")
+    (root / "heads").mkdir()
+    for seed in range(4):
+        head = make_head(4.0, seed=seed)
+        write_nifti(root / "heads" / f"sub-{seed}.nii.gz", head.array, head.affine)
+    assert main(["split", str(root / "heads"), "--output", str(root / "split.csv")]) == 0
+    return root
+
+
+@pytest.fixture
+def fit(site, tmp_path):
+    """Run `fit` with a text of settings, into a folder of that name; returns the exit code."""
+    from RadiomicsPersonaTrainingLib.cli import main
+
+    def run(text: str, name: str = "run", *more: str) -> int:
+        # beside the split, which relative paths start from
+        path = site / f"{tmp_path.name}-{name}.toml"
+        path.write_text(text)
+        return main(["fit", str(path), "--output", str(tmp_path / name), "--cache", str(site / "cache"), *more])
+
+    return run

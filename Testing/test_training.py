@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from bench.phantom import make_head
+from bench.training_site import environment, tiny
 
 from RadiomicsPersonaLib.cli import main as analysis
 from RadiomicsPersonaLib.model import load_model, read_card
@@ -23,74 +21,6 @@ from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.samples import DrawSampler, HealthyPairs, Recipe
-
-RECIPE = """
-patch = 32
-spacings = [2.0, 3.0]
-spacing_chances = [0.5, 0.5]
-side = [5.0, 12.0]
-"""
-TINY = """
-[model]
-name = "tiny"
-
-[scans]
-split = "split.csv"
-
-[[data]]
-name = "heads"
-licence = "CC0"
-
-[recipe]
-{recipe}
-{more_recipe}
-
-[network]
-channels = [8, 8, 8, 8]
-blocks = [1, 1, 1, 1]
-
-[task]
-warmup = 1
-{task}
-
-[fit]
-steps = {steps}
-batch = 2
-validate_every = 2
-validation_pairs = 2
-average = 0.5
-pictures_every = 2
-{fit}
-"""
-
-
-def tiny(steps=4, more_recipe="", task="", fit=""):
-    return TINY.format(steps=steps, recipe=RECIPE, more_recipe=more_recipe, task=task, fit=fit)
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """Folder of a site with four phantom subjects in heads/, their split, and a prepared cache."""
-    root = tmp_path_factory.mktemp("a site's training data")
-    (root / "heads").mkdir()
-    for seed in range(4):
-        head = make_head(4.0, seed=seed)
-        write_nifti(root / "heads" / f"sub-{seed}.nii.gz", head.array, head.affine)
-    assert main(["split", str(root / "heads"), "--output", str(root / "split.csv")]) == 0
-    return root
-
-
-@pytest.fixture
-def fit(site, tmp_path):
-    """Run `fit` with a text of settings into a folder of that name; returns the exit code."""
-
-    def run(text, name="run", *more):
-        # beside the split, which relative paths start from
-        path = site / f"{tmp_path.name}-{name}.toml"
-        path.write_text(text)
-        return main(["fit", str(path), "--output", str(tmp_path / name), "--cache", str(site / "cache"), *more])
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +193,7 @@ def test_two_processes_train_one_model(site, tmp_path):
     path = site / f"{tmp_path.name}-ddp.toml"
     path.write_text(tiny(steps=2))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache"), "--devices", "2"]
-    done = subprocess.run([*command, "--output", str(tmp_path / "run")], env=_environment(), capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*command, "--output", str(tmp_path / "run")], env=environment(), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
 
@@ -273,7 +203,7 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     path.write_text(tiny(steps=100_000))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
     process = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "run")], env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--output", str(tmp_path / "run")], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
     while not (tmp_path / "run" / "best.ckpt").is_file() and time.monotonic() < deadline:
@@ -283,8 +213,3 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     assert process.returncode == 130 and "--resume" in said, said
     assert weights_in(tmp_path / "run" / "best.ckpt") and weights_in(tmp_path / "run" / "last.ckpt")
     assert not list((tmp_path / "run").glob("*.part"))
-
-
-def _environment():
-    folders = [str(Path(__file__).parent.parent / name) for name in ("RadiomicsPersona", "RadiomicsPersonaTraining")]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(folders)}

@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona-train init | split | fit | evaluate | predict | export | models`."""
+"""Command line: `radiomics-persona-train split | init | fit | pack | evaluate | predict | export | models`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|evaluate|predict|export|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|pack|evaluate|predict|export|models", required=True)
 
     split = commands.add_parser("split", help="part scans by subject into training, validation and test")
     split.add_argument(
@@ -48,6 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
     fit.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     fit.set_defaults(run=_fit)
+
+    pack = commands.add_parser("pack", help="put settings and scans into one file for a machine with a GPU")
+    pack.add_argument("settings", metavar="SETTINGS.toml")
+    pack.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
+    pack.add_argument("--output", required=True, metavar="PACK.tar.xz", help="unpack it with tar and fit the settings.toml in it")
+    pack.add_argument("--largest", type=float, default=64.0, metavar="MIB", help="refuse to write more (default 64)")
+    pack.set_defaults(run=_pack)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
     evaluate.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion_masks/")
@@ -144,9 +151,8 @@ def _fit(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    masks = (root or file.parent) / settings.scans.lesion_masks if settings.scans.lesion_masks else None
     begin(output, RunRecord(settings, tuple(rows)), options.resume)
-    cohort = gather(settings, rows, masks, Path(options.cache) if options.cache else output.parent / "cache", ProgressBar())
+    cohort = gather(settings, rows, _lesion_masks(settings, file, root), Path(options.cache) if options.cache else output.parent / "cache", ProgressBar())
     for note in cohort.skipped:
         print(f"Skipped: {note}", flush=True)
     print(f"{len(cohort.training)} scans train, {len(cohort.validation)} validate.", flush=True)
@@ -156,6 +162,26 @@ def _fit(options) -> int:
     best = fit(settings, cohort, output, options.resume, options.devices, options.nodes, options.minutes)
     print(f"Best checkpoint: {best}")
     return 0
+
+
+def _pack(options) -> int:
+    from RadiomicsPersonaLib.progress import ProgressBar
+
+    from .cohort import split_of
+    from .packing import pack
+    from .settings import read_settings
+
+    file = Path(options.settings)
+    settings = read_settings(file)
+    root = Path(options.data) if options.data else None
+    rows = split_of(settings, file, root)
+    size = pack(settings, rows, _lesion_masks(settings, file, root), Path(options.output), options.largest, ProgressBar())
+    print(f"Packed: {options.output} ({size / 2**20:.1f} MiB)")
+    return 0
+
+
+def _lesion_masks(settings, file: Path, root: Path | None) -> Path | None:
+    return (root or file.parent) / settings.scans.lesion_masks if settings.scans.lesion_masks else None
 
 
 def _predict(options) -> int:

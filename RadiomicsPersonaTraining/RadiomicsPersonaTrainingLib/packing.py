@@ -1,0 +1,85 @@
+"""Packing: all that a training needs in one small file, to be carried to a machine with a GPU."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.output import file_written_whole
+from RadiomicsPersonaLib.scan import Scan, read_scan
+
+from .lesion_shapes import is_for_evaluation
+from .settings import ScanSettings, TrainingSettings, written
+from .split import COLUMNS, TEST, ListedScan, scans_in
+
+SETTINGS_NAME, SPLIT_NAME, MASKS_NAME = "settings.toml", "split.csv", "lesion_masks"
+
+
+def pack(
+    settings: TrainingSettings,
+    rows: list[ListedScan],
+    lesion_masks: Path | None,
+    target: Path,
+    largest_mib: float = 64.0,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> int:
+    """Write a .tar.xz with settings, split, training and validation scans and lesion shapes, ready for `fit`.
+
+    Scans are stored in the smallest integers that hold them exactly, or in float32; test scans stay behind.
+
+    Args:
+        lesion_masks: folder of lesion masks, or None.
+        largest_mib: the pack must not be larger.
+    Returns:
+        Size of the pack in bytes.
+    Raises:
+        InputError: a scan cannot be read, or the pack grows too large.
+    """
+    used = [row for row in rows if row.part != TEST]
+    shapes = [file for file in scans_in(lesion_masks) if not is_for_evaluation(file)] if lesion_masks else []
+    scans = ScanSettings(SPLIT_NAME, MASKS_NAME if shapes else "")
+    with file_written_whole(target) as path, tarfile.open(path, "w:xz", preset=6) as archive:
+        _add(archive, SETTINGS_NAME, written(replace(settings, scans=scans)).encode())
+        lines = [",".join(COLUMNS)] + [f"{r.source},{r.subject},{r.part},{_name_in_pack(r)}" for r in rows]
+        _add(archive, SPLIT_NAME, ("\n".join(lines) + "\n").encode())
+        for number, row in enumerate(used, start=1):
+            _add(archive, _name_in_pack(row), _nifti(read_scan(row.file)))
+            if path.stat().st_size > largest_mib * 2**20:
+                raise InputError(f"The pack is larger than {largest_mib:g} MiB: leave some training scans out of the split.")
+            if progress:
+                progress(number, len(used), row.file.name)
+        for file in shapes:
+            _add(archive, f"{MASKS_NAME}/{file.name.removesuffix('.gz')}", _nifti(read_scan(file)))
+        archive.close()
+        size = path.stat().st_size
+        if size > largest_mib * 2**20:
+            raise InputError(f"The pack is larger than {largest_mib:g} MiB: leave some training scans out of the split.")
+    return size
+
+
+def _name_in_pack(row: ListedScan) -> str:
+    return f"{row.source}/{row.subject}/{row.file.name.removesuffix('.gz')}"
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = len(content)
+    archive.addfile(entry, io.BytesIO(content))
+
+
+def _nifti(scan: Scan) -> bytes:
+    """The scan as an uncompressed NIfTI file; xz packs the whole tighter than gzip each."""
+    import nibabel
+
+    array = scan.array
+    for kind in (np.uint8, np.int16, np.float32):
+        if np.array_equal(array.astype(kind), array):
+            array = array.astype(kind)
+            break
+    return nibabel.Nifti1Image(array, scan.affine).to_bytes()
