@@ -9,11 +9,11 @@ import pytest
 from bench.label_phantom import SHAPE, make_label_map, make_numbers
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.midplane import estimate_midplane
+from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import write_nifti
-from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE, estimate_tissue
+from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE
 from RadiomicsPersonaTrainingLib.label_map import NUMBER_OF_CODE, LabelMap, codes_of, read_label_map
-from RadiomicsPersonaTrainingLib.samples import HealthySamples, HealthyScan, Recipe
+from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
 from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe, synthesise, synthesise_scan
 
 PLAIN = SynthesisRecipe(
@@ -132,10 +132,8 @@ def test_a_synthesised_scan_has_the_voxels_asked_for_and_lies_where_its_truth_do
 
 def test_holes_for_the_inpainting_are_taken_from_a_synthesised_scan(head):
     scan, _ = synthesise_scan(head, replace(PLAIN, contrasts=("T1",), noise=0.02), np.random.default_rng(0), np.full(3, 2.0))
-    tissue = estimate_tissue(scan)
     recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0))
-    samples = HealthySamples([HealthyScan(scan, tissue, estimate_midplane(tissue))], np.ones(1), recipe, seed=0)
-    image, _, target, weight = samples.draw(0)
+    image, _, target, weight, _ = HealthyPairs([prepare(scan)], np.ones(1), recipe, seed=0)[0]
     assert image.shape == (2, 32, 32, 32) and (weight == 1).any() and target.std() > 0.2
 
 
@@ -160,3 +158,16 @@ def test_every_voxel_of_a_real_label_map_has_a_structure(data_root):
     assert np.array_equal(NUMBER_OF_CODE[label_map.codes], stored)
     volumes = np.bincount(label_map.tissue.ravel(), minlength=4) / 1000
     assert 1000 < volumes[1:].sum() < 1800 and 100 < volumes[FLUID] < 500
+
+
+def test_synthetic_scans_are_made_once_and_the_same_in_every_process(tmp_path):
+    from RadiomicsPersonaTrainingLib.synthetic_scans import SyntheticScans
+
+    file = tmp_path / "labels.nii.gz"
+    write_nifti(file, make_numbers(), make_label_map().affine)
+    first = SyntheticScans([file], 2, tmp_path / "cache", seed=1)
+    made = first[1]
+    assert len(first) == 2 and len(list((tmp_path / "cache").iterdir())) == 1
+    again = SyntheticScans([file], 2, tmp_path / "other", seed=1)[1]
+    assert np.array_equal(made.scan.array, again.scan.array)
+    assert not np.array_equal(made.scan.array, first[0].scan.array)

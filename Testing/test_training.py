@@ -146,8 +146,8 @@ def test_fit_resumes_to_the_same_weights_and_exports_a_model_that_analyze_takes(
 
 
 def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_path):
-    from RadiomicsPersonaTrainingLib.reconstruction_task import hole_mse
     from RadiomicsPersonaLib.network import ReconstructionUNet
+    from RadiomicsPersonaTrainingLib.reconstruction_task import hole_mse
 
     assert fit(tiny(steps=60, fit="").replace("validate_every = 2", "validate_every = 20").replace("[8, 8, 8, 8]", "[16, 16, 16, 16]")) == 0
     with open(site / "split.csv") as stream:
@@ -177,6 +177,19 @@ def test_fine_tuning_starts_from_a_models_weights(fit, tmp_path, capsys):
     capsys.readouterr()
     assert fit(tiny(steps=2, fit='start = "auto"'), "third") == 2
     assert "channels" in capsys.readouterr().err
+
+
+def test_label_maps_train_beside_scans(site, fit, tmp_path):
+    from bench.label_phantom import make_label_map, make_numbers
+
+    (site / "maps").mkdir()
+    for number in range(3):
+        write_nifti(site / "maps" / f"map-{number}.nii.gz", make_numbers(), make_label_map().affine)
+    assert main(["split", str(site / "heads"), str(site / "maps"), "--output", str(site / "both.csv")]) == 0
+    text = tiny(steps=2).replace("split.csv", "both.csv") + '\n[[data]]\nname = "maps"\nkind = "label maps"\nvariants = 1\n'
+    before = set((site / "cache").glob("*"))
+    assert fit(text) == 0
+    assert any(entry.name.endswith("-0") for entry in set((site / "cache").glob("*")) - before)
 
 
 def test_a_loss_with_structural_similarity_falls_for_the_truth_only(pairs):

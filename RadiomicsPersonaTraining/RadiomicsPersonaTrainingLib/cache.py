@@ -35,6 +35,8 @@ from .setting import setting
 
 KEPT = {kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, PatchGrid, IntensityScale, Midplane, Hole)}
 """Classes that an entry is made of."""
+ENTRY = "entry.json"
+"""File of an entry that says how its arrays belong together; written last."""
 FEWEST_VALUES = 9
 """A scan with fewer different values is taken for a mask."""
 
@@ -62,7 +64,7 @@ class CachedScans(Sequence):
         return len(self.entries)
 
     def __getitem__(self, index: int) -> PreparedScan:
-        return _opened(self.entries[index])
+        return open_entry(self.entries[index])
 
 
 def prepare_scans(
@@ -83,10 +85,6 @@ def prepare_scans(
     Raises:
         InputError: a scan cannot be used and the settings say stop, or the folder cannot be written.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The cache '{folder}' cannot be written ({error.strerror}): choose another --output.") from error
     entries, notes = [], []
     job = partial(_entry_or_reason, folder=folder, settings=settings)
     # spawned: a fork of a process that already computes with torch may hang
@@ -119,7 +117,7 @@ def _entry_or_reason(file: Path, folder: Path, settings: CacheSettings) -> tuple
             raise InputError(f"There is no scan '{file}': correct the split.")
         entry = folder / _digest_of(file, settings)
         if not _intact(entry):
-            _write(entry, _prepared(file, settings))
+            write_entry(entry, _prepared(file, settings))
         return entry, ""
     except InputError as error:
         return None, str(error)
@@ -135,43 +133,58 @@ def _prepared(file: Path, settings: CacheSettings) -> PreparedScan:
 def _digest_of(file: Path, settings: CacheSettings) -> str:
     digest = hashlib.sha256(sha256_of(file).encode())
     digest.update(settings.bias_field.encode())
-    digest.update(_code_digest().encode())
+    digest.update(code_digest().encode())
     return digest.hexdigest()[:24]
 
 
 @lru_cache(maxsize=1)
-def _code_digest() -> str:
+def code_digest() -> str:
+    """Digest of the code that prepares scans."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for module in (scan, tissue, midplane, patch, preparation):
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()
 
 
-def _write(entry: Path, prepared: PreparedScan) -> None:
-    staging = Path(tempfile.mkdtemp(prefix=".", dir=entry.parent))
+def write_entry(entry: Path, prepared: PreparedScan) -> None:
+    """Write an entry, whole or not at all.
+
+    Raises:
+        InputError: the cache's folder cannot be written.
+    """
+    staging = None
     try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=".", dir=entry.parent))
         checksums = {}
         tree = _taken_apart(prepared, "scan", staging, checksums)
-        (staging / "entry.json").write_text(json.dumps({"checksums": checksums, "tree": tree}), encoding="utf-8")
+        (staging / ENTRY).write_text(json.dumps({"checksums": checksums, "tree": tree}), encoding="utf-8")
         shutil.rmtree(entry, ignore_errors=True)
-        staging.rename(entry)
+        try:
+            staging.rename(entry)
+        except OSError:
+            # another process may have been quicker with the same entry
+            if not _intact(entry):
+                raise
     except OSError as error:
         raise InputError(f"The cache '{entry.parent}' cannot be written ({error.strerror}): free some space there.") from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging:
+            shutil.rmtree(staging, ignore_errors=True)
 
 
 def _intact(entry: Path) -> bool:
     try:
-        checksums = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["checksums"]
+        checksums = json.loads((entry / ENTRY).read_text(encoding="utf-8"))["checksums"]
         return all(zlib.crc32((entry / name).read_bytes()) == value for name, value in checksums.items())
     except (OSError, ValueError, KeyError):
         return False
 
 
 @lru_cache(maxsize=4)
-def _opened(entry: Path) -> PreparedScan:
-    tree = json.loads((entry / "entry.json").read_text(encoding="utf-8"))["tree"]
+def open_entry(entry: Path) -> PreparedScan:
+    """The prepared scan of an entry, its arrays mapped from the disk; the last few stay open."""
+    tree = json.loads((entry / ENTRY).read_text(encoding="utf-8"))["tree"]
     return _put_together(tree, entry)
 
 

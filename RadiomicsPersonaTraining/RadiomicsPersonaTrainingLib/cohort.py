@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.preparation import PreparedScan
 
 from .cache import CachedScans, prepare_scans
 from .lesion_shapes import is_for_evaluation
 from .settings import DataSource, TrainingSettings
 from .split import TRAINING, VALIDATION, ListedScan, read_split, scans_in
+from .synthetic_scans import SyntheticScans
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,26 @@ class Cohort:
         skipped: one sentence for every scan that was left out.
     """
 
-    training: CachedScans
+    training: Sequence[PreparedScan]
     chances: np.ndarray
-    validation: CachedScans
+    validation: Sequence[PreparedScan]
     validation_chances: np.ndarray
     shapes: tuple[Path, ...]
     skipped: tuple[str, ...]
+
+
+class Joined(Sequence):
+    """Sequences one behind the other."""
+
+    def __init__(self, parts: list[Sequence]):
+        self.parts, self.ends = parts, np.cumsum([len(part) for part in parts]).tolist()
+
+    def __len__(self) -> int:
+        return self.ends[-1]
+
+    def __getitem__(self, index: int) -> PreparedScan:
+        number = bisect_right(self.ends, index)
+        return self.parts[number][index - (self.ends[number] - len(self.parts[number]))]
 
 
 def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None) -> list[ListedScan]:
@@ -73,16 +89,23 @@ def gather(
     Raises:
         InputError: a scan cannot be used and the settings say stop, or a part is left without scans.
     """
+    sources = {source.name: source for source in sources_of(settings, rows)}
     used = [row for row in rows if row.part in (TRAINING, VALIDATION)]
-    entries, notes = prepare_scans([row.file for row in used], cache, settings.cache, settings.fit.workers, progress)
-    weights = {source.name: source.share for source in sources_of(settings, rows)}
+    read = [row for row in used if sources[row.source].kind == "scans"]
+    entries, notes = prepare_scans([row.file for row in read], cache, settings.cache, settings.fit.workers, progress)
     parts = {}
     for part in (TRAINING, VALIDATION):
-        kept = [(row, entry) for row, entry in zip(used, entries) if row.part == part and entry]
-        counts = Counter(row.source for row, _ in kept)
-        chances = np.array([weights[row.source] / counts[row.source] for row, _ in kept])
-        if not chances.sum():
+        collections, chances = [], []
+        for source in sources.values():
+            if source.kind == "scans":
+                scans = CachedScans([e for row, e in zip(read, entries) if e and (row.part, row.source) == (part, source.name)])
+            else:
+                files = [row.file for row in used if (row.part, row.source) == (part, source.name)]
+                scans = SyntheticScans(files, source.variants, cache, settings.fit.seed)
+            collections.append(scans)
+            chances += [source.share / len(scans)] * len(scans)
+        if not sum(chances):
             raise InputError(f"No scan is left for {part}: add scans to the split, or raise the shares of the collections.")
-        parts[part] = CachedScans([entry for _, entry in kept]), chances / chances.sum()
+        parts[part] = Joined(collections), np.array(chances) / sum(chances)
     shapes = tuple(file for file in scans_in(lesion_masks) if not is_for_evaluation(file)) if lesion_masks else ()
     return Cohort(*parts[TRAINING], *parts[VALIDATION], shapes, tuple(notes))

@@ -42,6 +42,13 @@ class DataSource:
     name: str = setting(MISSING, "As in the column 'source' of the split.")
     source: str = setting("", "Where it comes from, for the model card: name, version, DOI.")
     licence: str = setting("", "Its licence, for the model card.")
+    kind: str = setting(
+        "scans", "What its files are: healthy scans, or label maps from which images of any contrast are synthesised.",
+        choices=("scans", "label maps"),
+    )  # fmt: skip
+    variants: int = setting(
+        20, "Different images of each label map; each is made when it is first drawn and kept in the cache (about 40 MB).", low=1, high=100_000
+    )
     share: float = setting(1.0, "Share of the training pairs; shares are normalised over the collections.", low=0.0, high=1e6)
 
 
