@@ -15,7 +15,7 @@ import torch
 from bench.training_site import environment, tiny
 
 from RadiomicsPersonaLib.cli import main as analysis
-from RadiomicsPersonaLib.model import load_model, read_card
+from RadiomicsPersonaLib.model import read_card
 from RadiomicsPersonaLib.network_input import FILLS, with_fill
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, write_nifti

@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import DataLoader, Dataset
@@ -43,6 +44,7 @@ def fit(
     devices: int = 1,
     nodes: int = 1,
     minutes: float | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Path:
     """Train, or go on with a run.
 
@@ -52,6 +54,7 @@ def fit(
         resume: go on from `last.ckpt`; gives the same weights as a run that was never stopped (bit for bit on a CPU).
         devices, nodes: how many share the work (Lightning's strategies; processes on a CPU).
         minutes: stop after this time, ready to go on from the end of the last epoch.
+        callbacks: further ones, for whoever wants to watch.
     Returns:
         Path of the best checkpoint.
     Raises:
@@ -90,6 +93,7 @@ def fit(
             EpochLog(output / "log.csv"),
             EpochLines(epochs),
             PictureGrid(output / "pictures", run.pictures_every, examples[:4]),
+            *callbacks,
         ],
         plugins=[_WholeCheckpoints()],
     )
