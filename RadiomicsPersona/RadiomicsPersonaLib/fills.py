@@ -14,6 +14,7 @@ raise InputError when the hole leaves nothing to go by.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 from scipy import ndimage
@@ -22,7 +23,7 @@ from .errors import InputError
 from .hole import Hole, union_of
 from .midplane import Midplane
 from .mirror import mirrored_values
-from .poisson import bounding_box, solve_biharmonic, solve_harmonic
+from .poisson import TOLERANCE, bounding_box, solve_biharmonic, solve_harmonic
 from .scan import Scan
 
 
@@ -51,14 +52,15 @@ def harmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.nd
     return _smooth_fill(values, mask, spacing, solve_harmonic, reach=1)
 
 
-def biharmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+def biharmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, tolerance: float = TOLERANCE) -> np.ndarray:
     """The surface that bends least and continues value and slope: ``Δ²u = 0`` in the hole, two layers around it given.
 
     Minimises the sum over the hole and its rim of ``(Δu)²``, Δ the 7-point Laplacian with weights 1/h² and zero flux at
     the scan's border. Gives back cubic polynomials exactly where the hole does not reach that border (thin-plate
-    inpainting, as Damelin and Hoang 2018). Arguments and result as the module says.
+    inpainting, as Damelin and Hoang 2018). `tolerance` is the solver's (see `poisson`); other arguments and result as the
+    module says.
     """
-    return _smooth_fill(values, mask, spacing, solve_biharmonic, reach=2)
+    return _smooth_fill(values, mask, spacing, partial(solve_biharmonic, tolerance=tolerance), reach=2)
 
 
 def mirrored_side(scan: Scan, hole: Hole, midplane: Midplane, outside: float, suspects: Hole | None = None) -> np.ndarray:

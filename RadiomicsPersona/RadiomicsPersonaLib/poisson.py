@@ -16,7 +16,7 @@ import numpy as np
 from scipy import linalg
 
 TOLERANCE = 1e-6
-"""The iteration stops when the residual, in the norm of the preconditioner, is this part of the first one."""
+"""The iteration stops when the residual, in the norm of the preconditioner, is this part of the first one; the default."""
 ITERATIONS = 2000
 SPARSE = 0.1
 """A hole that fills a smaller share of its bounding box gains nothing from the box's solution, and goes without."""
@@ -45,7 +45,9 @@ def laplacian(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return result
 
 
-def solve_harmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, open_ends: np.ndarray) -> np.ndarray:
+def solve_harmonic(
+    values: np.ndarray, mask: np.ndarray, weights: np.ndarray, open_ends: np.ndarray, tolerance: float = TOLERANCE
+) -> np.ndarray:
     """Minimise the sum over neighbouring voxels of ``weight (u_i - u_j)²``, which is ``Lu = 0`` in the hole.
 
     Args:
@@ -53,15 +55,18 @@ def solve_harmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, op
         mask: boolean, same shape, True in the hole; at least one voxel is True and one is False.
         weights: as in `laplacian`.
         open_ends: boolean (3, 2), True where the hole's bounding box ends at the scan's border (low, high end).
+        tolerance: see `TOLERANCE`.
     Returns:
         float64 of the same shape: the solution in the hole, 0 elsewhere.
     """
     box = bounding_box(mask)
     precondition = _preconditioner(mask[box], weights, open_ends, squared=False)
-    return _conjugate_gradients(lambda u: -laplacian(u, weights), precondition, laplacian(values, weights), mask, box)
+    return _conjugate_gradients(lambda u: -laplacian(u, weights), precondition, laplacian(values, weights), mask, box, tolerance)
 
 
-def solve_biharmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, open_ends: np.ndarray) -> np.ndarray:
+def solve_biharmonic(
+    values: np.ndarray, mask: np.ndarray, weights: np.ndarray, open_ends: np.ndarray, tolerance: float = TOLERANCE
+) -> np.ndarray:
     """Minimise the sum of ``(Lu)²`` over the hole and the voxels that touch it, which is ``L²u = 0`` in the hole.
 
     The surroundings enter by the two layers around the hole, so that value and slope continue. Arguments and result as
@@ -74,7 +79,7 @@ def solve_biharmonic(values: np.ndarray, mask: np.ndarray, weights: np.ndarray, 
         return laplacian(laplacian(u, weights), weights)
 
     # in the hole this needs the inner Laplacian in the hole and on its rim only, so nothing beyond the second layer
-    return _conjugate_gradients(squared, precondition, -squared(values), mask, box)
+    return _conjugate_gradients(squared, precondition, -squared(values), mask, box, tolerance)
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, slice, slice]:
@@ -137,7 +142,7 @@ def _box_solver(
     return solve
 
 
-def _conjugate_gradients(apply, precondition, right_side: np.ndarray, mask: np.ndarray, box) -> np.ndarray:
+def _conjugate_gradients(apply, precondition, right_side: np.ndarray, mask: np.ndarray, box, tolerance: float) -> np.ndarray:
     """Preconditioned conjugate gradients (Hestenes and Stiefel 1952) on the voxels of the mask."""
     residual = np.where(mask, right_side, 0)
     solution = np.zeros_like(residual)
@@ -152,7 +157,7 @@ def _conjugate_gradients(apply, precondition, right_side: np.ndarray, mask: np.n
     direction = z
     energy = first = float(np.vdot(residual, z))
     for _ in range(ITERATIONS):
-        if energy <= TOLERANCE**2 * first:
+        if energy <= tolerance**2 * first:
             return solution
         image = np.where(mask, apply(direction), 0)
         step = energy / float(np.vdot(direction, image))

@@ -15,6 +15,7 @@ from scipy import ndimage
 from .errors import InputError
 from .hole import Hole
 from .patch import PatchGrid, patch_grid
+from .poisson import bounding_box
 from .scan import Scan
 
 OVERVIEW_SIZE = 64
@@ -130,10 +131,13 @@ def _background(scan: Scan, hidden: Hole | None) -> float:
 def _fill_by_diffusion(values: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Nearest known value, smoothed inside the unknown region."""
     nearest = ndimage.distance_transform_edt(~known, return_distances=False, return_indices=True)
-    filled = values[tuple(nearest)]
+    filled = values[tuple(nearest)].astype(np.float32)
+    window = tuple(slice(max(s.start - 1, 0), s.stop + 1) for s in bounding_box(~known))
+    part, fixed = filled[window], known[window]
     for _ in range(30):
-        filled = np.where(known, values, ndimage.uniform_filter(filled, 3))
-    return filled.astype(np.float32)
+        part = np.where(fixed, part, ndimage.uniform_filter(part, 3))
+    filled[window] = part
+    return filled
 
 
 def _brain_mask(values: np.ndarray) -> np.ndarray:
