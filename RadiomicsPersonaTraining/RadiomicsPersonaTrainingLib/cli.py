@@ -8,7 +8,8 @@ from pathlib import Path
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
-from RadiomicsPersonaLib.scan import name_of
+
+from . import evaluation_command
 
 SCAN_PATTERNS = ("*.nii.gz", "*.nii")
 
@@ -35,13 +36,8 @@ def _parser() -> argparse.ArgumentParser:
     export.set_defaults(run=_export)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
-    evaluate.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion_masks/")
-    evaluate.add_argument("--model", default="auto", metavar="M")
-    evaluate.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
-    evaluate.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
-    evaluate.add_argument("--seed", type=int, default=0)
-    evaluate.add_argument("--output", required=True, metavar="DIR", help="tables, figures, and rows.csv, from which it resumes")
-    evaluate.set_defaults(run=_evaluate)
+    evaluation_command.add_arguments(evaluate)
+    evaluate.set_defaults(run=evaluation_command.run)
     return parser
 
 
@@ -106,49 +102,3 @@ def scans_in(folder: Path) -> list[Path]:
     if not files:
         raise InputError(f"There are no NIfTI scans in '{folder}': check the path.")
     return files
-
-
-def _evaluate(options) -> int:
-    from RadiomicsPersonaLib.model import NetworkModel, load_model
-    from RadiomicsPersonaLib.progress import ProgressBar
-
-    from .evaluation import EvaluationPlan, evaluate, standard_rebuilders
-    from .evaluation_report import write_report
-
-    model = load_model(options.model)
-    network = model if isinstance(model, NetworkModel) else None
-    root = Path(options.data)
-    plan = EvaluationPlan(
-        rebuilders=standard_rebuilders(network),
-        subjects=_test_subjects(root, network, options.subjects),
-        lesion_masks=tuple(sorted((root / "lesion_masks").rglob("*.nii.gz"))),
-        boxes_per_stratum=options.boxes,
-        seed=options.seed,
-        identity=model.provenance(),
-    )
-    output = Path(options.output)
-    scores = evaluate(plan, output, ProgressBar())
-    for path in write_report(plan, scores, output):
-        if path.suffix == ".md":
-            print(path.read_text(encoding="utf-8"))
-    print(f"Tables and figures: {output}")
-    return 0
-
-
-EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
-"""Groups of scans that no model of this project trains on, and their folders beneath the data folder."""
-
-
-def _test_subjects(root: Path, network, most: int | None) -> dict[str, tuple[Path, ...]]:
-    """The subjects that the model's card says it never saw, and the scans that no model sees."""
-    groups = {}
-    for entry in network.card["data"] if network else []:
-        files = {name_of(path): path for path in scans_in(root / entry["folder"])}
-        groups[Path(entry["folder"]).name] = tuple(files[name] for name in entry["test"] if name in files)
-    for group, folder in EVALUATION_ONLY.items():
-        if (root / folder).is_dir():
-            groups[group] = tuple(scans_in(root / folder))
-    groups = {group: files[:most] for group, files in groups.items() if files}
-    if not groups:
-        raise InputError(f"'{root}' holds none of the test scans: give the folder that holds healthy/.")
-    return groups
