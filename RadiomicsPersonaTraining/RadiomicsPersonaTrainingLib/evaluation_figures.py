@@ -133,16 +133,25 @@ def provenance_rows(origin: dict) -> list[tuple[str, str]]:
         ("Seed", f"{origin['seed']}; {origin['boxes_per_stratum']} holes per subject and kind"),
         ("Holes", f"{origin['holes']['placed']} of {origin['holes']['asked']} found a place with enough brain"),
     ]
+    # the contrasts of a source mostly come from the same subjects
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for group, names in origin["subjects"].items():
-        source = (source_and_contrast(group) or (group,))[0]
-        about = f"{ABOUT[source]}; " if source in ABOUT else ""
-        rows.append((group, f"{about}{len(names)} subjects: {', '.join(names)}"))
+        source, contrast = source_and_contrast(group) or (group, "")
+        alike.setdefault((source, tuple(names)), []).append(contrast)
+    for (source, names), contrasts in alike.items():
+        about = f"{ABOUT[source]}. " if source in ABOUT else ""
+        rows.append((f"{source} {', '.join(contrasts)}".strip(), f"{about}{counted(len(names), 'subject')}: {', '.join(names)}"))
     if origin["lesion_masks"]:
         rows.append((LESIONS.capitalize(), f"drawn from {len(origin['lesion_masks'])} masks, named in evaluation.json"))
     if origin["population_mean_of"]:
         count = len(origin["population_mean_of"])
         rows.append((POPULATION_MEAN.capitalize(), f"average of {count} training scans, named in evaluation.json"))
     return rows
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 hole", "2 holes"."""
+    return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def _rounded(estimate: Estimate) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE
@@ -10,7 +11,7 @@ from RadiomicsPersonaLib.result import RESEARCH_USE
 
 from .evaluation import NETWORK
 from .evaluation_contrasts import ContrastLine
-from .evaluation_figures import NOTES, contrast_table, headline_table, metrics_table, provenance_rows
+from .evaluation_figures import NOTES, contrast_table, counted, headline_table, metrics_table, provenance_rows
 from .evaluation_pictures import PANELS, Example, data_uri
 from .evaluation_plots import error_plot, ratio_plot, spoken
 from .evaluation_summary import ALL_CUBOIDS, GOAL, Cell
@@ -21,6 +22,9 @@ _OWN_STYLE = """
 details { margin: 0.8rem 0; }
 summary { cursor: pointer; }
 """
+
+
+_NUMBER = re.compile(r"-?[\d.]+( \(.*\))?")
 
 
 def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, examples: dict[str, list[Example]]) -> str:
@@ -59,7 +63,7 @@ def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, exam
 </section>
 <section>
 <h2>Where the numbers come from</h2>
-{_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], numbers=False)}
+{_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], long=True)}
 </section>
 </main>
 <footer><p class="notice">{RESEARCH_USE}</p></footer>
@@ -73,17 +77,18 @@ def _in_short(cells: list[Cell]) -> str:
     for cell in cells:
         for line in cell.headlines:
             if cell.stratum == ALL_CUBOIDS and line.rebuilder == NETWORK:
-                sentences.append(
-                    f"{cell.group}: the network leaves {spoken(line.ratio)} times the squared error of the best simple fill "
-                    f"({line.best_fill}) over cuboids of all sizes, in {_counted(cell)}."
-                )
+                sentences.append(f"{cell.group}: {spoken(line.ratio)}; best fill: {line.best_fill}; {_size(cell)}.")
     if not sentences:
         return "<p>No network was evaluated; the tables hold the simple fills.</p>"
-    return f"<h3>In short</h3><ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"
+    return f"""<h3>In short</h3>
+<p>Healthy tissue was taken out of scans that the network never saw, and rebuilt. Over cuboids of all sizes, the network leaves this
+share of the squared error of the best simple fill (below 1 it is better):</p>
+<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"""
 
 
 def _headlines(cells: list[Cell]) -> str:
     heads, rows = headline_table(cells)
+    rows = [row for row in rows if row[heads.index("rebuilder")] == NETWORK]
     if not rows:
         return ""
     caption = "Below 1 the network is better than every simple fill. Intervals are over subjects."
@@ -104,7 +109,7 @@ def _any_contrast(contrasts: list[ContrastLine]) -> str:
 
 
 def _group(group: str, cells: list[Cell], examples: list[Example]) -> str:
-    tables = "".join(_table(f"{cell.stratum}: {_counted(cell)}.", *metrics_table(cell)) for cell in cells)
+    tables = "".join(_table(f"{cell.stratum}: {_size(cell)}.", *metrics_table(cell)) for cell in cells)
     return f"""<section>
 <h2>{escape(group)}</h2>
 <figure>{error_plot(cells)}<figcaption>Mean squared error in squared tissue SD; dot and line: mean over subjects and 95 %
@@ -138,13 +143,13 @@ def _pictures(examples: list[Example]) -> str:
     )
 
 
-def _table(caption: str, heads: list[str], rows: list[list[str]], numbers: bool = True) -> str:
-    """A table; cells that begin with a digit are aligned as numbers."""
+def _table(caption: str, heads: list[str], rows: list[list[str]], long: bool = False) -> str:
+    """A table; its numbers, with or without an interval, are aligned to the right."""
     head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in heads)
-    body = []
+    kind, body = " class='long'" if long else "", []
     for first, *others in rows:
         cells = (
-            f"<td class='number'>{escape(text)}</td>" if numbers and text[:1].isdigit() else f"<td class='long'>{escape(text)}</td>"
+            f"<td class='number'>{escape(text)}</td>" if _NUMBER.fullmatch(text) else f"<td{kind}>{escape(text)}</td>"
             for text in others
         )
         body.append(f"<tr><th scope='row'>{escape(first)}</th>{''.join(cells)}</tr>")
@@ -154,6 +159,5 @@ def _table(caption: str, heads: list[str], rows: list[list[str]], numbers: bool 
     )
 
 
-def _counted(cell: Cell) -> str:
-    subjects = "1 subject" if cell.subjects == 1 else f"{cell.subjects} subjects"
-    return f"{subjects}, {cell.holes} holes"
+def _size(cell: Cell) -> str:
+    return f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}"

@@ -10,7 +10,16 @@ from RadiomicsPersonaLib.result import RESEARCH_USE
 
 from .evaluation import EvaluationPlan
 from .evaluation_contrasts import ContrastLine, contrast_lines
-from .evaluation_figures import NOTES, contrast_table, headline_table, metrics_table, provenance_of, provenance_rows, record_of
+from .evaluation_figures import (
+    NOTES,
+    contrast_table,
+    counted,
+    headline_table,
+    metrics_table,
+    provenance_of,
+    provenance_rows,
+    record_of,
+)
 from .evaluation_page import page_of
 from .evaluation_pictures import examples_of
 from .evaluation_rows import Score
@@ -49,7 +58,7 @@ def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) 
     if contrasts:
         lines += ["## Any contrast", "", *_markdown(*contrast_table(contrasts)), ""]
     for cell in cells:
-        lines += [f"## {cell.group}, {cell.stratum}", "", f"{cell.subjects} subjects, {cell.holes} holes.", ""]
+        lines += [f"## {cell.group}, {cell.stratum}", "", f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}.", ""]
         lines += [*_markdown(*metrics_table(cell)), ""]
     lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in provenance_rows(origin)), ""]
     return "\n".join(lines)
