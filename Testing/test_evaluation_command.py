@@ -26,7 +26,7 @@ LESION_IN_RAS = np.array([30.0, 10.0, 20.0])
 
 def inverted(array):
     """The same head with fluid bright, white matter and scalp dark, and bone dark still, roughly as T2 shows it."""
-    return np.where(array > 115, 700 - array, array).astype(np.float32)
+    return np.where(array > 115, 640 - 0.65 * array, array).astype(np.float32)
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ SMALLEST_HEAD = 100.0
 """Millimetres; a scan smaller than this has a wrong spacing, or shows a part of a brain."""
 BRAIN_HEIGHT = 35
 """Overview voxels below the vertex beyond which nothing is brain."""
+NOT_BRAIN, FLUID, GREY, WHITE = range(4)
+"""Tissue classes."""
 
 
 @dataclass(frozen=True)
