@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from bench.label_phantom import SHAPE as LABELS
+from bench.label_phantom import make_numbers
 from bench.phantom import make_head
 from scipy import ndimage
 
@@ -141,14 +143,16 @@ def error_of(rebuilder, prepared, hole):
 
 
 @pytest.mark.parametrize("contrast", ["T1", "T2"])
-def test_the_population_mean_finds_the_anatomy_of_a_head_that_is_moved_turned_and_of_another_contrast(average, contrast):
+def test_the_population_mean_finds_the_anatomy_of_a_brain_that_is_moved_turned_and_of_another_contrast(average, contrast):
     head = make_head(spacing=2.0, seed=3)
+    points = head.ras_from_ijk(np.indices(head.shape).reshape(3, -1).T)
+    brain = (np.linalg.norm((points - (0, 0, 10)) / (69, 85, 65), axis=1) < 1).reshape(head.shape)
+    array = np.where(brain, inverted(head.array) if contrast == "T2" else head.array, 0)
     affine = head.affine.copy()
     turn = np.deg2rad(8)
     affine[:2, :2] = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ affine[:2, :2] * 1.05
     affine[:3, 3] += [12, -25, 40]
-    scan = make_scan(inverted(head.array) if contrast == "T2" else head.array, affine)
-    prepared, hole = case_in(scan)
+    prepared, hole = case_in(make_scan(array, affine))
     errors = {name: error_of(rebuilder, prepared, hole) for name, rebuilder in standard_rebuilders(None, average).items()}
     assert errors[POPULATION_MEAN] < 0.5 * errors["rim mean"]
 
@@ -247,3 +251,22 @@ def test_on_real_patients_every_contrast_gets_holes_off_the_lesions(data_root):
         assert len(cases) == 2
         for _, _, case in cases:
             assert not (lesion & case.hole.full_mask(lesion.shape)).any()
+
+
+def test_a_synthetic_head_is_the_same_head_in_every_contrast_and_its_holes_lie_in_its_brain(tmp_path):
+    (tmp_path / "label_maps").mkdir()
+    affine = np.eye(4)
+    affine[:3, 3] = -(np.array(LABELS) - 1) / 2
+    for name in ("seen", "unseen"):
+        write_nifti(tmp_path / f"label_maps/{name}.nii.gz", make_numbers(), affine)
+    card = {"data": [{"folder": "label_maps", "training": ["seen"], "test": ["unseen"]}]}
+    scans = held_out_scans(tmp_path, card)
+    assert [(scan.group, scan.subject) for scan in scans] == [(f"synthetic {name}", "unseen") for name in ("T1", "T2", "FLAIR", "T1 post")]
+    plain, bright_fluid = (scans[number].scan_and_places()[0].array for number in (0, 1))
+    _, brain = scans[0].scan_and_places()
+    inside = brain.array > 0
+    assert np.corrcoef(plain[inside], bright_fluid[inside])[0, 1] < -0.5
+    plan = EvaluationPlan({}, tuple(scans))
+    for held_out in scans[:2]:
+        for _, _, case in cases_of(plan, held_out, [("16-24 mm", 0), ("24-40 mm", 1)]):
+            assert inside[case.hole.region][case.hole.mask].mean() > 0.6

@@ -11,6 +11,9 @@ from RadiomicsPersonaLib.scan import name_of, read_scan
 
 from .cli import scans_in
 from .held_out import HeldOutScan, held_out_files
+from .synthetic_scans import FOLDER as LABEL_MAPS
+from .synthetic_scans import SOURCE as SYNTHETIC
+from .synthetic_scans import synthetic_scans
 
 EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
 """Groups of healthy T1 scans that no model of this project trains on, and their folders beneath the data folder."""
@@ -56,9 +59,10 @@ CONTRAST_SOURCES = {
 }
 
 
-ABOUT = {"IXI": "healthy adults, T1, from a scanner that no model of this project was trained on"} | {
-    name: source.about for name, source in CONTRAST_SOURCES.items()
-}
+ABOUT = {
+    "IXI": "healthy adults, T1, from a scanner that no model of this project was trained on",
+    SYNTHETIC: "heads made from label maps that the model never saw; every voxel is healthy and known",
+} | {name: source.about for name, source in CONTRAST_SOURCES.items()}
 """A sentence on a source, for reports."""
 
 
@@ -74,15 +78,17 @@ def held_out_scans(root: Path, card: dict | None, groups: list[str] | None = Non
     """
     found: dict[str, list[HeldOutScan]] = {}
     for entry in card["data"] if card else ():
+        if entry["folder"] == LABEL_MAPS:
+            continue
         files = {name_of(path): path for path in scans_in(root / entry["folder"])}
         group = Path(entry["folder"]).name
         found[group] = held_out_files(group, [files[name] for name in entry["test"] if name in files])
     for group, folder in EVALUATION_ONLY.items():
         if (root / folder).is_dir():
             found[group] = held_out_files(group, scans_in(root / folder))
-    for name, source in CONTRAST_SOURCES.items():
-        for scan in _patients(root, name, source):
-            found.setdefault(scan.group, []).append(scan)
+    several = [synthetic_scans(root, card), *(_patients(root, name, source) for name, source in CONTRAST_SOURCES.items())]
+    for scan in (scan for scans in several for scan in scans):
+        found.setdefault(scan.group, []).append(scan)
     found = {group: scans[:most] for group, scans in found.items() if scans}
     if not found:
         raise InputError(f"'{root}' holds none of the test scans: give the folder that holds healthy/ and lesion/.")
