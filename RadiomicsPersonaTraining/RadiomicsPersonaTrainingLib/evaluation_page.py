@@ -88,9 +88,11 @@ share of the squared error of the best simple fill (below 1 it is better):</p>
 
 def _headlines(cells: list[Cell]) -> str:
     heads, rows = headline_table(cells)
-    rows = [row for row in rows if row[heads.index("rebuilder")] == NETWORK]
+    place = heads.index("rebuilder")
+    rows = [row[:place] + row[place + 1 :] for row in rows if row[place] == NETWORK]
     if not rows:
         return ""
+    heads.remove("rebuilder")
     caption = "Below 1 the network is better than every simple fill. Intervals are over subjects."
     return f"""<section>
 <h2>Network against the best simple fill</h2>

@@ -49,7 +49,7 @@ def example_rows(scores: list[Score], rebuilder: str, group: str, stratum: str) 
     """The hole with the median and the one with the largest squared error; one hole alone is typical."""
     rows = [row for row in scores if (row.group, row.stratum, row.rebuilder) == (group, stratum, rebuilder)]
     ranked = sorted(rows, key=lambda row: (row.metrics["mse"], row.hole))
-    picked = {len(ranked) // 2: "typical", len(ranked) - 1: "worst"} if len(ranked) > 1 else {0: "typical"}
+    picked = {(len(ranked) - 1) // 2: "typical", len(ranked) - 1: "worst"} if len(ranked) > 1 else {0: "typical"}
     return [(word, ranked[index]) for index, word in sorted(picked.items()) if ranked]
 
 
