@@ -105,10 +105,13 @@ def test_groups_are_chosen_by_their_name_or_their_source(data, card_file):
 def test_holes_are_the_same_in_every_contrast_and_keep_five_millimetres_from_the_lesion(data):
     plain, other = held_out_scans(data, None)
     plan = EvaluationPlan({}, (plain, other), (data / "lesion_masks/shape.nii.gz",))
-    wanted = [(stratum, number) for stratum in (*CUBOIDS, LESIONS) for number in range(3)]
+    wanted = [(stratum, number) for stratum in (*CUBOIDS, LESIONS) for number in range(8)]
     scan = read_scan(plain.lesion)
     away = ndimage.distance_transform_edt(scan.array == 0, sampling=scan.spacing)
-    found = [[(*key, case.hole.full_mask(scan.shape)) for *key, case in cases_of(plan, held_out, wanted)] for held_out in (plain, other)]
+    found = [
+        [(*key, case.hole.full_mask(scan.shape)) for *key, case in cases_of(plan, held_out, wanted)]
+        for held_out in (plain, other)
+    ]
     assert len(found[0]) >= 6
     for (stratum, number, hole), (_, _, same) in zip(*found, strict=True):
         np.testing.assert_array_equal(hole, same)
@@ -162,9 +165,7 @@ def test_the_population_mean_never_looks_into_the_hole(average):
     spoiled = scan.array.copy()
     hole = Hole(np.array([24, 30, 24]), np.ones((12, 12, 12), bool))
     spoiled[hole.region][hole.mask] = 5000
-    values = [
-        average(prepare(make_scan(array, scan.affine), [hole]), [hole])[0] for array in (scan.array, spoiled)
-    ]
+    values = [average(prepare(make_scan(array, scan.affine), [hole]), [hole])[0] for array in (scan.array, spoiled)]
     np.testing.assert_array_equal(values[0].values[values[0].hole.mask], values[1].values[values[1].hole.mask])
     looking = average(prepare(make_scan(spoiled, scan.affine)), [hole])[0]
     assert not np.array_equal(looking.values, values[0].values), "the check would pass for a mean that looked"
@@ -186,7 +187,9 @@ def run(*arguments):
     return main(["evaluate", *map(str, arguments)])
 
 
-def test_the_command_writes_its_own_figures_into_the_card_and_goes_on_where_it_stopped(data, card_file, tmp_path, capsys, monkeypatch):
+def test_the_command_writes_its_own_figures_into_the_card_and_goes_on_where_it_stopped(
+    data, card_file, tmp_path, capsys, monkeypatch
+):
     output = tmp_path / "out"
     common = (data, "--model", card_file, "--boxes", 1, "--output", output)
     assert run(*common, "--groups", "site") == 0
@@ -197,7 +200,11 @@ def test_the_command_writes_its_own_figures_into_the_card_and_goes_on_where_it_s
     printed = capsys.readouterr().out
     assert (output / "rows.csv").read_text().startswith(first), "rows were computed again"
 
-    rows = [row for rows in RowTable(output / "rows.csv", (*standard_rebuilders(None), POPULATION_MEAN, NETWORK)).rows.values() for row in rows]
+    rows = [
+        row
+        for rows in RowTable(output / "rows.csv", (*standard_rebuilders(None), POPULATION_MEAN, NETWORK)).rows.values()
+        for row in rows
+    ]
     assert {row.group for row in rows} == {"site", "MS T1", "MS T2"}
     entry = json.loads(card_file.read_text())["evaluation"]
     assert "typed in by hand" not in entry and "--boxes 1" in entry["command"]
@@ -261,7 +268,9 @@ def test_a_synthetic_head_is_the_same_head_in_every_contrast_and_its_holes_lie_i
         write_nifti(tmp_path / f"label_maps/{name}.nii.gz", make_numbers(), affine)
     card = {"data": [{"folder": "label_maps", "training": ["seen"], "test": ["unseen"]}]}
     scans = held_out_scans(tmp_path, card)
-    assert [(scan.group, scan.subject) for scan in scans] == [(f"synthetic {name}", "unseen") for name in ("T1", "T2", "FLAIR", "T1 post")]
+    assert [(scan.group, scan.subject) for scan in scans] == [
+        (f"synthetic {name}", "unseen") for name in ("T1", "T2", "FLAIR", "T1 post")
+    ]
     plain, bright_fluid = (scans[number].scan_and_places()[0].array for number in (0, 1))
     _, brain = scans[0].scan_and_places()
     inside = brain.array > 0

@@ -25,7 +25,9 @@ def card_file_of(name: str, model: Model) -> Path:
         InputError: the model has no card, or the card is gone.
     """
     if not isinstance(model, NetworkModel):
-        raise InputError(f"The model '{model.name}' is a classical fill without a card: choose a trained model, or leave out --card.")
+        raise InputError(
+            f"The model '{model.name}' is a classical fill without a card: choose a trained model, or leave out --card."
+        )
     if name.endswith(".json") and Path(name).is_file():
         return Path(name)
     for path in model_cards().values():
@@ -43,7 +45,9 @@ def write_card(card_file: Path, evaluation_file: Path) -> None:
     card = read_card(card_file)
     record = json.loads(evaluation_file.read_text(encoding="utf-8"))
     if record["model"].get("sha256") != card["sha256"]:
-        raise InputError(f"'{evaluation_file}' is an evaluation of other weights than those of '{card_file.name}': evaluate again.")
+        raise InputError(
+            f"'{evaluation_file}' is an evaluation of other weights than those of '{card_file.name}': evaluate again."
+        )
     kept = ("schema", "date", "versions", "seed", "boxes_per_stratum", "holes", "figures", "any_contrast")
     command = COMMAND.format(name=card["name"], boxes=record["boxes_per_stratum"], seed=record["seed"])
     card["evaluation"] = {"command": command, "what": _WHAT, **{key: record[key] for key in kept}}

@@ -140,7 +140,9 @@ def provenance_rows(origin: dict) -> list[tuple[str, str]]:
         alike.setdefault((source, tuple(names)), []).append(contrast)
     for (source, names), contrasts in alike.items():
         about = f"{ABOUT[source]}. " if source in ABOUT else ""
-        rows.append((f"{source} {', '.join(contrasts)}".strip(), f"{about}{counted(len(names), 'subject')}: {', '.join(names)}"))
+        rows.append(
+            (f"{source} {', '.join(contrasts)}".strip(), f"{about}{counted(len(names), 'subject')}: {', '.join(names)}")
+        )
     if origin["lesion_masks"]:
         rows.append((LESIONS.capitalize(), f"drawn from {len(origin['lesion_masks'])} masks, named in evaluation.json"))
     if origin["population_mean_of"]:
@@ -182,5 +184,3 @@ def _commit() -> str | None:
     if git("ls-files", "--error-unmatch", here.name) is None:
         return None
     return git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
-
-

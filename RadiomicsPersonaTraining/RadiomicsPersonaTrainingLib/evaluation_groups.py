@@ -66,7 +66,9 @@ ABOUT = {
 """A sentence on a source, for reports."""
 
 
-def held_out_scans(root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None) -> list[HeldOutScan]:
+def held_out_scans(
+    root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None
+) -> list[HeldOutScan]:
     """The scans beneath a data folder that a model never saw, group by group.
 
     Args:
@@ -104,7 +106,9 @@ def _patients(root: Path, name: str, source: ContrastSource) -> list[HeldOutScan
                 folder / f"{folder.name}{part}.nii.gz" for part in (ending, next(iter(source.contrasts.values())), source.mask)
             )
             if file.is_file() and places.is_file() and mask.is_file():
-                scans.append(HeldOutScan(f"{name} {contrast}", folder.name, partial(read_scan, file), partial(read_scan, places), mask))
+                scans.append(
+                    HeldOutScan(f"{name} {contrast}", folder.name, partial(read_scan, file), partial(read_scan, places), mask)
+                )
     return scans
 
 

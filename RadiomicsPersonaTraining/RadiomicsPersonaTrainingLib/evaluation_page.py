@@ -81,9 +81,9 @@ def _in_short(cells: list[Cell]) -> str:
     if not sentences:
         return "<p>No network was evaluated; the tables hold the simple fills.</p>"
     return f"""<h3>In short</h3>
-<p>Healthy tissue was taken out of scans that the network never saw, and rebuilt. Over cuboids of all sizes, the network leaves this
-share of the squared error of the best simple fill (below 1 it is better):</p>
-<ul>{''.join(f'<li>{escape(sentence)}</li>' for sentence in sentences)}</ul>"""
+<p>Healthy tissue was taken out of scans that the network never saw, and rebuilt. Over cuboids of all sizes, the network leaves
+this share of the squared error of the best simple fill (below 1 it is better):</p>
+<ul>{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}</ul>"""
 
 
 def _headlines(cells: list[Cell]) -> str:
@@ -139,8 +139,9 @@ def _pictures(examples: list[Example]) -> str:
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
     return (
-        "<h3>Typical and worst holes</h3><p class='faint'>Typical is the hole with the median error of its kind. The difference is "
-        f"truth minus rebuilt: red where the truth is brighter, blue where it is darker, full colour at {DIFFERENCE_RANGE:g} tissue SD.</p>"
+        "<h3>Typical and worst holes</h3><p class='faint'>Typical is the hole with the median error of its kind. "
+        "The difference is truth minus rebuilt: red where the truth is brighter, blue where it is darker, "
+        f"full colour at {DIFFERENCE_RANGE:g} tissue SD.</p>"
         f"<div class='examples'>{''.join(figures)}</div>"
     )
 

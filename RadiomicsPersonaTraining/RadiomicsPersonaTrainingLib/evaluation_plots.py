@@ -11,7 +11,9 @@ from .evaluation import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
 from .evaluation_summary import GOAL, Cell, Estimate
 
 COLORS = dict(
-    zip((*FILLS, NETWORK, NETWORK_WITHOUT_MIRROR), ("#8c8c8c", "#56b4e9", "#0072b2", "#cc79a7", "#e69f00", "#d55e00", "#f0936b"))
+    zip(
+        (*FILLS, NETWORK, NETWORK_WITHOUT_MIRROR), ("#8c8c8c", "#56b4e9", "#0072b2", "#cc79a7", "#e69f00", "#d55e00", "#f0936b")
+    )
 )
 """By rebuilder, told apart by colour-blind readers (Okabe and Ito 2008)."""
 _WIDTH = 760
@@ -44,14 +46,17 @@ def error_plot(cells: list[Cell]) -> str:
             parts.append(_mark(x, height, estimate, name, described))
     legend, x = [], left
     for name in rebuilders:
-        legend.append(f"<circle cx='{x}' cy='{bottom + 44}' r='5' fill='{_color(name)}'/><text x='{x + 10}' y='{bottom + 48}'>{escape(name)}</text>")
+        legend.append(
+            f"<circle cx='{x}' cy='{bottom + 44}' r='5' fill='{_color(name)}'/>"
+            f"<text x='{x + 10}' y='{bottom + 48}'>{escape(name)}</text>"
+        )
         x += 30 + 7 * len(name)
     label = f"Mean squared error in {escape(cells[0].group, quote=True)}, by size of the hole"
     return f"<svg viewBox='0 0 {_WIDTH} {bottom + 58}' role='img' aria-label='{label}'>{''.join(parts)}{''.join(legend)}</svg>"
 
 
 def ratio_plot(cells: list[Cell], rebuilder: str = NETWORK) -> str:
-    """The network's error over the best fill's, a line per group and kind of hole, with its interval; empty without a network."""
+    """The network's error over the best fill's, a line per group and kind of hole; empty without a network."""
     lines = [(cell, line) for cell in cells for line in cell.headlines if line.rebuilder == rebuilder]
     if not lines:
         return ""
@@ -81,7 +86,9 @@ def ratio_plot(cells: list[Cell], rebuilder: str = NETWORK) -> str:
             f"<circle cx='{place(line.ratio.value)}' cy='{y}' r='4.5' fill='{_color(rebuilder)}'/></g>"
         )
     label = "The network's squared error over that of the best simple fill, by group and kind of hole"
-    return f"<svg viewBox='0 0 {_WIDTH} {bottom + 24}' role='img' aria-label='{escape(label, quote=True)}'>{''.join(parts)}</svg>"
+    return (
+        f"<svg viewBox='0 0 {_WIDTH} {bottom + 24}' role='img' aria-label='{escape(label, quote=True)}'>{''.join(parts)}</svg>"
+    )
 
 
 def spoken(estimate: Estimate) -> str:

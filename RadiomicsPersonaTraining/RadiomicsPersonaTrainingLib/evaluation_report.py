@@ -58,7 +58,12 @@ def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) 
     if contrasts:
         lines += ["## Any contrast", "", *_markdown(*contrast_table(contrasts)), ""]
     for cell in cells:
-        lines += [f"## {cell.group}, {cell.stratum}", "", f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}.", ""]
+        lines += [
+            f"## {cell.group}, {cell.stratum}",
+            "",
+            f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}.",
+            "",
+        ]
         lines += [*_markdown(*metrics_table(cell)), ""]
     lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in provenance_rows(origin)), ""]
     return "\n".join(lines)

@@ -51,7 +51,9 @@ def synthetic_scans(root: Path, card: dict | None) -> list[HeldOutScan]:
     else:
         files = split_subjects(files, 0, MAPS)["test"]
     return [
-        HeldOutScan(f"{SOURCE} {contrast}", name_of(file), partial(synthetic_scan, file, contrast), partial(synthetic_brain, file))
+        HeldOutScan(
+            f"{SOURCE} {contrast}", name_of(file), partial(synthetic_scan, file, contrast), partial(synthetic_brain, file)
+        )
         for contrast in CONTRASTS
         for file in files
     ]
