@@ -1,7 +1,10 @@
 """The evaluation: the challenge's scores, where holes come from, what a run writes, and what the report says."""
 
+import base64
 import csv
+import io
 import json
+import re
 from dataclasses import replace
 from functools import partial
 
@@ -11,6 +14,7 @@ from bench.phantom import make_head
 from PIL import Image
 from scipy import ndimage
 
+from RadiomicsPersonaLib.challenge import challenge_limits, challenge_metrics
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import hole_of_mask
 from RadiomicsPersonaLib.model import load_model
@@ -19,21 +23,20 @@ from RadiomicsPersonaLib.reconstruction import rebuild
 from RadiomicsPersonaLib.result import Reconstruction
 from RadiomicsPersonaLib.scan import make_scan, write_nifti
 from RadiomicsPersonaLib.tissue import estimate_tissue
-from RadiomicsPersonaLib.challenge import challenge_limits, challenge_metrics
 from RadiomicsPersonaTrainingLib.evaluation import (
     FILLS,
-    METRICS,
     NETWORK,
     EvaluationPlan,
-    Score,
     cases_of,
     evaluate,
     standard_rebuilders,
 )
+from RadiomicsPersonaTrainingLib.evaluation_contrasts import contrast_lines
 from RadiomicsPersonaTrainingLib.evaluation_holes import CUBOIDS, LESIONS, draw_hole
-from RadiomicsPersonaTrainingLib.evaluation_pictures import example_rows
 from RadiomicsPersonaTrainingLib.evaluation_report import write_report
+from RadiomicsPersonaTrainingLib.evaluation_rows import METRICS, Score
 from RadiomicsPersonaTrainingLib.evaluation_summary import ALL_CUBOIDS, summarize
+from RadiomicsPersonaTrainingLib.held_out import held_out_files
 
 STRATUM = "24-40 mm"
 
@@ -176,7 +179,7 @@ def plan(head, shapes, tmp_path_factory):
     stand_in = partial(rebuild, model=load_model("harmonic"))
     rebuilders = standard_rebuilders(None) | {NETWORK: stand_in, "truth": truth_teller}
     identity = {"name": "stand-in", "sha256": "abc123"}
-    return EvaluationPlan(rebuilders, {"phantoms": tuple(files)}, shapes, 2, 3, identity)
+    return EvaluationPlan(rebuilders, tuple(held_out_files("phantoms", files)), shapes, 2, 3, identity)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +195,7 @@ def mean_of(scores, rebuilder, key):
 
 
 def test_the_preparation_of_a_case_never_saw_what_is_in_the_hole(plan):
-    ((_, _, case),) = cases_of(plan, plan.subjects["phantoms"][0], [(STRATUM, 1)])
+    ((_, _, case),) = cases_of(plan, plan.scans[0], [(STRATUM, 1)])
     scan, hole = case.prepared.scan, case.hole
     spoiled = scan.array.copy()
     spoiled[hole.region][hole.mask] = 1e4
@@ -249,16 +252,15 @@ def test_a_folder_with_another_model_s_rows_is_refused(plan, run):
 
 
 def test_two_subjects_of_one_name_are_refused_because_their_rows_could_not_be_told_apart(plan, tmp_path):
-    file = plan.subjects["phantoms"][0]
-    twice = EvaluationPlan(plan.rebuilders, {"phantoms": (file, file)})
+    twice = replace(plan, scans=plan.scans[:1] * 2)
     with pytest.raises(InputError, match="person-0"):
         evaluate(twice, tmp_path)
 
 
-def scores_of(errors):
+def scores_of(errors, group="A"):
     """Scores with a given MSE: errors[rebuilder][subject] is a list, one MSE per hole."""
     return [
-        Score("A", subject, STRATUM, number, name, 1.0, 0.1, dict.fromkeys(METRICS, mse))
+        Score(group, subject, STRATUM, number, name, 1.0, 0.1, dict.fromkeys(METRICS, mse))
         for name, subjects in errors.items()
         for subject, holes in subjects.items()
         for number, mse in enumerate(holes)
@@ -278,15 +280,15 @@ def test_a_subject_with_many_holes_counts_as_much_as_one_with_a_single_hole():
     assert pooled.stratum == ALL_CUBOIDS and pooled.estimates[NETWORK]["mse"] == estimate
 
 
-def test_the_headline_is_the_ratio_to_the_best_of_the_four_fills():
+def test_the_headline_is_the_ratio_to_the_best_of_the_fills():
     subjects = "pqrs"
     errors = fills_at(2.0, subjects)
-    errors |= {name: {s: [mse] for s in subjects} for name, mse in (("biharmonic", 0.8), (NETWORK, 0.6))}
+    errors |= {name: {s: [mse] for s in subjects} for name, mse in (("biharmonic", 0.8), (NETWORK, 0.4))}
     (line,) = summarize(scores_of(errors))[0].headlines
     assert line.best_fill == "biharmonic"
-    assert line.ratio.value == pytest.approx(0.75) and line.ratio.low == pytest.approx(line.ratio.high)
+    assert line.ratio.value == pytest.approx(0.5) and line.ratio.low == pytest.approx(line.ratio.high)
     assert line.reached
-    (worse,) = summarize(scores_of(errors | {NETWORK: {s: [0.61] for s in subjects}}))[0].headlines
+    (worse,) = summarize(scores_of(errors | {NETWORK: {s: [0.41] for s in subjects}}))[0].headlines
     assert not worse.reached
 
 
@@ -309,26 +311,70 @@ def strict_json(path):
     return json.loads(path.read_text(encoding="utf-8"), parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
 
 
-def test_the_report_names_its_origin_and_its_pictures_show_the_worst_case(plan, run):
+@pytest.fixture(scope="module")
+def report(plan, run):
     folder, scores, _ = run
     files = write_report(plan, scores, folder)
-    page = (folder / "evaluation.md").read_text(encoding="utf-8")
-    for expected in ("abc123", "person-0, person-1", "Seed: 3", "Research use only", "ratio (95 % interval)"):
-        assert expected in page
+    assert [file.name for file in files] == ["report.html", "evaluation.json", "evaluation.md"]
+    return [file.read_text(encoding="utf-8") for file in files]
+
+
+def test_the_report_names_its_origin(report):
+    page, _, tables = report
+    for text in (page, tables):
+        for expected in ("abc123", "person-0, person-1", "3; 2 holes per subject and kind", "Research use only", "2 masks"):
+            assert expected in text
+    assert "ratio to the best fill (95 % interval)" in tables
+
+
+def test_the_record_holds_the_figures_of_every_kind_of_hole_with_intervals(run, report):
+    folder, scores, _ = run
     record = strict_json(folder / "evaluation.json")
     assert record["subjects"] == {"phantoms": ["person-0", "person-1"]}
-    assert {cell["stratum"] for cell in record["cells"]} == {*CUBOIDS, ALL_CUBOIDS, LESIONS}
-    pictures = [file for file in files if file.suffix == ".png"]
-    assert len(pictures) == 4 and all(file.name in page for file in pictures)
-    panels = np.asarray(Image.open(pictures[0]).convert("L"))[24:224]
-    voided, flat, network, truth = (panels[:, 6 + 206 * n : 206 * (n + 1)].astype(int) for n in (0, 1, 4, 5))
-    assert (voided[90:110, 90:110] == 0).all(), "the hole is not in the middle of the voided picture"
-    assert np.ptp(flat[90:110, 90:110]) <= 2 < np.ptp(truth[90:110, 90:110])
-    np.testing.assert_array_equal(voided[:15], truth[:15])
-    assert np.abs(network - truth)[90:110, 90:110].mean() > 1
+    kinds = {*CUBOIDS, ALL_CUBOIDS, LESIONS}
+    assert {cell["stratum"] for cell in record["cells"]} == set(record["figures"]["phantoms"]) == kinds
+    figure = record["figures"]["phantoms"][LESIONS]
+    lesions = next(cell for cell in summarize(scores, 3) if cell.stratum == LESIONS)
+    ratio = lesions.headlines[0].ratio
+    assert figure["ratio_to_best_fill"] == pytest.approx({"value": ratio.value, "low": ratio.low, "high": ratio.high}, abs=1e-4)
+    assert figure["official_ssim"]["low"] <= figure["official_ssim"]["value"] <= figure["official_ssim"]["high"]
+
+
+def test_the_page_needs_nothing_but_itself(report):
+    page = report[0]
+    assert not re.search(r"(src|href)\s*=\s*['\"](?!data:image/)|url\(|@import|<script|<link", page)
+    assert page.count("<svg") == 2 and page.count("</svg>") == 2
+
+
+def test_the_page_shows_typical_and_worst_holes_as_hole_rebuilt_truth_and_difference(plan, run, report):
+    _, scores, _ = run
+    pictures = re.findall(r"<img src='data:image/jpeg;base64,([^']+)' alt='([^']+)'", report[0])
+    assert len(pictures) == 4 * 2
     judged = [row for row in scores if row.rebuilder == NETWORK and row.stratum == STRATUM]
     worst = max(judged, key=lambda row: row.metrics["mse"])
-    assert ("worst", worst) in example_rows(scores, "phantoms", STRATUM)
+    words = f"{STRATUM}, worst: {worst.subject}, hole {worst.number + 1}, "
+    (image,) = [image for image, alt in pictures if alt.startswith(words) and f"MSE {worst.metrics['mse']:.3f}" in alt]
+    pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(image)))).astype(int)
+    side = pixels.shape[0]
+    voided, rebuilt, truth, difference = (pixels[:, n * (side + 8) : n * (side + 8) + side] for n in range(4))
+    inside, border = (slice(100, 120), slice(100, 120)), (slice(0, 15), slice(0, 15))
+    assert (voided[inside] < 10).all(), "the hole is not in the middle of the voided picture"
+    assert np.abs(rebuilt - truth)[inside].mean() > 1 > np.abs(rebuilt - truth)[border].mean()
+    np.testing.assert_allclose(voided[border], truth[border], atol=4)
+    assert np.ptp(difference[inside], axis=-1).max() > 40 > np.ptp(difference[border], axis=-1).max()
+
+
+def test_a_network_s_ratio_in_another_contrast_is_held_against_its_ratio_in_t1_hole_by_hole():
+    plain = scores_of(fills_at(2.0, "pq") | {NETWORK: {"p": [0.8], "q": [1.2]}}, "MS T1")
+    other = scores_of(fills_at(4.0, "pq") | {NETWORK: {"p": [2.0], "q": [3.0]}}, "MS T1 post")
+    alone = scores_of(fills_at(4.0, "r") | {NETWORK: {"r": [40.0]}}, "MS T1 post")
+    single = scores_of(fills_at(1.0, "pq") | {NETWORK: {"p": [1.0], "q": [1.0]}}, "IXI")
+    (line,) = contrast_lines(single + plain + other + alone)
+    assert (line.source, line.contrast, line.stratum, line.subjects) == ("MS", "T1 post", ALL_CUBOIDS, 2)
+    assert line.ratio.value == pytest.approx(2.5 / 4) and line.over_t1.value == pytest.approx((2.5 / 4) / (1.0 / 2))
+    # with the same subjects drawn in both contrasts, what makes a subject difficult cancels out
+    assert line.over_t1.low == pytest.approx(line.over_t1.value) == pytest.approx(line.over_t1.high)
+    assert not line.reached
 
 
 def test_the_report_on_a_single_subject_gives_no_intervals_and_stays_valid_json(plan, run, tmp_path):
@@ -336,15 +382,15 @@ def test_the_report_on_a_single_subject_gives_no_intervals_and_stays_valid_json(
     few = [row for row in scores if row.subject == "person-0" and row.stratum == "16-24 mm" and row.number == 0]
     write_report(plan, few, tmp_path)
     page = (tmp_path / "evaluation.md").read_text(encoding="utf-8")
-    assert " to " not in page.split("## Network")[1].split("## Examples")[0]
+    assert " to " not in page.split("## phantoms")[1].split("## Where")[0]
     record = strict_json(tmp_path / "evaluation.json")
     assert record["cells"][0]["estimates"]["harmonic"]["mse"]["low"] is None
 
 
 def test_on_a_real_head_the_smooth_fills_beat_the_rim_mean(data_root, tmp_path):
-    files = tuple(sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1])
+    scans = tuple(held_out_files("ds002748", sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1]))
     masks = tuple(sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))[:5])
-    scores = evaluate(EvaluationPlan(standard_rebuilders(None), {"ds002748": files}, masks, 1), tmp_path)
+    scores = evaluate(EvaluationPlan(standard_rebuilders(None), scans, masks, 1), tmp_path)
     assert len(scores) == 4 * 4
     flat, harmonic, biharmonic = (mean_of(scores, name, "mse") for name in ("rim mean", "harmonic", "biharmonic"))
     assert biharmonic < harmonic < flat

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-
 from bench.phantom import CSF, GREY, WHITE, make_head
+
 from RadiomicsPersonaLib.midplane import estimate_midplane
 from RadiomicsPersonaLib.tissue import estimate_tissue
 

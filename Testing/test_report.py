@@ -9,8 +9,8 @@ from html.parser import HTMLParser
 import nibabel
 import numpy as np
 import pytest
-
 from bench.blurred_analysis import blurred_analysis
+
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.colors import VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.hole import hole_of_box

@@ -8,9 +8,9 @@ import zipfile
 
 import numpy as np
 import pytest
-
 from bench.blurred_analysis import blurred_analysis
 from bench.phantom import make_head
+
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.scan import make_scan

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from test_slicer_boxes import add_volume
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
 from bench.phantom import make_head
+from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
+from test_slicer_logic import ijk_to_ras
+
 from RadiomicsPersonaLib.child import Cancelled
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.scan import make_scan
-from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
-from test_slicer_logic import ijk_to_ras
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

@@ -7,11 +7,11 @@ import json
 import numpy as np
 import pytest
 import vtk
-
 from bench.prepared_run import PreparedRun
+from test_slicer_boxes import add_bspline, add_roi, add_transform, add_volume, four_by_four, random_rotation
+
 from RadiomicsPersonaLib.child import Cancelled, ChildFailed
 from RadiomicsPersonaLib.errors import InputError
-from test_slicer_boxes import add_bspline, add_roi, add_transform, add_volume, four_by_four, random_rotation
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-
 from bench.prepared_run import PreparedRun
+from test_slicer_boxes import add_roi, add_volume
+
 from RadiomicsPersonaLib.child import ChildFailed
 from RadiomicsPersonaLib.errors import InputError
-from test_slicer_boxes import add_roi, add_volume
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

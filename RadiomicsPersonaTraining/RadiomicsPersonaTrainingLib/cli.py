@@ -10,6 +10,8 @@ from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
+from . import evaluation_command
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see `RadiomicsPersonaLib.cli.run_command`."""
@@ -57,13 +59,8 @@ def _parser() -> argparse.ArgumentParser:
     pack.set_defaults(run=_pack)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
-    evaluate.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion_masks/")
-    evaluate.add_argument("--model", default="auto", metavar="M")
-    evaluate.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
-    evaluate.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
-    evaluate.add_argument("--seed", type=int, default=0)
-    evaluate.add_argument("--output", required=True, metavar="DIR", help="tables, figures, and rows.csv, from which it resumes")
-    evaluate.set_defaults(run=_evaluate)
+    evaluation_command.add_arguments(evaluate)
+    evaluate.set_defaults(run=evaluation_command.run)
 
     predict = commands.add_parser("predict", help="rebuild a masked region with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
@@ -208,52 +205,3 @@ def _models(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
     return analysis(["models"])
-
-
-def _evaluate(options) -> int:
-    from RadiomicsPersonaLib.model import NetworkModel, load_model
-    from RadiomicsPersonaLib.progress import ProgressBar
-
-    from .evaluation import EvaluationPlan, evaluate, standard_rebuilders
-    from .evaluation_report import write_report
-
-    model = load_model(options.model)
-    network = model if isinstance(model, NetworkModel) else None
-    root = Path(options.data)
-    plan = EvaluationPlan(
-        rebuilders=standard_rebuilders(network),
-        subjects=_test_subjects(root, network, options.subjects),
-        lesion_masks=tuple(sorted((root / "lesion_masks").rglob("*.nii.gz"))),
-        boxes_per_stratum=options.boxes,
-        seed=options.seed,
-        identity=model.provenance(),
-    )
-    output = Path(options.output)
-    scores = evaluate(plan, output, ProgressBar())
-    for path in write_report(plan, scores, output):
-        if path.suffix == ".md":
-            print(path.read_text(encoding="utf-8"))
-    print(f"Tables and figures: {output}")
-    return 0
-
-
-EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
-"""Groups of scans that no model of this project trains on, and their folders beneath the data folder."""
-
-
-def _test_subjects(root: Path, network, most: int | None) -> dict[str, tuple[Path, ...]]:
-    """The subjects that the model's card says it never saw, and the scans that no model sees."""
-    from .split import scans_in, subject_of
-
-    groups = {}
-    for entry in network.card["data"] if network else []:
-        for folder in [root, *sorted(root.rglob(entry["name"]))]:
-            if folder.is_dir() and folder.resolve().name == entry["name"]:
-                groups[entry["name"]] = tuple(file for file in scans_in(folder) if subject_of(file) in entry["test"])
-    for group, folder in EVALUATION_ONLY.items():
-        if (root / folder).is_dir():
-            groups[group] = tuple(scans_in(root / folder))
-    groups = {group: files[:most] for group, files in groups.items() if files}
-    if not groups:
-        raise InputError(f"'{root}' holds none of the test scans: give the folder that holds healthy/.")
-    return groups

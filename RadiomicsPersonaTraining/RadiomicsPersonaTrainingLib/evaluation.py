@@ -1,15 +1,13 @@
 """Evaluation: how well healthy tissue is rebuilt, hole by hole, by a network and by the classical fills beside it.
 
 Every hole is rebuilt on the scan's own grid, by every rebuilder, from a preparation that never saw what is in it; only
-voxels inside count. The population mean, which needs registration to an atlas, is not among the fills.
+voxels inside count.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,36 +20,25 @@ from RadiomicsPersonaLib.comparison import CONTEXT, compare
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.model import Model, load_model
-from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.reconstruction import rebuild
 from RadiomicsPersonaLib.result import Reconstruction
-from RadiomicsPersonaLib.scan import name_of, read_scan
+from RadiomicsPersonaLib.scan import name_of
 from RadiomicsPersonaLib.tissue import estimate_tissue
 
 from .evaluation_holes import CUBOIDS, LESIONS, draw_hole
+from .evaluation_rows import RowTable, Score
+from .held_out import HeldOutScan
 
 assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores
 
 Rebuilder = Callable[[PreparedScan, list[Hole]], list[Reconstruction]]
 Progress = Callable[[int, int, str], None]
 
-FILLS = ("rim mean", "harmonic", "biharmonic", "mirrored side")
-"""The classical fills that a network is held against."""
+POPULATION_MEAN = "population mean"
+FILLS = ("rim mean", "harmonic", "biharmonic", "mirrored side", POPULATION_MEAN)
+"""The simple fills that a network is held against; the last one needs the model's training scans."""
 NETWORK, NETWORK_WITHOUT_MIRROR = "unet", "unet, no mirror"
-
-METRICS = {
-    "mse": "MSE (tissue SD²)",
-    "mse_01": "MSE (0-1)",
-    "psnr": "PSNR (dB)",
-    "ssim": "SSIM 3-D",
-    "gradient_error": "gradient error (tissue SD/mm)",
-    "official_ssim": "official SSIM",
-    "official_mse": "official MSE",
-    "official_psnr": "official PSNR (dB)",
-    "official_psnr_01": "official PSNR, range 1 (dB)",
-}
-"""What is scored in every hole; see `score` and `challenge.challenge_metrics` for the formulas."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ class EvaluationPlan:
 
     Attributes:
         rebuilders: callables (prepared, holes) -> reconstructions, by the name that tables use.
-        subjects: by group (a source of scans), one file per subject.
+        scans: what is evaluated, group by group.
         lesion_masks: binary shapes for the holes of the second kind; none leaves that stratum out.
         boxes_per_stratum: holes per subject and stratum.
         seed: of the holes.
@@ -68,43 +55,24 @@ class EvaluationPlan:
     """
 
     rebuilders: dict[str, Rebuilder]
-    subjects: dict[str, tuple[Path, ...]]
+    scans: tuple[HeldOutScan, ...]
     lesion_masks: tuple[Path, ...] = ()
     boxes_per_stratum: int = 4
     seed: int = 0
     identity: dict = field(default_factory=dict)
 
     @property
+    def subjects(self) -> dict[str, list[str]]:
+        """Names of the subjects by group, in the plan's order."""
+        groups: dict[str, list[str]] = {}
+        for held_out in self.scans:
+            groups.setdefault(held_out.group, []).append(held_out.subject)
+        return groups
+
+    @property
     def strata(self) -> tuple[str, ...]:
         """Names of the strata."""
         return (*CUBOIDS, LESIONS) if self.lesion_masks else tuple(CUBOIDS)
-
-
-@dataclass(frozen=True)
-class Score:
-    """One hole rebuilt by one rebuilder.
-
-    Attributes:
-        group, subject, stratum, number: which hole.
-        rebuilder: who rebuilt it.
-        milliliters: the hole's volume.
-        seconds: time of the rebuilding alone.
-        metrics: the keys of `METRICS`.
-    """
-
-    group: str
-    subject: str
-    stratum: str
-    number: int
-    rebuilder: str
-    milliliters: float
-    seconds: float
-    metrics: dict[str, float]
-
-    @property
-    def hole(self) -> tuple[str, str, str, int]:
-        """What tells this hole from all others."""
-        return self.group, self.subject, self.stratum, self.number
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,30 +83,35 @@ class Case:
     hole: Hole
 
 
-def standard_rebuilders(network: Model | None) -> dict[str, Rebuilder]:
-    """The classical fills and, if given, the network with the mirrored side and without it."""
-    names = ("rim-mean", "harmonic", "biharmonic", "mirror")
+def standard_rebuilders(network: Model | None, population_mean: Rebuilder | None = None) -> dict[str, Rebuilder]:
+    """The simple fills and, if given, the population mean and the network with the mirrored side and without it."""
     rebuilders: dict[str, Rebuilder] = {
-        label: partial(rebuild, model=load_model(name)) for label, name in zip(FILLS, names)
+        label: partial(rebuild, model=load_model(name))
+        for label, name in zip(FILLS, ("rim-mean", "harmonic", "biharmonic", "mirror"))
     }
+    if population_mean is not None:
+        rebuilders[POPULATION_MEAN] = population_mean
     if network is not None:
         rebuilders[NETWORK] = partial(rebuild, model=network)
         rebuilders[NETWORK_WITHOUT_MIRROR] = partial(rebuild, model=network, use_mirror=False)
     return rebuilders
 
 
-def cases_of(plan: EvaluationPlan, path: Path, wanted: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int, Case]]:
-    """The cases of one subject: for every wanted (stratum, number) that has a place in the brain, that and its case."""
-    scan = read_scan(path)
-    tissue = estimate_tissue(scan)
+def cases_of(
+    plan: EvaluationPlan, held_out: HeldOutScan, wanted: Iterable[tuple[str, int]]
+) -> Iterable[tuple[str, int, Case]]:
+    """The cases of one scan: for every wanted (stratum, number) that has a place in the brain, that and its case."""
+    scan, places = held_out.scan_and_places()
+    tissue = estimate_tissue(places)
+    forbidden = held_out.forbidden(scan)
     for stratum, number in wanted:
-        hole = draw_hole(scan, tissue, stratum, number, plan.seed, plan.lesion_masks)
+        hole = draw_hole(places, tissue, stratum, number, plan.seed, plan.lesion_masks, forbidden)
         if hole is not None:
             yield stratum, number, Case(prepare(scan, [hole]), hole)
 
 
 def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float]) -> dict[str, float]:
-    """The numbers of `METRICS`, over the hole's voxels x (scan) and y (rebuilt).
+    """The numbers of `evaluation_rows.METRICS`, over the hole's voxels x (scan) and y (rebuilt).
 
     ``mse`` is ``mean((x - y)²)`` over the squared tissue SD that was estimated outside the hole; ``mse_01`` the same
     with the limits at 0 and 1; ``psnr`` is ``10 log10(1 / mse_01)``; ``ssim`` the 3-D SSIM of the composed images, and
@@ -170,7 +143,7 @@ def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float
 
 
 def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = None) -> list[Score]:
-    """Score every rebuilder on every hole of every subject.
+    """Score every rebuilder on every hole of every scan.
 
     Rows are added to `rows.csv` in the output folder hole by hole; a run that was cut off goes on where it stopped, and
     `run.json` keeps it from going on with other rebuilders.
@@ -185,23 +158,22 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
     _refuse_shared_names(plan)
     output.mkdir(parents=True, exist_ok=True)
     _claim(plan, output)
-    table = _Table(output / "rows.csv", tuple(plan.rebuilders))
+    table = RowTable(output / "rows.csv", tuple(plan.rebuilders))
     wanted = [(stratum, number) for stratum in plan.strata for number in range(plan.boxes_per_stratum)]
-    total, done = len(wanted) * sum(len(files) for files in plan.subjects.values()), 0
+    total, done = len(wanted) * len(plan.scans), 0
     scores = []
-    for group, files in plan.subjects.items():
-        for path in files:
-            subject = name_of(path)
-            missing = [key for key in wanted if (group, subject, *key) not in table.rows]
-            for stratum, number, case in cases_of(plan, path, missing) if missing else ():
-                table.add(_scores_of_case(plan, case, (group, subject, stratum, number)))
-                left = [key for key in missing if (group, subject, *key) not in table.rows]
-                if progress:
-                    progress(done + len(wanted) - len(left), total, f"{subject}, {stratum}")
-            done += len(wanted)
+    for held_out in plan.scans:
+        name = (held_out.group, held_out.subject)
+        missing = [key for key in wanted if (*name, *key) not in table.rows]
+        for stratum, number, case in cases_of(plan, held_out, missing) if missing else ():
+            table.add(_scores_of_case(plan, case, (*name, stratum, number)))
+            left = [key for key in missing if (*name, *key) not in table.rows]
             if progress:
-                progress(done, total, subject)
-            scores += [row for key in wanted for row in table.rows.get((group, subject, *key), ())]
+                progress(done + len(wanted) - len(left), total, f"{' '.join(name)}, {stratum}")
+        done += len(wanted)
+        if progress:
+            progress(done, total, " ".join(name))
+        scores += [row for key in wanted for row in table.rows.get((*name, *key), ())]
     return scores
 
 
@@ -217,48 +189,6 @@ def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str,
         metrics = {key: float(value) for key, value in score(case, reconstruction, limits).items()}
         scores.append(Score(*hole, name, float(milliliters), seconds, metrics))
     return scores
-
-
-class _Table:
-    """The rows of a run in a CSV file; a hole appears with all of its rebuilders or not at all."""
-
-    COLUMNS = ("group", "subject", "stratum", "number", "rebuilder", "milliliters", "seconds", *METRICS)
-
-    def __init__(self, path: Path, rebuilders: tuple[str, ...]):
-        self.path = path
-        self.rows: dict[tuple, list[Score]] = {}
-        found = defaultdict(dict)
-        for row in _complete_rows(path, self.COLUMNS):
-            found[row.hole][row.rebuilder] = row
-        self.rows = {
-            hole: [rows[name] for name in rebuilders] for hole, rows in found.items() if set(rebuilders) <= set(rows)
-        }
-        with file_written_whole(path) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerow(self.COLUMNS)
-            csv.writer(stream).writerows(_cells(row) for rows in self.rows.values() for row in rows)
-
-    def add(self, rows: list[Score]) -> None:
-        """Add one hole's rows, to the file as well."""
-        self.rows[rows[0].hole] = rows
-        with open(self.path, "a", newline="", encoding="utf-8") as stream:
-            csv.writer(stream).writerows(_cells(row) for row in rows)
-
-
-def _cells(row: Score) -> list:
-    return [*row.hole, row.rebuilder, row.milliliters, row.seconds, *(row.metrics[key] for key in METRICS)]
-
-
-def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[Score]:
-    if not path.exists():
-        return
-    # a run that was killed can leave its last line cut off
-    lines = [line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")]
-    for cells in csv.DictReader(lines):
-        if set(cells) != set(columns) or None in cells.values():
-            raise InputError(f"'{path}' is not a table of this evaluation: choose another output folder.")
-        hole = cells["group"], cells["subject"], cells["stratum"], int(cells["number"])
-        metrics = {key: float(cells[key]) for key in METRICS}
-        yield Score(*hole, cells["rebuilder"], float(cells["milliliters"]), float(cells["seconds"]), metrics)
 
 
 def _claim(plan: EvaluationPlan, output: Path) -> None:
@@ -277,8 +207,7 @@ def _claim(plan: EvaluationPlan, output: Path) -> None:
 
 
 def _refuse_shared_names(plan: EvaluationPlan) -> None:
-    for group, files in plan.subjects.items():
-        names = [name_of(path) for path in files]
+    for group, names in plan.subjects.items():
         for name in names:
             if names.count(name) > 1:
                 raise InputError(f"Two files of '{group}' are called '{name}': give every subject's file its own name.")

@@ -25,11 +25,17 @@ LESIONS = "lesion shapes"
 BRAIN_SHARE = 0.75
 """Least share of a hole that is brain."""
 SMALLEST_LESION_ML = 0.5
-_SHAPES, _PLACES = 30, 30
+_BOXES, _SHAPES, _PLACES = 50, 30, 30
 
 
 def draw_hole(
-    scan: Scan, tissue: Tissue, stratum: str, number: int, seed: int, lesion_masks: tuple[Path, ...] = ()
+    scan: Scan,
+    tissue: Tissue,
+    stratum: str,
+    number: int,
+    seed: int,
+    lesion_masks: tuple[Path, ...] = (),
+    forbidden: Hole | None = None,
 ) -> Hole | None:
     """One hole in the brain; it depends on the scan and its name, the stratum, the number and the seed alone.
 
@@ -38,17 +44,30 @@ def draw_hole(
         stratum: a key of `CUBOIDS`, or `LESIONS`.
         number: which hole of the stratum; odd cuboids are turned, even ones lie along RAS.
         lesion_masks: files of binary shapes that `LESIONS` draws from.
+        forbidden: voxels that the hole must not hold.
     Returns:
         The hole, or None when no place with enough brain was found.
     """
     rng = np.random.default_rng((seed, _number_of(scan.name), _number_of(stratum), number))
     if stratum == LESIONS:
-        return _lesion_hole(scan, tissue, rng, lesion_masks)
-    box = random_box(scan, tissue, rng, CUBOIDS[stratum], rotated=float(number % 2), brain_share=BRAIN_SHARE)
-    return None if box is None else hole_of_box(scan, box)
+        return _lesion_hole(scan, tissue, rng, lesion_masks, forbidden)
+    for _ in range(_BOXES):
+        box = random_box(scan, tissue, rng, CUBOIDS[stratum], rotated=float(number % 2), brain_share=BRAIN_SHARE)
+        if box is None:
+            return None
+        hole = hole_of_box(scan, box)
+        if _allowed(hole, forbidden):
+            return hole
+    return None
 
 
-def _lesion_hole(scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_masks: tuple[Path, ...]) -> Hole | None:
+def _allowed(hole: Hole, forbidden: Hole | None) -> bool:
+    return forbidden is None or not (forbidden.mask_over(hole.start, hole.mask.shape) & hole.mask).any()
+
+
+def _lesion_hole(
+    scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_masks: tuple[Path, ...], forbidden: Hole | None
+) -> Hole | None:
     places = np.argwhere(tissue.brain)
     affine = tissue.grid.affine
     for _ in range(_SHAPES):
@@ -61,7 +80,7 @@ def _lesion_hole(scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_ma
             center = affine[:3, :3] @ (places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3)) + affine[:3, 3]
             if (tissue.classes_at(center + inner @ turn.T) > 0).mean() >= BRAIN_SHARE:
                 hole = placed(scan, shape, spacing, turn, center)
-                if hole is not None:
+                if hole is not None and _allowed(hole, forbidden):
                     return hole
     return None
 

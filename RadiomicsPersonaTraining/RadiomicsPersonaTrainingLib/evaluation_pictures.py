@@ -1,103 +1,107 @@
-"""Evaluation pictures: rebuilt holes beside the truth, from the best case to the worst."""
+"""Evaluation pictures: what a hole was, what was rebuilt in it, and how far that is from the truth."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import base64
+import io
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from RadiomicsPersonaLib.plane import Plane, cut
-from RadiomicsPersonaLib.scan import name_of
+from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE, diverging
+from RadiomicsPersonaLib.picture import side_by_side
+from RadiomicsPersonaLib.plane import Plane, cut, cut_hole
 
-from .evaluation import NETWORK, Case, EvaluationPlan, Score, cases_of
+from .evaluation import NETWORK, Case, EvaluationPlan, cases_of
+from .evaluation_rows import Score
 
 if TYPE_CHECKING:
     from PIL import Image
 
-SHOWN = ("rim mean", "harmonic", "mirrored side", NETWORK)
-"""Rebuilders in the pictures, between the voided scan and the truth."""
+PANELS = ("Scan with the hole", "Rebuilt", "Truth", "Difference")
 CONTEXT_MM = 16.0
 """Millimetres shown around a hole."""
-PANEL, GAP, HEADER, CAPTION = 200, 6, 24, 22
-BACKGROUND, TEXT = (18, 21, 26), (236, 239, 243)
+PIXELS = 220
 
 
-def example_rows(scores: list[Score], group: str, stratum: str) -> list[tuple[str, Score]]:
-    """The best, the median and the worst hole by the network's squared error (without one, the last rebuilder's)."""
-    rows = [row for row in scores if row.group == group and row.stratum == stratum]
-    if not rows:
-        return []
-    judge = NETWORK if any(row.rebuilder == NETWORK for row in rows) else rows[-1].rebuilder
-    ranked = sorted((row for row in rows if row.rebuilder == judge), key=lambda row: (row.metrics["mse"], row.hole))
-    places = {"best": 0, "median": len(ranked) // 2, "worst": len(ranked) - 1}
-    picked = {index: word for word, index in places.items()}
-    return [(word, ranked[index]) for index, word in sorted(picked.items())]
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A hole to show.
+
+    Attributes:
+        word: "typical" (the median squared error of its table) or "worst".
+        row: the score of the judged rebuilder.
+        image: the panels named in `PANELS`, side by side; one axial slice.
+    """
+
+    word: str
+    row: Score
+    image: Image.Image
 
 
-def example_picture(plan: EvaluationPlan, scores: list[Score], group: str, stratum: str) -> Image.Image | None:
-    """Axial slices through the middle of the holes of `example_rows`, rebuilt once more; None without any."""
-    from PIL import Image, ImageDraw, ImageFont
-
-    examples = example_rows(scores, group, stratum)
-    if not examples:
-        return None
-    shown = [name for name in SHOWN if name in plan.rebuilders]
-    columns = ["voided", *shown, "truth"]
-    rows = []
-    for word, row in examples:
-        path = next(path for path in plan.subjects[group] if name_of(path) == row.subject)
-        ((_, _, case),) = cases_of(plan, path, [(row.stratum, row.number)])
-        where = f"{row.subject} no. {row.number}, {row.milliliters:.0f} ml"
-        caption = f"{word} ({row.rebuilder}): {where}, MSE {row.metrics['mse']:.3f} SD^2"
-        rows.append((caption, _panels(plan, case, shown)))
-    height = HEADER + len(rows) * (PANEL + CAPTION + GAP)
-    image = Image.new("RGB", (len(columns) * (PANEL + GAP) + GAP, height), BACKGROUND)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(13)
-    for number, column in enumerate(columns):
-        draw.text((GAP + number * (PANEL + GAP), 5), column, TEXT, font)
-    for index, (caption, panels) in enumerate(rows):
-        top = HEADER + index * (PANEL + CAPTION + GAP)
-        for number, panel in enumerate(panels):
-            image.paste(Image.fromarray(panel), (GAP + number * (PANEL + GAP), top))
-        draw.text((GAP, top + PANEL + 3), caption, TEXT, font)
-    return image
+def judged_rebuilder(plan: EvaluationPlan) -> str:
+    """Whose holes are shown: the network's, or without one those of the last rebuilder."""
+    return NETWORK if NETWORK in plan.rebuilders else list(plan.rebuilders)[-1]
 
 
-def write_example_pictures(plan: EvaluationPlan, scores: list[Score], folder: Path) -> list[Path]:
-    """One `examples-GROUP-STRATUM.png` per group and stratum with scores; returns the files."""
-    files = []
-    for group in plan.subjects:
-        for stratum in plan.strata:
-            image = example_picture(plan, scores, group, stratum)
-            if image is not None:
-                files.append(folder / f"examples-{group}-{stratum}.png".replace(" ", "-"))
-                image.save(files[-1])
-    return files
+def example_rows(scores: list[Score], rebuilder: str, group: str, stratum: str) -> list[tuple[str, Score]]:
+    """The hole with the median and the one with the largest squared error; one hole alone is typical."""
+    rows = [row for row in scores if (row.group, row.stratum, row.rebuilder) == (group, stratum, rebuilder)]
+    ranked = sorted(rows, key=lambda row: (row.metrics["mse"], row.hole))
+    picked = {(len(ranked) - 1) // 2: "typical", len(ranked) - 1: "worst"} if len(ranked) > 1 else {0: "typical"}
+    return [(word, ranked[index]) for index, word in sorted(picked.items()) if ranked]
 
 
-def _panels(plan: EvaluationPlan, case: Case, shown: list[str]) -> list[np.ndarray]:
-    """Voided, rebuilt by each, and truth: uint8 grey values (PANEL, PANEL) of one axial slice."""
+def examples_of(plan: EvaluationPlan, scores: list[Score], group: str) -> list[Example]:
+    """The holes of `example_rows` of every stratum, rebuilt once more."""
+    rebuilder = judged_rebuilder(plan)
+    wanted = [pair for stratum in plan.strata for pair in example_rows(scores, rebuilder, group, stratum)]
+    examples = {}
+    for held_out in plan.scans:
+        keys = {(row.stratum, row.number): word for word, row in wanted if row.hole[:2] == (held_out.group, held_out.subject)}
+        for stratum, number, case in cases_of(plan, held_out, keys) if keys else ():
+            examples[held_out.subject, stratum, number] = side_by_side(_panels(plan, case, rebuilder))
+    return [Example(word, row, examples[row.hole[1:]]) for word, row in wanted]
+
+
+def data_uri(image: Image.Image) -> str:
+    """A picture as a data URI; JPEG, because a report holds a hundred of them."""
+    stream = io.BytesIO()
+    image.save(stream, "JPEG", quality=88, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+
+
+def _panels(plan: EvaluationPlan, case: Case, rebuilder: str) -> list[Image.Image]:
+    from PIL import Image
+
     scan, tissue, hole = case.prepared.scan, case.prepared.tissue, case.hole
     points = scan.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
     side = float(np.ptp(points, axis=0).max() + 2 * CONTEXT_MM)
-    plane = Plane("axial", points.mean(axis=0), side, PANEL)
+    plane = Plane("axial", points.mean(axis=0), side, PIXELS)
     # everything the plane can show: half its diagonal around the hole
     wide = hole.grown(scan.shape, int(np.ceil(side / np.sqrt(2) / scan.spacing.min())))
     affine = scan.affine.copy()
     affine[:3, 3] = scan.ras_from_ijk(wide.start)
     truth = scan.array[wide.region].astype(np.float64)
+    rebuilt = truth.copy()
+    reconstruction = plan.rebuilders[rebuilder](case.prepared, [hole])[0]
+    rebuilt[wide.mask] = reconstruction.values[reconstruction.hole.mask]
     low = tissue.background
     high = max(np.percentile(truth, 99.5), low + tissue.scale.deviation)
 
     def gray(values: np.ndarray) -> np.ndarray:
-        shown_values = cut(values, affine, plane, low)
-        return np.rint(np.clip((shown_values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        shown = cut(values, affine, plane, low)
+        shade = np.rint(np.clip((shown - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+        return np.repeat(shade[..., None], 3, axis=-1)
 
-    panels = [gray(np.where(wide.mask, low, truth))]
-    for name in shown:
-        reconstruction = plan.rebuilders[name](case.prepared, [hole])[0]
-        composed = truth.copy()
-        composed[wide.mask] = reconstruction.values[reconstruction.hole.mask]
-        panels.append(gray(composed))
-    return [*panels, gray(truth)]
+    in_hole = cut_hole(scan, hole, plane)[..., None]
+    deviation = cut(truth - rebuilt, affine, plane, 0.0, order=0) / tissue.scale.deviation
+    original = gray(truth)
+    panels = (
+        np.where(in_hole, np.uint8(0), original),
+        gray(rebuilt),
+        original,
+        np.where(in_hole, diverging(deviation / DIFFERENCE_RANGE), (original * 0.4).astype(np.uint8)),
+    )
+    return [Image.fromarray(panel) for panel in panels]

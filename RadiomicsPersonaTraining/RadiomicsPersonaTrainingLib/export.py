@@ -113,6 +113,7 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         "data": [
             {
                 "name": source.name,
+                "kind": source.kind,
                 "source": source.source,
                 "licence": source.licence,
                 **{part: sorted({r.subject for r in record.rows if r.part == part and r.source == source.name}) for part in PARTS},

@@ -1,0 +1,117 @@
+"""Evaluation groups: the scans of a data folder that a model never saw, by source and contrast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.scan import read_scan
+
+from .card_subjects import files_of, of_scans
+from .held_out import HeldOutScan, held_out_files
+from .split import TEST, scans_in
+from .synthetic_heads import SOURCE as SYNTHETIC
+from .synthetic_heads import synthetic_heads
+
+EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
+"""Groups of healthy T1 scans that no model of this project trains on, and their folders beneath the data folder."""
+
+
+@dataclass(frozen=True)
+class ContrastSource:
+    """Patients with several contrasts on one grid and a mask of what is not healthy.
+
+    Attributes:
+        folder: beneath the data folder; a folder per patient in it, with files called PATIENT + ending + ".nii.gz".
+        contrasts: ending by contrast; holes are placed in the brain of the first one.
+        mask: ending of the mask.
+        about: one sentence for the report.
+    """
+
+    folder: str
+    contrasts: dict[str, str]
+    mask: str
+    about: str
+
+
+CONTRAST_SOURCES = {
+    "MS": ContrastSource(
+        "lesion/ms",
+        {"T1": "_T1", "T1 post": "_T1POST", "T2": "_T2", "FLAIR": "_FLAIR"},
+        "_mask",
+        "people with multiple sclerosis (Lesjak et al. 2017); holes stay clear of every marked lesion",
+    ),
+    "BraTS": ContrastSource(
+        "lesion/brats",
+        {"T1": "-t1n", "T1 post": "-t1c", "T2": "-t2W", "FLAIR": "-t2f"},
+        "-seg",
+        "glioma (BraTS); holes stay clear of tumour and oedema",
+    ),
+    "LGG": ContrastSource(
+        "lesion/lgg_eval_only",
+        {"T1": "_pre", "T1 post": "_post", "FLAIR": "_flair"},
+        "_mask",
+        "lower-grade glioma in thick slices (TCGA-LGG); holes stay clear of the marked tumour; "
+        "the source gives no voxel size, so millimetres are nominal",
+    ),
+}
+
+
+ABOUT = {
+    "IXI": "healthy adults, T1, from a scanner that no model of this project was trained on",
+    SYNTHETIC: "heads made from label maps that the model never saw; every voxel is healthy and known",
+} | {name: source.about for name, source in CONTRAST_SOURCES.items()}
+"""A sentence on a source, for reports."""
+
+
+def held_out_scans(
+    root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None
+) -> list[HeldOutScan]:
+    """The scans beneath a data folder that a model never saw, group by group.
+
+    Args:
+        card: the model's, whose test subjects are taken; None for a model that was not trained.
+        groups: names of groups, or of sources ("MS" for all of its contrasts); None takes every group there is.
+        most: at most this many subjects per group.
+    Raises:
+        InputError: there is no such group, or no group at all.
+    """
+    found: dict[str, list[HeldOutScan]] = {}
+    for entry in of_scans(card) if card else ():
+        found[entry["name"]] = held_out_files(entry["name"], files_of(entry, TEST, root))
+    for group, folder in EVALUATION_ONLY.items():
+        if (root / folder).is_dir():
+            found[group] = held_out_files(group, scans_in(root / folder))
+    several = [synthetic_heads(root, card), *(_patients(root, name, source) for name, source in CONTRAST_SOURCES.items())]
+    for scan in (scan for scans in several for scan in scans):
+        found.setdefault(scan.group, []).append(scan)
+    found = {group: scans[:most] for group, scans in found.items() if scans}
+    if not found:
+        raise InputError(f"'{root}' holds none of the test scans: give the folder that holds healthy/ and lesion/.")
+    return [scan for group in _chosen(found, groups) for scan in found[group]]
+
+
+def _patients(root: Path, name: str, source: ContrastSource) -> list[HeldOutScan]:
+    """The patients with a mask and the first contrast, contrast by contrast."""
+    scans = []
+    for contrast, ending in source.contrasts.items():
+        for folder in sorted(path for path in (root / source.folder).glob("*") if path.is_dir()):
+            file, places, mask = (
+                folder / f"{folder.name}{part}.nii.gz" for part in (ending, next(iter(source.contrasts.values())), source.mask)
+            )
+            if file.is_file() and places.is_file() and mask.is_file():
+                scans.append(
+                    HeldOutScan(f"{name} {contrast}", folder.name, partial(read_scan, file), partial(read_scan, places), mask)
+                )
+    return scans
+
+
+def _chosen(found: dict[str, list[HeldOutScan]], groups: list[str] | None) -> list[str]:
+    if groups is None:
+        return list(found)
+    for name in groups:
+        if not any(group == name or group.startswith(f"{name} ") for group in found):
+            raise InputError(f"There is no group '{name}' in this folder: choose from {', '.join(found)}.")
+    return [group for group in found if any(group == name or group.startswith(f"{name} ") for name in groups)]

@@ -1,0 +1,166 @@
+"""Evaluation page: one HTML file with the figures, plots and pictures, which needs no network and no scripts."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+
+from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE
+from RadiomicsPersonaLib.report import STYLE
+from RadiomicsPersonaLib.result import RESEARCH_USE
+
+from .evaluation import NETWORK
+from .evaluation_contrasts import ContrastLine
+from .evaluation_figures import NOTES, contrast_table, counted, headline_table, metrics_table, provenance_rows
+from .evaluation_pictures import PANELS, Example, data_uri
+from .evaluation_plots import error_plot, ratio_plot, spoken
+from .evaluation_summary import ALL_CUBOIDS, GOAL, Cell
+
+_OWN_STYLE = """
+.examples { display: grid; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); gap: 0 1.5rem; }
+.examples .heads { margin-top: 0.5rem; }
+details { margin: 0.8rem 0; }
+summary { cursor: pointer; }
+"""
+
+
+_NUMBER = re.compile(r"-?[\d.]+( \(.*\))?")
+
+
+def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, examples: dict[str, list[Example]]) -> str:
+    """The page's HTML.
+
+    Args:
+        cells, contrasts, origin: what `summarize`, `contrast_lines` and `provenance_of` give.
+        examples: holes to show, by group.
+    """
+    model = escape(str(origin["model"].get("name", "the simple fills")))
+    title = f"Rebuilding healthy tissue: {model}"
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(cell.group, []).append(cell)
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}{_OWN_STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p class="notice">{RESEARCH_USE}</p>
+{_in_short(cells)}
+</header>
+<main>
+{_headlines(cells)}
+{_any_contrast(contrasts)}
+{"".join(_group(group, members, examples.get(group, [])) for group, members in groups.items())}
+<section>
+<h2>How it was measured</h2>
+<p>{escape(NOTES)}</p>
+</section>
+<section>
+<h2>Where the numbers come from</h2>
+{_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], long=True)}
+</section>
+</main>
+<footer><p class="notice">{RESEARCH_USE}</p></footer>
+</body>
+</html>
+"""
+
+
+def _in_short(cells: list[Cell]) -> str:
+    sentences = []
+    for cell in cells:
+        for line in cell.headlines:
+            if cell.stratum == ALL_CUBOIDS and line.rebuilder == NETWORK:
+                sentences.append(f"{cell.group}: {spoken(line.ratio)}; best fill: {line.best_fill}; {_size(cell)}.")
+    if not sentences:
+        return "<p>No network was evaluated; the tables hold the simple fills.</p>"
+    return f"""<h3>In short</h3>
+<p>Healthy tissue was taken out of scans that the network never saw, and rebuilt. Over cuboids of all sizes, the network leaves
+this share of the squared error of the best simple fill (below 1 it is better):</p>
+<ul>{"".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)}</ul>"""
+
+
+def _headlines(cells: list[Cell]) -> str:
+    heads, rows = headline_table(cells)
+    place = heads.index("rebuilder")
+    rows = [row[:place] + row[place + 1 :] for row in rows if row[place] == NETWORK]
+    if not rows:
+        return ""
+    heads.remove("rebuilder")
+    caption = "Below 1 the network is better than every simple fill. Intervals are over subjects."
+    return f"""<section>
+<h2>Network against the best simple fill</h2>
+<figure>{ratio_plot(cells)}<figcaption>Squared error of the network over that of the best simple fill; dot and line: value
+and 95 % interval. Full line: 1, as good as the best fill. Dashed line: the goal, {GOAL:g}.</figcaption></figure>
+{_table(caption, heads, rows)}
+</section>
+"""
+
+
+def _any_contrast(contrasts: list[ContrastLine]) -> str:
+    if not contrasts:
+        return ""
+    caption = "The same holes in the same subjects as in T1."
+    return f"<section><h2>Any contrast</h2>{_table(caption, *contrast_table(contrasts))}</section>"
+
+
+def _group(group: str, cells: list[Cell], examples: list[Example]) -> str:
+    tables = "".join(_table(f"{cell.stratum}: {_size(cell)}.", *metrics_table(cell)) for cell in cells)
+    return f"""<section>
+<h2>{escape(group)}</h2>
+<figure>{error_plot(cells)}<figcaption>Mean squared error in squared tissue SD; dot and line: mean over subjects and 95 %
+interval.</figcaption></figure>
+<details><summary>All figures of {escape(group)}</summary>{tables}</details>
+{_pictures(examples)}
+</section>
+"""
+
+
+def _pictures(examples: list[Example]) -> str:
+    if not examples:
+        return ""
+    heads = f"<div class='heads' aria-hidden='true'>{''.join(f'<span>{name}</span>' for name in PANELS)}</div>"
+    figures = []
+    for example in examples:
+        row = example.row
+        caption = (
+            f"{row.stratum}, {example.word}: {row.subject}, hole {row.number + 1}, {row.milliliters:.1f} ml, "
+            f"MSE {row.metrics['mse']:.3f} ({row.rebuilder})"
+        )
+        alt = f"{caption}. Axial slice through the middle of the hole: {', '.join(PANELS).lower()}."
+        figures.append(
+            f"<figure>{heads}<img src='{data_uri(example.image)}' alt='{escape(alt, quote=True)}'>"
+            f"<figcaption>{escape(caption)}</figcaption></figure>"
+        )
+    return (
+        "<h3>Typical and worst holes</h3><p class='faint'>Typical is the hole with the median error of its kind. "
+        "The difference is truth minus rebuilt: red where the truth is brighter, blue where it is darker, "
+        f"full colour at {DIFFERENCE_RANGE:g} tissue SD.</p>"
+        f"<div class='examples'>{''.join(figures)}</div>"
+    )
+
+
+def _table(caption: str, heads: list[str], rows: list[list[str]], long: bool = False) -> str:
+    """A table; its numbers, with or without an interval, are aligned to the right."""
+    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in heads)
+    kind, body = " class='long'" if long else "", []
+    for first, *others in rows:
+        cells = (
+            f"<td class='number'>{escape(text)}</td>" if _NUMBER.fullmatch(text) else f"<td{kind}>{escape(text)}</td>"
+            for text in others
+        )
+        body.append(f"<tr><th scope='row'>{escape(first)}</th>{''.join(cells)}</tr>")
+    return (
+        f"<div class='wide'><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
+
+
+def _size(cell: Cell) -> str:
+    return f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}"
