@@ -52,6 +52,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
         save_file(weights, str(file))
+        file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")
         card = _card(record, weights, step, target.name, default) | {"weights": file.name, "sha256": sha256_of(file)}
