@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +24,7 @@ from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.samples import DrawSampler, HealthyPairs, Recipe
+from RadiomicsPersonaTrainingLib.split import read_split
 
 
 @pytest.fixture(scope="module")
@@ -226,3 +230,34 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     assert process.returncode == 130 and "--resume" in said, said
     assert weights_in(tmp_path / "run" / "best.ckpt") and weights_in(tmp_path / "run" / "last.ckpt")
     assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_a_pack_holds_all_that_a_training_elsewhere_needs_and_goes_on_at_the_next_call(site, tmp_path, capsys):
+    settings = site / f"{tmp_path.name}-pack.toml"
+    settings.write_text(tiny(steps=4))
+    pack = tmp_path / "pack.tar.xz"
+    assert main(["pack", str(settings), "--output", str(pack)]) == 0
+    with tarfile.open(pack) as archive:
+        names = set(archive.getnames())
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    rows = read_split(tmp_path / "unpacked" / "split.csv")
+    assert {str(row.file.relative_to(tmp_path / "unpacked")) for row in rows if row.part != "test"} | {"settings.toml", "split.csv"} == names
+    packed = next(row.file for row in rows if row.subject == "sub-1")
+    original, carried = (read_scan(file) for file in (site / "heads" / "sub-1.nii.gz", packed))
+    assert np.array_equal(original.array, carried.array) and np.allclose(original.affine, carried.affine)
+    assert main(["pack", str(settings), "--output", str(tmp_path / "small.tar.xz"), "--largest", "0.001"]) == 2
+    assert "leave some training scans out" in capsys.readouterr().err and not (tmp_path / "small.tar.xz").exists()
+
+    script = Path(__file__).parent.parent / "RadiomicsPersonaTraining" / "train_packed.sh"
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    for steps in (2, 4):
+        done = subprocess.run(
+            ["sh", str(script), str(pack), str(tmp_path / "out"), "0.0001"],
+            env={**os.environ, "RUN": str(tmp_path / "run"), "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / "out" / "log.csv").read_text().splitlines()[-1].split(",")[1] == str(steps)
+    assert read_card(tmp_path / "out" / "tiny.json")["training"]["best_after_steps"] in (2, 4)
