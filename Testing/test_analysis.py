@@ -322,3 +322,15 @@ def test_importing_the_core_does_not_import_torch():
 
     code = "import sys; import RadiomicsPersonaLib.analysis, RadiomicsPersonaLib.cli; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("voxel", "grid"), [(1.0, 1.0), (2.0, 1.25), ((1.0, 1.0, 5.0), 1.0)])
+def test_a_box_is_rebuilt_on_a_grid_that_suits_the_scan(voxel, grid):
+    """A coarse scan is not blown up to voxels that hold nothing new; thick slices alone do not make it coarse."""
+    head = make_head(1.0)
+    step = np.broadcast_to(voxel, 3).astype(int)
+    affine = head.affine @ np.diag([*np.broadcast_to(voxel, 3), 1.0])
+    scan = make_scan(head.array[:: step[0], :: step[1], :: step[2]], affine)
+    box = Box([34, -10, 14], [20, 20, 20])
+    result = analyze(scan, [box], load_model("auto"), controls=0).boxes[0].reconstruction
+    assert abs(result.spacing - grid) < 0.01 and not any("grid" in note for note in result.warnings)
