@@ -73,7 +73,7 @@ def _monai_loop(pairs: HealthyPairs) -> float:
     torch.manual_seed(0)
     network = network_from(NetworkSettings())
     optimizer = torch.optim.Adam(network.parameters(), 1e-4)
-    loader = DataLoader(torch.utils.data.Subset(pairs, range(BATCH * STEPS)), BATCH, num_workers=0)
+    loader = DataLoader(torch.utils.data.Subset(pairs, range(BATCH * STEPS)), batch_size=BATCH, num_workers=0)
     for number, (image, mirror, target, weight, _) in enumerate(loader):
         if number == 2:
             started = time.perf_counter()
