@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-
 FILL_SHARE = 0.5
 """Weight with which the input, and so the classical fill in its hole, enters the output beside what the network adds."""
 
