@@ -75,15 +75,17 @@ def test_several_holes_lie_in_one_patch_and_weigh_the_same(pairs):
 
 
 def test_real_lesion_shapes_are_taken_out_and_those_of_the_evaluation_are_not(site, pairs, data_root):
-    from RadiomicsPersonaTrainingLib.lesion_shapes import is_for_evaluation
+    from RadiomicsPersonaTrainingLib.lesion_shapes import is_for_evaluation, training_shapes
 
     files = sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))
     kept = [file for file in files if is_for_evaluation(file)]
     assert 0.1 < len(kept) / len(files) < 0.3
     recipe = replace(pairs.recipe, lesions=1.0, ellipsoids=0.0, several=0.0, rotated=0.0)
-    lesions = HealthyPairs(pairs.scans, pairs.chances, recipe, 0, tuple(set(files) - set(kept)))
+    shapes = training_shapes(data_root / "lesion_masks" / "stroke")
+    assert set(shapes) == set(files) - set(kept)
+    lesions = HealthyPairs(pairs.scans, pairs.chances, recipe, 0, shapes)
     filled = []
-    for number in range(10):
+    for number in range(30):
         hole = lesions[number][0][1].numpy() > 0
         hull = np.prod([np.ptp(axis) + 1 for axis in np.nonzero(hole)])
         filled.append(hole.sum() / hull)

@@ -162,6 +162,18 @@ def test_an_unreadable_scan_stops_the_run_or_is_skipped_by_name(site, fit, tmp_p
     assert "1 scans train" in said
 
 
+def test_a_part_without_a_usable_scan_is_named(site, fit, tmp_path, capsys):
+    folder = tmp_path / "heads"
+    shutil.copytree(site / "heads", folder)
+    assert main(["split", str(folder), "--output", str(site / "lost.csv")]) == 0
+    for row in read_split(site / "lost.csv"):
+        if row.part == "validation":
+            row.file.write_bytes(b"")
+    capsys.readouterr()
+    assert fit(tiny(steps=2).replace("split.csv", "lost.csv") + '\n[cache]\nunreadable = "skip"\n') == 2
+    assert "No scan is left for validation" in capsys.readouterr().err
+
+
 def test_a_mask_among_the_scans_is_refused(site, fit, tmp_path, capsys):
     scan = read_scan(site / "heads" / "sub-0.nii.gz")
     folder = tmp_path / "heads"

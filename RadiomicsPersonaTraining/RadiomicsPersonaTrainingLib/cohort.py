@@ -13,9 +13,9 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.preparation import PreparedScan
 
 from .cache import CachedScans, prepare_scans
-from .lesion_shapes import is_for_evaluation
+from .lesion_shapes import training_shapes
 from .settings import DataSource, TrainingSettings
-from .split import TRAINING, VALIDATION, ListedScan, read_split, scans_in
+from .split import TRAINING, VALIDATION, ListedScan, read_split
 from .synthetic_scans import SyntheticScans
 
 
@@ -103,9 +103,9 @@ def gather(
                 files = [row.file for row in used if (row.part, row.source) == (part, source.name)]
                 scans = SyntheticScans(files, source.variants, cache, settings.fit.seed)
             collections.append(scans)
-            chances += [source.share / len(scans)] * len(scans)
+            chances += [source.share / max(len(scans), 1)] * len(scans)
         if not sum(chances):
             raise InputError(f"No scan is left for {part}: add scans to the split, or raise the shares of the collections.")
         parts[part] = Joined(collections), np.array(chances) / sum(chances)
-    shapes = tuple(file for file in scans_in(lesion_masks) if not is_for_evaluation(file)) if lesion_masks else ()
+    shapes = training_shapes(lesion_masks) if lesion_masks else ()
     return Cohort(*parts[TRAINING], *parts[VALIDATION], shapes, tuple(notes))

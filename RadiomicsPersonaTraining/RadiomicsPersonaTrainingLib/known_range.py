@@ -18,13 +18,14 @@ from .corruption import random_box
 SIDES_MM = ((12.0, 20.0), (20.0, 30.0), (30.0, 40.0), (40.0, 56.0))
 MARGIN = 1.25
 COARSE_MM = 2.0
+"""Voxels that the scans are also measured in, for scanners that see less."""
 
 
 def measure_known_range(model: NetworkModel, files: list[Path], boxes_per_size: int = 12, seed: int = 0) -> float:
     """The largest median share, over scans and box sizes, of the rim mean's squared error that the model leaves, times 1.25.
 
-    `analysis` takes the same share on a scan's controls. Every scan is measured as it is and brought to voxels of
-    2 mm; the margin covers scanners that the held-out scans do not show.
+    `analysis` takes the same share on a scan's controls. Every scan is measured as it is and again in voxels
+    of 2 mm; the margin covers scanners that the held-out scans do not show.
     """
     medians = []
     scans = [read_scan(file) for file in files]

@@ -7,7 +7,7 @@ the brain, 24 for fluid between brain and skull, and numbers from 500 on for wha
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -154,6 +154,12 @@ def read_label_map(path: str | Path) -> LabelMap:
     if numbers.ndim != 3 or np.abs(np.array(image.header.get_zooms()[:3]) - 1).max() > 0.05:
         raise InputError(f"'{path.name}' is not a label map of a head at 1 mm: give one of SynthSeg's.")
     return LabelMap(codes_of(numbers, path.name), image.affine, name_of(path))
+
+
+@lru_cache(maxsize=4)
+def opened_label_map(path: Path) -> LabelMap:
+    """As `read_label_map`; the last few stay open, for whoever draws many images from one."""
+    return read_label_map(path)
 
 
 def codes_of(numbers: np.ndarray, name: str) -> np.ndarray:

@@ -13,6 +13,8 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole, hole_of_mask
 from RadiomicsPersonaLib.scan import Scan, read_scan
 
+from .split import scans_in
+
 TESTED_SHARE = 5
 """One shape in this many is kept for evaluation, chosen by its file's name."""
 
@@ -20,6 +22,11 @@ TESTED_SHARE = 5
 def is_for_evaluation(path: Path) -> bool:
     """Whether this shape is kept for evaluation; the others may be used in training."""
     return zlib.crc32(path.name.encode()) % TESTED_SHARE == 0
+
+
+def training_shapes(folder: Path) -> tuple[Path, ...]:
+    """The files of lesion masks in a folder whose shapes may be used in training."""
+    return tuple(file for file in scans_in(folder) if not is_for_evaluation(file))
 
 
 @lru_cache(maxsize=64)

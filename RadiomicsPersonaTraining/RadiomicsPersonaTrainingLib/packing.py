@@ -14,9 +14,9 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.scan import Scan, read_scan
 
-from .lesion_shapes import is_for_evaluation
+from .lesion_shapes import training_shapes
 from .settings import ScanSettings, TrainingSettings, written
-from .split import COLUMNS, TEST, ListedScan, scans_in
+from .split import COLUMNS, TEST, ListedScan
 
 SETTINGS_NAME, SPLIT_NAME, MASKS_NAME = "settings.toml", "split.csv", "lesion_masks"
 
@@ -42,7 +42,7 @@ def pack(
         InputError: a scan cannot be read, or the pack grows too large.
     """
     used = [row for row in rows if row.part != TEST]
-    shapes = [file for file in scans_in(lesion_masks) if not is_for_evaluation(file)] if lesion_masks else []
+    shapes = training_shapes(lesion_masks) if lesion_masks else ()
     scans = ScanSettings(SPLIT_NAME, MASKS_NAME if shapes else "")
     with file_written_whole(target) as path, tarfile.open(path, "w:xz", preset=6) as archive:
         _add(archive, SETTINGS_NAME, written(replace(settings, scans=scans)).encode())
@@ -50,16 +50,19 @@ def pack(
         _add(archive, SPLIT_NAME, ("\n".join(lines) + "\n").encode())
         for number, row in enumerate(used, start=1):
             _add(archive, _name_in_pack(row), _nifti(read_scan(row.file)))
-            if path.stat().st_size > largest_mib * 2**20:
-                raise InputError(f"The pack is larger than {largest_mib:g} MiB: leave some training scans out of the split.")
+            _checked_size(path, largest_mib)
             if progress:
                 progress(number, len(used), row.file.name)
         for file in shapes:
             _add(archive, f"{MASKS_NAME}/{file.name.removesuffix('.gz')}", _nifti(read_scan(file)))
         archive.close()
-        size = path.stat().st_size
-        if size > largest_mib * 2**20:
-            raise InputError(f"The pack is larger than {largest_mib:g} MiB: leave some training scans out of the split.")
+        return _checked_size(path, largest_mib)
+
+
+def _checked_size(path: Path, largest_mib: float) -> int:
+    size = path.stat().st_size
+    if size > largest_mib * 2**20:
+        raise InputError(f"The pack is larger than {largest_mib:g} MiB: leave some training scans out of the split.")
     return size
 
 

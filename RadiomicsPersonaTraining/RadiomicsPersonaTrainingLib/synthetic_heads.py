@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.scan import Scan, name_of
 from .card_subjects import files_of, of_label_maps
 from .contrast import CONTRASTS
 from .held_out import HeldOutScan
-from .label_map import LabelMap, read_label_map
+from .label_map import opened_label_map
 from .split import TEST, scans_in, split_subjects
 from .synthesis import SynthesisRecipe, synthesise_scan
 
@@ -75,9 +75,4 @@ def synthetic_brain(file: Path) -> Scan:
 def _scan_and_classes(file: Path, contrast: str) -> tuple[Scan, Scan]:
     # the generator draws a head's shape before its contrast, so that one seed gives one shape
     rng = np.random.default_rng((0, zlib.crc32(name_of(file).encode())))
-    return synthesise_scan(_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng)
-
-
-@lru_cache(maxsize=4)
-def _label_map(file: Path) -> LabelMap:
-    return read_label_map(file)
+    return synthesise_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from RadiomicsPersonaLib.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.scan import sha256_of
 
 from . import cache, contrast, label_map, smooth_field, synthesis
-from .label_map import LabelMap, read_label_map
+from .label_map import opened_label_map
 from .synthesis import SynthesisRecipe, synthesise_scan
 
 TRIES = 8
@@ -51,15 +50,10 @@ class SyntheticScans(Sequence):
         for attempt in range(TRIES):
             rng = np.random.default_rng((self.seed, number, variant, attempt))
             try:
-                return prepare(synthesise_scan(_label_map(self.files[number]), SynthesisRecipe(), rng)[0])
+                return prepare(synthesise_scan(opened_label_map(self.files[number]), SynthesisRecipe(), rng)[0])
             except InputError:
                 continue  # a contrast in which even the tissue estimate finds no brain
         raise InputError(f"No brain is found in images synthesised from '{self.files[number]}': leave this label map out.")
-
-
-@lru_cache(maxsize=2)
-def _label_map(file: Path) -> LabelMap:
-    return read_label_map(file)
 
 
 def _digest_of(file: Path, seed: int) -> str:
