@@ -403,6 +403,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             sentences.append(_("{box} ({labelText}): {reason}").format(box=box, labelText=labelText, reason=reason))
             sentences += [_("Note on {box}: {warning}").format(box=box, warning=line) for line in warnings.splitlines()]
         notes = json.loads(tableNode.GetAttribute(ATTRIBUTE_PREFIX + "warnings") or "[]")
+        rebuiltBy = tableNode.GetAttribute(ATTRIBUTE_PREFIX + "rebuilt_by")
+        sentences += [json.loads(rebuiltBy)] if rebuiltBy else []
         return sentences + [_("Note: {warning}").format(warning=note) for note in notes]
 
     @staticmethod
@@ -561,6 +563,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         geometry = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "p")
         record = {
             "provenance": results["provenance"],
+            "rebuilt_by": results["rebuilt_by"],
             "decision": results["decision"],
             "warnings": results["warnings"],
             "boxes": [{key: box[key] for key in geometry} for box in results["boxes"]],

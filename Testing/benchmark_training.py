@@ -21,8 +21,10 @@ from lightning.pytorch.callbacks import Callback
 
 from RadiomicsPersonaLib.scan import write_nifti
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
-from RadiomicsPersonaTrainingLib.reconstruction_task import NetworkSettings, TaskSettings, network_from, reconstruction_loss
+from RadiomicsPersonaTrainingLib.networks import NetworkSettings, network_from
+from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
 from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
+from RadiomicsPersonaTrainingLib.training_task import TaskSettings
 
 SCANS, MANY = 20, 200
 BATCH, STEPS = 4, 12
@@ -88,11 +90,13 @@ def _lightning_loop(pairs: HealthyPairs, output: Path) -> tuple[float, float]:
     from RadiomicsPersonaTrainingLib.cohort import Cohort
     from RadiomicsPersonaTrainingLib.fitting import fit
     from RadiomicsPersonaTrainingLib.settings import FitSettings, TrainingSettings
+    from RadiomicsPersonaTrainingLib.work import reconstruction_work
 
     watch = _Watch()
     run = FitSettings(steps=STEPS, batch=BATCH, validate_every=STEPS, validation_pairs=1, workers=1)
     settings = TrainingSettings(task=TaskSettings(), fit=run)
-    fit(settings, Cohort(pairs.scans, pairs.chances, pairs.scans, pairs.chances, (), ()), output, callbacks=[watch])
+    work = reconstruction_work(settings, Cohort(pairs.scans, pairs.chances, pairs.scans, pairs.chances, (), ()))
+    fit(work, run, output, callbacks=[watch])
     return BATCH * (STEPS - 2) / (watch.ended - watch.started), watch.inside / (watch.ended - watch.started)
 
 

@@ -81,6 +81,22 @@ def site(tmp_path_factory):
     return root
 
 
+@pytest.fixture(scope="session")
+def label_maps(site):
+    """The site's folder maps/ with three label maps; their split is maps.csv."""
+    from bench.label_phantom import make_label_map, make_numbers
+
+    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaTrainingLib.cli import main
+
+    folder = site / "maps"
+    folder.mkdir()
+    for number in range(3):
+        write_nifti(folder / f"map-{number}.nii.gz", make_numbers(), make_label_map().affine)
+    assert main(["split", str(folder), "--output", str(site / "maps.csv")]) == 0
+    return folder
+
+
 @pytest.fixture
 def fit(site, tmp_path):
     """Run `fit` with a text of settings, into a folder of that name; returns the exit code."""

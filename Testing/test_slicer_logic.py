@@ -131,6 +131,7 @@ def test_the_table_says_what_the_results_say(logic):
         "Note on B: Close to the rim.",
         "C (no label): Undetermined: reason 2.",
         "Note on C: Close to the rim.",
+        "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
         "Note: The slices are thick; naïve détail is lost.",
     ]
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 from bench.training_site import environment, tiny
 
+from RadiomicsPersonaLib.card import read_card
 from RadiomicsPersonaLib.cli import main as analysis
-from RadiomicsPersonaLib.model import read_card
 from RadiomicsPersonaLib.network_input import FILLS, with_fill
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, write_nifti
@@ -185,13 +185,8 @@ def test_fine_tuning_starts_from_a_models_weights(fit, tmp_path, capsys):
     assert "channels" in capsys.readouterr().err
 
 
-def test_label_maps_train_beside_scans(site, fit, tmp_path):
-    from bench.label_phantom import make_label_map, make_numbers
-
-    (site / "maps").mkdir()
-    for number in range(3):
-        write_nifti(site / "maps" / f"map-{number}.nii.gz", make_numbers(), make_label_map().affine)
-    assert main(["split", str(site / "heads"), str(site / "maps"), "--output", str(site / "both.csv")]) == 0
+def test_label_maps_train_beside_scans(site, label_maps, fit):
+    assert main(["split", str(site / "heads"), str(label_maps), "--output", str(site / "both.csv")]) == 0
     text = tiny(steps=2).replace("split.csv", "both.csv") + '\n[[data]]\nname = "maps"\nkind = "label maps"\nvariants = 1\n'
     before = set((site / "cache").glob("*"))
     assert fit(text) == 0
@@ -247,8 +242,16 @@ def test_a_pack_holds_all_that_a_training_elsewhere_needs_and_goes_on_at_the_nex
     packed = next(row.file for row in rows if row.subject == "sub-1")
     original, carried = (read_scan(file) for file in (site / "heads" / "sub-1.nii.gz", packed))
     assert np.array_equal(original.array, carried.array) and np.allclose(original.affine, carried.affine)
-    assert main(["pack", str(settings), "--output", str(tmp_path / "small.tar.xz"), "--largest", "0.001"]) == 2
-    assert "leave some training scans out" in capsys.readouterr().err and not (tmp_path / "small.tar.xz").exists()
+    small = tmp_path / "small.tar.xz"
+    assert main(["pack", str(settings), "--output", str(small), "--largest", "0.001"]) == 2
+    assert "leave some training scans out" in capsys.readouterr().err and not small.exists()
+    assert main(["pack", str(settings), "--output", str(small), "--small"]) == 0
+    assert small.stat().st_size < 0.6 * pack.stat().st_size
+    with tarfile.open(small) as archive:
+        archive.extractall(tmp_path / "rough", filter="data")
+    rough = read_scan(tmp_path / "rough" / packed.relative_to(tmp_path / "unpacked"))
+    head = original.array > 100
+    assert np.corrcoef(rough.array[head], original.array[head])[0, 1] > 0.999
 
     script = Path(__file__).parent.parent / "RadiomicsPersonaTraining" / "train_packed.sh"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"

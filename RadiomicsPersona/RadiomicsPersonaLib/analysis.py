@@ -43,7 +43,7 @@ def analyze(
         scan: the scan.
         boxes: the user's boxes; neither they nor the excluded voxels are looked at while any of them is rebuilt, except that a
             box found healthy may serve as another's mirrored side.
-        model: what rebuilds.
+        model: what rebuilds; see `NetworkModel.for_scan` for how "auto" chooses.
         controls: number of healthy boxes per box.
         decision: what the label rests on; p <= 0.05 by default.
         seed: of the controls' places.
@@ -62,6 +62,7 @@ def analyze(
     if exclude is not None and exclude.any():
         suspects.append(hole_of_mask(exclude))
     prepared = prepare(scan, suspects)
+    model = model.for_scan(prepared)
     for box, hole in zip(boxes, holes):
         _refuse_air(prepared, box, hole)
     intensity_range = _intensity_range(prepared)
@@ -214,6 +215,11 @@ def _intensity_range(prepared: PreparedScan) -> tuple[float, float]:
 def _scan_warnings(prepared: PreparedScan) -> tuple[str, ...]:
     notes = []
     volume = prepared.tissue.brain_ml
+    if prepared.tissue.doubt:
+        notes.append(
+            f"No brain was recognised ({prepared.tissue.doubt}); check that this is a brain MRI. "
+            f"Thresholds had to find the tissue."
+        )
     if not 500 <= volume <= 2600:
         notes.append(f"The tissue found measures {volume:.0f} ml, which is not a brain's volume; check the scan and its spacing.")
     if prepared.midplane.symmetry < 0.7:
@@ -231,6 +237,7 @@ def _provenance(prepared: PreparedScan, model: Model, intensity_range, controls:
             "tissue_scale": {"center": scale.center, "deviation": scale.deviation},
             "intensity_range": list(intensity_range),
             "brain_ml": prepared.tissue.brain_ml,
+            "brain_found_by": prepared.tissue.method,
             "midplane": {
                 "normal": prepared.midplane.normal.tolist(),
                 "offset_mm": prepared.midplane.offset,

@@ -209,6 +209,7 @@ def _print_table(analysis, folder: Path) -> None:
             print(f"  note: {warning}")
     for warning in analysis.warnings:
         print(f"note: {warning}")
+    print(analysis.rebuilt_by)
     print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}; Slicer scene: {folder / 'scene.mrb'}")
     print(RESEARCH_USE)
 
@@ -237,8 +238,8 @@ def _inpaint(options) -> int:
     scan = read_scan(options.scan)
     mask = _mask_on(scan, options.mask)
     with file_written_whole(options.output) as path:
-        model = load_model(options.model, options.device)
-        rebuilt, warnings = inpaint(scan, mask, model, ProgressBar(quiet=options.json))
+        asked = load_model(options.model, options.device)
+        rebuilt, model, warnings = inpaint(scan, mask, asked, ProgressBar(quiet=options.json))
         write_nifti(path, rebuilt, scan.affine)
     done = {"output": options.output, "voxels": int(mask.sum()), "model": model.provenance(), "warnings": list(warnings)}
     if options.json:
@@ -251,15 +252,18 @@ def _inpaint(options) -> int:
 
 
 def _models(options) -> int:
-    from .model import CLASSICAL, model_cards, read_card
+    from .card import RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
+    from .model import CLASSICAL
 
-    cards = [read_card(path) for path in model_cards().values()]
+    cards, tissue = ([read_card(path) for path in model_cards(kind).values()] for kind in (RECONSTRUCTION_KIND, TISSUE_KIND))
     if options.json:
-        print(json.dumps({"networks": cards, "classical": CLASSICAL}, ensure_ascii=False))
+        print(json.dumps({"networks": cards, "classical": CLASSICAL, "tissue": tissue}, ensure_ascii=False))
         return 0
     for card in cards:
         default = ", default" if card.get("default") else ""
         print(f"{card['name']:<14} network, {card.get('contrasts', '?')}{default}: {card.get('description', '')}")
     for name, description in CLASSICAL.items():
         print(f"{name:<14} classical: {description}")
+    for card in tissue:
+        print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
     return 0

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from .box import Box
 from .errors import InputError
 from .hole import Hole, hole_of_box
 from .preparation import PreparedScan
 from .result import Reconstruction
+from .tissue import Tissue, tissue_of_rebuilt
 
 LATTICE = 6
 """Points per edge at which a box's tissue is looked up."""
@@ -44,21 +44,23 @@ def place_controls(
     """The mirrored box, and boxes of the same size at random places whose tissue make-up is closest.
 
     The make-up of the user's box is that of its healthy persona, so that a lesion does not choose its own controls: the
-    shares of non-brain and of dark, middle and bright brain tissue. A control touches no suspect voxel, lies inside the
+    shares of not brain, fluid, grey and white matter. A control touches no suspect voxel, lies inside the
     scan, and shares at most `GREATEST_OVERLAP` of its volume with another. The same seed gives the same places.
 
     Returns:
         Up to `count` controls, the mirrored one first where it is usable.
     """
+    if count == 0:
+        return []
     rng = np.random.default_rng(seed)
     wanted = _make_up(prepared, lattice_of(box), reconstruction)
     offsets = lattice_of(box) - box.center
     centers = _candidate_centers(prepared, rng)
-    shares = _shares(prepared, centers[:, None, :] + offsets[None])
+    shares = _shares(prepared.tissue, centers[:, None, :] + offsets[None])
     mismatch = 0.5 * np.abs(shares - wanted).sum(axis=1)
     placed: list[PlacedControl] = []
     mirrored = box.transformed(prepared.midplane.reflection, "mirror")
-    own = 0.5 * np.abs(_shares(prepared, lattice_of(mirrored)[None])[0] - wanted).sum()
+    own = 0.5 * np.abs(_shares(prepared.tissue, lattice_of(mirrored)[None])[0] - wanted).sum()
     _place(prepared, mirrored, float(own), placed)
     for index in np.argsort(mismatch, kind="stable"):
         if len(placed) >= count or mismatch[index] > GREATEST_MISMATCH:
@@ -100,20 +102,14 @@ def _candidate_centers(prepared: PreparedScan, rng: np.random.Generator) -> np.n
     return index @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
 
 
-def _shares(prepared: PreparedScan, points: np.ndarray) -> np.ndarray:
-    """Shares of the four tissue classes in boxes given by their points (n, m, 3); shape (n, 4)."""
-    classes = prepared.tissue.classes_at(points)
+def _shares(tissue: Tissue, points: np.ndarray) -> np.ndarray:
+    """Shares of not brain, fluid, grey and white in boxes given by their points (n, m, 3); shape (n, 4)."""
+    classes = tissue.classes_at(points)
     return np.stack([(classes == c).mean(axis=1) for c in range(4)], axis=1)
 
 
 def _make_up(prepared: PreparedScan, points: np.ndarray, reconstruction: Reconstruction) -> np.ndarray:
-    """Shares of the four classes in the healthy persona."""
-    tissue, hole = prepared.tissue, reconstruction.hole
-    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int) - hole.start
-    inside = ((index >= 0) & (index < hole.mask.shape)).all(axis=1)
-    i, j, k = index[inside].T
-    # as the overview would see it: averaged over its voxels
-    width = np.maximum(1, np.rint(np.linalg.norm(tissue.grid.affine[:3, 0]) / prepared.scan.spacing)).astype(int)
-    values = ndimage.uniform_filter(reconstruction.values, width)[i, j, k]
-    classes = np.where(tissue.classes_at(points[inside]) > 0, 1 + np.digitize(values, tissue.thresholds), 0)
-    return np.bincount(np.r_[classes, np.zeros((~inside).sum(), int)], minlength=4)[:4] / len(points)
+    """Shares of the four classes in the healthy persona at points (m, 3); shape (4,)."""
+    hole = reconstruction.hole
+    persona = tissue_of_rebuilt(prepared.scan, prepared.tissue, prepared.suspects, hole, reconstruction.values)
+    return _shares(persona, points[None])[0]

@@ -20,14 +20,15 @@ GAP = 8.0
 
 def inpaint(
     scan: Scan, mask: np.ndarray, model: Model, progress: Callable[[int, int, str], None] | None = None
-) -> tuple[np.ndarray, tuple[str, ...]]:
+) -> tuple[np.ndarray, Model, tuple[str, ...]]:
     """Rebuild every voxel of a mask without looking at any of them.
 
     Args:
         scan: the scan.
         mask: boolean, the scan's shape.
     Returns:
-        The rebuilt scan (axes I, J, K), bit for bit the scan outside the mask; and warnings, one sentence each.
+        The rebuilt scan (axes I, J, K), bit for bit the scan outside the mask; the model that rebuilt it; and warnings, one
+        sentence each.
     Raises:
         InputError: the mask is empty or leaves nothing like a brain.
     """
@@ -36,9 +37,10 @@ def inpaint(
         raise InputError("The mask covers the whole scan: leave some tissue to rebuild from.")
     prepared = prepare(scan, [whole])
     step = (lambda done, total: progress(done, total, "rebuilding")) if progress else None
+    model = model.for_scan(prepared)
     results = rebuild(prepared, _pieces(scan, whole), model, progress=step)
     warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings))
-    return compose(prepared, results), tuple(warnings)
+    return compose(prepared, results), model, tuple(warnings)
 
 
 def _pieces(scan: Scan, whole: Hole) -> list[Hole]:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import importlib.util
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from . import fills
+from .card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
+from .device import precision_on, ready, torch_device
 from .errors import InputError
 from .hole import Hole
 from .preparation import PreparedScan
-from .scan import sha256_of
+from .tissue import OTHER_CONTRAST, T1_WEIGHTED, UNKNOWN_CONTRAST
 
-_HERE = Path(__file__).resolve().parent
-# beside the library in a checkout and in Slicer, inside it when installed as a wheel
-SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
-FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
-"""Environment variable with a folder of further models."""
 DEFAULT_MODEL = "auto"
+ANY_CONTRAST = "any"
+"""What a card's `contrasts` says of a model for any contrast."""
 
 CLASSICAL = {
     "rim-mean": "the mean of the voxels that touch the hole",
@@ -41,6 +37,10 @@ class ClassicalModel:
     def uses_mirror(self) -> bool:
         """Whether the mirrored side is looked at."""
         return self.name == "mirror"
+
+    def for_scan(self, prepared: PreparedScan) -> ClassicalModel:
+        """This model."""
+        return self
 
     def fill(self, prepared: PreparedScan, hole: Hole, values: np.ndarray) -> np.ndarray:
         """Rebuild `values` (the scan over the hole's region, axes I, J, K) inside the hole's mask."""
@@ -68,15 +68,15 @@ class NetworkModel:
         fill: what it is shown in the hole; see `network_input.with_fill`.
         device, precision: where and how it computes.
         network: the `ReconstructionUNet`, on that device.
+        others: card files of models that `for_scan` may take instead.
+        chosen: why `for_scan` took this one, or None where the user named it.
     """
 
     uses_mirror = True
 
-    def __init__(self, card: dict, weights: Path, device: str):
-        self.device = _torch_device(device)
-        import torch
-        from safetensors.torch import load_file
-
+    def __init__(self, card: dict, weights: Path, device: str, others: tuple[Path, ...] = ()):
+        self.others, self.chosen = others, None
+        self.device = torch_device(device)
         from .network import ReconstructionUNet
 
         self.card, self.name = card, card["name"]
@@ -84,14 +84,27 @@ class NetworkModel:
         self.largest_hole = float(card["grid"]["largest_hole_voxels"])
         self.fill = card["grid"].get("fill", "biharmonic")
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
-        self.precision = "bfloat16" if computes_in_bfloat16(self.device) else "float32"
+        self.precision = precision_on(self.device)
         architecture = card["architecture"]
         network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
-        try:
-            network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
-        except RuntimeError as error:
-            raise InputError(f"The model '{self.name}' was made for another version of this program: install both anew.") from error
-        self.network = network.to(self.device).to(memory_format=torch.channels_last_3d).eval()
+        self.network = ready(network, weights, self.name, self.device)
+
+    def for_scan(self, prepared: PreparedScan) -> NetworkModel:
+        """This model, or of `others` the one that is meant for the scan's contrast."""
+        if not self.others:
+            return self
+        contrast = prepared.tissue.contrast
+        fitting = {T1_WEIGHTED: (T1_WEIGHTED, ANY_CONTRAST), OTHER_CONTRAST: (ANY_CONTRAST,)}.get(contrast, ())
+        candidates = [(self.card, None), *((read_card(path), path) for path in self.others)]
+        ranked = [found for wanted in fitting for found in candidates if found[0].get("contrasts") == wanted]
+        card, path = (ranked or candidates)[0]
+        model = self if path is None else NetworkModel(card, checked_weights(card, path), self.device)
+        model.chosen = {
+            T1_WEIGHTED: "the scan looks T1-weighted",
+            OTHER_CONTRAST: "the scan does not look T1-weighted",
+            UNKNOWN_CONTRAST: "the scan's contrast could not be told",
+        }[contrast]
+        return model
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units."""
@@ -113,54 +126,29 @@ class NetworkModel:
             "sha256": self.card["sha256"],
             "device": self.device,
             "precision": self.precision,
-        }
+        } | ({"chosen_because": self.chosen} if self.chosen else {})
 
 
 Model = ClassicalModel | NetworkModel
 
 
-def model_cards() -> dict[str, Path]:
-    """Names and card files of the shipped models and of those in the folder named by RADIOMICS_PERSONA_MODELS."""
-    folders = [SHIPPED] + ([Path(os.environ[FOLDER_VARIABLE])] if os.environ.get(FOLDER_VARIABLE) else [])
-    cards = {}
-    for folder in folders:
-        for path in sorted(folder.glob("*.json")):
-            cards[path.stem] = path
-    return cards
-
-
-def read_card(path: Path) -> dict:
-    """The card of a model.
-
-    Raises:
-        InputError: the card is damaged or lacks what is needed.
-    """
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        missing = {"name", "architecture", "grid", "weights", "sha256"} - set(card)
-    except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"The model card '{path.name}' cannot be read ({error}): install the model again.") from error
-    if missing:
-        raise InputError(f"The model card '{path.name}' lacks {', '.join(sorted(missing))}: install the model again.")
-    return card
-
-
 def load_model(name: str = DEFAULT_MODEL, device: str = "auto") -> Model:
-    """A model by its name, "auto" for the shipped default, or the path of a card.
+    """A model by its name, the path of a card, or "auto" for the first default model, whose `for_scan` may take another.
 
     Raises:
         InputError: unknown name, damaged weights (SHA-256), or a device that is not there.
     """
     if name in CLASSICAL:
         if device != "auto":
-            _torch_device(device)
+            torch_device(device)
         return ClassicalModel(name)
-    cards = model_cards()
+    cards, others = model_cards(), []
     if name == DEFAULT_MODEL:
         defaults = [path for path in cards.values() if read_card(path).get("default")]
         if not defaults:
             raise InputError("No trained model is installed: choose a classical one, for example --model harmonic.")
-        path = defaults[-1]
+        # T1-weighted scans are the most; a site's own default comes before the shipped ones
+        path, *others = sorted(reversed(defaults), key=lambda file: read_card(file).get("contrasts") == ANY_CONTRAST)
     elif name in cards:
         path = cards[name]
     elif name.endswith(".json") and Path(name).is_file():
@@ -168,39 +156,7 @@ def load_model(name: str = DEFAULT_MODEL, device: str = "auto") -> Model:
     else:
         raise InputError(f"There is no model '{name}': choose one of {', '.join(['auto', *cards, *CLASSICAL])}.")
     card = read_card(path)
-    weights = path.with_name(Path(card["weights"]).name)
-    if not weights.is_file():
-        raise InputError(f"The weights '{weights.name}' of model '{card['name']}' are missing: install the model again.")
-    if sha256_of(weights) != card["sha256"]:
-        raise InputError(f"The weights of model '{card['name']}' are damaged (their SHA-256 differs from the card's): install the model again.")
-    return NetworkModel(card, weights, device)
-
-
-def computes_in_bfloat16(device: str) -> bool:
-    """Whether a device ("cpu", "cuda", "mps") computes in bfloat16; a processor without it would emulate it slowly."""
-    import torch
-
-    return device == "cuda" or (device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
-
-
-def _torch_device(device: str) -> str:
-    if device not in ("auto", "cpu", "cuda", "mps"):
-        raise InputError(f"There is no device '{device}': choose auto, cpu, cuda or mps.")
-    _require_torch()
-    import torch
-
-    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return "cuda" if available["cuda"] else "cpu"
-    if not available[device]:
-        raise InputError(f"The device '{device}' is not available on this machine: choose auto or cpu.")
-    return device
-
-
-def _require_torch() -> None:
-    for package, remedy in (
-        ("torch", "install PyTorch (in Slicer: the PyTorch extension)"),
-        ("safetensors", "install the Python package safetensors"),
-    ):
-        if importlib.util.find_spec(package) is None:
-            raise InputError(f"The network needs {package}, which is not installed: {remedy}, or choose --model harmonic.")
+    if kind_of(card) != RECONSTRUCTION_KIND:
+        raise InputError(f"The model '{card['name']}' rebuilds nothing, it is a {kind_of(card)} model: choose one that `models` lists.")
+    weights = checked_weights(card, path)
+    return NetworkModel(card, weights, device, tuple(others))

@@ -1,4 +1,4 @@
-"""Network: the 3-D U-Net that rebuilds the hole. Plain PyTorch (API of torch >= 2.2)."""
+"""Network: the 3-D U-Nets that rebuild a hole and that tell tissues apart. Plain PyTorch (API of torch >= 2.2)."""
 
 from __future__ import annotations
 
@@ -27,29 +27,49 @@ class ResidualBlock(nn.Module):
         return x + self.body(x)
 
 
-class ReconstructionUNet(nn.Module):
-    """Residual 3-D U-Net for rebuilding a hole from its surroundings and from the mirrored side.
+class _UNet(nn.Module):
+    """Residual 3-D U-Net that works at half its input's resolution and finer nowhere.
 
-    The widest level works at half the patch's resolution: a strided stem folds 2x2x2 voxels into channels and the head
-    unfolds them again (sub-voxel convolution, Shi et al. 2016), so that no convolution runs at full resolution. Skips
-    are sums. The widest level is not normalised: it carries intensities, and normalising it costs most.
+    A strided stem folds 2x2x2 voxels into channels and the head unfolds them again (sub-voxel convolution, Shi et al.
+    2016), so that no convolution runs at full resolution. Skips are sums. The widest level is not normalised: it carries
+    intensities, and normalising it costs most.
 
     Args:
-        channels: width of the levels at 1/2, 1/4, 1/8, 1/16 of the patch's resolution.
+        inputs, outputs: channels at full resolution.
+        channels: width of the levels at 1/2, 1/4, 1/8, 1/16 of the input's resolution.
         blocks: residual blocks of each level, in the encoder and again in the decoder (once at the lowest).
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
+    def __init__(self, inputs: int, outputs: int, channels: tuple[int, ...], blocks: tuple[int, ...]):
         super().__init__()
-        self.stem = nn.Conv3d(2, channels[0], 2, stride=2)
-        self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)
+        self.stem = nn.Conv3d(inputs, channels[0], 2, stride=2)
         pairs = list(zip(channels[:-1], channels[1:]))
         levels = list(zip(channels, blocks, range(len(channels))))
         self.encoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels)
         self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairs)
         self.up = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairs)
         self.decoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels[:-1])
-        self.head = nn.Conv3d(channels[0], 8, 3, padding=1)
+        self.head = nn.Conv3d(channels[0], 8 * outputs, 3, padding=1)
+
+    def _from_stem(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, channels[0], D, H, W) to (N, outputs, 2D, 2H, 2W)."""
+        skips = []
+        for encode, down in zip(self.encoder, self.down):
+            x = encode(x)
+            skips.append(x)
+            x = down(x)
+        x = self.encoder[-1](x)
+        for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
+            x = decode(up(x) + skip)
+        return _unfold(self.head(torch.relu(x)))
+
+
+class ReconstructionUNet(_UNet):
+    """Rebuilds a hole from its surroundings and from the mirrored side; see `_UNet` for how, and for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
+        super().__init__(2, 1, channels, blocks)
+        self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)
 
     def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
         """Rebuild.
@@ -61,16 +81,24 @@ class ReconstructionUNet(nn.Module):
         Returns:
             (N, 1, S, S, S): tissue units; meant to be used inside the hole.
         """
-        x = self.stem(image) + self.mirror_stem(mirror)
-        skips = []
-        for encode, down in zip(self.encoder, self.down):
-            x = encode(x)
-            skips.append(x)
-            x = down(x)
-        x = self.encoder[-1](x)
-        for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
-            x = decode(up(x) + skip)
-        return FILL_SHARE * image[:, :1] + _unfold(self.head(torch.relu(x)))
+        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror))
+
+
+class TissueUNet(_UNet):
+    """Tells not-brain, fluid, grey and white matter apart in a head of any contrast; see `_UNet` for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 96), blocks: tuple[int, ...] = (1, 1, 1, 2)):
+        super().__init__(1, 4, channels, blocks)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Classify.
+
+        Args:
+            image: (N, 1, D, H, W), sides multiples of 16, axes nearly R, A, S: intensities as `tissue_input` scales them.
+        Returns:
+            (N, 4, D, H, W): logits of not brain, fluid, grey, white.
+        """
+        return self._from_stem(self.stem(image))
 
 
 def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:
@@ -78,6 +106,6 @@ def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:
 
 
 def _unfold(x: torch.Tensor) -> torch.Tensor:
-    """(N, 8, D, H, W) to (N, 1, 2D, 2H, 2W): every channel becomes one of the 2x2x2 voxels."""
-    n, _, d, h, w = x.shape
-    return x.view(n, 2, 2, 2, d, h, w).permute(0, 4, 1, 5, 2, 6, 3).reshape(n, 1, 2 * d, 2 * h, 2 * w)
+    """(N, 8K, D, H, W) to (N, K, 2D, 2H, 2W): every eight channels become the 2x2x2 voxels of one."""
+    n, c, d, h, w = x.shape
+    return x.view(n, c // 8, 2, 2, 2, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, c // 8, 2 * d, 2 * h, 2 * w)

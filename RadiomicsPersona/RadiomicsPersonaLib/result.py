@@ -103,3 +103,10 @@ class Analysis:
     decision: dict[str, object]
     provenance: dict[str, object]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+
+    @property
+    def rebuilt_by(self) -> str:
+        """One sentence: which model rebuilt the boxes, and why where the program chose."""
+        model = self.provenance["model"]
+        why = f", taken because {model['chosen_because']}" if "chosen_because" in model else ""
+        return f"Rebuilt by {model['name']}{why}."

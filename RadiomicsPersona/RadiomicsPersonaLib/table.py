@@ -18,6 +18,7 @@ def results_of(analysis: Analysis) -> dict:
             "notice": RESEARCH_USE,
             "scan": analysis.scan.name,
             "boxes": [_box_record(result, analysis) for result in analysis.boxes],
+            "rebuilt_by": analysis.rebuilt_by,
             "decision": analysis.decision,
             "warnings": list(analysis.warnings),
             "provenance": analysis.provenance,

@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from RadiomicsPersonaLib import midplane, patch, preparation, scan, tissue
+from RadiomicsPersonaLib import anatomy, classical_brain, midplane, patch, preparation, scan, tissue, tissue_input, tissue_model
+from RadiomicsPersonaLib.anatomy import Anatomy
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.midplane import Midplane
@@ -33,7 +34,7 @@ from RadiomicsPersonaLib.tissue import IntensityScale, Tissue
 from .bias_field import correct_bias_field
 from .setting import setting
 
-KEPT = {kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, PatchGrid, IntensityScale, Midplane, Hole)}
+KEPT = {kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, Anatomy, PatchGrid, IntensityScale, Midplane, Hole)}
 """Classes that an entry is made of."""
 ENTRY = "entry.json"
 """File of an entry that says how its arrays belong together; written last."""
@@ -139,10 +140,12 @@ def _digest_of(file: Path, settings: CacheSettings) -> str:
 
 @lru_cache(maxsize=1)
 def code_digest() -> str:
-    """Digest of the code that prepares scans."""
+    """Digest of the code that prepares scans, and of the tissue model's weights."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for module in (scan, tissue, midplane, patch, preparation):
+    for module in (scan, tissue, anatomy, tissue_model, tissue_input, classical_brain, midplane, patch, preparation):
         digest.update(Path(module.__file__).read_bytes())
+    model = tissue_model.installed_tissue_model()
+    digest.update(model.card["sha256"].encode() if model else b"")
     return digest.hexdigest()
 
 
@@ -198,6 +201,8 @@ def _taken_apart(value, name: str, folder: Path, checksums: dict[str, int]):
         np.save(file, value, allow_pickle=False)
         checksums[file.name] = zlib.crc32(file.read_bytes())
         return {"array": file.name}
+    if isinstance(value, dict):
+        return {"dict": value}
     if isinstance(value, (tuple, list)):
         return {"tuple": [_taken_apart(item, f"{name}.{i}", folder, checksums) for i, item in enumerate(value)]}
     return value.item() if isinstance(value, np.generic) else value
@@ -210,4 +215,6 @@ def _put_together(tree, folder: Path):
         return KEPT[tree["class"]](**{name: _put_together(item, folder) for name, item in tree["fields"].items()})
     if "array" in tree:
         return np.load(folder / tree["array"], mmap_mode="r", allow_pickle=False)
+    if "dict" in tree:
+        return tree["dict"]
     return tuple(_put_together(item, folder) for item in tree["tuple"])

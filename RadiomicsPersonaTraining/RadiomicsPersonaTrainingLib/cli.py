@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
@@ -37,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a settings file in which every key is explained")
     init.add_argument("output", metavar="SETTINGS.toml")
     init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
+    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
     init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
     init.set_defaults(run=_init)
 
@@ -56,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
     pack.add_argument("--output", required=True, metavar="PACK.tar.xz", help="unpack it with tar and fit the settings.toml in it")
     pack.add_argument("--largest", type=float, default=64.0, metavar="MIB", help="refuse to write more (default 64)")
+    pack.add_argument("--small", action="store_true", help="store scans in 256 steps of brightness, in about half the room")
     pack.set_defaults(run=_pack)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
@@ -105,26 +108,24 @@ def _init(options) -> int:
 
     from RadiomicsPersonaLib.output import file_written_whole
 
-    from .settings import DataSource, ScanSettings, TrainingSettings, written
+    from .settings import LABEL_MAPS, SCANS, DataSource, ScanSettings, TrainingSettings, written
     from .split import read_split
+    from .training_task import TaskSettings
 
-    settings = TrainingSettings()
+    settings = TrainingSettings(task=TaskSettings(options.task))
+    files = LABEL_MAPS if options.task == TISSUE_KIND else SCANS
     output = Path(options.output)
     if output.exists():
         raise InputError(f"'{output}' is already there: name another file, or remove it first.")
     if options.split:
         sources = sorted({row.source for row in read_split(Path(options.split))})
         relative = os.path.relpath(options.split, output.absolute().parent)
-        settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name) for name in sources))
+        settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
     if options.start:
-        from RadiomicsPersonaLib.model import NetworkModel, load_model
+        from .networks import NetworkSettings
+        from .work import model_to_start_from
 
-        from .reconstruction_task import NetworkSettings
-
-        model = load_model(options.start, "cpu")
-        if not isinstance(model, NetworkModel):
-            raise InputError(f"'{options.start}' has no weights to start from: name a trained model.")
-        architecture = model.card["architecture"]
+        architecture = model_to_start_from(options.start, options.task).card["architecture"]
         network = NetworkSettings(tuple(architecture["channels"]), tuple(architecture["blocks"]))
         # the shipped weights are close already: short and gentle
         task = replace(settings.task, learning_rate=5e-4, warmup=50)
@@ -138,7 +139,7 @@ def _init(options) -> int:
 def _fit(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .cohort import gather, split_of
+    from .cohort import split_of
     from .run_folder import RunRecord, begin
     from .settings import read_settings
 
@@ -149,14 +150,16 @@ def _fit(options) -> int:
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
     begin(output, RunRecord(settings, tuple(rows)), options.resume)
-    cohort = gather(settings, rows, _lesion_masks(settings, file, root), Path(options.cache) if options.cache else output.parent / "cache", ProgressBar())
-    for note in cohort.skipped:
-        print(f"Skipped: {note}", flush=True)
-    print(f"{len(cohort.training)} scans train, {len(cohort.validation)} validate.", flush=True)
+    from .work import work_of  # slow to import
 
-    from .fitting import fit  # slow to import
+    cache = Path(options.cache) if options.cache else output.parent / "cache"
+    work = work_of(settings, rows, _lesion_masks(settings, file, root), cache, ProgressBar())
+    for sentence in work.told:
+        print(sentence, flush=True)
 
-    best = fit(settings, cohort, output, options.resume, options.devices, options.nodes, options.minutes)
+    from .fitting import fit
+
+    best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes)
     print(f"Best checkpoint: {best}")
     return 0
 
@@ -172,7 +175,7 @@ def _pack(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    size = pack(settings, rows, _lesion_masks(settings, file, root), Path(options.output), options.largest, ProgressBar())
+    size = pack(settings, rows, _lesion_masks(settings, file, root), Path(options.output), options.largest, not options.small, ProgressBar())
     print(f"Packed: {options.output} ({size / 2**20:.1f} MiB)")
     return 0
 

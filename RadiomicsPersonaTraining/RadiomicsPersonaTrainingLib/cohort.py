@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.preparation import PreparedScan
 
 from .cache import CachedScans, prepare_scans
 from .lesion_shapes import training_shapes
-from .settings import DataSource, TrainingSettings
+from .settings import SCANS, DataSource, TrainingSettings
 from .split import TRAINING, VALIDATION, ListedScan, read_split
 from .synthetic_scans import SyntheticScans
 
@@ -91,13 +91,13 @@ def gather(
     """
     sources = {source.name: source for source in sources_of(settings, rows)}
     used = [row for row in rows if row.part in (TRAINING, VALIDATION)]
-    read = [row for row in used if sources[row.source].kind == "scans"]
+    read = [row for row in used if sources[row.source].kind == SCANS]
     entries, notes = prepare_scans([row.file for row in read], cache, settings.cache, settings.fit.workers, progress)
     parts = {}
     for part in (TRAINING, VALIDATION):
         collections, chances = [], []
         for source in sources.values():
-            if source.kind == "scans":
+            if source.kind == SCANS:
                 scans = CachedScans([e for row, e in zip(read, entries) if e and (row.part, row.source) == (part, source.name)])
             else:
                 files = [row.file for row in used if (row.part, row.source) == (part, source.name)]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.model import Model, NetworkModel, model_cards, read_card
+from RadiomicsPersonaLib.model import ClassicalModel, Model
 from RadiomicsPersonaLib.output import file_written_whole
+from RadiomicsPersonaLib.tissue_model import TissueModel
 
 COMMAND = "radiomics-persona-train evaluate FOLDER --model {name} --boxes {boxes} --seed {seed} --output DIR --card"
 _WHAT = (
@@ -16,7 +18,7 @@ _WHAT = (
 )
 
 
-def card_file_of(name: str, model: Model) -> Path:
+def card_file_of(name: str, model: Model | TissueModel) -> Path:
     """The card that a model was loaded from.
 
     Args:
@@ -24,13 +26,13 @@ def card_file_of(name: str, model: Model) -> Path:
     Raises:
         InputError: the model has no card, or the card is gone.
     """
-    if not isinstance(model, NetworkModel):
+    if isinstance(model, ClassicalModel):
         raise InputError(
             f"The model '{model.name}' is a classical fill without a card: choose a trained model, or leave out --card."
         )
     if name.endswith(".json") and Path(name).is_file():
         return Path(name)
-    for path in model_cards().values():
+    for path in model_cards(kind_of(model.card)).values():
         if read_card(path)["sha256"] == model.card["sha256"]:
             return path
     raise InputError(f"The card of '{model.name}' is no longer there: install the model again.")
@@ -48,8 +50,10 @@ def write_card(card_file: Path, evaluation_file: Path) -> None:
         raise InputError(
             f"'{evaluation_file}' is an evaluation of other weights than those of '{card_file.name}': evaluate again."
         )
-    kept = ("schema", "date", "versions", "seed", "boxes_per_stratum", "holes", "figures", "any_contrast")
-    command = COMMAND.format(name=card["name"], boxes=record["boxes_per_stratum"], seed=record["seed"])
-    card["evaluation"] = {"command": command, "what": _WHAT, **{key: record[key] for key in kept}}
+    if kind_of(card) == RECONSTRUCTION_KIND:
+        kept = ("schema", "date", "versions", "seed", "boxes_per_stratum", "holes", "figures", "any_contrast")
+        command = COMMAND.format(name=card["name"], boxes=record["boxes_per_stratum"], seed=record["seed"])
+        record = {"command": command, "what": _WHAT, **{key: record[key] for key in kept}}
+    card["evaluation"] = record
     with file_written_whole(card_file) as staging:
         staging.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.result import RESEARCH_USE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("data", metavar="FOLDER", help="folder with healthy/, lesion/, label_maps/ and lesion_masks/")
-    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card")
+    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue` for the tissue model")
     parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
@@ -24,6 +26,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Evaluate as the arguments say, print the tables and write the report."""
+    for name in ("boxes", "subjects"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise InputError(f"--{name} must be at least 1.")
+    return _rebuilding(options) if _kind_of(options.model) == RECONSTRUCTION_KIND else _tissue(options)
+
+
+def _kind_of(name: str) -> str:
+    """What the named model does; a name that is not known is complained of where models are loaded."""
+    path = model_cards(TISSUE_KIND).get(name, Path(name))
+    return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
+
+
+def _rebuilding(options: argparse.Namespace) -> int:
     from RadiomicsPersonaLib.model import NetworkModel, load_model
     from RadiomicsPersonaLib.progress import ProgressBar
 
@@ -34,9 +49,6 @@ def run(options: argparse.Namespace) -> int:
     from .lesion_shapes import is_for_evaluation
     from .population_mean import population_mean, training_files
 
-    for name in ("boxes", "subjects"):
-        if getattr(options, name) is not None and getattr(options, name) < 1:
-            raise InputError(f"--{name} must be at least 1.")
     model = load_model(options.model)
     network = model if isinstance(model, NetworkModel) else None
     card_file = card_file_of(options.model, model) if options.card else None
@@ -62,4 +74,44 @@ def run(options: argparse.Namespace) -> int:
         write_card(card_file, output / "evaluation.json")
         print(f"Written into the model card: {card_file}")
     print(f"Report: {files[0]}")
+    return 0
+
+
+def _tissue(options: argparse.Namespace) -> int:
+    import json
+
+    from RadiomicsPersonaLib.output import file_written_whole
+    from RadiomicsPersonaLib.progress import ProgressBar
+    from RadiomicsPersonaLib.tissue_model import load_tissue_model
+
+    from .evaluation_card import card_file_of, write_card
+    from .mask_sheets import mask_sheet, real_scans
+    from .tissue_evaluation import NOTES, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
+
+    root, output = Path(options.data), Path(options.output)
+    model = load_tissue_model(options.model)
+    cases = evaluate_tissue(held_out_maps(root, model.card)[: options.subjects], model, options.seed, progress=ProgressBar())
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    text = f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
+    progress, doubts = ProgressBar(), []
+    scans = real_scans(root, options.subjects)
+    for number, (source, files) in enumerate(scans.items(), start=1):
+        sheet, rows = mask_sheet(files, model)
+        doubts += [f"{row['scan']} ({source}): {row['doubt']}" for row in rows if row["doubt"]]
+        with file_written_whole(output / f"masks {source}.png") as path:
+            sheet.save(path, format="PNG")
+        progress(number, len(scans), source)
+    total = sum(map(len, scans.values()))
+    text += f"\nOf {total} real scans the model doubts {len(doubts)}; its masks are in green, those by thresholds in red, in `masks ….png`.\n"
+    text += "".join(f"\n- {doubt}" for doubt in doubts)
+    for name, content in (("evaluation.md", text + "\n"), ("evaluation.json", json.dumps(record_of(cases, model, options.seed), indent=1) + "\n")):
+        with file_written_whole(output / name) as path:
+            path.write_text(content, encoding="utf-8")
+    print(text)
+    if options.card:
+        card_file = card_file_of(options.model, model)
+        write_card(card_file, output / "evaluation.json")
+        print(f"Written into the model card: {card_file}")
+    print(f"Report: {output / 'evaluation.md'}")
     return 0

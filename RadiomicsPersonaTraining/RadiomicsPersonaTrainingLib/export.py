@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
 from RadiomicsPersonaLib import __version__
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
-from RadiomicsPersonaLib.scan import sha256_of
+from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
 
 from .cohort import sources_of
+from .contrast import CONTRASTS
 from .known_range import measure_known_range
-from .reconstruction_task import network_from
+from .networks import NETWORKS, network_from
 from .run_folder import BEST, RunRecord, read_record
 from .samples import LARGEST_HOLE
 from .setting import plain
+from .settings import SCANS, TrainingSettings, unused_section
 from .split import PARTS, VALIDATION
+from .synthetic_heads import synthetic_scan
 
 LARGEST_WEIGHTS = 10_000_000
 STRETCH = 1.25
@@ -29,7 +35,9 @@ STRETCH = 1.25
 
 
 def export_model(checkpoint: Path, target: Path | None = None, default: bool = False) -> Path:
-    """Write `NAME.safetensors` and its card `NAME.json`, after measuring the known range on the validation subjects.
+    """Write `NAME.safetensors` and its card `NAME.json`.
+
+    The known range of a model that rebuilds is measured first, on the validation scans.
 
     Args:
         checkpoint: a checkpoint of a run, or the run's folder, which means the best one.
@@ -45,9 +53,8 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
     record = read_record(checkpoint.parent)
     weights, step = weights_of(checkpoint, record)
     target = target or Path(record.settings.model.name)
-    validation = [row.file for row in record.rows if row.part == VALIDATION]
-    gone = [file for file in validation if not file.is_file()]
-    if gone:
+    gone = [row.file for row in record.rows if row.part == VALIDATION and not row.file.is_file()]
+    if gone and record.settings.task.kind == RECONSTRUCTION_KIND:
         raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's known range is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
@@ -56,11 +63,24 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")
         card = _card(record, weights, step, target.name, default) | {"weights": file.name, "sha256": sha256_of(file)}
-        limit = measure_known_range(NetworkModel(card, file, "auto"), validation)
-        card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
+        if card["kind"] == RECONSTRUCTION_KIND:
+            limit = measure_known_range(NetworkModel(card, file, "auto"), [read() for read in _measured_on(record)])
+            card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
         with file_written_whole(folder / f"{target.name}.json") as path:
             path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return target.with_name(f"{target.name}.json")
+
+
+def _measured_on(record: RunRecord) -> list[Callable[[], Scan]]:
+    """What gives the validation scans that the known range is measured on; of a label map, one in each contrast."""
+    kinds = {source.name: source.kind for source in sources_of(record.settings, list(record.rows))}
+    scans = []
+    for row in record.rows:
+        if row.part == VALIDATION and kinds[row.source] == SCANS:
+            scans.append(partial(read_scan, row.file))
+        elif row.part == VALIDATION:
+            scans += [partial(synthetic_scan, row.file, contrast) for contrast in CONTRASTS]
+    return scans
 
 
 def weights_of(checkpoint: Path, record: RunRecord) -> tuple[dict[str, torch.Tensor], int]:
@@ -82,35 +102,33 @@ def weights_of(checkpoint: Path, record: RunRecord) -> tuple[dict[str, torch.Ten
         raise InputError(f"'{checkpoint}' holds more than weights and is not opened, for it could run code: give a checkpoint of fit.") from None
     except (RuntimeError, KeyError, TypeError, OSError, EOFError) as error:
         raise InputError(f"'{checkpoint}' is no checkpoint of fit, or a damaged one ({type(error).__name__}): fit again.") from error
-    expected = network_from(record.settings.network).state_dict()
+    expected = network_from(record.settings.network, record.settings.task.kind).state_dict()
     if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in expected.items()}:
         raise InputError(f"'{checkpoint}' holds another network than its run's settings describe: give a checkpoint of this run.")
     return weights, step
 
 
 def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: str, default: bool) -> dict:
-    settings = record.settings
-    recipe = settings.recipe
+    settings, kind = record.settings, record.settings.task.kind
+    left_out = ("model", "data", unused_section(kind))
     return {
         "name": name,
+        "kind": kind,
         "default": default,
         "version": __version__,
         "description": settings.model.description,
         "contrasts": settings.model.contrasts,
         "architecture": {
-            "class": "ReconstructionUNet",
+            "class": NETWORKS[kind].__name__,
             "channels": list(settings.network.channels),
             "blocks": list(settings.network.blocks),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
-        "grid": {
-            "patch_voxels": recipe.patch,
-            "spacings_mm": _spacings_at_use(recipe.spacings),
-            "largest_hole_voxels": round(STRETCH * LARGEST_HOLE * recipe.patch),
-            "fill": recipe.fill,
-        },
+        "grid": _grid_at_use(settings),
         "history": settings.model.history,
-        "training": {"best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in ("model", "data")}},
+        "training": {
+            "best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}
+        },
         "data": [
             {
                 "name": source.name,
@@ -123,6 +141,18 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         ],
         "limits": f"{settings.model.limits} Research use only, not a medical device.",
         "licence": "Apache-2.0" if default else "",
+    }  # fmt: skip
+
+
+def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
+    if settings.task.kind == TISSUE_KIND:
+        return {"spacing_mm": settings.tissue.spacing}
+    recipe = settings.recipe
+    return {
+        "patch_voxels": recipe.patch,
+        "spacings_mm": _spacings_at_use(recipe.spacings),
+        "largest_hole_voxels": round(STRETCH * LARGEST_HOLE * recipe.patch),
+        "fill": recipe.fill,
     }
 
 

@@ -14,7 +14,16 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from RadiomicsPersonaLib.output import file_written_whole
 
-FIGURES = ("training_loss", "validation_mse", "validation_mse_without_mirror")
+from .training_task import TrainingTask
+
+TILE = 192
+"""Pixels along the edge of one picture of the grid."""
+
+
+def _figures(trainer: lightning.Trainer) -> dict[str, float]:
+    """The epoch's training loss and validation figures, always in the same order."""
+    names = sorted(name for name in trainer.callback_metrics if name.startswith(("training_", "validation_")))
+    return {name: float(trainer.callback_metrics[name]) for name in names}
 
 
 class EpochLog(Callback):
@@ -30,7 +39,7 @@ class EpochLog(Callback):
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         """Append the epoch."""
         row = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-        row |= {name: f"{float(trainer.callback_metrics[name]):.6f}" for name in FIGURES if name in trainer.callback_metrics}
+        row |= {name: f"{value:.6f}" for name, value in _figures(trainer).items()}
         row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}"
         row["seconds"] = f"{time.monotonic() - self.started:.1f}"
         new = not self.path.exists()
@@ -56,7 +65,7 @@ class EpochLines(Callback):
         """Print the epoch."""
         done = trainer.current_epoch + 1
         left = (time.monotonic() - self.started) / (done - self.first) * (self.epochs - done) / 60
-        figures = "  ".join(f"{name} {float(trainer.callback_metrics[name]):.4f}" for name in FIGURES if name in trainer.callback_metrics)
+        figures = "  ".join(f"{name} {value:.4f}" for name, value in _figures(trainer).items())
         print(f"epoch {done}/{self.epochs}  step {trainer.global_step}  {figures}  {left:.0f} min left", flush=True)
 
 
@@ -81,32 +90,28 @@ class StopInTime(Callback):
 
 
 class PictureGrid(Callback):
-    """Every few epochs a picture: one row per held-out pair with input, rebuilt and truth, cut through the hole's middle."""
+    """Every few epochs a picture: one row per held-out sample with input, the network's answer and the truth."""
 
-    def __init__(self, folder: Path, every: int, pairs: list):
-        self.folder, self.every, self.pairs = folder, every, pairs
+    def __init__(self, folder: Path, every: int, samples: list):
+        self.folder, self.every, self.samples = folder, every, samples
 
     @rank_zero_only
-    def on_validation_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, task: TrainingTask) -> None:
         """Draw with the averaged weights, which are in place during validation."""
         if trainer.sanity_checking or (trainer.current_epoch + 1) % self.every:
             return
-        with torch.inference_mode():
-            rows = [self._row(task, pair) for pair in self.pairs]
-        self.folder.mkdir(exist_ok=True)
         from PIL import Image
 
+        grid = Image.new("L", (3 * TILE, len(self.samples) * TILE))
+        for row, sample in enumerate(self.samples):
+            sample = tuple(x.to(task.device) if torch.is_tensor(x) else x for x in sample)
+            with torch.inference_mode(), torch.autocast(task.device.type, torch.bfloat16, enabled="bf16" in str(trainer.precision)):
+                views = task.views(sample)
+            for column, view in enumerate(views):
+                picture = Image.fromarray(np.clip(255 * view, 0, 255).astype(np.uint8))
+                scale = TILE / max(picture.size)
+                size = tuple(round(scale * n) for n in picture.size)
+                grid.paste(picture.resize(size, Image.Resampling.BICUBIC), (column * TILE, row * TILE))
+        self.folder.mkdir(exist_ok=True)
         with file_written_whole(self.folder / f"epoch-{trainer.current_epoch + 1:05d}.png") as path:
-            Image.fromarray(np.concatenate(rows)).resize((3 * 192, len(rows) * 192), Image.Resampling.BICUBIC).save(path, format="PNG")
-
-    @staticmethod
-    def _row(task: lightning.LightningModule, pair: tuple) -> np.ndarray:
-        image, mirror, target = (x.to(task.device) for x in pair[:3])
-        with torch.autocast(task.device.type, torch.bfloat16, enabled="bf16" in str(task.trainer.precision)):
-            rebuilt = task(image[None], mirror[None])[0, 0]
-        hole = image[1] > 0
-        level = int(torch.nonzero(hole)[:, 2].float().mean().round())
-        views = (image[0] * ~hole - 3.0 * hole, torch.where(hole, rebuilt, target[0]), target[0])
-        # axial, anterior up
-        cuts = [np.rot90(view[:, :, level].float().cpu().numpy()) for view in views]
-        return np.concatenate([np.clip((cut + 3) / 6 * 255, 0, 255).astype(np.uint8) for cut in cuts], axis=1)
+            grid.save(path, format="PNG")

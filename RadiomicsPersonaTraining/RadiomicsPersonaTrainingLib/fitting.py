@@ -2,7 +2,7 @@
 
     best.ckpt, last.ckpt    the running average with the lowest validation error; the end of the last epoch
     log.csv                 one line per epoch; `tensorboard --logdir RUN` shows the same as curves
-    pictures/               input, rebuilt and truth every few epochs
+    pictures/               input, the network's answer and truth every few epochs
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import logging
 import os
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import lightning
@@ -19,26 +18,24 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from RadiomicsPersonaLib.device import computes_in_bfloat16
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.model import NetworkModel, computes_in_bfloat16, load_model
-from RadiomicsPersonaLib.network import ReconstructionUNet
 
-from .cohort import Cohort
 from .fit_callbacks import EpochLines, EpochLog, PictureGrid, StopInTime
-from .reconstruction_task import ReconstructionTask, network_from
 from .run_folder import BEST, LAST
-from .samples import DrawSampler, HealthyPairs
-from .settings import FitSettings, TrainingSettings
+from .samples import DrawSampler
+from .settings import FitSettings
+from .work import Work
 
 SMALLEST_LEVEL = 4
 """Voxels along the edge of the deepest level from which on bfloat16 is used."""
 
 
 def fit(
-    settings: TrainingSettings,
-    cohort: Cohort,
+    work: Work,
+    run: FitSettings,
     output: Path,
     resume: bool = False,
     devices: int = 1,
@@ -49,7 +46,8 @@ def fit(
     """Train, or go on with a run.
 
     Args:
-        cohort: prepared training and validation scans.
+        work: the task with its samples; see `work.work_of`.
+        run: settings of the loop.
         output: the run's folder; see `run_folder.begin`.
         resume: go on from `last.ckpt`; gives the same weights as a run that was never stopped (bit for bit on a CPU).
         devices, nodes: how many share the work (Lightning's strategies; processes on a CPU).
@@ -60,22 +58,16 @@ def fit(
     Raises:
         InputError: the loss is no longer a number, no space is left, or not even one epoch was finished.
     """
-    run = settings.fit
     _quieten()
     lightning.seed_everything(run.seed, verbose=False)
-    network = _begin_with(settings) if run.start else network_from(settings.network)
-    pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes)
-    one_hole = replace(settings.recipe, several=0.0)
-    held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes)
-    examples = [held_out[number] for number in range(run.validation_pairs)]
-    epochs = -(-run.steps // run.validate_every)
+    monitor = work.task.monitor
     trainer = lightning.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=devices,
         num_nodes=nodes,
         strategy="ddp" if devices * nodes > 1 else "auto",
-        precision=_precision(settings),
-        max_epochs=epochs,
+        precision=_precision(run.precision, work),
+        max_epochs=run.epochs,
         gradient_clip_val=1.0,
         deterministic="warn" if torch.cuda.is_available() else True,
         use_distributed_sampler=False,
@@ -86,20 +78,19 @@ def fit(
         logger=TensorBoardLogger(output, name="", version="tensorboard"),
         callbacks=[
             EMAWeightAveraging(decay=run.average),
-            ModelCheckpoint(output, Path(BEST).stem, monitor="validation_mse", enable_version_counter=False),
+            ModelCheckpoint(output, Path(BEST).stem, monitor=monitor, enable_version_counter=False),
             ModelCheckpoint(output, Path(LAST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False),
-            EarlyStopping("validation_mse", patience=run.patience),
+            EarlyStopping(monitor, patience=run.patience),
             StopInTime(minutes),
             EpochLog(output / "log.csv"),
-            EpochLines(epochs),
-            PictureGrid(output / "pictures", run.pictures_every, examples[:4]),
+            EpochLines(run.epochs),
+            PictureGrid(output / "pictures", run.pictures_every, work.validation[:4]),
             *callbacks,
         ],
         plugins=[_WholeCheckpoints()],
     )
-    task = ReconstructionTask(network, settings.task, epochs * run.validate_every, pairs.name_of)
     try:
-        trainer.fit(task, datamodule=_Pairs(pairs, examples, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True)
+        trainer.fit(work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True)
     except SystemExit:  # Lightning's answer to Ctrl-C
         raise KeyboardInterrupt from None
     except OSError as error:
@@ -109,19 +100,19 @@ def fit(
     return output / BEST
 
 
-class _Pairs(lightning.LightningDataModule):
-    """Loaders of training pairs, fresh in every epoch, and of the validation pairs, always the same."""
+class _Samples(lightning.LightningDataModule):
+    """Loaders of training samples, fresh in every epoch, and of the validation samples, always the same."""
 
-    def __init__(self, training: Dataset, validation: list, run: FitSettings):
+    def __init__(self, work: Work, run: FitSettings):
         super().__init__()
-        self.training, self.validation, self.run = training, validation, run
+        self.work, self.run = work, run
 
     def train_dataloader(self) -> DataLoader:
-        """Pairs of this process."""
+        """Samples of this process."""
         world = self.trainer.world_size
         per_epoch = self.run.validate_every * self.run.batch * world
         return DataLoader(
-            self.training,
+            self.work.training,
             self.run.batch,
             # counted in steps: the trainer's own epoch is one behind when a run goes on
             sampler=DrawSampler(per_epoch, lambda: self.trainer.global_step // self.run.validate_every, self.trainer.global_rank, world),
@@ -133,8 +124,8 @@ class _Pairs(lightning.LightningDataModule):
         )
 
     def val_dataloader(self) -> DataLoader:
-        """Validation pairs, every process its share."""
-        return DataLoader(self.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
+        """Validation samples, every process its share."""
+        return DataLoader(self.work.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
@@ -150,30 +141,11 @@ class _WholeCheckpoints(TorchCheckpointIO):
             Path(staging).unlink(missing_ok=True)
 
 
-def _begin_with(settings: TrainingSettings) -> ReconstructionUNet:
-    """The network of a model to start from, with its weights.
-
-    Raises:
-        InputError: the model is classical, or its network is not the one that the settings describe.
-    """
-    model = load_model(settings.fit.start, "cpu")
-    if not isinstance(model, NetworkModel):
-        raise InputError(f"'{settings.fit.start}' has no weights to start from: name a trained model in 'start' of [fit].")
-    architecture = model.card["architecture"]
-    for key in ("channels", "blocks"):
-        if tuple(architecture[key]) != getattr(settings.network, key):
-            raise InputError(
-                f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
-            )
-    return model.network
-
-
-def _precision(settings: TrainingSettings) -> str:
-    asked = settings.fit.precision
+def _precision(asked: str, work: Work) -> str:
     if asked != "auto":
         return asked
     # on a CPU the bfloat16 gradient of a kernel wider than its input reads memory that was never written (oneDNN, torch 2.13)
-    deepest = settings.recipe.patch >> len(settings.network.channels)
+    deepest = work.edge >> len(work.task.network.encoder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from RadiomicsPersonaLib.hole import hole_of_box
@@ -11,7 +9,7 @@ from RadiomicsPersonaLib.model import NetworkModel
 from RadiomicsPersonaLib.patch import patch_grid
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.reconstruction import error_over_rim_mean, rebuild
-from RadiomicsPersonaLib.scan import Scan, make_scan, read_scan
+from RadiomicsPersonaLib.scan import Scan, make_scan
 
 from .corruption import random_box
 
@@ -21,14 +19,13 @@ COARSE_MM = 2.0
 """Voxels that the scans are also measured in, for scanners that see less."""
 
 
-def measure_known_range(model: NetworkModel, files: list[Path], boxes_per_size: int = 12, seed: int = 0) -> float:
+def measure_known_range(model: NetworkModel, scans: list[Scan], boxes_per_size: int = 12, seed: int = 0) -> float:
     """The largest median share, over scans and box sizes, of the rim mean's squared error that the model leaves, times 1.25.
 
     `analysis` takes the same share on a scan's controls. Every scan is measured as it is and again in voxels
     of 2 mm; the margin covers scanners that the held-out scans do not show.
     """
     medians = []
-    scans = [read_scan(file) for file in files]
     for number, scan in enumerate([*scans, *(coarse for coarse in map(_coarse, scans) if coarse is not None)]):
         prepared = prepare(scan)
         for size, sides in enumerate(SIDES_MM):

@@ -15,7 +15,7 @@ from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.scan import Scan, read_scan
 
 from .lesion_shapes import training_shapes
-from .settings import ScanSettings, TrainingSettings, written
+from .settings import LABEL_MAPS, ScanSettings, TrainingSettings, written
 from .split import COLUMNS, TEST, ListedScan
 
 SETTINGS_NAME, SPLIT_NAME, MASKS_NAME = "settings.toml", "split.csv", "lesion_masks"
@@ -27,15 +27,18 @@ def pack(
     lesion_masks: Path | None,
     target: Path,
     largest_mib: float = 64.0,
+    exact: bool = True,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> int:
     """Write a .tar.xz with settings, split, training and validation scans and lesion shapes, ready for `fit`.
 
-    Scans are stored in the smallest integers that hold them exactly, or in float32; test scans stay behind.
+    Scans are stored in the smallest integers that hold them exactly, or in float32; test scans stay behind. Label maps and
+    masks are always stored exactly.
 
     Args:
         lesion_masks: folder of lesion masks, or None.
         largest_mib: the pack must not be larger.
+        exact: False stores scans in 256 steps up to their 99.9 percentile, far finer than their noise, in about half the room.
     Returns:
         Size of the pack in bytes.
     Raises:
@@ -44,12 +47,14 @@ def pack(
     used = [row for row in rows if row.part != TEST]
     shapes = training_shapes(lesion_masks) if lesion_masks else ()
     scans = ScanSettings(SPLIT_NAME, MASKS_NAME if shapes else "")
+    maps = {source.name for source in settings.data if source.kind == LABEL_MAPS}
     with file_written_whole(target) as path, tarfile.open(path, "w:xz", preset=6) as archive:
         _add(archive, SETTINGS_NAME, written(replace(settings, scans=scans)).encode())
         lines = [",".join(COLUMNS)] + [f"{r.source},{r.subject},{r.part},{_name_in_pack(r)}" for r in rows]
         _add(archive, SPLIT_NAME, ("\n".join(lines) + "\n").encode())
         for number, row in enumerate(used, start=1):
-            _add(archive, _name_in_pack(row), _nifti(read_scan(row.file)))
+            scan = read_scan(row.file)
+            _add(archive, _name_in_pack(row), _nifti(scan if exact or row.source in maps else _in_steps(scan)))
             _checked_size(path, largest_mib)
             if progress:
                 progress(number, len(used), row.file.name)
@@ -74,6 +79,12 @@ def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
     entry = tarfile.TarInfo(name)
     entry.size = len(content)
     archive.addfile(entry, io.BytesIO(content))
+
+
+def _in_steps(scan: Scan) -> Scan:
+    """The scan in whole steps from 0 to 255; what is brighter than its 99.9 percentile is cut."""
+    low, high = float(scan.array.min()), float(np.percentile(scan.array, 99.9))
+    return replace(scan, array=np.rint(np.clip((scan.array - low) / max(high - low, 1e-9), 0, 1) * 255).astype(np.float32))
 
 
 def _nifti(scan: Scan) -> bytes:

@@ -92,8 +92,8 @@ def _value(kind, item: Field, value, where: str):
 
 def _range(low: float | None, high: float | None) -> str:
     if low is None or high is None:
-        return f"at least {low:g}" if high is None else f"at most {high:g}"
-    return f"{low:g} to {high:g}"
+        return f"at least {low:.12g}" if high is None else f"at most {high:.12g}"
+    return f"{low:.12g} to {high:.12g}"
 
 
 def _comment(item: Field) -> list[str]:

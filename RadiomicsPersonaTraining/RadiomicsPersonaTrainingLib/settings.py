@@ -6,12 +6,18 @@ import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
+from RadiomicsPersonaLib.card import TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
 
 from .cache import CacheSettings
-from .reconstruction_task import NetworkSettings, TaskSettings
+from .networks import NetworkSettings
 from .samples import Recipe
 from .setting import as_toml, from_table, setting
+from .tissue_samples import TissueRecipe
+from .training_task import TaskSettings
+
+SCANS, LABEL_MAPS = "scans", "label maps"
+"""What the files of a collection are."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class DataSource:
     source: str = setting("", "Where it comes from, for the model card: name, version, DOI.")
     licence: str = setting("", "Its licence, for the model card.")
     kind: str = setting(
-        "scans", "What its files are: healthy scans, or label maps from which images of any contrast are synthesised.",
-        choices=("scans", "label maps"),
+        SCANS, "What its files are: healthy scans, or label maps from which images of any contrast are synthesised.",
+        choices=(SCANS, LABEL_MAPS),
     )  # fmt: skip
     variants: int = setting(
         20, "Different images of each label map; each is made when it is first drawn and kept in the cache (about 40 MB).", low=1, high=100_000
@@ -74,6 +80,11 @@ class FitSettings:
         "auto", "Arithmetic; auto takes bfloat16 where the processor or GPU computes in it.", choices=("auto", "32-true", "bf16-mixed")
     )
 
+    @property
+    def epochs(self) -> int:
+        """Epochs of the whole run."""
+        return -(-self.steps // self.validate_every)
+
 
 @dataclass(frozen=True)
 class TrainingSettings:
@@ -84,13 +95,14 @@ class TrainingSettings:
     data: tuple[DataSource, ...] = ()
     cache: CacheSettings = field(default_factory=CacheSettings)
     recipe: Recipe = field(default_factory=Recipe)
+    tissue: TissueRecipe = field(default_factory=TissueRecipe)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     fit: FitSettings = field(default_factory=FitSettings)
 
 
 SECTIONS = {
-    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings
+    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "tissue": TissueRecipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings
 }  # fmt: skip
 
 
@@ -122,6 +134,8 @@ def read_settings(path: str | Path) -> TrainingSettings:
         raise InputError("[recipe] needs as many spacing_chances as spacings, not all 0: correct the settings.")
     if recipe.patch % 16:
         raise InputError(f"'patch' in [recipe] is {recipe.patch}: give a multiple of 16.")
+    if any(side % 16 for side in values["tissue"].shape):
+        raise InputError(f"'shape' in [tissue] is {list(values['tissue'].shape)}: give multiples of 16.")
     data = tuple(from_table(DataSource, entry, "data") for entry in sources)
     return TrainingSettings(data=data, **values)
 
@@ -132,11 +146,19 @@ def written(settings: TrainingSettings) -> str:
         "# Settings of a training run of RadiomicsPersona:",
         "#   radiomics-persona-train fit THIS_FILE --output RUN",
     ]
+    unused = unused_section(settings.task.kind)
     for item in fields(settings):
         value = getattr(settings, item.name)
+        if item.name == unused:
+            continue
         if item.name in SECTIONS:
             lines += ["", *as_toml(value, f"[{item.name}]")]
         elif item.name == "data":
             for source in value:
                 lines += ["", *as_toml(source, "[[data]]")]
     return "\n".join(lines) + "\n"
+
+
+def unused_section(kind: str) -> str:
+    """The section that tells how another kind of model's samples are drawn."""
+    return "recipe" if kind == TISSUE_KIND else "tissue"

@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.scan import sha256_of
 
-from . import cache, contrast, label_map, smooth_field, synthesis
+from . import alteration, cache, contrast, label_map, smooth_field, synthesis
 from .label_map import opened_label_map
 from .synthesis import SynthesisRecipe, synthesise_scan
 
@@ -58,6 +58,6 @@ class SyntheticScans(Sequence):
 
 def _digest_of(file: Path, seed: int) -> str:
     digest = hashlib.sha256(f"{sha256_of(file)} {seed} {cache.code_digest()}".encode())
-    for module in (synthesis, label_map, contrast, smooth_field):
+    for module in (synthesis, alteration, label_map, contrast, smooth_field):
         digest.update(Path(module.__file__).read_bytes())
     return digest.hexdigest()[:24]

@@ -54,6 +54,7 @@ class PreparedRun:
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
             "decision": {"rule": "p", "threshold": float(option["--threshold"])},
             "warnings": ["The slices are thick; naïve détail is lost."],
+            "rebuilt_by": "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
             "provenance": {
                 "model": {"name": option["--model"]},
                 "preprocessing": {"tissue_scale": {"center": 50.0, "deviation": 4.0}},

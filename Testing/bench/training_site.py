@@ -44,10 +44,51 @@ pictures_every = 2
 {fit}
 """
 
+TINY_TISSUE = """
+[model]
+name = "tiny-tissue"
+
+[scans]
+split = "maps.csv"
+
+[[data]]
+name = "maps"
+kind = "label maps"
+source = "phantoms"
+licence = "CC0"
+
+[tissue]
+shape = [32, 48, 32]
+spacing = 4.0
+fine = 4.0
+
+[network]
+channels = [16, 16, 16, 16]
+blocks = [1, 1, 1, 1]
+
+[task]
+kind = "tissue"
+learning_rate = 0.01
+warmup = 5
+
+[fit]
+steps = {steps}
+batch = 1
+validate_every = 20
+validation_pairs = 2
+average = 0.8
+pictures_every = 1
+"""
+
 
 def tiny(steps: int = 4, more_recipe: str = "", task: str = "", fit: str = "") -> str:
     """TOML for a network of 8 channels on 32-voxel patches; further lines for the sections may be added."""
     return TINY.format(steps=steps, recipe=RECIPE, more_recipe=more_recipe, task=task, fit=fit)
+
+
+def tiny_tissue(steps: int = 40) -> str:
+    """TOML for a tissue model of 16 channels on heads of 4 mm."""
+    return TINY_TISSUE.format(steps=steps)
 
 
 def environment() -> dict[str, str]:

@@ -1,0 +1,68 @@
+"""Card: what is known of a trained model, beside its weights, and the check that they belong together."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from .errors import InputError
+from .scan import sha256_of
+
+_HERE = Path(__file__).resolve().parent
+# beside the library in a checkout and in Slicer, inside it when installed as a wheel
+SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
+FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
+"""Environment variable with a folder of further models."""
+RECONSTRUCTION_KIND, TISSUE_KIND = "reconstruction", "tissue"
+"""What models do: rebuild healthy tissue, or tell tissues apart."""
+
+
+def model_cards(kind: str = RECONSTRUCTION_KIND) -> dict[str, Path]:
+    """Names and card files of the shipped models of a kind and of those in the folder named by RADIOMICS_PERSONA_MODELS.
+
+    Raises:
+        InputError: a card is damaged.
+    """
+    folders = [SHIPPED] + ([Path(os.environ[FOLDER_VARIABLE])] if os.environ.get(FOLDER_VARIABLE) else [])
+    cards = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.json")):
+            if kind_of(read_card(path)) == kind:
+                cards[path.stem] = path
+    return cards
+
+
+def read_card(path: Path) -> dict:
+    """The card of a model.
+
+    Raises:
+        InputError: the card is damaged or lacks what is needed.
+    """
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        missing = {"name", "architecture", "grid", "weights", "sha256"} - set(card)
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(f"The model card '{path.name}' cannot be read ({error}): install the model again.") from error
+    if missing:
+        raise InputError(f"The model card '{path.name}' lacks {', '.join(sorted(missing))}: install the model again.")
+    return card
+
+
+def kind_of(card: dict) -> str:
+    """What a model does: `RECONSTRUCTION_KIND` or `TISSUE_KIND`."""
+    return card.get("kind", RECONSTRUCTION_KIND)
+
+
+def checked_weights(card: dict, path: Path) -> Path:
+    """The file of a card's weights, beside the card.
+
+    Raises:
+        InputError: it is missing, or its SHA-256 is not the card's.
+    """
+    weights = path.with_name(Path(card["weights"]).name)
+    if not weights.is_file():
+        raise InputError(f"The weights '{weights.name}' of model '{card['name']}' are missing: install the model again.")
+    if sha256_of(weights) != card["sha256"]:
+        raise InputError(f"The weights of model '{card['name']}' are damaged (their SHA-256 differs from the card's): install the model again.")
+    return weights

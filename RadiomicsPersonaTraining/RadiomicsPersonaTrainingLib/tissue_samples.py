@@ -1,0 +1,71 @@
+"""Tissue samples: synthesised heads with the tissue of every voxel, fresh at every draw, for the tissue model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from RadiomicsPersonaLib.tissue_input import BRIGHTEST, tissue_input
+
+from .label_map import opened_label_map
+from .setting import setting
+from .synthesis import SynthesisRecipe, synthesise
+
+SYNTHESIS = SynthesisRecipe(realistic=0.85, elastic=3.0, bias=0.5, low_resolution=0.5, defaced=0.15, cut=0.2, lesions=0.25)
+"""Mostly contrasts that exist, and all that a scan in a clinic may lack or hold."""
+
+
+@dataclass(frozen=True)
+class TissueRecipe:
+    """How samples for the tissue model are drawn."""
+
+    shape: tuple[int, int, int] = setting(
+        (96, 112, 96),
+        "Voxels along R, A, S, multiples of 16; large enough for a whole head, or the network never sees the air around it.",
+        low=32, high=256,
+    )  # fmt: skip
+    spacing: float = setting(2.0, "Millimetres of the tissue model's grid.", low=0.5, high=8.0)
+    fine: float = setting(4 / 3, "Millimetres of the grid on which heads are painted.", low=0.5, high=8.0)
+    offset: tuple[float, float, float] = setting(
+        (20.0, 25.0, 40.0), "Largest distance of the sample's middle from the brain's along R, A, S in mm.", low=0.0, high=100.0
+    )
+    gain: float = setting(
+        0.15, "Standard deviation of the logarithm of a factor on the image, for a whole scan's percentiles are not a sample's.",
+        low=0.0, high=1.0,
+    )  # fmt: skip
+
+
+class TissueSamples(Dataset):
+    """Samples by number: (image, shares, number), the first two float32 tensors.
+
+    `image` is (1, D, H, W) as `tissue_input` scales it; `shares` is (4, D, H, W), the part of every voxel that is not brain,
+    fluid, grey and white, in that order, adding up to 1. Sample n depends on the seed and n alone, in whichever process it
+    is drawn.
+
+    Args:
+        files: label maps.
+    """
+
+    def __init__(self, files: list[Path], recipe: TissueRecipe, seed: int, synthesis: SynthesisRecipe = SYNTHESIS):
+        self.files, self.recipe, self.seed, self.synthesis = files, recipe, seed, synthesis
+
+    def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, int]:
+        recipe = self.recipe
+        rng = np.random.default_rng((self.seed, number))
+        label_map = opened_label_map(self.files[rng.integers(len(self.files))])
+        low, high = label_map.brain_bounds
+        center = (low + high) / 2 + rng.uniform(-1, 1, 3) * rng.uniform(0, 1) * np.array(recipe.offset)
+        head = synthesise(label_map, self.synthesis, rng, recipe.shape, recipe.spacing, recipe.fine, center)
+        image = np.clip(tissue_input(head.image) * np.float32(np.exp(rng.normal(0, recipe.gain))), 0, BRIGHTEST)
+        brain = head.shares
+        shares = np.concatenate([np.clip(1 - brain.sum(axis=0, keepdims=True), 0, 1), brain])
+        return torch.from_numpy(image[None]), torch.from_numpy(shares), number
+
+    def name_of(self, number: int) -> str:
+        """Name of the label map that a sample was drawn from."""
+        rng = np.random.default_rng((self.seed, number))
+        return self.files[rng.integers(len(self.files))].name

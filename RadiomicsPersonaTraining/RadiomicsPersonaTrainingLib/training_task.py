@@ -1,0 +1,99 @@
+"""Training task: what all tasks share, whatever their networks are asked to do."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import lightning
+import numpy as np
+import torch
+from torch import nn
+
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.errors import InputError
+
+from .networks import NETWORKS
+from .optimizer import muon_for
+from .setting import setting
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What the network is asked to do, its loss and its optimisation."""
+
+    kind: str = setting(
+        RECONSTRUCTION_KIND, "Rebuild healthy tissue, or tell tissues apart (on label maps).", choices=tuple(NETWORKS)
+    )
+    learning_rate: float = setting(
+        2e-3, "Peak learning rate (Muon), reached after the warm-up and then led to zero along half a cosine.", low=1e-6, high=1.0
+    )
+    warmup: int = setting(200, "Steps until the peak.", low=1, high=100_000)
+    weight_decay: float = setting(1e-3, "Decay of the weights per step and learning rate.", low=0.0, high=1.0)
+    l1: float = setting(
+        0.3, "Reconstruction: weight of the absolute error beside the squared one (Huber, one tissue SD).", low=0.0, high=10.0
+    )
+    ssim: float = setting(
+        0.0, "Reconstruction: weight of 1 - SSIM (3-D, in context) beside them; 0.5 favours the challenge's metric over squared error.",
+        low=0.0, high=10.0,
+    )  # fmt: skip
+
+
+class TrainingTask(lightning.LightningModule):
+    """A network with its optimiser; each task adds loss, validation and pictures.
+
+    Attributes:
+        monitor: name of the validation figure that is to fall.
+
+    Args:
+        network: see `networks.network_from`.
+        settings: loss and optimisation.
+        steps: optimisation steps of the whole run; the learning rate is 0 at their end.
+        name_of: tells the name of the scan that a numbered sample came from, for the message when the loss breaks.
+    """
+
+    monitor: str
+
+    def __init__(self, network: nn.Module, settings: TaskSettings, steps: int, name_of: Callable[[int], str]):
+        super().__init__()
+        self.network = network.to(memory_format=torch.channels_last_3d)
+        self.settings, self.steps, self.name_of = settings, steps, name_of
+
+    def views(self, sample: tuple) -> tuple[np.ndarray, ...]:
+        """Input, the network's answer and the truth of one sample, cut axially: 2-D, 0 (black) to 1 (white), anterior up."""
+        raise NotImplementedError
+
+    def logged(self, loss: torch.Tensor, numbers: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch, logged.
+
+        Args:
+            numbers: of the batch's samples.
+        Raises:
+            InputError: it is no longer a number.
+        """
+        if not torch.isfinite(loss):
+            names = ", ".join(sorted({self.name_of(int(n)) for n in numbers}))
+            raise InputError(
+                f"The loss is no longer a number at step {self.global_step}, with samples of {names}: look at these scans, or lower "
+                "learning_rate. The best checkpoint so far is kept."
+            )
+        self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(numbers))
+        return loss
+
+    def configure_optimizers(self) -> dict:
+        """Muon with a warm-up and half a cosine, stepped after every batch."""
+        optimizer = muon_for(self.network, self.settings.learning_rate, self.settings.weight_decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_peak)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _share_of_peak(self, step: int) -> float:
+        warmup = min(self.settings.warmup, self.steps)
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))) + 1e-3
+
+
+def axial(volume: torch.Tensor, level: int) -> np.ndarray:
+    """One axial slice of (R, A, S) as rows from anterior to posterior."""
+    return np.rot90(volume[:, :, level].float().cpu().numpy())

@@ -1,0 +1,135 @@
+"""Work: what one run trains: a task with its samples, as the settings and the split say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from RadiomicsPersonaLib.card import TISSUE_KIND
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.model import ClassicalModel, NetworkModel, load_model
+from RadiomicsPersonaLib.tissue_model import TissueModel, load_tissue_model
+
+from .cohort import Cohort, gather, sources_of
+from .networks import network_from
+from .reconstruction_task import ReconstructionTask
+from .samples import HealthyPairs
+from .settings import LABEL_MAPS, TrainingSettings
+from .split import TRAINING, VALIDATION, ListedScan
+from .tissue_samples import TissueSamples
+from .tissue_task import TissueTask
+from .training_task import TrainingTask
+
+
+@dataclass(frozen=True)
+class Work:
+    """A task with its samples.
+
+    Attributes:
+        task: the network with its loss.
+        training: samples by number, without end.
+        validation: the validation samples, always the same.
+        edge: voxels along the shortest edge of a sample.
+        told: sentences for the user: what is trained on, and what was left out.
+    """
+
+    task: TrainingTask
+    training: Dataset
+    validation: list
+    edge: int
+    told: tuple[str, ...]
+
+
+def work_of(
+    settings: TrainingSettings,
+    rows: list[ListedScan],
+    lesion_masks: Path | None,
+    cache: Path,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Work:
+    """Read or prepare what the settings' task needs.
+
+    Args:
+        rows: of the split.
+        lesion_masks: folder of lesion masks, or None.
+        cache: folder of prepared scans.
+    Raises:
+        InputError: data that the task cannot use, a part without data, or weights to start from that do not fit.
+    """
+    if settings.task.kind == TISSUE_KIND:
+        return tissue_work(settings, rows)
+    return reconstruction_work(settings, gather(settings, rows, lesion_masks, cache, progress))
+
+
+def reconstruction_work(settings: TrainingSettings, cohort: Cohort) -> Work:
+    """Rebuilding holes in healthy scans."""
+    run = settings.fit
+    pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes)
+    one_hole = replace(settings.recipe, several=0.0)
+    held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes)
+    task = ReconstructionTask(_network(settings), settings.task, _steps(settings), pairs.name_of)
+    told = (
+        *(f"Skipped: {note}" for note in cohort.skipped),
+        f"{len(cohort.training)} scans train, {len(cohort.validation)} validate.",
+    )
+    return Work(task, pairs, [held_out[number] for number in range(run.validation_pairs)], settings.recipe.patch, told)
+
+
+def tissue_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
+    """Telling tissues apart in heads synthesised from label maps.
+
+    Where the split has no validation maps, validation takes other images of the training maps.
+    """
+    scans = [source.name for source in sources_of(settings, rows) if source.kind != LABEL_MAPS]
+    if scans:
+        raise InputError(f"The tissue task trains on label maps, and '{scans[0]}' holds scans: give it kind = \"{LABEL_MAPS}\", or leave it out.")
+    parts = {part: [row.file for row in rows if row.part == part] for part in (TRAINING, VALIDATION)}
+    if not parts[TRAINING]:
+        raise InputError("No label map is left for training: add some to the split.")
+    run = settings.fit
+    samples = TissueSamples(parts[TRAINING], settings.tissue, run.seed)
+    held_out = TissueSamples(parts[VALIDATION] or parts[TRAINING], settings.tissue, run.seed + 1)
+    task = TissueTask(_network(settings), settings.task, _steps(settings), samples.name_of)
+    told = (f"{len(parts[TRAINING])} label maps train, {len(parts[VALIDATION])} validate.",)
+    return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.tissue.shape), told)
+
+
+def _steps(settings: TrainingSettings) -> int:
+    return settings.fit.epochs * settings.fit.validate_every
+
+
+def _network(settings: TrainingSettings) -> nn.Module:
+    """A fresh network, or that of a model to start from with its weights.
+
+    Raises:
+        InputError: the model is classical, or its network is not the one that the settings describe.
+    """
+    start, kind = settings.fit.start, settings.task.kind
+    if not start:
+        torch.manual_seed(settings.fit.seed)
+        return network_from(settings.network, kind)
+    model = model_to_start_from(start, kind)
+    architecture = model.card["architecture"]
+    for key in ("channels", "blocks"):
+        if tuple(architecture[key]) != getattr(settings.network, key):
+            raise InputError(
+                f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
+            )
+    return model.network
+
+
+def model_to_start_from(name: str, kind: str) -> NetworkModel | TissueModel:
+    """The model whose weights a training of this kind begins with.
+
+    Raises:
+        InputError: there is no such model, or it has no weights.
+    """
+    model = load_tissue_model(name) if kind == TISSUE_KIND else load_model(name, "cpu")
+    if isinstance(model, ClassicalModel):
+        raise InputError(f"'{name}' has no weights to start from: name a trained model.")
+    return model
