@@ -27,8 +27,6 @@ HEAD_MARGIN = 12.0
 """Millimetres of air that the model is shown around the head."""
 HEAD_HEIGHT = 192.0
 """Millimetres below the vertex that the model is shown at most: what lies deeper is neck, and no training image held more."""
-
-
 AIR = 0.2
 """Share of the brain's median brightness below which what lies around the head is air."""
 STRIP = 2
