@@ -54,6 +54,12 @@ def test_the_contrast_decides(site_models, head, inverted):
     assert chosen(inverted, "healthy-t1") == ("healthy-t1", None)
 
 
+def test_a_model_in_a_contrast_it_was_not_trained_on_is_warned_of(head, inverted):
+    for scan, warned in ((head, False), (inverted, True)):
+        warnings = analyze(scan, [BOX], load_model("healthy-t1"), controls=0).warnings
+        assert any("not look T1-weighted" in warning for warning in warnings) == warned
+
+
 def test_without_the_tissue_model_the_contrast_is_not_told(head, monkeypatch):
     monkeypatch.setattr("RadiomicsPersonaLib.tissue_model.missing_package", lambda: "torch")
     assert estimate_tissue(head).contrast == "unknown"

@@ -20,6 +20,7 @@ from .preparation import PreparedScan, prepare
 from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, rebuild
 from .result import Analysis, BoxResult, Control, Reconstruction
 from .scan import Scan
+from .tissue import OTHER_CONTRAST, T1_WEIGHTED
 from .verdict import SCORE, Decision, judge
 
 assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
@@ -90,7 +91,7 @@ def analyze(
         difference=difference,
         decision={"rule": decision.rule, "threshold": decision.threshold, "score": SCORE},
         provenance=_provenance(prepared, model, intensity_range, controls, seed),
-        warnings=scan.warnings + _scan_warnings(prepared),
+        warnings=scan.warnings + _scan_warnings(prepared, model),
     )
 
 
@@ -212,8 +213,10 @@ def _intensity_range(prepared: PreparedScan) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _scan_warnings(prepared: PreparedScan) -> tuple[str, ...]:
+def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
     notes = []
+    if isinstance(model, NetworkModel) and model.card.get("contrasts") == T1_WEIGHTED and prepared.tissue.contrast == OTHER_CONTRAST:
+        notes.append(f"The scan does not look T1-weighted, and {model.name} was trained on T1-weighted scans only; look twice.")
     volume = prepared.tissue.brain_ml
     if prepared.tissue.doubt:
         notes.append(
