@@ -19,9 +19,9 @@ from safetensors.torch import load_file, save_file
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.tissue_model import load_tissue_model
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, sha256_of, write_nifti
+from RadiomicsPersonaLib.tissue_model import load_tissue_model
 from RadiomicsPersonaTrainingLib.bias_field import correct_bias_field
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
 from RadiomicsPersonaTrainingLib.cli import main
