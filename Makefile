@@ -11,9 +11,10 @@ demo: .venv/ready
 test: .venv/ready
 	$(PY) -m pytest
 
-# the table of the README, from the scans in DATA
+# the tables of the README, from the scans in DATA
 evaluate: .venv/ready
 	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --boxes 2 --output evaluation-output
+	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --model tissue --output evaluation-output/tissue
 
 # speed and memory as ratios
 benchmark: .venv/ready
