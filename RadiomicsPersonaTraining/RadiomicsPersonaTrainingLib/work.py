@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -120,7 +121,7 @@ def _network(settings: TrainingSettings) -> nn.Module:
             raise InputError(
                 f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
             )
-    return model.network
+    return copy.deepcopy(model.network)  # a loaded tissue model is kept for further scans, and must stay what it is
 
 
 def model_to_start_from(name: str, kind: str) -> NetworkModel | TissueModel:
