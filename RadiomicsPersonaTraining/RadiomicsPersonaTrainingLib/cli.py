@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     pack.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
     pack.add_argument("--output", required=True, metavar="PACK.tar.xz", help="unpack it with tar and fit the settings.toml in it")
     pack.add_argument("--largest", type=float, default=64.0, metavar="MIB", help="refuse to write more (default 64)")
-    pack.add_argument("--small", action="store_true", help="store scans in 256 steps of brightness, in about half the room")
+    pack.add_argument("--small", action="store_true", help="store scans in 256 steps of brightness; about half the room where they have many more")
     pack.set_defaults(run=_pack)
 
     evaluate = commands.add_parser("evaluate", help="measure how well models rebuild healthy tissue")
