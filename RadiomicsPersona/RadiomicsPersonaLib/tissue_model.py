@@ -68,7 +68,8 @@ def installed_tissue_model() -> TissueModel | None:
     """
     if missing_package():
         return None
-    return load_tissue_model("auto") if model_cards(TISSUE_KIND) else None
+    cards = model_cards(TISSUE_KIND)
+    return _load(list(cards.values())[-1]) if cards else None
 
 
 def load_tissue_model(name: str) -> TissueModel:
@@ -78,9 +79,9 @@ def load_tissue_model(name: str) -> TissueModel:
         InputError: there is none of that name, or its card or weights are damaged.
     """
     require_torch()
+    if name == "auto" and (model := installed_tissue_model()):
+        return model
     cards = model_cards(TISSUE_KIND)
-    if name == "auto" and cards:
-        return _load(list(cards.values())[-1])
     path = cards.get(name, Path(name))
     if not path.is_file() or kind_of(read_card(path)) != TISSUE_KIND:
         raise InputError(f"There is no tissue model '{name}': choose one of {', '.join(['auto', *cards])}, or name a card.")
