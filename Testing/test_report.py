@@ -291,6 +291,19 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
     assert not re.search(r"(https?:)?//|url\(|@import", re.sub(r"base64,[A-Za-z0-9+/=]+", "", report))
 
 
+def test_the_report_lists_the_scores_most_unusual_first(analysis):
+    from RadiomicsPersonaLib.comparison import METRICS
+    from RadiomicsPersonaLib.score_chart import score_chart, sorted_scores
+
+    result = analysis.boxes[0]
+    keys = sorted_scores(result)
+    chart = score_chart(result, "#fff")
+    places = [chart.index(f">{METRICS[key].label}</text>") for key in keys]
+    assert len(keys) > 5 and places == sorted(places)
+    values = [result.standings[key].z for key in keys]
+    assert values == sorted(values, reverse=True)
+
+
 def test_the_report_can_be_read_aloud(report):
     page = Page(report)
     assert page.all("html")[0]["lang"] == "en"

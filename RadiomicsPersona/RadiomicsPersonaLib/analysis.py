@@ -11,17 +11,21 @@ import numpy as np
 
 from . import __version__
 from .box import Box
+from .classifier import Classifier, load_classifier
 from .comparison import CONTEXT, compare
 from .control import lattice_of, place_controls
+from .deviation_map import deviation_p
 from .errors import InputError
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
+from .mirror import mirrored_values
 from .model import Model, NetworkModel
 from .preparation import PreparedScan, prepare
 from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, rebuild
 from .result import Analysis, BoxResult, Control, Reconstruction
 from .scan import Scan
+from .score import SCORES, false_discovery_rates
 from .tissue import OTHER_CONTRAST, T1_WEIGHTED
-from .verdict import SCORE, Decision, judge
+from .verdict import Decision, judge, weigh
 
 assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
 
@@ -37,6 +41,7 @@ def analyze(
     seed: int = 0,
     exclude: np.ndarray | None = None,
     progress: Progress | None = None,
+    classifier: Classifier | None = None,
 ) -> Analysis:
     """Rebuild, compare and judge every box.
 
@@ -50,6 +55,7 @@ def analyze(
         seed: of the controls' places.
         exclude: boolean array of the scan's shape with known pathology, or None.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+        classifier: what gives the probability; the shipped one by default.
     Raises:
         InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
     """
@@ -66,8 +72,9 @@ def analyze(
     model = model.for_scan(prepared)
     for box, hole in zip(boxes, holes):
         _refuse_air(prepared, box, hole)
-    intensity_range = _intensity_range(prepared)
-    line = _Line(prepared, model, intensity_range, progress, len(boxes) * (1 + controls))
+    intensity_range = usual_range(prepared)
+    classifier = classifier or load_classifier()
+    line = _Line(prepared, model, classifier, intensity_range, progress, len(boxes) * (1 + controls))
     first = [line.result_of(box, hole, controls, decision, seed + n) for n, (box, hole) in enumerate(zip(boxes, holes))]
     results = list(first)
     for number, (box, hole) in enumerate(zip(boxes, holes)):
@@ -77,11 +84,14 @@ def analyze(
         if model.uses_mirror and not mirror_is_free(prepared, box) and mirror_is_free(seen, box):
             line.total += 1 + controls
             results[number] = line.result_of(box, hole, controls, decision, seed + number, seen)
+    rates = false_discovery_rates([result.p for result in results])
+    results = [_with_rate(result, q, decision) for result, q in zip(results, rates)]
     rebuilt = compose(prepared, [result.reconstruction for result in results])
-    difference = np.zeros(scan.shape, np.float32)
+    difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
         difference[region][mask] = (scan.array[region] - rebuilt[region])[mask]
+        voxel_p[region][mask] = result.deviation_p[mask]
     return Analysis(
         scan=scan,
         tissue=prepared.tissue,
@@ -89,8 +99,9 @@ def analyze(
         boxes=tuple(results),
         reconstruction=rebuilt,
         difference=difference,
-        decision={"rule": decision.rule, "threshold": decision.threshold, "score": SCORE},
-        provenance=_provenance(prepared, model, intensity_range, controls, seed),
+        deviation_p=voxel_p,
+        decision={"rule": decision.rule, "threshold": decision.threshold},
+        provenance=_provenance(prepared, model, classifier, intensity_range, controls, seed),
         warnings=scan.warnings + _scan_warnings(prepared, model),
     )
 
@@ -98,8 +109,10 @@ def analyze(
 class _Line:
     """What the boxes of one scan share while they go down the line."""
 
-    def __init__(self, prepared: PreparedScan, model: Model, intensity_range, progress: Progress | None, total: int):
-        self.prepared, self.model, self.intensity_range = prepared, model, intensity_range
+    def __init__(
+        self, prepared: PreparedScan, model: Model, classifier: Classifier, intensity_range, progress: Progress | None, total: int
+    ):
+        self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
         self.progress, self.total, self.done = progress, total, 0
 
     def result_of(
@@ -110,19 +123,34 @@ class _Line:
         seen = seen or prepared
         use_mirror = mirror_is_free(seen, box)
         reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
-        metrics = self._compare(reconstruction)
+        metrics = self._compare(reconstruction, use_mirror)
         placed = place_controls(prepared, box, reconstruction, count, seed)
         rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
         with ThreadPoolExecutor() as pool:
-            compared = list(pool.map(self._compare, rebuilt))
+            compared = list(pool.map(lambda control: self._compare(control, use_mirror), rebuilt))
         self._advance(count - len(placed), box.name)
-        matched = tuple(Control(c.box, m, c.mismatch) for c, m in zip(placed, compared))
+        evidence = weigh(metrics, compared, self.classifier)
+        matched = tuple(
+            Control(c.box, m, c.mismatch, float(combined)) for c, m, combined in zip(placed, compared, evidence.control_combined)
+        )
         brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
-        unlike = self._why_unlike_known(rebuilt)
-        verdict = judge(metrics, compared, decision, brain_share, unlike)
-        notes = reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror)
+        verdict = judge(metrics, evidence, decision, brain_share, self._why_unlike_known(rebuilt))
         return BoxResult(
-            box, reconstruction, metrics, matched, verdict.p, verdict.percentile, verdict.label, verdict.reason, notes
+            box=box,
+            reconstruction=reconstruction,
+            metrics=metrics,
+            controls=matched,
+            p=evidence.p,
+            percentile=evidence.percentile,
+            label=verdict.label,
+            reason=verdict.reason,
+            warnings=reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror),
+            standings=evidence.standings,
+            combined=evidence.combined,
+            control_scores=dict(zip(SCORES, evidence.control_scores.T)),
+            probability=evidence.probability,
+            contributions=evidence.contributions,
+            deviation_p=deviation_p(prepared.scan, reconstruction, rebuilt),
         )
 
     def _rebuild(self, seen: PreparedScan, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
@@ -138,7 +166,7 @@ class _Line:
         if self.progress:
             self.progress(self.done, self.total, what)
 
-    def _compare(self, reconstruction: Reconstruction) -> dict[str, float]:
+    def _compare(self, reconstruction: Reconstruction, use_mirror: bool) -> dict[str, float]:
         scan = self.prepared.scan
         hole = reconstruction.hole
         return compare(
@@ -149,6 +177,7 @@ class _Line:
             self.prepared.tissue.scale,
             self.intensity_range,
             scan.axes_to_ras[0][0],
+            mirrored_side(self.prepared, hole) if use_mirror else None,
         )
 
     def _why_unlike_known(self, rebuilt: list[Reconstruction]) -> str | None:
@@ -180,6 +209,24 @@ class _Line:
         return tuple(notes)
 
 
+def mirrored_side(prepared: PreparedScan, hole: Hole) -> np.ndarray:
+    """Intensities of the mirrored side over a hole's region, float32, axes I, J, K; NaN off the scan and in suspects."""
+    offset = np.eye(4)
+    offset[:3, 3] = hole.start
+    values, known = mirrored_values(
+        prepared.scan, prepared.midplane, prepared.scan.affine @ offset, hole.mask.shape, prepared.suspects, prepared.tissue.background
+    )
+    return np.where(known, values, np.float32(np.nan))
+
+
+def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:
+    """The result with its false discovery rate, and a note where the label would not hold for that."""
+    notes = result.warnings
+    if result.label == 1 and decision.rule == "p" and q > decision.threshold:
+        notes += (f"With this many boxes the label does not hold at a false discovery rate of {decision.threshold:g} (q = {q:.2g}).",)
+    return replace(result, q=q, warnings=notes)
+
+
 def mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
     """False when a quarter of the mirrored box lies in a suspect; its controls then do without as well, to be fair."""
     if prepared.suspects is None:
@@ -201,7 +248,7 @@ def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:
         raise InputError(f"Box '{box.name}' holds only air: move it onto the brain.")
 
 
-def _intensity_range(prepared: PreparedScan) -> tuple[float, float]:
+def usual_range(prepared: PreparedScan) -> tuple[float, float]:
     """0.5 and 99.5 percentile of the scan without its suspects, from at most about a million voxels."""
     scan = prepared.scan
     step = max(1, round((scan.array.size / 1e6) ** (1 / 3)))
@@ -230,12 +277,13 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _provenance(prepared: PreparedScan, model: Model, intensity_range, controls: int, seed: int) -> dict:
+def _provenance(prepared: PreparedScan, model: Model, classifier: Classifier, intensity_range, controls: int, seed: int) -> dict:
     scale = prepared.tissue.scale
     return {
         "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
         | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
         "model": model.provenance(),
+        "classifier": classifier.provenance(),
         "preprocessing": {
             "tissue_scale": {"center": scale.center, "deviation": scale.deviation},
             "intensity_range": list(intensity_range),

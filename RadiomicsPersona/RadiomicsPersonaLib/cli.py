@@ -80,9 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy")
     analyze.add_argument("--controls", type=int, default=32, metavar="N", help="healthy boxes per box (default 32)")
     analyze.add_argument(
-        "--decision", default="p", metavar="p|METRIC", help="what the label rests on: p (default) or a metric's key in results.json"
-    )
-    analyze.add_argument("--threshold", type=float, metavar="T", help="label 1 at p <= T (default 0.05), or at this value of the metric")
+        "--decision", default="p", metavar="p|classifier|METRIC",
+        help="what the label rests on: p (default), the classifier's probability, or a metric's key in results.json",
+    )  # fmt: skip
+    analyze.add_argument("--threshold", type=float, metavar="T", help="label 1 at p <= T (default 0.05), at probability >= T (default 0.5), or at this value of the metric")
+    analyze.add_argument("--classifier", metavar="FILE", help="a classifier of your own, made by `radiomics-persona-train calibrate`")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
@@ -107,16 +109,18 @@ def _parser() -> argparse.ArgumentParser:
 
 def _analyze(options) -> int:
     from .analysis import analyze
+    from .classifier import load_classifier
     from .model import load_model
     from .output import folder_written_whole
     from .progress import ProgressBar
     from .scan import read_scan, sha256_of
     from .table import results_of
-    from .verdict import Decision
+    from .verdict import USUAL_THRESHOLDS, Decision
 
-    if options.decision != "p" and options.threshold is None:
+    if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
         raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
-    decision = Decision(options.decision, 0.05 if options.threshold is None else options.threshold)
+    decision = Decision(options.decision, USUAL_THRESHOLDS.get(options.decision) if options.threshold is None else options.threshold)
+    classifier = load_classifier(options.classifier)
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     boxes = _boxes(options)
@@ -127,7 +131,7 @@ def _analyze(options) -> int:
     with folder_written_whole(options.output) as folder:
         model = load_model(options.model, options.device)
         analysis = analyze(
-            scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json)
+            scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json), classifier
         )
         analysis.provenance["scan_sha256"] = sha256_of(options.scan)
         analysis.provenance["command"] = _command(options)
@@ -188,6 +192,7 @@ def _write_all(analysis, folder: Path) -> None:
     write_results_csv(analysis, folder / "results.csv")
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
+    write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
     picture_of(analysis).save(folder / "report.png")
     write_report(analysis, folder / "report.html")
@@ -222,6 +227,7 @@ def _command(options) -> str:
     words += [f"--labels {Path(options.labels).name}"] if options.labels else []
     words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
+    words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
     return " ".join(words + [f"--seed {options.seed} --device {options.device}"])
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from .challenge import challenge_metrics
 from .tissue import IntensityScale
@@ -46,6 +47,9 @@ METRICS: dict[str, Metric] = {
     "histogram_distance": Metric("Histogram distance", "tissue SD", True, "1-Wasserstein distance of the intensities / tissue SD"),
     "sd_ratio": Metric("Local-SD ratio", "", True, "mean over the box of the local SD of x over that of y (5x5x5 windows)"),
     "mean_shift": Metric("Mean shift", "tissue SD", True, "(mean(x) - mean(y)) / tissue SD; the sign says brighter or darker"),
+    "intensity": Metric("Mean intensity", "tissue SD", True, "(mean(x) - median of the brain) / tissue SD, whatever the persona"),
+    "spread": Metric("SD of intensity", "tissue SD", True, "SD of x / tissue SD, whatever the persona"),
+    "asymmetry": Metric("Asymmetry", "tissue SD", True, "1-Wasserstein distance of the intensities to the mirrored side's / tissue SD"),
 }
 
 
@@ -57,6 +61,7 @@ def compare(
     scale: IntensityScale,
     intensity_range: tuple[float, float],
     sagittal_axis: int = 0,
+    mirrored: np.ndarray | None = None,
 ) -> dict[str, float]:
     """All metrics of `METRICS`, over the voxels of the mask.
 
@@ -67,6 +72,9 @@ def compare(
         scale: the scan's tissue scale.
         intensity_range: 0.5 and 99.5 percentile of the scan outside the boxes, to map intensities onto [0, 1].
         sagittal_axis: the array axis that runs left to right.
+        mirrored: (I, J, K) intensities of the mirrored side, NaN where they may not be looked at; None for not at all.
+    Returns:
+        A number for every key of `METRICS`; the asymmetry is NaN where less than half of the mirrored side is known.
     Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
     """
@@ -96,7 +104,18 @@ def compare(
         "histogram_distance": float(np.mean(np.abs(np.sort(x) - np.sort(y))) / scale.deviation),
         "sd_ratio": sd_ratio,
         "mean_shift": float(np.mean(error) / scale.deviation),
+        "intensity": float((x.mean() - scale.center) / scale.deviation),
+        "spread": float(x.std() / scale.deviation),
+        "asymmetry": math.nan if mirrored is None else _asymmetry(x, mirrored[mask], scale),
     }
+
+
+def _asymmetry(x: np.ndarray, opposite: np.ndarray, scale: IntensityScale) -> float:
+    """Distance of the two sides' intensities, of which the mirrored side may be known in part; see `compare`."""
+    known = np.isfinite(opposite)
+    if known.mean() < 0.5:
+        return math.nan
+    return float(stats.wasserstein_distance(x, opposite[known]) / scale.deviation)
 
 
 def _ssim_map(x: np.ndarray, y: np.ndarray) -> np.ndarray:

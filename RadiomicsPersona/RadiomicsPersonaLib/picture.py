@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
-from .comparison import METRICS
 from .plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 from .result import RESEARCH_USE, Analysis, BoxResult
-from .score_axis import axis_range, scores_of, ticks
+from .score_axis import COMBINED, axis_range, scores_of, ticks
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -150,7 +149,7 @@ def _title(analysis: Analysis) -> Image.Image:
 
 def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
     rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
-    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(analysis, result), _legend()])])
+    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()])])
 
 
 def _heading(result: BoxResult) -> Image.Image:
@@ -191,15 +190,14 @@ def _legend() -> Image.Image:
     return image
 
 
-def _strip(analysis: Analysis, result: BoxResult) -> Image.Image:
+def _strip(result: BoxResult) -> Image.Image:
     """The box's score as a diamond over its controls' scores as dots."""
     from PIL import Image, ImageDraw
 
     width = 3 * PANEL + 2 * GAP
     image = Image.new("RGB", (width, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    metric = METRICS[analysis.decision["score"]]
-    value, scores = scores_of(analysis, result)
+    value, scores = scores_of(result)
     low, high = axis_range([value, *scores])
     left, right, line = 12, width - 28, 62
 
@@ -207,8 +205,7 @@ def _strip(analysis: Analysis, result: BoxResult) -> Image.Image:
         return left + (score - low) / (high - low) * (right - left)
 
     count = f"{len(scores)} matched healthy boxes of this scan" if scores else "no healthy boxes to compare with"
-    label = f"{metric.label} in {metric.unit}" if metric.unit else metric.label
-    _write(draw, (0, 14), f"{label}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
+    _write(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
     draw.line((left, line, right, line), fill=(90, 98, 110))
     for tick in ticks(low, high):
         draw.line((place(tick), line, place(tick), line + 5), fill=(130, 138, 150))

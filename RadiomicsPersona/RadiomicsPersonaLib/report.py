@@ -17,8 +17,9 @@ from .comparison import METRICS
 from .picture import COLUMNS, side_by_side, slice_row
 from .plane import ORIENTATIONS, coordinate
 from .result import RESEARCH_USE, Analysis, BoxResult
-from .score_axis import axis_range, scores_of, ticks
-from .table import probability_of
+from .score_axis import COMBINED, axis_range, scores_of, ticks
+from .score_chart import score_chart
+from .table import probability_bound
 
 STYLE = """
 :root { color-scheme: light dark; --text: #1b1f24; --faint: #57606a; --page: #ffffff; --band: #f2f4f7; --line: #cfd5dc; }
@@ -144,7 +145,8 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
 <h3>Among matched healthy boxes</h3>
-{_distribution(analysis, result)}
+{_distribution(result)}
+{score_chart(result, _css(VERDICT_COLORS[result.word]))}
 {_metrics_table(result)}
 </section>
 """
@@ -153,7 +155,6 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 def _facts(result: BoxResult) -> str:
     box = result.box
     center = ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
-    probability = probability_of(result.p) if result.label is not None else None
     parts = [
         f"Centre {center} mm",
         f"size {' x '.join(f'{v:.3g}' for v in box.size)} mm",
@@ -161,13 +162,20 @@ def _facts(result: BoxResult) -> str:
         f"{result.reconstruction.hole.voxels} voxels",
         f"rebuilt on a grid of {result.reconstruction.spacing:.3g} mm",
     ]
-    bound = (
-        f"<p class='faint'>From p alone, with even odds beforehand, the probability of pathology is at most {probability:.2f} "
-        "(Sellke, Bayarri and Berger 2001).</p>"
-        if probability is not None
-        else ""
-    )
-    return f"<p class='faint'>{'; '.join(parts)}.</p>{bound}"
+    return f"<p class='faint'>{'; '.join(parts)}.</p>{_chances(result)}"
+
+
+def _chances(result: BoxResult) -> str:
+    sentences = []
+    if result.probability is not None:
+        sentences.append(f"Probability of pathology by the classifier, with even odds beforehand: {result.probability:.2f}.")
+    if result.label is not None and result.p is not None:
+        sentences.append(
+            f"From p alone, with even odds beforehand, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and Berger 2001)."
+        )
+    if result.q is not None and result.q != result.p:
+        sentences.append(f"As false discovery rate over all boxes (Benjamini and Hochberg 1995): q = {result.q:.2g}.")
+    return f"<p class='faint'>{' '.join(sentences)}</p>" if sentences else ""
 
 
 def _slices(analysis: Analysis, result: BoxResult) -> str:
@@ -195,10 +203,9 @@ def _data_uri(image) -> str:
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
 
 
-def _distribution(analysis: Analysis, result: BoxResult) -> str:
+def _distribution(result: BoxResult) -> str:
     """The score behind p as inline SVG: a dot per control, a diamond for the box."""
-    metric = METRICS[analysis.decision["score"]]
-    value, scores = scores_of(analysis, result)
+    value, scores = scores_of(result)
     if not scores:
         return "<p>There are no healthy boxes to compare with.</p>"
     low, high = axis_range([value, *scores])
@@ -206,9 +213,8 @@ def _distribution(analysis: Analysis, result: BoxResult) -> str:
     def place(score: float) -> float:
         return round(20 + (score - low) / (high - low) * 720, 1)
 
-    unit = f" in {metric.unit}" if metric.unit else ""
     described = (
-        f"{metric.label}{unit}: {_number(value)} in this box; "
+        f"{COMBINED}: {_number(value)} in this box; "
         f"{len(scores)} healthy boxes from {_number(scores[0])} to {_number(scores[-1])}."
     )
     marks = "".join(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from .box import Box
 from .hole import Hole
 from .midplane import Midplane
 from .scan import Scan
+from .score import Standing
 from .tissue import Tissue
 
 RESEARCH_USE = "Research use only, not a medical device."
@@ -40,11 +42,27 @@ class Control:
         box: where it is; its name is "mirror" or "control 1", "control 2", ...
         metrics: the same keys as the user's box.
         mismatch: distance of its tissue make-up from the user's box, 0 (equal) to 1.
+        combined: its combined score against all the other boxes; see `score`.
     """
 
     box: Box
     metrics: dict[str, float]
     mismatch: float
+    combined: float = math.nan
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The verdict on a box after a small change that should not matter.
+
+    Attributes:
+        change: in words.
+        label, p: as in `BoxResult`.
+    """
+
+    change: str
+    label: int | None
+    p: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,11 +74,19 @@ class BoxResult:
         reconstruction: its healthy persona.
         metrics: comparison of scan and reconstruction inside the box (see `comparison`).
         controls: the healthy boxes it was held against.
-        p: (1 + number of controls at least as extreme) / (n + 1), or None without controls.
+        p: (1 + number of controls whose combined score is at least as extreme) / (n + 1), or None without controls.
         percentile: share of controls less extreme than the box, in percent, or None.
         label: 0 healthy, 1 pathological, None undetermined.
         reason: the verdict in one sentence.
         warnings: what the user should know about this box, one sentence each.
+        standings: every score among the controls', by key; see `score.Standing`.
+        combined: the scores in one number; its rank is p.
+        control_scores: robust standard scores of the controls, by the same keys, each shape (controls,).
+        probability: of pathology, by the classifier, where both outcomes are equally frequent; None with too few controls.
+        contributions: what every score adds to the classifier's log odds, by key.
+        q: p as the false discovery rate over all boxes of the analysis (Benjamini and Hochberg 1995), or None without p.
+        deviation_p: p of every voxel, float32 over the hole's region, 1 outside; see `deviation_map`.
+        stability: what becomes of label and p when the box or scan change a little; empty when not asked.
     """
 
     box: Box
@@ -72,6 +98,14 @@ class BoxResult:
     label: int | None
     reason: str
     warnings: tuple[str, ...] = ()
+    standings: dict[str, Standing] = field(default_factory=dict)
+    combined: float = math.nan
+    control_scores: dict[str, np.ndarray] = field(default_factory=dict)
+    probability: float | None = None
+    contributions: dict[str, float] = field(default_factory=dict)
+    q: float | None = None
+    deviation_p: np.ndarray | None = None
+    stability: tuple[Trial, ...] = ()
 
     @property
     def word(self) -> str:
@@ -89,7 +123,8 @@ class Analysis:
         reconstruction: the scan with every box replaced by its healthy persona; axes I, J, K, the scan's dtype;
             bit for bit the scan outside the boxes.
         difference: scan minus reconstruction, float32, scan intensities; 0 outside the boxes.
-        decision: name of the score the verdict rests on ("p" or a metric's key), its threshold, and the score behind p.
+        deviation_p: p of every voxel's difference, float32, 1 outside the boxes.
+        decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
         provenance: versions, model, preprocessing, seed, hashes: enough to make the numbers again.
         warnings: what concerns the whole scan, one sentence each.
     """
@@ -100,6 +135,7 @@ class Analysis:
     boxes: tuple[BoxResult, ...]
     reconstruction: np.ndarray
     difference: np.ndarray
+    deviation_p: np.ndarray
     decision: dict[str, object]
     provenance: dict[str, object]
     warnings: tuple[str, ...] = field(default_factory=tuple)

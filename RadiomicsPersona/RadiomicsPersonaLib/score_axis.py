@@ -1,16 +1,18 @@
-"""Score axis: the score behind p of a box among those of its controls, on an axis with round numbers."""
+"""Score axis: the combined score of a box, whose rank is p, among those of its controls, on an axis with round numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .result import Analysis, BoxResult
+from .result import BoxResult
+
+COMBINED = "Combined score (log odds)"
+"""Name of the score behind p."""
 
 
-def scores_of(analysis: Analysis, result: BoxResult) -> tuple[float, list[float]]:
-    """The score behind p of the box, and of its controls in rising order."""
-    key = analysis.decision["score"]
-    return float(result.metrics[key]), sorted(float(control.metrics[key]) for control in result.controls)
+def scores_of(result: BoxResult) -> tuple[float, list[float]]:
+    """The combined score of the box, and those of its controls in rising order."""
+    return result.combined, sorted(control.combined for control in result.controls)
 
 
 def axis_range(values: list[float]) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .comparison import METRICS
 from .result import RESEARCH_USE, Analysis, BoxResult
+from .score import SCORES
 
 
 def results_of(analysis: Analysis) -> dict:
@@ -38,8 +39,9 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
         row = {"name": record["name"], "label": record["label"], "p": record["p"], "percentile": record["percentile"]}
         row |= {f"center_{c}": v for c, v in zip("ras", record["center_ras"])}
         row |= {f"size_{c}_mm": v for c, v in zip("xyz", record["size_mm"])}
-        row |= {"voxels": record["voxels"], "n_controls": record["n_controls"], "probability": record["probability"]}
+        row |= {"voxels": record["voxels"], "n_controls": record["n_controls"], "q": record["q"], "probability": record["probability"]}
         row |= {key: record["metrics"][key] for key in METRICS}
+        row |= {f"z_{key}": record["scores"].get(key, {}).get("z") for key in SCORES}
         row |= {"reason": record["reason"], "warnings": " ".join(record["warnings"])}
         rows.append(row)
     with open(path, "w", newline="", encoding="utf-8") as stream:
@@ -48,7 +50,7 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
         writer.writerows(rows)
 
 
-def probability_of(p: float | None) -> float | None:
+def probability_bound(p: float | None) -> float | None:
     """The most that p alone can say for pathology when both are held equally likely beforehand.
 
     1 - 1 / (1 + 1 / B) with B = -e p ln p, the bound of Sellke, Bayarri and Berger 2001; 0.5 (no evidence) for p >= 1/e.
@@ -75,7 +77,13 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
         "n_controls": len(result.controls),
         "p": result.p,
         "percentile": result.percentile,
-        "probability": probability_of(result.p) if result.label is not None else None,
+        "q": result.q,
+        "probability": result.probability,
+        "combined": result.combined,
+        "scores": {
+            key: {"z": standing.z, "p": standing.p, "adds_to_log_odds": result.contributions.get(key)}
+            for key, standing in result.standings.items()
+        },
         "label": result.label,
         "reason": result.reason,
         "warnings": list(result.warnings),
@@ -86,6 +94,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
                 "axes": control.box.axes.T.tolist(),
                 "mismatch": control.mismatch,
                 "metrics": control.metrics,
+                "combined": control.combined,
             }
             for control in result.controls
         ],

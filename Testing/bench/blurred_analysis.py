@@ -11,6 +11,7 @@ from RadiomicsPersonaLib.hole import Hole, hole_of_box
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.result import Analysis, BoxResult, Control, Reconstruction
 from RadiomicsPersonaLib.scan import Scan
+from RadiomicsPersonaLib.score import standard_scores, standings
 from RadiomicsPersonaLib.tissue import Tissue
 
 VERDICTS = (
@@ -34,7 +35,8 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         placed = [box.moved_to(box.center + [0, 3.0 * number, 0], f"control {number}") for number in range(1, controls + 1)]
         if label is None:
             placed = []
-        matched = tuple(Control(b, _metrics(scan, blurred, hole_of_box(scan, b), tissue), 0.1) for b in placed)
+        measured = [_metrics(scan, blurred, hole_of_box(scan, b), tissue) for b in placed]
+        matched = tuple(Control(b, m, 0.1, m["deviation"]) for b, m in zip(placed, measured))
         reconstruction = _reconstruction(scan, blurred, hole)
         region, mask = hole.region, hole.mask
         rebuilt[region][mask] = blurred[region][mask]
@@ -42,7 +44,10 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         percentile = None if p is None else 100 * (1 - p)
         metrics = _metrics(scan, blurred, hole, tissue)
         results.append(
-            BoxResult(box, reconstruction, metrics, matched, p, percentile, label, reason, (f"A note on {box.name}.",))
+            BoxResult(
+                box, reconstruction, metrics, matched, p, percentile, label, reason, (f"A note on {box.name}.",),
+                standings=standings(standard_scores([metrics, *measured])) if measured else {}, combined=metrics["deviation"],
+            )  # fmt: skip
         )
     return Analysis(
         scan,
@@ -51,7 +56,8 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         tuple(results),
         rebuilt,
         difference,
-        {"rule": "p", "threshold": 0.2, "score": "deviation"},
+        np.ones(scan.shape, np.float32),
+        {"rule": "p", "threshold": 0.2},
         {"model": {"name": "blur"}, "seed": 3, "command": "radiomics-persona analyze Patient^Name.nii.gz"},
         ("The slices are thick.",),
     )

@@ -1,0 +1,142 @@
+"""Classifier: the probability of pathology from a box's standardised scores, by logistic regression.
+
+It is stored as JSON with its coefficients in the open and a checksum over everything it says; nothing in it is executed.
+`radiomics-persona-train calibrate` makes such files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import InputError
+from .score import SCORES
+
+KIND = "verdict classifier"
+_HERE = Path(__file__).resolve().parent
+# beside the library in a checkout and in Slicer, inside it when installed as a wheel
+SHIPPED = next(
+    (folder for folder in (_HERE.parent / "Resources" / "Classifiers", _HERE / "Classifiers") if folder.is_dir()), _HERE
+)
+DEFAULT = "healthy-or-not"
+GREY_ZONE = (0.4, 0.6)
+"""Probabilities between these say neither healthy nor pathological."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A fitted logistic regression: probability = 1 / (1 + exp(-(intercept + sum of coefficient * feature))).
+
+    A score's feature is `feature_of` its robust standard score, 0 where the score is not known.
+
+    Attributes:
+        name: how results call it.
+        features: keys of `score.SCORES`.
+        coefficients: one per feature.
+        intercept: log odds of a box whose scores are its controls' medians, when both outcomes are equally frequent.
+        about: how it was fitted, in plain JSON types.
+        sha256: over all the above.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    about: dict
+    sha256: str
+
+    def log_odds(self, scores: np.ndarray) -> np.ndarray:
+        """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
+        columns = [list(SCORES).index(key) for key in self.features]
+        return self.intercept + feature_of(scores[:, columns]) @ np.array(self.coefficients)
+
+    def contributions(self, scores: np.ndarray) -> dict[str, float]:
+        """What every score of one box (len(SCORES),) adds to the log odds, by key."""
+        keys = list(SCORES)
+        return {k: c * float(feature_of(scores[keys.index(k)])) for k, c in zip(self.features, self.coefficients)}
+
+    def provenance(self) -> dict:
+        """What identifies it."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+def feature_of(scores: np.ndarray) -> np.ndarray:
+    """Robust standard scores as the regression sees them: sign(z) log(1 + |z|), 0 where not known."""
+    scores = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0)
+    return np.sign(scores) * np.log1p(np.abs(scores))
+
+
+def probability_of(log_odds: float) -> float:
+    """Log odds as a probability."""
+    return float(1 / (1 + math.exp(-max(min(log_odds, 700.0), -700.0))))
+
+
+def make_classifier(name: str, features: tuple[str, ...], coefficients, intercept: float, about: dict) -> Classifier:
+    """A classifier with its checksum."""
+    content = {
+        "kind": KIND,
+        "name": name,
+        "features": list(features),
+        "coefficients": [float(c) for c in coefficients],
+        "intercept": float(intercept),
+        "about": about,
+    }
+    return Classifier(name, tuple(features), tuple(content["coefficients"]), float(intercept), about, _digest(content))
+
+
+def written(classifier: Classifier) -> str:
+    """The classifier as the text of its file."""
+    content = {
+        "kind": KIND,
+        "name": classifier.name,
+        "features": list(classifier.features),
+        "coefficients": list(classifier.coefficients),
+        "intercept": classifier.intercept,
+        "about": classifier.about,
+    }
+    return json.dumps(content | {"sha256": classifier.sha256}, indent=1) + "\n"
+
+
+def read_classifier(path: str | Path) -> Classifier:
+    """A classifier from its file.
+
+    Raises:
+        InputError: the file is missing, is no classifier, was changed after it was written, or names unknown scores.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"The classifier '{path.name}' cannot be read ({error}): make it with `radiomics-persona-train calibrate`.") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise InputError(f"'{path.name}' is not a verdict classifier: make one with `radiomics-persona-train calibrate`.")
+    stored = content.pop("sha256", None)
+    if stored != _digest(content):
+        raise InputError(f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it again.")
+    unknown = sorted(set(content["features"]) - set(SCORES))
+    if unknown:
+        raise InputError(f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again.")
+    numbers = [*content["coefficients"], content["intercept"]]
+    if len(content["coefficients"]) != len(content["features"]) or not all(math.isfinite(n) for n in numbers):
+        raise InputError(f"The classifier '{path.name}' has unusable coefficients: fit it again.")
+    return Classifier(
+        content["name"], tuple(content["features"]), tuple(content["coefficients"]), content["intercept"], content["about"], stored
+    )
+
+
+def load_classifier(name: str | None = None) -> Classifier:
+    """The shipped classifier, or the one in a file.
+
+    Raises:
+        InputError: see `read_classifier`.
+    """
+    return read_classifier(SHIPPED / f"{DEFAULT}.json" if name is None else name)
+
+
+def _digest(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

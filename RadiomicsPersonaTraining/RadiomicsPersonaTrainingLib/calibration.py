@@ -1,0 +1,214 @@
+"""Calibration: fits the verdict's classifier on boxes whose truth is known, and says how well it does on other subjects.
+
+In every healthy scan a box is drawn and rebuilt with its controls, as an analysis does. All of them are healthy boxes; into every
+second one a lesion is painted after it was rebuilt, which the rebuilding, being blind to the box, could not have known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib import __version__
+from RadiomicsPersonaLib.analysis import mirrored_side, usual_range
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.classifier import Classifier, feature_of, make_classifier
+from RadiomicsPersonaLib.comparison import compare
+from RadiomicsPersonaLib.control import place_controls
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.model import Model
+from RadiomicsPersonaLib.preparation import prepare
+from RadiomicsPersonaLib.reconstruction import rebuild
+from RadiomicsPersonaLib.scan import name_of, read_scan
+from RadiomicsPersonaLib.score import SCORES, standard_scores
+
+from .corruption import random_box
+from .painted_lesion import lesion_in_box, painted
+
+SIDES = (14.0, 40.0)
+"""Shortest and longest side of the boxes, millimetres."""
+CONTROLS = 32
+LEAST_SUBJECTS = 4
+_FOLDS = 5
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class KnownBoxes:
+    """Boxes of one subject whose truth is known.
+
+    Attributes:
+        subject: its folder's and its file's name.
+        scores: robust standard scores, shape (boxes, scores).
+        sick: boolean, shape (boxes,).
+    """
+
+    subject: str
+    scores: np.ndarray
+    sick: np.ndarray
+
+
+def known_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...]) -> KnownBoxes | None:
+    """The healthy and painted boxes of one healthy scan; None where no box with enough controls fits.
+
+    Args:
+        file: the scan.
+        shapes: files of lesion masks.
+    Raises:
+        InputError: the scan cannot be used.
+    """
+    scan, rng = read_scan(file), np.random.default_rng(seed)
+    side = float(np.exp(rng.uniform(*np.log(SIDES))))
+    first = random_box(scan, prepare(scan).tissue, rng, (0.8 * side, 1.25 * side))
+    if first is None:
+        return None
+    prepared = prepare(scan, [hole_of_box(scan, first)])
+    model = model.for_scan(prepared)
+    rebuilt = rebuild(prepared, [hole_of_box(scan, first)], model)
+    placed = place_controls(prepared, first, rebuilt[0], CONTROLS, int(rng.integers(2**31)))
+    if len(placed) < CONTROLS // 2:
+        return None
+    rebuilt += rebuild(prepared, [control.hole for control in placed], model)
+    limits = usual_range(prepared)
+
+    def compared(reconstruction, values: np.ndarray) -> dict[str, float]:
+        hole = reconstruction.hole
+        return compare(
+            values, reconstruction.values, hole.mask, scan.spacing, prepared.tissue.scale, limits, scan.axes_to_ras[0][0],
+            mirrored_side(prepared, hole),
+        )  # fmt: skip
+
+    healthy = [compared(r, scan.array[r.hole.region]) for r in rebuilt]
+    scores, sick = list(standard_scores(healthy)), [False] * len(healthy)
+    boxes: list[Box] = [first, *(control.box for control in placed)]
+    for number in range(0, len(boxes), 2):
+        lesion = lesion_in_box(scan, boxes[number], shapes, rng)
+        if lesion is None:
+            continue
+        hole = rebuilt[number].hole
+        original = scan.array[hole.region]
+        inside = lesion.mask_over(hole.start, hole.mask.shape)
+        values = np.where(hole.mask, painted(original, inside, scan.spacing, prepared.tissue.scale, rng), original)
+        metrics = list(healthy)
+        metrics[number] = compared(rebuilt[number], values)
+        scores.append(standard_scores(metrics)[number])
+        sick.append(True)
+    return KnownBoxes(f"{file.parent.name}/{name_of(file)}", np.array(scores), np.array(sick))
+
+
+def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, seed: int = 0) -> Classifier:
+    """Logistic regression in which every subject, and within it either truth, has the same weight.
+
+    Its log odds are recalibrated by the line that fits predictions for subjects that were left out (Cox 1958).
+
+    Raises:
+        InputError: too few subjects, or only one truth.
+    """
+    boxes = [b for b in boxes if b.sick.any() and not b.sick.all()]
+    if len(boxes) < LEAST_SUBJECTS:
+        raise InputError(f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy scans.")
+    folds = np.random.default_rng(seed).permutation(len(boxes)) % min(_FOLDS, len(boxes))
+    left_out = np.empty(len(boxes), object)
+    for fold in range(folds.max() + 1):
+        line = _regression([b for b, f in zip(boxes, folds) if f != fold])
+        for number in np.flatnonzero(folds == fold):
+            left_out[number] = line.log_odds(boxes[number])
+    odds, truth, weight = np.concatenate(list(left_out)), np.concatenate([b.sick for b in boxes]), _weights(boxes)
+    slope, intercept = calibration_line(odds, truth, weight)
+    final = _regression(boxes)
+    from sklearn.metrics import roc_auc_score
+
+    probability = 1 / (1 + np.exp(-(slope * odds + intercept)))
+    measured = {
+        "what": "predictions for subjects that were left out; the slope is that of the log odds before they were recalibrated",
+        "subjects": len(boxes),
+        "boxes": int(len(truth)),
+        "lesions": int(truth.sum()),
+        "auroc_mean_over_subjects": float(np.mean([roc_auc_score(b.sick, o) for b, o in zip(boxes, left_out)])),
+        "brier": float(np.average((probability - truth) ** 2, weights=weight)),
+        "slope": slope,
+    }
+    return make_classifier(
+        name, tuple(SCORES), slope * final.coefficients, slope * final.intercept + intercept, about | {"cross_validation": measured}
+    )
+
+
+def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
+    """Slope and intercept of truth on log odds by logistic regression (Cox 1958); 1 and 0 are perfect."""
+    from sklearn.linear_model import LogisticRegression
+
+    line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds[:, None], truth, sample_weight=weight)
+    return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def calibrate(
+    files: list[Path], model: Model, shapes: tuple[Path, ...], name: str, seed: int = 0, progress: Progress | None = None
+) -> Classifier:
+    """Fit a classifier on healthy scans, one per subject.
+
+    Args:
+        files: the scans.
+        model: what rebuilds.
+        shapes: files of lesion masks to paint with.
+        progress: called with (scans done, scans in all, what); may raise to cancel.
+    Raises:
+        InputError: a scan cannot be used, or too few can.
+    """
+    boxes = []
+    for number, file in enumerate(files):
+        found = known_boxes(file, model, shapes, (seed, number))
+        if found is not None:
+            boxes.append(found)
+        if progress:
+            progress(number + 1, len(files), file.name)
+    about = {
+        "versions": {"RadiomicsPersona": __version__},
+        "model": {key: model.provenance()[key] for key in ("name", "sha256")},
+        "seed": seed,
+        "subjects": [b.subject for b in boxes],
+    }
+    return fit_classifier(boxes, name, about, seed)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Log odds = features @ coefficients + intercept."""
+
+    coefficients: np.ndarray
+    intercept: float
+
+    def log_odds(self, boxes: KnownBoxes) -> np.ndarray:
+        return feature_of(boxes.scores) @ self.coefficients + self.intercept
+
+
+def _regression(boxes: list[KnownBoxes]) -> _Line:
+    """Logistic regression with a ridge of 1 and no coefficient below 0.
+
+    Free coefficients separate painted lesions a little better, but learn how lesions were painted: an unusual gradient or
+    SSIM then speaks for health, which nobody could defend.
+    """
+    from scipy.optimize import minimize
+    from scipy.special import expit
+
+    x, y, weight = np.concatenate([feature_of(b.scores) for b in boxes]), np.concatenate([b.sick for b in boxes]), _weights(boxes)
+
+    def loss(line: np.ndarray) -> tuple[float, np.ndarray]:
+        odds, slopes = x @ line[:-1] + line[-1], line[:-1]
+        wrong = weight * (expit(odds) - y)
+        value = (weight * (np.logaddexp(0, odds) - y * odds)).sum() + 0.5 * (slopes**2).sum()
+        return float(value), np.append(x.T @ wrong + slopes, wrong.sum())
+
+    bounds = [(0.0, None)] * x.shape[1] + [(None, None)]
+    best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
+    return _Line(best[:-1], float(best[-1]))
+
+
+def _weights(boxes: list[KnownBoxes]) -> np.ndarray:
+    """One per box: either truth of every subject weighs half of its mean number of boxes."""
+    mean = np.mean([len(b.sick) for b in boxes])
+    return np.concatenate([mean / 2 / np.where(b.sick, b.sick.sum(), (~b.sick).sum()) for b in boxes])

@@ -1,0 +1,81 @@
+"""Painted lesion: a real lesion's outline filled with altered tissue, set into a healthy box so that the truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.hole import Hole
+from RadiomicsPersonaLib.scan import Scan
+from RadiomicsPersonaLib.tissue import IntensityScale
+
+from .corruption import random_rotation
+from .lesion_shapes import lesion_shape, placed, points_in
+from .smooth_field import smooth_field
+
+SHIFT = (0.7, 4.0)
+"""Least and greatest difference of a lesion from the tissue it replaces, tissue SD, log-uniform, either way."""
+OPACITY = (0.5, 1.0)
+SOFTNESS = (0.4, 2.0)
+"""Standard deviation of the lesion's border, millimetres."""
+FITS = (0.6, 1.0)
+"""Lesion's longest extent over the box's, so that boxes are tight as well as generous."""
+LEAST_SHARE = 0.08
+"""Share of the box that the lesion must fill to count as one."""
+
+
+def lesion_in_box(scan: Scan, box: Box, shapes: tuple[Path, ...], rng: np.random.Generator, tries: int = 20) -> Hole | None:
+    """A real lesion's shape, turned and flipped at random, scaled into the box and up to half its extent off the middle.
+
+    Returns:
+        Its voxels, or None when none of `tries` shapes filled `LEAST_SHARE` of the box.
+    """
+    for _ in range(tries):
+        shape, spacing = lesion_shape(shapes[rng.integers(len(shapes))])
+        turn = random_rotation(rng) * rng.choice([-1.0, 1.0], size=3)
+        extent = 2 * np.abs(points_in(shape, spacing, rng) @ turn.T @ box.axes).max(axis=0) + spacing
+        factor = rng.uniform(*FITS) * (box.size / extent).min()
+        off = box.axes @ (rng.uniform(-0.25, 0.25, 3) * factor * extent)
+        hole = placed(scan, shape, spacing * factor, turn, box.center + off)
+        if hole is None:
+            continue
+        index = np.argwhere(hole.mask) + hole.start
+        inside = box.contains(scan.ras_from_ijk(index)).sum() * abs(np.linalg.det(scan.affine[:3, :3]))
+        if inside / 1000 >= LEAST_SHARE * box.volume_ml:
+            return hole
+    return None
+
+
+def painted(
+    values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, scale: IntensityScale, rng: np.random.Generator
+) -> np.ndarray:
+    """Tissue with a lesion in it, float64.
+
+    The lesion is darker or brighter than what it replaces, hides its texture in part, has one of its own, a soft border, and
+    now and then a core that is different again.
+
+    Args:
+        values: scan intensities, axes I, J, K.
+        mask: boolean, same shape; the lesion.
+        spacing: millimetres along I, J, K.
+        scale: the scan's.
+    """
+    values = np.asarray(values, np.float64)
+    softness = rng.uniform(*SOFTNESS)
+    weight = ndimage.gaussian_filter(mask.astype(np.float64), softness / spacing)
+    weight *= min(1.0, 1 / max(weight.max(), 1e-9)) * rng.uniform(*OPACITY)
+    level = np.median(values[mask]) + _shift(rng) * scale.deviation
+    texture = rng.uniform(0.05, 0.6) * scale.deviation * smooth_field(rng, values.shape, float(np.mean(spacing)), rng.uniform(3, 12))[0]
+    inner = np.full(values.shape, level)
+    if rng.random() < 0.3:
+        depth = ndimage.distance_transform_edt(mask, sampling=spacing)
+        inner[depth > rng.uniform(0.3, 0.7) * depth.max()] += _shift(rng) * scale.deviation
+    kept = rng.uniform(0, 0.5) * (values - ndimage.gaussian_filter(values, 3.0 / spacing))
+    return (1 - weight) * values + weight * (inner + texture + kept)
+
+
+def _shift(rng: np.random.Generator) -> float:
+    return float(np.exp(rng.uniform(*np.log(SHIFT))) * rng.choice([-1.0, 1.0]))

@@ -1,0 +1,112 @@
+"""Calibration: lesions that are painted are found, their probability can be believed, and what may not be fitted on is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from RadiomicsPersonaLib.classifier import read_classifier
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.score import SCORES
+from RadiomicsPersonaLib.tissue import IntensityScale
+from RadiomicsPersonaTrainingLib.calibration import KnownBoxes, fit_classifier
+from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.painted_lesion import painted
+from RadiomicsPersonaTrainingLib.source_table import refuse_unless_fittable
+
+TABLE = """# Data
+
+| folder | what | may train shipped weights? |
+|---|---|---|
+| `healthy/good` | scans | yes |
+| `healthy/other_scanner` | scans | **no**: for evaluation |
+| `patients/one` | a patient | evaluation |
+"""
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "README.md").write_text(TABLE)
+    for name in ("healthy/good/inner", "healthy/other_scanner", "patients/one", "healthy/unnamed", "healthy/mine_eval_only"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["healthy/other_scanner", "patients/one", "patients", "healthy", "healthy/unnamed", "healthy/mine_eval_only"])
+def test_what_the_table_of_sources_does_not_allow_is_refused_by_the_command(sources, tmp_path, name, capfd):
+    (tmp_path / "masks").mkdir()
+    output = tmp_path / "c.json"
+    assert main(["calibrate", str(sources / name), "--lesion-masks", str(sources / "healthy/good"), "--output", str(output)]) == 2
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1 and "fitted" in error and not output.exists()
+
+
+def test_what_the_table_allows_and_folders_without_a_table_are_accepted(sources, tmp_path_factory):
+    refuse_unless_fittable(sources / "healthy/good")
+    refuse_unless_fittable(sources / "healthy/good/inner")
+    refuse_unless_fittable(tmp_path_factory.mktemp("a site"))
+
+
+def test_the_real_table_forbids_the_evaluation_sources(data_root):
+    for name in ("healthy/ixi_2mm_eval_only", "lesion/lgg_eval_only", "lesion/brats"):
+        with pytest.raises(InputError, match="fitted on"):
+            refuse_unless_fittable(data_root / name)
+    refuse_unless_fittable(data_root / "healthy/ds002748")
+
+
+def simulated(subjects: int, seed: int = 0) -> list[KnownBoxes]:
+    """Boxes in which lesions raise the deviation by a normal amount, and a useless score goes the wrong way."""
+    rng, boxes = np.random.default_rng(seed), []
+    for number in range(subjects):
+        sick = np.arange(60) % 2 == 1
+        scores = rng.normal(size=(60, len(SCORES)))
+        scores[:, 0] += 2.0 * sick
+        scores[:, 1] -= 1.0 * sick
+        boxes.append(KnownBoxes(f"s{number}", scores, sick))
+    return boxes
+
+
+def test_the_fitted_probability_is_calibrated_on_new_subjects():
+    classifier = fit_classifier(simulated(12), "test", {})
+    new = simulated(20, seed=9)
+    odds = np.concatenate([classifier.log_odds(b.scores) for b in new])
+    truth = np.concatenate([b.sick for b in new])
+    probability = 1 / (1 + np.exp(-odds))
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        inside = (probability >= low) & (probability <= high)
+        assert abs(truth[inside].mean() - probability[inside].mean()) < 0.1
+
+
+def test_no_unusual_score_ever_speaks_for_health():
+    classifier = fit_classifier(simulated(6), "test", {})
+    assert min(classifier.coefficients) >= 0 and classifier.coefficients[0] > 0.5 and classifier.coefficients[1] == 0
+
+
+def test_too_few_subjects_are_refused():
+    with pytest.raises(InputError, match="at least"):
+        fit_classifier(simulated(3), "test", {})
+
+
+def test_a_painted_lesion_changes_the_lesion_and_leaves_what_is_far_from_it():
+    rng = np.random.default_rng(1)
+    values, mask = 100 + 5 * rng.normal(size=(30, 30, 30)), np.zeros((30, 30, 30), bool)
+    mask[12:18, 12:18, 12:18] = True
+    changes = []
+    for seed in range(10):
+        result = painted(values, mask, np.ones(3), IntensityScale(100, 20), np.random.default_rng(seed))
+        changes.append(np.abs(result - values)[mask].mean())
+        assert np.abs(result - values)[:2].max() < 1e-6
+    assert min(changes) > 2 and np.median(changes) > 12
+
+
+def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
+    import json
+
+    folder = checkout / "RadiomicsPersona" / "Resources"
+    classifier = read_classifier(folder / "Classifiers" / "healthy-or-not.json")
+    card = json.loads((folder / "Models" / "healthy-t1.json").read_text())
+    test = {subject for entry in card["data"] if entry["name"] == "ds002748" for subject in entry["test"]}
+    assert test and min(classifier.coefficients) >= 0
+    fitted = classifier.about["subjects"]
+    assert len(fitted) == len(set(fitted)) >= 4
+    assert not any(subject.startswith(f"ds002748/{name}_") for subject in fitted for name in test)
