@@ -14,27 +14,26 @@ import time
 from typing import Annotated
 
 import numpy as np
-import vtk
-
 import slicer
+import vtk
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import *
-from slicer.util import VTKObservationMixin
 from slicer.parameterNodeWrapper import (
     Choice,
-    parameterNodeWrapper,
     WithinRange,
+    parameterNodeWrapper,
 )
-
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
+from slicer.ScriptedLoadableModule import *
+from slicer.util import VTKObservationMixin
 
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Cancelled, child_environment, ChildFailed, run_child
+from RadiomicsPersonaLib.child import Cancelled, ChildFailed, child_environment, run_child
+from RadiomicsPersonaLib.colors import VERDICT_COLORS
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
-
 
 #
 # RadiomicsPersona
@@ -81,18 +80,23 @@ class RadiomicsPersonaParameterNode:
     seed - The seed of everything random; the same inputs and seed give the same numbers.
     reconstructionVolume - The input volume with every box replaced by its healthy persona.
     differenceVolume - The input volume minus the reconstruction.
+    deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
+    scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
     resultTable - One row per box: verdict, p-value, and the comparison's measures.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode | None
     inputROIs: list[vtkMRMLMarkupsROINode]
     model: str = "auto"
-    controls: Annotated[int, WithinRange(0, 500)] = 32
+    controls: Annotated[int, WithinRange(0, 500)] = USUAL_CONTROLS
     threshold: Annotated[float, WithinRange(0.001, 0.999)] = 0.05
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
     seed: int = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
+    deviationVolume: vtkMRMLScalarVolumeNode | None
+    scoreTable: vtkMRMLTableNode | None
+    scoreChart: vtkMRMLPlotChartNode | None
     resultTable: vtkMRMLTableNode | None
 
 
@@ -134,6 +138,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.ui.inputROIsSelector.checkedNodesChanged.connect(self.onCheckedROIsChanged)
         self.ui.applyButton.clicked.connect(self.onApplyButton)
+        self.ui.showScoresButton.clicked.connect(self.onShowScoresButton)
 
         self.initializeParameterNode()
 
@@ -225,6 +230,12 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.progressBar.visible = False
             self.parameterNodeModified()
 
+    def onShowScoresButton(self) -> None:
+        """Show the plot of scores in a layout that has room for one."""
+        chart = self._parameterNode.scoreChart if self._parameterNode else None
+        if chart:
+            slicer.modules.plots.logic().ShowChartInLayout(chart)
+
     def onProgress(self, line: str) -> bool:
         """Show the newest message of the analysis and keep the window alive; returns False to end the analysis."""
         activity = line or _("Rebuilding and comparing the boxes and their controls...")
@@ -245,6 +256,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.resultTableView.setMRMLTableNode(tableNode)
         self.ui.verdictLabel.text = "\n".join(self.logic.verdicts(tableNode)) if tableNode else ""
         self.ui.resultsCollapsibleButton.enabled = bool(tableNode)
+        self.ui.showScoresButton.enabled = bool(self._parameterNode and self._parameterNode.scoreChart)
 
     def _checkROIs(self, rois) -> None:
         wanted = {roi.GetID() for roi in rois if roi}
@@ -281,6 +293,8 @@ ATTRIBUTE_PREFIX = "RadiomicsPersona."
 INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
 DIFFERENCE_COLOR_NAME = "RadiomicsPersona difference"
 DIFFERENCE_RANGE_IN_DEVIATIONS = 3.0
+DEVIATION_P_SHOWN = 0.1
+WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
 
 
 def runAnalysisInChild(arguments, proceed) -> None:
@@ -341,17 +355,21 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             with open(os.path.join(folder, "output", "results.json"), encoding="utf-8") as stream:
                 results = json.load(stream)
             arrays = [self._readOutput(os.path.join(folder, "output", name), inputVolume)
-                      for name in ("reconstruction.nii.gz", "difference.nii.gz")]
+                      for name in ("reconstruction.nii.gz", "difference.nii.gz", "deviation_p.nii.gz")]
 
         if not slicer.mrmlScene.IsNodePresent(inputVolume):
             raise InputError(_("The volume was removed during the analysis: load it again and apply."))
         self._createOutputNodes(parameterNode, inputVolume)
         self._updateVolume(parameterNode.reconstructionVolume, inputVolume, arrays[0])
         self._updateVolume(parameterNode.differenceVolume, inputVolume, arrays[1])
+        self._updateVolume(parameterNode.deviationVolume, inputVolume, arrays[2])
         self._showLikeInput(parameterNode.reconstructionVolume, inputVolume)
         self._showDifference(parameterNode.differenceVolume, results)
+        self._showDeviation(parameterNode.deviationVolume)
         self._updateTable(parameterNode.resultTable, results)
-        for node in (parameterNode.reconstructionVolume, parameterNode.differenceVolume, parameterNode.resultTable):
+        self._updateScores(parameterNode, results)
+        for node in (parameterNode.reconstructionVolume, parameterNode.differenceVolume, parameterNode.deviationVolume,
+                     parameterNode.resultTable, parameterNode.scoreTable):
             self._recordProvenance(node, inputVolume, results)
             self._placeBeside(node, inputVolume)
         return results
@@ -480,11 +498,20 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             parameterNode.reconstructionVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         if parameterNode.differenceVolume in (None, inputVolume):
             parameterNode.differenceVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+        if parameterNode.deviationVolume in (None, inputVolume):
+            parameterNode.deviationVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
         if not parameterNode.resultTable:
             parameterNode.resultTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        if not parameterNode.scoreTable:
+            parameterNode.scoreTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        if not parameterNode.scoreChart:
+            parameterNode.scoreChart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode")
         parameterNode.reconstructionVolume.SetName(_("{name} healthy persona").format(name=name))
         parameterNode.differenceVolume.SetName(_("{name} difference").format(name=name))
+        parameterNode.deviationVolume.SetName(_("{name} p of the difference").format(name=name))
         parameterNode.resultTable.SetName(_("{name} verdicts").format(name=name))
+        parameterNode.scoreTable.SetName(_("{name} scores").format(name=name))
+        parameterNode.scoreChart.SetName(_("{name} scores").format(name=name))
 
     @staticmethod
     def _updateVolume(volume, inputVolume, array) -> None:
@@ -514,6 +541,55 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         display.SetAndObserveColorNodeID(self.differenceColorNode().GetID())
 
     @staticmethod
+    def _showDeviation(volume) -> None:
+        display = volume.GetDisplayNode()
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevelMinMax(0, DEVIATION_P_SHOWN)
+        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
+
+    @staticmethod
+    def _updateScores(parameterNode, results) -> None:
+        """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first."""
+        boxes = [box for box in results["boxes"] if box["scores"]]
+        scores = boxes[0]["scores"] if boxes else {}
+        keys = sorted((key for key in scores if scores[key]["z"] is not None), key=lambda key: -scores[key]["z"])
+        table = vtk.vtkTable()
+        names, places = vtk.vtkStringArray(), vtk.vtkDoubleArray()
+        names.SetName("score")
+        places.SetName("place")
+        for place, key in enumerate(keys, start=1):
+            names.InsertNextValue(scores[key]["name"])
+            places.InsertNextValue(place)
+        table.AddColumn(names)
+        table.AddColumn(places)
+        for box in boxes:
+            column = vtk.vtkDoubleArray()
+            column.SetName(box["name"])
+            for key in keys:
+                value = box["scores"][key]["z"]
+                column.InsertNextValue(float("nan") if value is None else value)
+            table.AddColumn(column)
+        with slicer.util.NodeModify(parameterNode.scoreTable):
+            parameterNode.scoreTable.SetAndObserveTable(table)
+        chart = parameterNode.scoreChart
+        series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+        chart.RemoveAllPlotSeriesNodeIDs()
+        for node in series:
+            slicer.mrmlScene.RemoveNode(node)
+        for box in boxes:
+            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", box["name"])
+            node.SetAndObserveTableNodeID(parameterNode.scoreTable.GetID())
+            node.SetPlotType(node.PlotTypeBar)
+            node.SetXColumnName("place")
+            node.SetYColumnName(box["name"])
+            node.SetLabelColumnName("score")
+            node.SetColor(*(part / 255 for part in VERDICT_COLORS[WORDS[box["label"]]]))
+            chart.AddAndObservePlotSeriesNodeID(node.GetID())
+        chart.SetTitle(_("What stands out"))
+        chart.SetXAxisTitle(_("score"))
+        chart.SetYAxisTitle(_("robust SD of the healthy boxes"))
+
+    @staticmethod
     def _updateTable(tableNode, results) -> None:
         boxes = results["boxes"]
         words = {0: _("healthy (0)"), 1: _("pathological (1)"), None: _("undetermined")}
@@ -540,6 +616,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         addNumbers("label", [box["label"] for box in boxes])
         addNumbers("p", [box["p"] for box in boxes])
         addNumbers("percentile", [box["percentile"] for box in boxes], "%")
+        addNumbers("q", [box["q"] for box in boxes])
         addNumbers("probability", [box["probability"] for box in boxes])
         addNumbers("controls", [box["n_controls"] for box in boxes])
         addNumbers("voxels", [box["voxels"] for box in boxes])

@@ -21,6 +21,7 @@ from bench.phantom import make_head
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.control import place_controls
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
@@ -53,10 +54,10 @@ def main() -> None:
     box = Box([34, -10, 14], [30, 30, 30])
     model = load_model("auto")
     one = median_seconds(lambda: analyze(head, [box], model, controls=0))
-    all_ = median_seconds(lambda: analyze(head, [box], model, controls=32))
+    all_ = median_seconds(lambda: analyze(head, [box], model))
     hole = hole_of_box(head, box)
     prepared = prepare(head, [hole])
-    placed = place_controls(prepared, box, rebuild(prepared, [hole], model)[0], 32, 0)
+    placed = place_controls(prepared, box, rebuild(prepared, [hole], model)[0], USUAL_CONTROLS, 0)
     holes = [control.hole for control in placed]
     batched = median_seconds(lambda: rebuild(prepared, holes, model))
     singly = median_seconds(lambda: [rebuild(prepared, [hole], model) for hole in holes])
@@ -69,7 +70,7 @@ def main() -> None:
     print(f"{'what':<44} {'seconds':>8} {'baseline':<34} {'ratio':>7}")
     rows = [
         ("one box, end to end", one, "loading the scan", loading),
-        ("one box with 32 controls, end to end", all_, "one box without controls", one),
+        ("one box with its controls, end to end", all_, "one box without controls", one),
         (f"{len(holes)} controls rebuilt in batches", batched, "one by one", singly),
     ]
     for what, seconds, baseline, base in rows:

@@ -86,3 +86,59 @@ def test_what_lies_far_outside_the_box_changes_nothing(pair):
     original[:2] += 500
     rebuilt[:2] += 500
     assert compared(original, rebuilt, mask) == before
+
+
+def test_the_asymmetry_is_scipys_wasserstein_distance_of_what_is_known(pair):
+    from scipy.stats import wasserstein_distance
+
+    original, rebuilt, mask = pair
+    mirrored = original[::-1] + 20.0
+
+    def asymmetry() -> float:
+        return compare(original, rebuilt, mask, np.ones(3), SCALE, (0.0, 200.0), mirrored=mirrored)["asymmetry"]
+
+    mirrored[:, :14] = np.nan
+    known = np.isfinite(mirrored) & mask
+    assert 0.5 * mask.sum() < known.sum() < mask.sum()
+    assert asymmetry() == pytest.approx(wasserstein_distance(original[mask], mirrored[known]) / SCALE.deviation)
+    mirrored[:, :20] = np.nan
+    assert np.isnan(asymmetry())
+
+
+def test_a_small_lesion_in_a_large_box_shows_in_peak_and_regional_shift_more_than_in_the_mean():
+    rng = np.random.default_rng(0)
+    shape = (60, 60, 60)
+    healthy = 100 + 5 * rng.normal(size=shape)
+    rebuilt = np.full(shape, 100.0)
+    mask = np.zeros(shape, bool)
+    mask[10:50, 10:50, 10:50] = True
+    rebuilt[~mask] = healthy[~mask]
+    sick = healthy.copy()
+    sick[15:25, 15:25, 15:25] += 25
+
+    def of(values):
+        return compare(np.where(mask, values, healthy), rebuilt, mask, np.ones(3), IntensityScale(100.0, 25.0), (0.0, 200.0))
+
+    before, after = of(healthy), of(sick)
+    assert abs(after["mean_shift"]) < 0.05
+    assert after["peak"] > 0.4 > 3 * before["peak"] and after["regional_shift"] > 0.3 > 5 * before["regional_shift"]
+    even = compare(rebuilt + 12.5 * mask, rebuilt, mask, np.ones(3), IntensityScale(100.0, 25.0), (0.0, 200.0))
+    assert even["regional_shift"] == pytest.approx(0.5, rel=1e-4)
+
+
+def test_the_networks_encoder_sees_a_lesion_and_nothing_in_equal_images(synthetic_head):
+    from RadiomicsPersonaLib.feature_distance import feature_distance
+    from RadiomicsPersonaLib.model import load_model
+
+    model, scale = load_model("auto"), IntensityScale(450.0, 80.0)
+    values = np.asarray(synthetic_head.array[20:60, 20:60, 20:60], float)
+    mask = np.zeros(values.shape, bool)
+    mask[10:30, 10:30, 10:30] = True
+
+    def distance(shift: float, spacing: float = 2.0) -> float:
+        lesion = values.copy()
+        lesion[15:25, 15:25, 15:25] += shift
+        return feature_distance(model, lesion, values, mask, np.full(3, 2.0), spacing, scale)
+
+    assert distance(0) == 0 < distance(40) < distance(120)
+    assert distance(120, 1.5) > 0

@@ -24,6 +24,7 @@ from RadiomicsPersonaLib.picture import (
 )
 from RadiomicsPersonaLib.plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
 from RadiomicsPersonaLib.report import report_of, write_report
+from RadiomicsPersonaLib.result import Trial
 from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.score_axis import axis_range, ticks
 
@@ -293,15 +294,26 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):
     from RadiomicsPersonaLib.comparison import METRICS
-    from RadiomicsPersonaLib.score_chart import score_chart, sorted_scores
+    from RadiomicsPersonaLib.score_chart import score_chart
 
     result = analysis.boxes[0]
-    keys = sorted_scores(result)
+    keys = result.sorted_scores
     chart = score_chart(result, "#fff")
     places = [chart.index(f">{METRICS[key].label}</text>") for key in keys]
     assert len(keys) > 5 and places == sorted(places)
     values = [result.standings[key].z for key in keys]
     assert values == sorted(values, reverse=True)
+
+
+def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_changes_do(analysis):
+    trials = (Trial("noise added", 1, 0.2), Trial("box moved by +2 mm along R", 0, 0.4))
+    result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6)
+    report = report_of(dataclasses.replace(analysis, boxes=(result,)))
+    assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report
+    assert "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
+    assert [row for row in re.findall(r"<th scope='row'>([^<]*)</th><td>(healthy|pathological)</td>", report)] == [
+        ("noise added", "pathological"), ("box moved by +2 mm along R", "healthy"),
+    ]  # fmt: skip
 
 
 def test_the_report_can_be_read_aloud(report):

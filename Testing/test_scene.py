@@ -79,11 +79,25 @@ def test_the_volumes_keep_their_values_bit_for_bit_and_their_place(analysis, ope
         ("tête à droite", analysis.scan.array),
         ("tête à droite healthy persona", analysis.reconstruction),
         ("tête à droite difference", analysis.difference),
+        ("tête à droite p of the difference", analysis.deviation_p),
     ):
         volume = node_named(opened, name)
         assert array_of(volume).dtype == expected.dtype
         assert np.array_equal(array_of(volume), expected)
         np.testing.assert_allclose(matrix_of(volume), analysis.scan.affine, atol=1e-9)
+
+
+def test_every_box_has_a_bar_plot_of_its_scores_with_the_most_unusual_first(analysis, opened):
+    for result in analysis.boxes:
+        charts = [opened.node.GetNthNodeByClass(n, "vtkMRMLPlotChartNode") for n in range(len(analysis.boxes))]
+        chart = next(node for node in charts if node.GetName() == f"Scores of {result.box.name}")
+        series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+        assert len(series) == 2 and all(node.GetPlotType() == node.PlotTypeBar for node in series)
+        table = series[0].GetTableNode()
+        values = slicer.util.arrayFromTableColumn(table, series[0].GetYColumnName())
+        np.testing.assert_allclose(values, [result.standings[key].z for key in result.sorted_scores])
+        assert (np.diff(values) <= 0).all() and series[1].GetTableNode() is table
+        assert table.GetTable().GetValueByName(0, "Score").ToString() == METRICS[result.sorted_scores[0]].label
 
 
 def test_a_left_handed_oblique_scan_with_nan_and_doubles_keeps_every_value_at_its_place(tmp_path):

@@ -161,6 +161,32 @@ def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
     assert persona.GetColorNode() is volume.GetDisplayNode().GetColorNode()
 
 
+def test_the_scores_behind_the_verdicts_become_a_bar_plot_with_the_most_unusual_first(logic):
+    rois = [add_roi(name, (8, 8, 8), np.eye(3), (x, 20, 20)) for name, x in (("A", 10), ("B", 20), ("C", 30))]
+    parameters = fill_in(logic, head_volume(), *rois)
+    for _ in range(2):
+        logic.apply()
+    chart, table = parameters.scoreChart, parameters.scoreTable
+    assert [table.GetTable().GetValueByName(row, "score").ToString() for row in range(2)] == ["Peak difference", "SSIM (3-D)"]
+    assert slicer.util.arrayFromTableColumn(table, "B").tolist() == [5.0, 0.5]
+    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert [node.GetName() for node in series] == ["A", "B"]  # the third box has no verdict and no scores
+    for node in series:
+        assert node.GetPlotType() == node.PlotTypeBar and node.GetTableNode() is table and node.GetLabelColumnName() == "score"
+    assert series[0].GetColor() != series[1].GetColor()
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 2
+
+
+def test_the_map_of_deviations_lies_beside_the_difference(logic):
+    parameters = fill_in(logic, head_volume(), add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
+    logic.apply()
+    voxels = slicer.util.arrayFromVolume(parameters.deviationVolume)
+    np.testing.assert_allclose(np.unique(voxels), [0.02, 1.0], rtol=1e-6)
+    assert parameters.deviationVolume.GetName() == "MRI p of the difference"
+    display = parameters.deviationVolume.GetDisplayNode()
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (0, pytest.approx(0.1))
+
+
 def test_a_second_run_reuses_every_output(logic, run):
     parameters = fill_in(logic, head_volume(), add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
     logic.apply()

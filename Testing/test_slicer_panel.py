@@ -58,7 +58,7 @@ def test_the_panel_opens_on_an_empty_scene_and_says_what_is_missing(panel):
 
 def test_every_input_has_a_tooltip_and_an_accessible_name(panel):
     for name, widget in vars(panel.ui).items():
-        if widget.property("SlicerParameterName") or name in ("inputROIsSelector", "applyButton", "resultTableView"):
+        if widget.property("SlicerParameterName") or name in ("inputROIsSelector", "applyButton", "resultTableView", "showScoresButton"):
             assert widget.toolTip, name
             assert widget.accessibleName, name
 
@@ -67,7 +67,7 @@ def test_the_widgets_show_the_parameter_node_and_change_it(panel, inputs):
     parameters = panel.logic.getParameterNode()
     volume, rois = inputs
     assert parameters.inputVolume is volume and list(parameters.inputROIs) == rois
-    assert (panel.ui.modelLineEdit.text, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == ("auto", 32, 0.05)
+    assert (panel.ui.modelLineEdit.text, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == ("auto", 39, 0.05)
     panel.ui.modelLineEdit.text = "mirror"
     panel.ui.controlsSpinBox.value = 19
     panel.ui.thresholdSpinBox.value = 0.1
@@ -189,3 +189,15 @@ def test_the_panel_forgets_the_parameter_node_while_another_module_is_shown(pane
     panel.enter()
     assert panel.ui.modelLineEdit.text == "mirror"
     assert list(panel.ui.inputROIsSelector.checkedNodes()) == inputs[1]
+
+
+def test_what_stands_out_is_plotted_when_asked_for(panel, inputs):
+    assert not panel.ui.showScoresButton.enabled
+    layout = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode")
+    before = layout.GetViewArrangement()
+    panel.ui.applyButton.click()
+    assert panel.ui.showScoresButton.enabled
+    panel.ui.showScoresButton.click()
+    chart = panel.logic.getParameterNode().scoreChart
+    assert layout.GetViewArrangement() != before
+    assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActivePlotChartID() == chart.GetID()

@@ -13,9 +13,11 @@ from . import __version__
 from .box import Box
 from .classifier import Classifier, load_classifier
 from .comparison import CONTEXT, compare
-from .control import lattice_of, place_controls
+from .control import lattice_of, overlaps, place_controls
+from .defaults import USUAL_CONTROLS
 from .deviation_map import deviation_p
 from .errors import InputError
+from .feature_distance import feature_distance
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
 from .mirror import mirrored_values
 from .model import Model, NetworkModel
@@ -29,6 +31,9 @@ from .verdict import Decision, judge, weigh
 
 assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
 
+USELESS = 0.9
+"""Share of a plain fill's squared error at which a model's reconstructions are worth nothing."""
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -36,7 +41,7 @@ def analyze(
     scan: Scan,
     boxes: list[Box],
     model: Model,
-    controls: int = 32,
+    controls: int = USUAL_CONTROLS,
     decision: Decision | None = None,
     seed: int = 0,
     exclude: np.ndarray | None = None,
@@ -123,18 +128,21 @@ class _Line:
         seen = seen or prepared
         use_mirror = mirror_is_free(seen, box)
         reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
-        metrics = self._compare(reconstruction, use_mirror)
+        metrics = metrics_of(self.prepared, reconstruction, self.model, self.intensity_range, use_mirror)
         placed = place_controls(prepared, box, reconstruction, count, seed)
         rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
         with ThreadPoolExecutor() as pool:
-            compared = list(pool.map(lambda control: self._compare(control, use_mirror), rebuilt))
+            compared = list(pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt))
         self._advance(count - len(placed), box.name)
         evidence = weigh(metrics, compared, self.classifier)
         matched = tuple(
-            Control(c.box, m, c.mismatch, float(combined)) for c, m, combined in zip(placed, compared, evidence.control_combined)
+            Control(c.box, m, c.mismatch, c.depth_difference, float(combined))
+            for c, m, combined in zip(placed, compared, evidence.control_combined)
         )
         brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
-        verdict = judge(metrics, evidence, decision, brain_share, self._why_unlike_known(rebuilt))
+        share = self._error_share(rebuilt)
+        unlike_known = self._why_unlike_known(share)
+        verdict = judge(metrics, evidence, decision, brain_share, unlike_known)
         return BoxResult(
             box=box,
             reconstruction=reconstruction,
@@ -144,13 +152,16 @@ class _Line:
             percentile=evidence.percentile,
             label=verdict.label,
             reason=verdict.reason,
-            warnings=reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror),
+            warnings=reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror, share),
             standings=evidence.standings,
             combined=evidence.combined,
             control_scores=dict(zip(SCORES, evidence.control_scores.T)),
             probability=evidence.probability,
             contributions=evidence.contributions,
             deviation_p=deviation_p(prepared.scan, reconstruction, rebuilt),
+            independent_controls=_independent([c.box for c in matched]),
+            brain_share=brain_share,
+            unlike_known=unlike_known,
         )
 
     def _rebuild(self, seen: PreparedScan, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
@@ -166,38 +177,35 @@ class _Line:
         if self.progress:
             self.progress(self.done, self.total, what)
 
-    def _compare(self, reconstruction: Reconstruction, use_mirror: bool) -> dict[str, float]:
-        scan = self.prepared.scan
-        hole = reconstruction.hole
-        return compare(
-            scan.array[hole.region],
-            reconstruction.values,
-            hole.mask,
-            scan.spacing,
-            self.prepared.tissue.scale,
-            self.intensity_range,
-            scan.axes_to_ras[0][0],
-            mirrored_side(self.prepared, hole) if use_mirror else None,
-        )
-
-    def _why_unlike_known(self, rebuilt: list[Reconstruction]) -> str | None:
-        """Whether the network does no better on this scan's healthy boxes than it should.
-
-        The card says up to where `error_over_rim_mean` lies on scans the model knows.
-        """
+    def _error_share(self, rebuilt: list[Reconstruction]) -> float | None:
+        """The network's `error_over_rim_mean` in the scan's healthy boxes; None where there are too few, and for classical models."""
         if not isinstance(self.model, NetworkModel) or len(rebuilt) < 5:
             return None
-        limit = self.model.card["known_range"]["error_over_rim_mean"]
-        share = float(np.median([error_over_rim_mean(self.prepared.scan, reconstruction) for reconstruction in rebuilt]))
-        if share <= limit:
+        return float(np.median([error_over_rim_mean(self.prepared.scan, reconstruction) for reconstruction in rebuilt]))
+
+    def _why_unlike_known(self, share: float | None) -> str | None:
+        """Whether the scan is out of the model's range: it rebuilds healthy boxes hardly better than their rim's mean would."""
+        if share is None or share <= max(USELESS, self._known_limit):
             return None
         return (
             f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
-            f"plain fill's, where {limit:.2f} is the most seen on scans it knows; check the contrast, or use --model harmonic"
+            f"plain fill's; check the contrast, or use --model harmonic"
         )
 
-    def _warnings(self, box: Box, matched, count: int, brain_share: float, use_mirror: bool) -> tuple[str, ...]:
+    @property
+    def _known_limit(self) -> float:
+        """Up to where `error_over_rim_mean` lies on scans the model knows, as its card says."""
+        return self.model.card["known_range"]["error_over_rim_mean"]
+
+    def _warnings(
+        self, box: Box, matched, count: int, brain_share: float, use_mirror: bool, share: float | None
+    ) -> tuple[str, ...]:
         notes = []
+        if share is not None and share > self._known_limit:
+            notes.append(
+                f"The scan is unlike those the model knows: on its healthy boxes the model's squared error is {share:.2f} of a plain "
+                f"fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
+            )
         if brain_share < 0.75:
             notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
         if len(matched) < count:
@@ -207,6 +215,40 @@ class _Line:
         if self.model.uses_mirror and not use_mirror:
             notes.append("The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy boxes.")
         return tuple(notes)
+
+
+def metrics_of(
+    prepared: PreparedScan,
+    reconstruction: Reconstruction,
+    model: Model,
+    intensity_range: tuple[float, float],
+    use_mirror: bool = True,
+    values: np.ndarray | None = None,
+) -> dict[str, float]:
+    """All of `comparison.METRICS` of one rebuilt box.
+
+    Args:
+        model: whose encoder gives the feature distance; NaN for classical ones.
+        intensity_range: from `usual_range`.
+        use_mirror: whether the mirrored side may be looked at.
+        values: (I, J, K) intensities over the reconstruction's region to compare instead of the scan's.
+    """
+    scan, scale, hole = prepared.scan, prepared.tissue.scale, reconstruction.hole
+    original = scan.array[hole.region] if values is None else values
+    mirrored = mirrored_side(prepared, hole) if use_mirror else None
+    metrics = compare(
+        original, reconstruction.values, hole.mask, scan.spacing, scale, intensity_range, scan.axes_to_ras[0][0], mirrored
+    )
+    if isinstance(model, NetworkModel):
+        metrics["feature_distance"] = feature_distance(
+            model, original, reconstruction.values, hole.mask, scan.spacing, reconstruction.spacing, scale
+        )
+    return metrics
+
+
+def _independent(boxes: list[Box]) -> float:
+    """How many boxes without overlap tell as much as these (Kish 1965)."""
+    return len(boxes) ** 2 / float(overlaps(boxes, boxes).sum()) if boxes else 0.0
 
 
 def mirrored_side(prepared: PreparedScan, hole: Hole) -> np.ndarray:

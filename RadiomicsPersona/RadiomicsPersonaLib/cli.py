@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
+from .defaults import USUAL_CONTROLS
 from .errors import InputError
 from .result import RESEARCH_USE
 
@@ -78,13 +79,14 @@ def _parser() -> argparse.ArgumentParser:
         "--labels", metavar="FILE", help="a label map: a box around each connected part of each label"
     )
     analyze.add_argument("--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy")
-    analyze.add_argument("--controls", type=int, default=32, metavar="N", help="healthy boxes per box (default 32)")
+    analyze.add_argument("--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})")
     analyze.add_argument(
         "--decision", default="p", metavar="p|classifier|METRIC",
         help="what the label rests on: p (default), the classifier's probability, or a metric's key in results.json",
     )  # fmt: skip
     analyze.add_argument("--threshold", type=float, metavar="T", help="label 1 at p <= T (default 0.05), at probability >= T (default 0.5), or at this value of the metric")
     analyze.add_argument("--classifier", metavar="FILE", help="a classifier of your own, made by `radiomics-persona-train calibrate`")
+    analyze.add_argument("--stability", action="store_true", help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
@@ -114,6 +116,7 @@ def _analyze(options) -> int:
     from .output import folder_written_whole
     from .progress import ProgressBar
     from .scan import read_scan, sha256_of
+    from .stability import with_stability
     from .table import results_of
     from .verdict import USUAL_THRESHOLDS, Decision
 
@@ -133,6 +136,16 @@ def _analyze(options) -> int:
         analysis = analyze(
             scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json), classifier
         )
+        if options.stability:
+            analysis = with_stability(
+                analysis,
+                lambda change: analyze(
+                    change.scan, change.boxes, model, options.controls, decision, options.seed, change.exclude, None, classifier
+                ),
+                exclude,
+                options.seed,
+                ProgressBar(quiet=options.json),
+            )
         analysis.provenance["scan_sha256"] = sha256_of(options.scan)
         analysis.provenance["command"] = _command(options)
         _write_all(analysis, folder)
@@ -210,6 +223,8 @@ def _print_table(analysis, folder: Path) -> None:
         )
     for result in analysis.boxes:
         print(f"{result.box.name}: {result.reason}")
+        if result.stability:
+            print(f"  {result.stability_in_words}")
         for warning in result.warnings:
             print(f"  note: {warning}")
     for warning in analysis.warnings:
@@ -228,6 +243,7 @@ def _command(options) -> str:
     words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
     words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []
+    words += ["--stability"] if options.stability else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
     return " ".join(words + [f"--seed {options.seed} --device {options.device}"])
 

@@ -15,20 +15,23 @@ from .tissue import Tissue, tissue_of_rebuilt
 
 LATTICE = 6
 """Points per edge at which a box's tissue is looked up."""
-CANDIDATES = 2000
-GREATEST_OVERLAP = 0.4
-"""Share of their volume that two controls may have in common."""
-GREATEST_MISMATCH = 0.35
-"""Largest tissue mismatch at which a box still serves as control."""
+CANDIDATES = 2048
+"""Places on either side of the midplane that are looked at, about half of which lie in the brain."""
+ALLOWANCES = ((0.4, 0.35), (0.6, 0.35), (0.8, 0.5))
+"""Share of their volume that two controls may have in common, and the largest tissue mismatch; the next pair where too few fit."""
+DEPTH_UNIT = 50.0
+"""Millimetres of difference in depth that weigh as much as a tissue mismatch of 1: the value from 5 to 200, and none, with which the
+best matched boxes tell most of a healthy box's deviation and intensity."""
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedControl:
-    """A control before it is rebuilt: its box, its voxels, and how far its tissue is from the user's box."""
+    """A control before it is rebuilt: its box, its voxels, and how far its tissue and its depth (mm) are from the user's box."""
 
     box: Box
     hole: Hole
     mismatch: float
+    depth_difference: float
 
 
 def lattice_of(box: Box) -> np.ndarray:
@@ -41,75 +44,87 @@ def lattice_of(box: Box) -> np.ndarray:
 def place_controls(
     prepared: PreparedScan, box: Box, reconstruction: Reconstruction, count: int, seed: int
 ) -> list[PlacedControl]:
-    """The mirrored box, and boxes of the same size at random places whose tissue make-up is closest.
+    """The mirrored box, and boxes of the same size whose tissue make-up and depth are closest.
 
     The make-up of the user's box is that of its healthy persona, so that a lesion does not choose its own controls: the
-    shares of not brain, fluid, grey and white matter. A control touches no suspect voxel, lies inside the
-    scan, and shares at most `GREATEST_OVERLAP` of its volume with another. The same seed gives the same places.
+    shares of not brain, fluid, grey and white matter. Depth is the mean distance from the brain's surface. A control touches no
+    suspect voxel, lies inside the scan, and overlaps others no more than `ALLOWANCES` say: large boxes find no room without. The
+    same seed gives the same places, and in the mirrored scan the mirrored ones.
 
     Returns:
         Up to `count` controls, the mirrored one first where it is usable.
     """
     if count == 0:
         return []
-    rng = np.random.default_rng(seed)
-    wanted = _make_up(prepared, lattice_of(box), reconstruction)
-    offsets = lattice_of(box) - box.center
-    centers = _candidate_centers(prepared, rng)
-    shares = _shares(prepared.tissue, centers[:, None, :] + offsets[None])
-    mismatch = 0.5 * np.abs(shares - wanted).sum(axis=1)
-    placed: list[PlacedControl] = []
+    points = lattice_of(box)
+    hole = reconstruction.hole
+    persona = tissue_of_rebuilt(prepared.scan, prepared.tissue, prepared.suspects, hole, reconstruction.values)
+    wanted = _shares(persona, points[None])[0], persona.depth_at(points).mean()
     mirrored = box.transformed(prepared.midplane.reflection, "mirror")
-    own = 0.5 * np.abs(_shares(prepared.tissue, lattice_of(mirrored)[None])[0] - wanted).sum()
-    _place(prepared, mirrored, float(own), placed)
-    for index in np.argsort(mismatch, kind="stable"):
-        if len(placed) >= count or mismatch[index] > GREATEST_MISMATCH:
-            break
-        _place(prepared, box.moved_to(centers[index], f"control {len(placed) + 1}"), float(mismatch[index]), placed)
-    return placed[:count]
+    centers = _candidate_centers(prepared, seed)
+    everywhere = np.concatenate([lattice_of(mirrored)[None], centers[:, None] + (points - box.center)])
+    mismatch = 0.5 * np.abs(_shares(prepared.tissue, everywhere) - wanted[0]).sum(axis=1)
+    deeper = prepared.tissue.depth_at(everywhere).mean(axis=1) - wanted[1]
+    order = np.argsort(mismatch + np.abs(deeper) / DEPTH_UNIT, kind="stable")
+    placed: list[PlacedControl] = []
+    barred: set[int] = set()
+    for overlap, greatest_mismatch in ALLOWANCES:
+        for index in [0, *order[order > 0]]:
+            if len(placed) >= count:
+                return placed
+            if index in barred or mismatch[index] > greatest_mismatch:
+                continue
+            chosen = mirrored if index == 0 else box.moved_to(centers[index - 1], f"control {len(placed) + 1}")
+            if placed and max(overlaps([chosen], [other.box for other in placed])[0]) > overlap:
+                continue
+            barred.add(index)
+            hole = _free_hole(prepared, chosen)
+            if hole is not None:
+                placed.append(PlacedControl(chosen, hole, float(mismatch[index]), float(deeper[index])))
+    return placed
 
 
-def _place(prepared: PreparedScan, box: Box, mismatch: float, placed: list[PlacedControl]) -> None:
-    """Append the box when it is free, inside the scan, and close enough in tissue."""
-    if mismatch > GREATEST_MISMATCH:
-        return
-    for other in placed:
-        if _overlap(box, other.box) > GREATEST_OVERLAP:
-            return
+def overlaps(boxes: list[Box], others: list[Box]) -> np.ndarray:
+    """Share of their volume that boxes of one size have in common, (boxes, others); as if all had the first one's axes."""
+    apart = np.abs((np.array([b.center for b in boxes])[:, None] - np.array([b.center for b in others])) @ boxes[0].axes)
+    return np.maximum(1 - apart / boxes[0].size, 0).prod(axis=-1)
+
+
+def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
+    """The voxels of a box that is inside the scan and touches no suspect; else None."""
     corners = prepared.scan.ijk_from_ras(box.corners)
     if (corners < -0.5).any() or (corners > np.array(prepared.scan.shape) - 0.5).any():
-        return
+        return None
     try:
         hole = hole_of_box(prepared.scan, box)
     except InputError:  # thinner than the slices and between two of them
-        return
+        return None
     suspects = prepared.suspects
     if suspects is not None and (hole.mask & suspects.mask_over(hole.start, hole.mask.shape)).any():
-        return
-    placed.append(PlacedControl(box, hole, mismatch))
+        return None
+    return hole
 
 
-def _overlap(a: Box, b: Box) -> float:
-    if np.linalg.norm(a.center - b.center) > np.linalg.norm(a.size):
-        return 0.0
-    return float(b.contains(lattice_of(a)).mean())
+def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
+    """Points spread evenly through the brain, RAS millimetres, (n, 3), every one beside its reflection at the midplane."""
+    from scipy.stats import qmc  # slow to import
 
-
-def _candidate_centers(prepared: PreparedScan, rng: np.random.Generator) -> np.ndarray:
-    tissue = prepared.tissue
-    places = np.argwhere(tissue.brain)
-    index = places[rng.integers(len(places), size=CANDIDATES)] + rng.uniform(-0.5, 0.5, (CANDIDATES, 3))
-    return index @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
+    tissue, normal = prepared.tissue, prepared.midplane.normal
+    brain = np.argwhere(tissue.brain) @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
+    forward = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
+    forward /= np.linalg.norm(forward)
+    axes = np.stack([normal, forward, np.cross(normal, forward)])
+    middle = brain.mean(axis=0)
+    middle += (prepared.midplane.offset - middle @ normal) * normal
+    reach = np.abs((brain - middle) @ axes.T).max(axis=0)
+    unit = qmc.Halton(3, scramble=True, seed=seed).random(CANDIDATES)
+    right = unit * [1, 2, 2] - [0, 1, 1]
+    both = np.stack([right, right * [-1, 1, 1]], axis=1).reshape(-1, 3)
+    centers = middle + (both * reach) @ axes
+    return centers[tissue.classes_at(centers) > 0]
 
 
 def _shares(tissue: Tissue, points: np.ndarray) -> np.ndarray:
     """Shares of not brain, fluid, grey and white in boxes given by their points (n, m, 3); shape (n, 4)."""
     classes = tissue.classes_at(points)
     return np.stack([(classes == c).mean(axis=1) for c in range(4)], axis=1)
-
-
-def _make_up(prepared: PreparedScan, points: np.ndarray, reconstruction: Reconstruction) -> np.ndarray:
-    """Shares of the four classes in the healthy persona at points (m, 3); shape (4,)."""
-    hole = reconstruction.hole
-    persona = tissue_of_rebuilt(prepared.scan, prepared.tissue, prepared.suspects, hole, reconstruction.values)
-    return _shares(persona, points[None])[0]

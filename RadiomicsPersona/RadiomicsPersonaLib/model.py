@@ -108,15 +108,19 @@ class NetworkModel:
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units."""
+        return self._computed(self.network, image, mirror)[:, 0].float().cpu().numpy()
+
+    def features(self, image: np.ndarray) -> list[np.ndarray]:
+        """What the levels of the network's encoder see in a batch (N, 2, D, H, W): (N, channels, D/2, H/2, W/2) and coarser."""
+        return [level.float().cpu().numpy() for level in self._computed(self.network.features, image)]
+
+    def _computed(self, function, *arrays: np.ndarray):
         import torch
 
         with torch.inference_mode(), torch.autocast(
             self.device, torch.bfloat16, enabled=self.precision == "bfloat16"
         ):
-            tensors = [
-                torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in (image, mirror)
-            ]
-            return self.network(*tensors)[:, 0].float().cpu().numpy()
+            return function(*(torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in arrays))
 
     def provenance(self) -> dict:
         """What identifies this model and how it computed."""

@@ -51,14 +51,16 @@ class _UNet(nn.Module):
         self.decoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels[:-1])
         self.head = nn.Conv3d(channels[0], 8 * outputs, 3, padding=1)
 
+    def _encoded(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """What every level of the encoder makes of the stem, the finest first."""
+        found = [self.encoder[0](x)]
+        for encode, down in zip(self.encoder[1:], self.down):
+            found.append(encode(down(found[-1])))
+        return found
+
     def _from_stem(self, x: torch.Tensor) -> torch.Tensor:
         """(N, channels[0], D, H, W) to (N, outputs, 2D, 2H, 2W)."""
-        skips = []
-        for encode, down in zip(self.encoder, self.down):
-            x = encode(x)
-            skips.append(x)
-            x = down(x)
-        x = self.encoder[-1](x)
+        *skips, x = self._encoded(x)
         for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
             x = decode(up(x) + skip)
         return _unfold(self.head(torch.relu(x)))
@@ -82,6 +84,14 @@ class ReconstructionUNet(_UNet):
             (N, 1, S, S, S): tissue units; meant to be used inside the hole.
         """
         return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror))
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """What every level of the encoder sees in an image, (N, channels, ...) at 1/2, 1/4, ... of its resolution.
+
+        Args:
+            image: as for `forward`, but of any sides that are multiples of 16.
+        """
+        return self._encoded(self.stem(image))
 
 
 class TissueUNet(_UNet):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .comparison import METRICS
 from .plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score_axis import COMBINED, axis_range, scores_of, ticks
@@ -28,6 +29,8 @@ STRIP = 96
 """Height of the band below the slices."""
 CONTEXT_MM = 20.0
 """Millimetres shown on every side of a box."""
+MOST_BARS = 5
+"""Scores shown of each box."""
 MOST_BOXES = 20
 """More boxes than this are left to the report."""
 WIDTH = 2 * MARGIN + len(COLUMNS) * PANEL + (len(COLUMNS) - 1) * GAP
@@ -149,7 +152,8 @@ def _title(analysis: Analysis) -> Image.Image:
 
 def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
     rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
-    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()])])
+    bars = [_bars(result)] if result.sorted_scores else []
+    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()]), *bars])
 
 
 def _heading(result: BoxResult) -> Image.Image:
@@ -215,6 +219,31 @@ def _strip(result: BoxResult) -> Image.Image:
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=CONTROL_COLOR, outline=BACKGROUND)
     x, y = place(value), line - 19
     draw.polygon(((x, y - 13), (x + 10, y), (x, y + 13), (x - 10, y)), fill=VERDICT_COLORS[result.word], outline=TEXT)
+    return image
+
+
+def _bars(result: BoxResult) -> Image.Image:
+    """The most unusual scores as bars, each with a mark up to which 95 % of the healthy boxes lie."""
+    from PIL import Image, ImageDraw
+
+    keys = result.sorted_scores[:MOST_BARS]
+    width, step, left = 4 * PANEL + 3 * GAP, 24, 260
+    image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    _write(draw, (0, 14), "What stands out, in robust SD of the healthy boxes: bar = this box, line = 95 % of healthy boxes", 14, FAINT, anchor="ls")
+    limits = {key: result.usual_limit(key) for key in keys}
+    high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if np.isfinite(value)))
+
+    def place(z: float) -> float:
+        return left + max(z, 0) / high * (width - left - 60)
+
+    for number, key in enumerate(keys):
+        y, z = 26 + step * number, result.standings[key].z
+        _write(draw, (left - 12, y + 9), METRICS[key].label, 14, TEXT, anchor="rm")
+        draw.rectangle((left, y + 2, max(place(z), left + 1), y + 16), fill=VERDICT_COLORS[result.word])
+        if np.isfinite(limits[key]):
+            draw.line((place(limits[key]), y - 2, place(limits[key]), y + 20), fill=TEXT, width=2)
+        _write(draw, (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9), f"{z:.1f}", 13, FAINT, anchor="lm")
     return image
 
 

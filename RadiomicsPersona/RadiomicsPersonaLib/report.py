@@ -162,7 +162,23 @@ def _facts(result: BoxResult) -> str:
         f"{result.reconstruction.hole.voxels} voxels",
         f"rebuilt on a grid of {result.reconstruction.spacing:.3g} mm",
     ]
-    return f"<p class='faint'>{'; '.join(parts)}.</p>{_chances(result)}"
+    return f"<p class='faint'>{'; '.join(parts)}. {escape(result.match)}</p>{_chances(result)}{_stability(result)}"
+
+
+def _stability(result: BoxResult) -> str:
+    if not result.stability:
+        return ""
+    words = {0: "healthy", 1: "pathological", None: "undetermined"}
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(trial.change)}</th><td>{words[trial.label]}</td><td class='number'>"
+        f"{'-' if trial.p is None else f'{trial.p:.3f}'}</td></tr>"
+        for trial in result.stability
+    )
+    return (
+        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table><caption>Stability</caption>"
+        f"<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead><tbody>{rows}"
+        "</tbody></table></div></details>"
+    )
 
 
 def _chances(result: BoxResult) -> str:

@@ -42,12 +42,14 @@ class Control:
         box: where it is; its name is "mirror" or "control 1", "control 2", ...
         metrics: the same keys as the user's box.
         mismatch: distance of its tissue make-up from the user's box, 0 (equal) to 1.
+        depth_difference: how much deeper it lies below the surface of the brain than the user's box, millimetres.
         combined: its combined score against all the other boxes; see `score`.
     """
 
     box: Box
     metrics: dict[str, float]
     mismatch: float
+    depth_difference: float
     combined: float = math.nan
 
 
@@ -86,6 +88,9 @@ class BoxResult:
         contributions: what every score adds to the classifier's log odds, by key.
         q: p as the false discovery rate over all boxes of the analysis (Benjamini and Hochberg 1995), or None without p.
         deviation_p: p of every voxel, float32 over the hole's region, 1 outside; see `deviation_map`.
+        independent_controls: how many controls without overlap tell as much (n^2 over the sum of all overlaps, Kish 1965).
+        brain_share: share of the box that is brain, 0 to 1.
+        unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
     """
 
@@ -105,7 +110,45 @@ class BoxResult:
     contributions: dict[str, float] = field(default_factory=dict)
     q: float | None = None
     deviation_p: np.ndarray | None = None
+    independent_controls: float = 0.0
+    brain_share: float = 1.0
+    unlike_known: str | None = None
     stability: tuple[Trial, ...] = ()
+
+    @property
+    def sorted_scores(self) -> list[str]:
+        """Keys of the scores that are known, the most unusual first."""
+        known = [key for key, standing in self.standings.items() if math.isfinite(standing.z)]
+        return sorted(known, key=lambda key: -self.standings[key].z)
+
+    def usual_limit(self, key: str) -> float:
+        """95th percentile of a score among the controls, robust standard deviations; NaN without any."""
+        known = np.asarray(self.control_scores.get(key, ()), float)
+        known = known[np.isfinite(known)]
+        return float(np.percentile(known, 95)) if known.size else math.nan
+
+    @property
+    def match(self) -> str:
+        """One sentence: how many healthy boxes there are and how well they match."""
+        if not self.controls:
+            return "No healthy box of this scan matches."
+        mismatch = np.median([control.mismatch for control in self.controls])
+        depth = np.median([abs(control.depth_difference) for control in self.controls])
+        return (
+            f"{len(self.controls)} healthy boxes of the same size, in the median {1 - mismatch:.0%} alike in their shares of fluid, grey and "
+            f"white matter and {depth:.2g} mm off in depth; they overlap, and tell as much as {self.independent_controls:.0f} that do not."
+        )
+
+    @property
+    def stability_in_words(self) -> str:
+        """One sentence: the band of p and the labels over `stability`; empty when that was not asked."""
+        if not self.stability:
+            return ""
+        changed = [trial.change for trial in self.stability if trial.label != self.label]
+        ps = [trial.p for trial in self.stability if trial.p is not None]
+        band = f"p lies between {min(ps):.2g} and {max(ps):.2g}" if ps else "there is no p"
+        kept = f"the verdict stays {self.word} in {len(self.stability) - len(changed)} of {len(self.stability)}"
+        return f"After small changes that should not matter {kept}, and {band}" + (f"; it changes when: {', '.join(changed)}." if changed else ".")
 
     @property
     def word(self) -> str:

@@ -30,6 +30,8 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 """The time of all files in the bundle, so that the same analysis gives the same bundle."""
 FOUR_UP = 3
 COLOR_STEPS = 255
+DEVIATION_P_SHOWN = 0.1
+"""p at which the map of deviations is black."""
 VIEW_CONTEXT_MM = 60.0
 _VIEWS = {
     "axial": ("Red", "R", "0.952941 0.290196 0.2", "Axial"),
@@ -78,10 +80,16 @@ class _Bundle:
             "persona", f"{name} healthy persona", analysis.reconstruction, low, high, "vtkMRMLColorTableNodeGrey", about
         )
         self._add_volume("difference", f"{name} difference", analysis.difference, -reach, reach, colors, about)
+        # the smaller p, the brighter
+        grey = "vtkMRMLColorTableNodeInvertedGrey"
+        self._add_volume("deviation p", f"{name} p of the difference", analysis.deviation_p, 0.0, DEVIATION_P_SHOWN, grey, about)
         for number, result in enumerate(analysis.boxes, start=1):
             self._add_box(result, number)
         self._add_folders()
         self._add_table()
+        for number, result in enumerate(analysis.boxes, start=1):
+            if result.sorted_scores:
+                self._add_scores(result, number)
         self._add_text()
         self._add_views(scan, persona)
         text = (
@@ -210,12 +218,38 @@ class _Bundle:
             rows += [
                 [f"{c.box.name} of {result.box.name}", "control", "nan", "nan", *_values(c.metrics)] for c in result.controls
             ]
-        self._store("Data/results.tsv", "".join("\t".join(_cell(cell) for cell in row) + "\n" for row in [header, *rows]))
-        types = ["string", "string"] + ["double"] * (len(header) - 2)
+        self._add_table_file("results", "RadiomicsPersona results", header, rows, 2)
+
+    def _add_table_file(self, file: str, name: str, header: list[str], rows: list[list[str]], texts: int) -> str:
+        """A table whose first columns hold texts, the others numbers."""
+        self._store(f"Data/{file}.tsv", "".join("\t".join(_cell(cell) for cell in row) + "\n" for row in [header, *rows]))
+        types = ["string"] * texts + ["double"] * (len(header) - texts)
         schema = [["columnName", "type"], *([_cell(column), kind] for column, kind in zip(header, types))]
-        self._store("Data/results.schema.tsv", "".join("\t".join(row) + "\n" for row in schema))
-        storage = self._add_storage("TableStorage", "results.tsv", fileListMember0="Data/results.schema.tsv")
-        self._add("Table", "RadiomicsPersona results", references={"storage": storage}, locked="true")
+        self._store(f"Data/{file}.schema.tsv", "".join("\t".join(row) + "\n" for row in schema))
+        quoted = file.replace(" ", "%20")
+        storage = self._add_storage("TableStorage", f"{quoted}.tsv", fileListMember0=f"Data/{quoted}.schema.tsv")
+        return self._add("Table", name, references={"storage": storage}, locked="true")
+
+    def _add_scores(self, result: BoxResult, number: int) -> None:
+        """The scores behind a verdict as a bar plot, the most unusual first, beside what is usual among the controls."""
+        header = ["Score", "Place", "This box", "95 % of healthy boxes"]
+        rows = [
+            [METRICS[key].label, str(place), _number(result.standings[key].z), _number(result.usual_limit(key))]
+            for place, key in enumerate(result.sorted_scores, start=1)
+        ]
+        table = self._add_table_file(f"scores {number}", f"Scores of {result.box.name}", header, rows, 1)
+        series = []
+        for column, color in ((header[2], VERDICT_COLORS[result.word]), (header[3], CONTROL_COLOR)):
+            series.append(
+                self._add(
+                    "PlotSeries", f"{column}: {result.box.name}", references={"table": table}, plotType="Bar", xColumnName="Place",
+                    yColumnName=column, labelColumnName="Score", color=_row(part / 255 for part in color),
+                )  # fmt: skip
+            )
+        self._add(
+            "PlotChart", f"Scores of {result.box.name}", references={"plotSeries": " ".join(series)},
+            title=f"{result.box.name}: what stands out", xAxisTitle="score", yAxisTitle="robust SD of the healthy boxes",
+        )  # fmt: skip
 
     def _add_text(self) -> None:
         sentences = [RESEARCH_USE]

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from .comparison import METRICS
 
@@ -44,6 +43,9 @@ SCORES: dict[str, Score] = {
     "mean_shift": Score(logarithmic=False, two_sided=True),
     "intensity": Score(logarithmic=False, two_sided=True),
     "spread": Score(logarithmic=True, two_sided=True),
+    "peak": Score(logarithmic=True, two_sided=False),
+    "regional_shift": Score(logarithmic=True, two_sided=False),
+    "feature_distance": Score(logarithmic=True, two_sided=False),
     "asymmetry": Score(logarithmic=True, two_sided=False),
 }
 """Scores by the key of their metric."""
@@ -114,7 +116,11 @@ def rank_p(values: np.ndarray, number: int = 0) -> float | None:
 def false_discovery_rates(ps: list[float | None]) -> list[float | None]:
     """q of every p: the least false discovery rate at which it counts (Benjamini and Hochberg 1995); None stays None."""
     known = [p for p in ps if p is not None]
-    rates = iter(false_discovery_control(known).tolist() if known else [])
+    if len(known) < 2:
+        return list(ps)
+    from scipy.stats import false_discovery_control  # slow to import
+
+    rates = iter(false_discovery_control(known).tolist())
     return [None if p is None else next(rates) for p in ps]
 
 

@@ -14,19 +14,13 @@ _LEAST = -3.0
 """Left end of the axis, robust SDs; what lies below is drawn on it."""
 
 
-def sorted_scores(result: BoxResult) -> list[str]:
-    """Keys of the scores that are known, the most unusual first."""
-    known = [key for key, standing in result.standings.items() if math.isfinite(standing.z)]
-    return sorted(known, key=lambda key: -result.standings[key].z)
-
-
 def score_chart(result: BoxResult, color: str) -> str:
     """The chart as inline SVG with its caption; empty where no score is known.
 
     Args:
         color: of the bars, as CSS.
     """
-    keys = sorted_scores(result)
+    keys = result.sorted_scores
     if not keys:
         return ""
     bottom = _ROW * len(keys) + 6

@@ -75,15 +75,23 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
         "grid_mm": result.reconstruction.spacing,
         "metrics": result.metrics,
         "n_controls": len(result.controls),
+        "independent_controls": result.independent_controls,
         "p": result.p,
         "percentile": result.percentile,
         "q": result.q,
         "probability": result.probability,
         "combined": result.combined,
         "scores": {
-            key: {"z": standing.z, "p": standing.p, "adds_to_log_odds": result.contributions.get(key)}
+            key: {
+                "name": METRICS[key].label,
+                "z": standing.z,
+                "usual_up_to": result.usual_limit(key),
+                "p": standing.p,
+                "adds_to_log_odds": result.contributions.get(key),
+            }
             for key, standing in result.standings.items()
         },
+        "stability": [{"change": trial.change, "label": trial.label, "p": trial.p} for trial in result.stability],
         "label": result.label,
         "reason": result.reason,
         "warnings": list(result.warnings),
@@ -93,6 +101,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
                 "center_ras": control.box.center.tolist(),
                 "axes": control.box.axes.T.tolist(),
                 "mismatch": control.mismatch,
+                "depth_difference_mm": control.depth_difference,
                 "metrics": control.metrics,
                 "combined": control.combined,
             }

@@ -102,6 +102,15 @@ class Tissue:
         i, j, k = np.clip(index, 0, self.grid.size - 1).reshape(-1, 3).T
         return np.where(inside, self._classes[i, j, k].reshape(inside.shape), 0)
 
+    def depth_at(self, points: np.ndarray) -> np.ndarray:
+        """Millimetres from RAS points (..., 3) to what is not brain; 0 outside the brain."""
+        affine = self.grid.affine if self.anatomy is None else self.anatomy.affine
+        inverse = np.linalg.inv(affine)
+        index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+        inside = ((index >= 0) & (index < self._depth.shape)).all(axis=-1)
+        i, j, k = np.clip(index, 0, np.array(self._depth.shape) - 1).reshape(-1, 3).T
+        return np.where(inside, self._depth[i, j, k].reshape(inside.shape), 0)
+
     def brain_on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """The brain mask on another grid of the same scan whose axes run along these; boolean."""
         if self.anatomy is not None:
@@ -124,6 +133,11 @@ class Tissue:
             return UNKNOWN_CONTRAST
         outshines = float(np.median(white) - np.median(grey)) / self.scale.deviation
         return T1_WEIGHTED if outshines > LEAST_T1_CONTRAST else OTHER_CONTRAST
+
+    @cached_property
+    def _depth(self) -> np.ndarray:
+        brain, affine = (self.brain, self.grid.affine) if self.anatomy is None else (self.anatomy.classes > 0, self.anatomy.affine)
+        return ndimage.distance_transform_edt(np.pad(brain, 1), sampling=np.linalg.norm(affine[:3, :3], axis=0))[1:-1, 1:-1, 1:-1]
 
     @cached_property
     def _classes(self) -> np.ndarray:

@@ -6,6 +6,7 @@ second one a lesion is painted after it was rebuilt, which the rebuilding, being
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.analysis import mirrored_side, usual_range
+from RadiomicsPersonaLib.analysis import metrics_of, usual_range
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.classifier import Classifier, feature_of, make_classifier
-from RadiomicsPersonaLib.comparison import compare
+from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.control import place_controls
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import Model
@@ -25,13 +27,17 @@ from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.reconstruction import rebuild
 from RadiomicsPersonaLib.scan import name_of, read_scan
 from RadiomicsPersonaLib.score import SCORES, standard_scores
+from RadiomicsPersonaLib.tissue import estimate_tissue
 
+from .contrast import as_contrast
 from .corruption import random_box
+from .journal import Journal, metrics_from
 from .painted_lesion import lesion_in_box, painted
 
-SIDES = (14.0, 40.0)
+SIDES = (12.0, 64.0)
 """Shortest and longest side of the boxes, millimetres."""
-CONTROLS = 32
+CONTRAST_SHARES = {"T1": 0.4, "FLAIR": 0.4, "T2": 0.2}
+"""How often a scan is taken as it is, and how often as it might look in another contrast."""
 LEAST_SUBJECTS = 4
 _FOLDS = 5
 
@@ -53,38 +59,34 @@ class KnownBoxes:
     sick: np.ndarray
 
 
-def known_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...]) -> KnownBoxes | None:
-    """The healthy and painted boxes of one healthy scan; None where no box with enough controls fits.
+def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...]) -> dict | None:
+    """The metrics of healthy and painted boxes of one healthy scan; None where no box with enough controls fits.
 
     Args:
         file: the scan.
         shapes: files of lesion masks.
+    Returns:
+        "healthy": metrics of every box; "painted": pairs of a box's number and its metrics with a lesion in it.
     Raises:
         InputError: the scan cannot be used.
     """
     scan, rng = read_scan(file), np.random.default_rng(seed)
+    tissue = estimate_tissue(scan)
+    scan = as_contrast(scan, tissue, rng.choice(list(CONTRAST_SHARES), p=list(CONTRAST_SHARES.values())), rng)
     side = float(np.exp(rng.uniform(*np.log(SIDES))))
-    first = random_box(scan, prepare(scan).tissue, rng, (0.8 * side, 1.25 * side))
+    first = random_box(scan, tissue, rng, (0.8 * side, 1.25 * side))
     if first is None:
         return None
     prepared = prepare(scan, [hole_of_box(scan, first)])
     model = model.for_scan(prepared)
     rebuilt = rebuild(prepared, [hole_of_box(scan, first)], model)
-    placed = place_controls(prepared, first, rebuilt[0], CONTROLS, int(rng.integers(2**31)))
-    if len(placed) < CONTROLS // 2:
+    placed = place_controls(prepared, first, rebuilt[0], USUAL_CONTROLS, int(rng.integers(2**31)))
+    if len(placed) < USUAL_CONTROLS // 2:
         return None
     rebuilt += rebuild(prepared, [control.hole for control in placed], model)
     limits = usual_range(prepared)
-
-    def compared(reconstruction, values: np.ndarray) -> dict[str, float]:
-        hole = reconstruction.hole
-        return compare(
-            values, reconstruction.values, hole.mask, scan.spacing, prepared.tissue.scale, limits, scan.axes_to_ras[0][0],
-            mirrored_side(prepared, hole),
-        )  # fmt: skip
-
-    healthy = [compared(r, scan.array[r.hole.region]) for r in rebuilt]
-    scores, sick = list(standard_scores(healthy)), [False] * len(healthy)
+    healthy = [metrics_of(prepared, r, model, limits) for r in rebuilt]
+    lesions: list[tuple[int, dict[str, float]]] = []
     boxes: list[Box] = [first, *(control.box for control in placed)]
     for number in range(0, len(boxes), 2):
         lesion = lesion_in_box(scan, boxes[number], shapes, rng)
@@ -94,11 +96,20 @@ def known_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[
         original = scan.array[hole.region]
         inside = lesion.mask_over(hole.start, hole.mask.shape)
         values = np.where(hole.mask, painted(original, inside, scan.spacing, prepared.tissue.scale, rng), original)
+        lesions.append((number, metrics_of(prepared, rebuilt[number], model, limits, values=values)))
+    return {"healthy": healthy, "painted": lesions}
+
+
+def known_boxes(subject: str, found: dict) -> KnownBoxes:
+    """What `measured_boxes` found, every box held against all the others."""
+    healthy = [metrics_from(m) for m in found["healthy"]]
+    scores, sick = list(standard_scores(healthy)), [False] * len(healthy)
+    for number, lesion in found["painted"]:
         metrics = list(healthy)
-        metrics[number] = compared(rebuilt[number], values)
+        metrics[number] = metrics_from(lesion)
         scores.append(standard_scores(metrics)[number])
         sick.append(True)
-    return KnownBoxes(f"{file.parent.name}/{name_of(file)}", np.array(scores), np.array(sick))
+    return KnownBoxes(subject, np.array(scores), np.array(sick))
 
 
 def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, seed: int = 0) -> Classifier:
@@ -147,7 +158,13 @@ def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray
 
 
 def calibrate(
-    files: list[Path], model: Model, shapes: tuple[Path, ...], name: str, seed: int = 0, progress: Progress | None = None
+    files: list[Path],
+    model: Model,
+    shapes: tuple[Path, ...],
+    name: str,
+    journal: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Classifier:
     """Fit a classifier on healthy scans, one per subject.
 
@@ -155,23 +172,29 @@ def calibrate(
         files: the scans.
         model: what rebuilds.
         shapes: files of lesion masks to paint with.
+        journal: file of what was measured so far; a run that was cut off goes on from it.
         progress: called with (scans done, scans in all, what); may raise to cancel.
     Raises:
         InputError: a scan cannot be used, or too few can.
     """
-    boxes = []
-    for number, file in enumerate(files):
-        found = known_boxes(file, model, shapes, (seed, number))
-        if found is not None:
-            boxes.append(found)
-        if progress:
-            progress(number + 1, len(files), file.name)
-    about = {
-        "versions": {"RadiomicsPersona": __version__},
+    identity = {
         "model": {key: model.provenance()[key] for key in ("name", "sha256")},
         "seed": seed,
-        "subjects": [b.subject for b in boxes],
+        "sides_mm": list(SIDES),
+        "contrast_shares": CONTRAST_SHARES,
     }
+    found = Journal(journal, identity | {"shapes": [name_of(file) for file in shapes], "metrics": list(METRICS)})
+    boxes = []
+    for number, file in enumerate(files):
+        subject = f"{file.parent.name}/{name_of(file)}"
+        if subject not in found.records:
+            # by the name, so that a scan gets the same boxes whichever others there are
+            found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode()))))
+        if found.records[subject] is not None:
+            boxes.append(known_boxes(subject, found.records[subject]))
+        if progress:
+            progress(number + 1, len(files), file.name)
+    about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": [b.subject for b in boxes]}
     return fit_classifier(boxes, name, about, seed)
 
 

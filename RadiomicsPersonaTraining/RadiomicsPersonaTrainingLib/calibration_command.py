@@ -45,8 +45,10 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.model)
     card = model.card if isinstance(model, NetworkModel) else None
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
-    with file_written_whole(options.output) as path:
-        classifier = calibrate(files, model, shapes, options.name, options.seed, ProgressBar())
+    output = Path(options.output)
+    journal = output.with_name(f"{output.stem}-boxes.jsonl")
+    classifier = calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar())
+    with file_written_whole(output) as path:
         path.write_text(written(classifier), encoding="utf-8")
     measured = classifier.about["cross_validation"]
     print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them with a painted lesion.")

@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona-train split | init | fit | pack | evaluate | calibrate | predict | export | models`."""
+"""Command line: `radiomics-persona-train split | init | fit | pack | evaluate | calibrate | evaluate-verdict | predict | export | models`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
-from . import calibration_command, evaluation_command
+from . import calibration_command, evaluation_command, verdict_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|pack|evaluate|calibrate|predict|export|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|pack|evaluate|calibrate|evaluate-verdict|predict|export|models", required=True)
 
     split = commands.add_parser("split", help="part scans by subject into training, validation and test")
     split.add_argument(
@@ -68,6 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     calibrate = commands.add_parser("calibrate", help="fit the verdict's classifier on boxes whose truth is known")
     calibration_command.add_arguments(calibrate)
     calibrate.set_defaults(run=calibration_command.run)
+
+    verdict = commands.add_parser("evaluate-verdict", help="measure what the verdict is worth, on patients and healthy people")
+    verdict_command.add_arguments(verdict)
+    verdict.set_defaults(run=verdict_command.run)
 
     predict = commands.add_parser("predict", help="rebuild a masked region with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")

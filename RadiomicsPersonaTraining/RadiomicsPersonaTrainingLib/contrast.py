@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.scan import Scan
+from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE, Tissue
+
 from .label_map import APPEARANCES
 
 CONTRASTS = ("T1", "T2", "FLAIR", "T1 post")
@@ -56,6 +60,32 @@ def realistic_contrast(contrast: str, rng: np.random.Generator) -> tuple[np.ndar
     deviations = rng.uniform(0.01, 0.05, len(means))
     rough = np.isin(APPEARANCES, ("muscle", "fat", "mucosa", "marrow", "skin"))
     return means, np.where(means > 0, deviations * np.where(rough, 3, 1), 0)
+
+
+def as_contrast(scan: Scan, tissue: Tissue, contrast: str, rng: np.random.Generator) -> Scan:
+    """A T1-weighted scan as it might look in another contrast of `CONTRASTS`: its texture and shape are real, its brightness is not.
+
+    Every brightness goes through the curve that leads the scan's air, fluid, grey and white matter to the table's means. As that
+    squeezes noise too, some is added. What is no tissue of the brain has no say and no truth in the result.
+
+    Args:
+        tissue: of the scan, with the tissue model's classes.
+    Raises:
+        InputError: the tissue model found no brain.
+    """
+    if contrast == CONTRASTS[0]:
+        return scan
+    if tissue.anatomy is None:
+        raise InputError(f"The tissue model found no brain in '{scan.name}': leave the scan out.")
+    classes = tissue.anatomy.classes_on(tissue.grid.affine, tissue.values.shape)
+    levels = [float(np.median(tissue.values[tissue.known & (classes == kind)])) for kind in (FLUID, GREY, WHITE)]
+    air, fluid = tissue.background, levels[0]
+    # fluid is as bright as fluid down to half way to air
+    x = np.maximum.accumulate([air, air + 0.2 * (fluid - air), air + 0.5 * (fluid - air), *levels])
+    column = CONTRASTS.index(contrast)
+    y = [0.0, 0.0, *(_MEANS[word][column] for word in ("fluid", "fluid", "cortex", "white"))]
+    array = np.interp(scan.array, x + 1e-6 * np.arange(6) * (x[-1] - x[0]), y) + rng.normal(0, rng.uniform(0.01, 0.03), scan.shape)
+    return Scan(array.astype(np.float32), scan.affine, scan.name)
 
 
 def random_contrast(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -99,20 +99,9 @@ def record_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) ->
 def provenance_of(plan: EvaluationPlan, scores: list[Score]) -> dict:
     """What it takes to make the numbers again, in plain JSON types."""
     asked = len(plan.scans) * len(plan.strata) * plan.boxes_per_stratum
-    versions = {
-        "RadiomicsPersona": __version__,
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "scipy": scipy.__version__,
-    }
-    if NETWORK in plan.rebuilders:
-        import torch
-
-        versions["torch"] = torch.__version__
     return {
         "date": date.today().isoformat(),
-        "versions": versions,
+        "versions": versions_used(NETWORK in plan.rebuilders),
         "model": {key: value for key, value in plan.identity.items() if key != "population_mean_of"},
         "seed": plan.seed,
         "boxes_per_stratum": plan.boxes_per_stratum,
@@ -123,12 +112,32 @@ def provenance_of(plan: EvaluationPlan, scores: list[Score]) -> dict:
     }
 
 
+def versions_used(network: bool) -> dict[str, str | None]:
+    """Versions of this project, with its commit where there is one, and of what it computes with."""
+    versions = {
+        "RadiomicsPersona": __version__,
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+    }
+    if network:
+        import torch
+
+        versions["torch"] = torch.__version__
+    return versions
+
+
+def versions_text(versions: dict[str, str | None]) -> str:
+    """`versions_used` as one text."""
+    return ", ".join(f"{name} {value}" for name, value in versions.items() if value)
+
+
 def provenance_rows(origin: dict) -> list[tuple[str, str]]:
     """Names and texts of what `provenance_of` gives."""
-    versions = ", ".join(f"{name} {value}" for name, value in origin["versions"].items() if value)
     rows = [
         ("Date", origin["date"]),
-        ("Versions", versions),
+        ("Versions", versions_text(origin["versions"])),
         ("Model", ", ".join(f"{key} {value}" for key, value in origin["model"].items() if value is not None) or "none"),
         ("Seed", f"{origin['seed']}; {origin['boxes_per_stratum']} holes per subject and kind"),
         ("Holes", f"{origin['holes']['placed']} of {origin['holes']['asked']} found a place with enough brain"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html import escape
 
 from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE
@@ -15,6 +14,7 @@ from .evaluation_figures import NOTES, contrast_table, counted, headline_table, 
 from .evaluation_pictures import PANELS, Example, data_uri
 from .evaluation_plots import error_plot, ratio_plot, spoken
 from .evaluation_summary import ALL_CUBOIDS, GOAL, Cell
+from .tables import html_table
 
 _OWN_STYLE = """
 .examples { display: grid; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); gap: 0 1.5rem; }
@@ -22,9 +22,6 @@ _OWN_STYLE = """
 details { margin: 0.8rem 0; }
 summary { cursor: pointer; }
 """
-
-
-_NUMBER = re.compile(r"-?[\d.]+( \(.*\))?")
 
 
 def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, examples: dict[str, list[Example]]) -> str:
@@ -63,7 +60,7 @@ def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, exam
 </section>
 <section>
 <h2>Where the numbers come from</h2>
-{_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], long=True)}
+{html_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], long=True)}
 </section>
 </main>
 <footer><p class="notice">{RESEARCH_USE}</p></footer>
@@ -98,7 +95,7 @@ def _headlines(cells: list[Cell]) -> str:
 <h2>Network against the best simple fill</h2>
 <figure>{ratio_plot(cells)}<figcaption>Squared error of the network over that of the best simple fill; dot and line: value
 and 95 % interval. Full line: 1, as good as the best fill. Dashed line: the goal, {GOAL:g}.</figcaption></figure>
-{_table(caption, heads, rows)}
+{html_table(caption, heads, rows)}
 </section>
 """
 
@@ -107,11 +104,11 @@ def _any_contrast(contrasts: list[ContrastLine]) -> str:
     if not contrasts:
         return ""
     caption = "The same holes in the same subjects as in T1."
-    return f"<section><h2>Any contrast</h2>{_table(caption, *contrast_table(contrasts))}</section>"
+    return f"<section><h2>Any contrast</h2>{html_table(caption, *contrast_table(contrasts))}</section>"
 
 
 def _group(group: str, cells: list[Cell], examples: list[Example]) -> str:
-    tables = "".join(_table(f"{cell.stratum}: {_size(cell)}.", *metrics_table(cell)) for cell in cells)
+    tables = "".join(html_table(f"{cell.stratum}: {_size(cell)}.", *metrics_table(cell)) for cell in cells)
     return f"""<section>
 <h2>{escape(group)}</h2>
 <figure>{error_plot(cells)}<figcaption>Mean squared error in squared tissue SD; dot and line: mean over subjects and 95 %
@@ -143,22 +140,6 @@ def _pictures(examples: list[Example]) -> str:
         "The difference is truth minus rebuilt: red where the truth is brighter, blue where it is darker, "
         f"full colour at {DIFFERENCE_RANGE:g} tissue SD.</p>"
         f"<div class='examples'>{''.join(figures)}</div>"
-    )
-
-
-def _table(caption: str, heads: list[str], rows: list[list[str]], long: bool = False) -> str:
-    """A table; its numbers, with or without an interval, are aligned to the right."""
-    head = "".join(f"<th scope='col'>{escape(name)}</th>" for name in heads)
-    kind, body = " class='long'" if long else "", []
-    for first, *others in rows:
-        cells = (
-            f"<td class='number'>{escape(text)}</td>" if _NUMBER.fullmatch(text) else f"<td{kind}>{escape(text)}</td>"
-            for text in others
-        )
-        body.append(f"<tr><th scope='row'>{escape(first)}</th>{''.join(cells)}</tr>")
-    return (
-        f"<div class='wide'><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
-        f"<tbody>{''.join(body)}</tbody></table></div>"
     )
 
 

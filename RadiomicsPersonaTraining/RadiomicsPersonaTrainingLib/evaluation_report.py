@@ -24,6 +24,7 @@ from .evaluation_page import page_of
 from .evaluation_pictures import examples_of
 from .evaluation_rows import Score
 from .evaluation_summary import Cell, summarize
+from .tables import markdown_table
 
 
 def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> list[Path]:
@@ -54,9 +55,9 @@ def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> lis
 def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) -> str:
     """The tables as Markdown."""
     lines = ["# Rebuilding healthy tissue", "", RESEARCH_USE, "", NOTES, ""]
-    lines += ["## Network against the best simple fill", "", *_markdown(*headline_table(cells)), ""]
+    lines += ["## Network against the best simple fill", "", *markdown_table(*headline_table(cells)), ""]
     if contrasts:
-        lines += ["## Any contrast", "", *_markdown(*contrast_table(contrasts)), ""]
+        lines += ["## Any contrast", "", *markdown_table(*contrast_table(contrasts)), ""]
     for cell in cells:
         lines += [
             f"## {cell.group}, {cell.stratum}",
@@ -64,13 +65,6 @@ def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) 
             f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}.",
             "",
         ]
-        lines += [*_markdown(*metrics_table(cell)), ""]
+        lines += [*markdown_table(*metrics_table(cell)), ""]
     lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in provenance_rows(origin)), ""]
     return "\n".join(lines)
-
-
-def _markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
-    if not rows:
-        return ["No network was evaluated."]
-    table = [heads, ["---"] * len(heads), *rows]
-    return ["| " + " | ".join(row) + " |" for row in table]

@@ -98,6 +98,7 @@ def new_scene() -> Scene:
     """Put a fresh scene into `slicer`."""
     scene = Scene()
     slicer.mrmlScene = scene.node
+    slicer.modules.plots = types.SimpleNamespace(logic=lambda: scene.logics["Plots"])
     return scene
 
 

@@ -36,7 +36,7 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         if label is None:
             placed = []
         measured = [_metrics(scan, blurred, hole_of_box(scan, b), tissue) for b in placed]
-        matched = tuple(Control(b, m, 0.1, m["deviation"]) for b, m in zip(placed, measured))
+        matched = tuple(Control(b, m, 0.1, 2.0, m["deviation"]) for b, m in zip(placed, measured))
         reconstruction = _reconstruction(scan, blurred, hole)
         region, mask = hole.region, hole.mask
         rebuilt[region][mask] = blurred[region][mask]

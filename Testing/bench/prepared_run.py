@@ -50,6 +50,10 @@ class PreparedRun:
         write_nifti(output / "reconstruction.nii.gz", reconstruction, self.scan.affine)
         difference = (self.scan.array - reconstruction).astype(np.float32)
         write_nifti(output / "difference.nii.gz", difference, self.scan.affine)
+        deviation_p = np.ones(self.scan.shape, np.float32)
+        for hole in holes:
+            deviation_p[hole.region][hole.mask] = 0.02
+        write_nifti(output / "deviation_p.nii.gz", deviation_p, self.scan.affine)
         results = {
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
             "decision": {"rule": "p", "threshold": float(option["--threshold"])},
@@ -74,6 +78,11 @@ class PreparedRun:
             "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,
+            "q": p,
+            "scores": {} if label is None else {
+                key: {"name": name, "z": z, "usual_up_to": 1.6, "p": 0.1, "adds_to_log_odds": 0.2}
+                for key, name, z in (("ssim", "SSIM (3-D)", 0.5), ("asymmetry", "Asymmetry", None), ("peak", "Peak difference", 4.0 + number))
+            },
             "percentile": None if p is None else 100 * (1 - p),
             "probability": None if p is None else 0.7,
             "label": label,

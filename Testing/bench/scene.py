@@ -9,6 +9,7 @@ LOGICS = {
     "Volumes": "vtkSlicerVolumesLogic",
     "Markups": "vtkSlicerMarkupsLogic",
     "Tables": "vtkSlicerTablesLogic",
+    "Plots": "vtkSlicerPlotsLogic",
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
 }
 """Colors comes first: without its logic volumes get no colour node."""
