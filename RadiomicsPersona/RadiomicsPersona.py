@@ -14,26 +14,29 @@ import time
 from typing import Annotated
 
 import numpy as np
-import slicer
 import vtk
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
+
+import slicer
 from slicer.i18n import tr as _
 from slicer.i18n import translate
-from slicer.parameterNodeWrapper import (
-    Choice,
-    WithinRange,
-    parameterNodeWrapper,
-)
 from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
+from slicer.parameterNodeWrapper import (
+    Choice,
+    parameterNodeWrapper,
+    WithinRange,
+)
+
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Cancelled, ChildFailed, child_environment, run_child
+from RadiomicsPersonaLib.child import Cancelled, child_environment, ChildFailed, run_child
 from RadiomicsPersonaLib.colors import VERDICT_COLORS
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
+
 
 #
 # RadiomicsPersona
