@@ -37,7 +37,7 @@ SCORES: dict[str, Score] = {
     "deviation": Score(logarithmic=True, two_sided=False),
     "ssim": Score(logarithmic=False, two_sided=False),
     "ncc": Score(logarithmic=False, two_sided=False),
-    "gradient_error": Score(logarithmic=True, two_sided=False),
+    "gradient_error": Score(logarithmic=True, two_sided=True),  # tissue may be too smooth as well as too rough
     "sd_ratio": Score(logarithmic=True, two_sided=True),
     "histogram_distance": Score(logarithmic=True, two_sided=False),
     "mean_shift": Score(logarithmic=False, two_sided=True),

@@ -12,8 +12,7 @@ from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.tissue import IntensityScale
 
-from .corruption import random_rotation
-from .lesion_shapes import lesion_shape, placed, points_in
+from .lesion_shapes import lesion_shape, placed
 from .smooth_field import smooth_field
 
 SHIFT = (0.7, 4.0)
@@ -21,25 +20,29 @@ SHIFT = (0.7, 4.0)
 OPACITY = (0.5, 1.0)
 SOFTNESS = (0.4, 2.0)
 """Standard deviation of the lesion's border, millimetres."""
-FITS = (0.6, 1.0)
-"""Lesion's longest extent over the box's, so that boxes are tight as well as generous."""
-LEAST_SHARE = 0.08
+FITS = (0.75, 1.05)
+"""Lesion's extent over the box's along every axis, so that boxes are tight as well as generous."""
+OFF = 0.15
+"""Greatest distance of the lesion's middle from the box's, as a share of its extent along each axis."""
+LEAST_SHARE = 0.1
 """Share of the box that the lesion must fill to count as one."""
 
 
 def lesion_in_box(scan: Scan, box: Box, shapes: tuple[Path, ...], rng: np.random.Generator, tries: int = 20) -> Hole | None:
-    """A real lesion's shape, turned and flipped at random, scaled into the box and up to half its extent off the middle.
+    """A real lesion's shape, its axes exchanged and flipped at random, stretched to the box, somewhat off its middle.
+
+    A box is drawn around a lesion: the lesion reaches its faces, or nearly so, on all sides, and fills a good part of it.
 
     Returns:
         Its voxels, or None when none of `tries` shapes filled `LEAST_SHARE` of the box.
     """
     for _ in range(tries):
-        shape, spacing = lesion_shape(shapes[rng.integers(len(shapes))])
-        turn = random_rotation(rng) * rng.choice([-1.0, 1.0], size=3)
-        extent = 2 * np.abs(points_in(shape, spacing, rng) @ turn.T @ box.axes).max(axis=0) + spacing
-        factor = rng.uniform(*FITS) * (box.size / extent).min()
-        off = box.axes @ (rng.uniform(-0.25, 0.25, 3) * factor * extent)
-        hole = placed(scan, shape, spacing * factor, turn, box.center + off)
+        shape, _ = lesion_shape(shapes[rng.integers(len(shapes))])
+        along = rng.permutation(3)  # the box's axis that every axis of the shape is laid along
+        extent = rng.uniform(*FITS, 3) * box.size
+        turn = box.axes[:, along] * rng.choice([-1.0, 1.0], size=3)
+        off = box.axes @ (rng.uniform(-OFF, OFF, 3) * extent)
+        hole = placed(scan, shape, extent[along] / shape.shape, turn, box.center + off)
         if hole is None:
             continue
         index = np.argwhere(hole.mask) + hole.start

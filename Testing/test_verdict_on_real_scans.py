@@ -1,0 +1,71 @@
+"""The verdict on real scans: painted lesions are found, untouched tissue is left alone, and p of healthy boxes is uniform."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+from RadiomicsPersonaLib.analysis import analyze
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.model import load_model
+from RadiomicsPersonaLib.scan import Scan, read_scan
+from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaTrainingLib.corruption import random_box
+
+SCANS = {
+    "T1": ("healthy/ds002748/sub-05_T1w.nii.gz", None),
+    "FLAIR": ("lesion/ms/patient26/patient26_FLAIR.nii.gz", "lesion/ms/patient26/patient26_mask.nii.gz"),
+}
+SIDES = (14.0, 24.0, 38.0)
+
+
+def scan_and_places(data_root, contrast: str, count: int, side: float) -> tuple[Scan, list[Box]]:
+    """A scan, and boxes of one size in its healthy brain, the same every time."""
+    file, mask = SCANS[contrast]
+    scan = read_scan(data_root / file)
+    marked = np.zeros(scan.shape, bool) if mask is None else read_scan(data_root / mask).array > 0
+    tissue, rng, boxes = estimate_tissue(scan), np.random.default_rng(int(side)), []
+    while len(boxes) < count:
+        box = random_box(scan, tissue, rng, (side, side), brain_share=0.9)
+        if not (hole_of_box(scan, box).full_mask(scan.shape) & marked).any():
+            boxes.append(box)
+    return scan, boxes
+
+
+def with_lesion(scan: Scan, box: Box) -> Scan:
+    """The scan with an ellipsoid in the box that differs from the tissue by 2.5 tissue SD and hides its texture."""
+    index = np.stack(np.meshgrid(*map(np.arange, scan.shape), indexing="ij"), axis=-1)
+    inside = np.linalg.norm((scan.ras_from_ijk(index) - box.center) / (0.42 * box.size), axis=-1) < 1
+    scale = estimate_tissue(scan).scale
+    weight = ndimage.gaussian_filter(inside.astype(np.float32), 0.7 / scan.spacing)
+    level = np.median(scan.array[inside])
+    level += 2.5 * scale.deviation * (-1 if level > scale.center else 1)
+    rough = 0.2 * scale.deviation * np.random.default_rng(0).normal(size=scan.shape)
+    return dataclasses.replace(scan, array=((1 - weight) * scan.array + weight * (level + rough)).astype(np.float32))
+
+
+@pytest.mark.parametrize("contrast", SCANS)
+def test_a_painted_lesion_is_called_pathological_and_untouched_tissue_is_not(data_root, contrast):
+    model = load_model("auto")
+    untouched = []
+    for side in SIDES:
+        scan, (box,) = scan_and_places(data_root, contrast, 1, side)
+        sick = analyze(with_lesion(scan, box), [box], model).boxes[0]
+        assert sick.label == 1 and sick.probability > 0.6, (side, sick.reason)
+        untouched.append(analyze(scan, [box], model).boxes[0])
+    assert [result.label for result in untouched].count(0) >= 2, [result.reason for result in untouched]
+    assert 1 not in [result.label for result in untouched]
+
+
+def test_p_of_healthy_boxes_is_uniform(data_root):
+    model, ps = load_model("auto"), []
+    scan, boxes = scan_and_places(data_root, "T1", 16, 18.0)
+    for number, box in enumerate(boxes):
+        ps.append(analyze(scan, [box], model, controls=19, seed=number).boxes[0].p)
+    # a third of this distance from uniform, or a p that looks at the box otherwise than at its controls, fails
+    assert stats.kstest(ps, "uniform").pvalue > 0.01, sorted(ps)
+    assert min(ps) >= 1 / 20
