@@ -20,6 +20,8 @@ SCANS = {
     "T1": ("healthy/ds002748/sub-05_T1w.nii.gz", None),
     "FLAIR": ("lesion/ms/patient26/patient26_FLAIR.nii.gz", "lesion/ms/patient26/patient26_mask.nii.gz"),
 }
+SHIFTS = {"T1": -2.5, "FLAIR": 3.0}
+"""Lesions are dark in T1 and bright in FLAIR; in tissue SD."""
 SIDES = (14.0, 24.0, 38.0)
 
 
@@ -36,14 +38,13 @@ def scan_and_places(data_root, contrast: str, count: int, side: float) -> tuple[
     return scan, boxes
 
 
-def with_lesion(scan: Scan, box: Box) -> Scan:
-    """The scan with an ellipsoid in the box that differs from the tissue by 2.5 tissue SD and hides its texture."""
+def with_lesion(scan: Scan, box: Box, shift: float) -> Scan:
+    """The scan with an ellipsoid in the box that differs from the tissue by so many tissue SD and hides its texture."""
     index = np.stack(np.meshgrid(*map(np.arange, scan.shape), indexing="ij"), axis=-1)
     inside = np.linalg.norm((scan.ras_from_ijk(index) - box.center) / (0.42 * box.size), axis=-1) < 1
     scale = estimate_tissue(scan).scale
     weight = ndimage.gaussian_filter(inside.astype(np.float32), 0.7 / scan.spacing)
-    level = np.median(scan.array[inside])
-    level += 2.5 * scale.deviation * (-1 if level > scale.center else 1)
+    level = np.median(scan.array[inside]) + shift * scale.deviation
     rough = 0.2 * scale.deviation * np.random.default_rng(0).normal(size=scan.shape)
     return dataclasses.replace(scan, array=((1 - weight) * scan.array + weight * (level + rough)).astype(np.float32))
 
@@ -54,7 +55,7 @@ def test_a_painted_lesion_is_called_pathological_and_untouched_tissue_is_not(dat
     untouched = []
     for side in SIDES:
         scan, (box,) = scan_and_places(data_root, contrast, 1, side)
-        sick = analyze(with_lesion(scan, box), [box], model).boxes[0]
+        sick = analyze(with_lesion(scan, box, SHIFTS[contrast]), [box], model).boxes[0]
         assert sick.label == 1 and sick.probability > 0.6, (side, sick.reason)
         untouched.append(analyze(scan, [box], model).boxes[0])
     assert [result.label for result in untouched].count(0) >= 2, [result.reason for result in untouched]
