@@ -24,7 +24,7 @@ SHIPPED = next(
     (folder for folder in (_HERE.parent / "Resources" / "Classifiers", _HERE / "Classifiers") if folder.is_dir()), _HERE
 )
 DEFAULT = "healthy-or-not"
-GREY_ZONE = (0.4, 0.6)
+GREY_ZONE = (0.45, 0.55)
 """Probabilities between these say neither healthy nor pathological."""
 
 
