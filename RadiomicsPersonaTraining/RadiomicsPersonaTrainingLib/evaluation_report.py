@@ -54,9 +54,9 @@ def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> lis
 def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) -> str:
     """The tables as Markdown."""
     lines = ["# Rebuilding healthy tissue", "", RESEARCH_USE, "", NOTES, ""]
-    lines += ["## Network against the best simple fill", "", *_markdown(*headline_table(cells)), ""]
+    lines += ["## Network against the best simple fill", "", *table_as_markdown(*headline_table(cells)), ""]
     if contrasts:
-        lines += ["## Any contrast", "", *_markdown(*contrast_table(contrasts)), ""]
+        lines += ["## Any contrast", "", *table_as_markdown(*contrast_table(contrasts)), ""]
     for cell in cells:
         lines += [
             f"## {cell.group}, {cell.stratum}",
@@ -64,12 +64,13 @@ def markdown_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) 
             f"{counted(cell.subjects, 'subject')}, {counted(cell.holes, 'hole')}.",
             "",
         ]
-        lines += [*_markdown(*metrics_table(cell)), ""]
+        lines += [*table_as_markdown(*metrics_table(cell)), ""]
     lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in provenance_rows(origin)), ""]
     return "\n".join(lines)
 
 
-def _markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
+def table_as_markdown(heads: list[str], rows: list[list[str]]) -> list[str]:
+    """Lines of a table."""
     if not rows:
         return ["No network was evaluated."]
     table = [heads, ["---"] * len(heads), *rows]
