@@ -70,7 +70,7 @@ def fit_candidates(
     Args:
         rows, lesion_masks, cache: as for `work.work_of`.
         folder: of all runs.
-        say: takes a sentence per candidate.
+        say: takes sentences for the user.
     Raises:
         InputError: a run in the folder was begun with other settings, or a fit cannot go on.
     """
@@ -82,7 +82,10 @@ def fit_candidates(
         done = _steps_of(run)
         if done < fits.steps:
             say(f"Candidate {number} of {len(candidates)}: {candidate.name}" + (f", from step {done}" if done else ""))
-            fit(work_of(candidate.settings, rows, lesion_masks, cache, progress), fits, run, resume=done > 0)
+            work = work_of(candidate.settings, rows, lesion_masks, cache, progress)
+            for sentence in work.told:
+                say(sentence)
+            fit(work, fits, run, resume=done > 0)
         fitted.append(Fitted(candidate.name, run, _steps_of(run), model_of(run / BEST)))
     return fitted
 
