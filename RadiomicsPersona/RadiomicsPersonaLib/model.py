@@ -86,7 +86,7 @@ class NetworkModel:
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
         self.precision = precision_on(self.device)
         architecture = card["architecture"]
-        network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]), architecture.get("stem", 0))
+        network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
         self.network = ready(network, weights, self.name, self.device)
 
     def for_scan(self, prepared: PreparedScan) -> NetworkModel:

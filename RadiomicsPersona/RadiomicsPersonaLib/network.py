@@ -65,17 +65,11 @@ class _UNet(nn.Module):
 
 
 class ReconstructionUNet(_UNet):
-    """Rebuilds a hole from its surroundings and from the mirrored side; see `_UNet` for how, and for the arguments.
+    """Rebuilds a hole from its surroundings and from the mirrored side; see `_UNet` for how, and for the arguments."""
 
-    Args:
-        stem: channels of a convolution of the patch at full resolution that joins what the head unfolds; 0 for none.
-    """
-
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2), stem: int = 0):
-        super().__init__(2, stem or 1, channels, blocks)
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
+        super().__init__(2, 1, channels, blocks)
         self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)
-        self.fine_stem = nn.Conv3d(2, stem, 3, padding=1) if stem else None
-        self.fine_head = nn.Conv3d(stem, 1, 3, padding=1) if stem else None
 
     def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
         """Rebuild.
@@ -87,10 +81,7 @@ class ReconstructionUNet(_UNet):
         Returns:
             (N, 1, S, S, S): tissue units; meant to be used inside the hole.
         """
-        rebuilt = self._from_stem(self.stem(image) + self.mirror_stem(mirror))
-        if self.fine_stem is not None:
-            rebuilt = self.fine_head(torch.relu(rebuilt + self.fine_stem(image)))
-        return FILL_SHARE * image[:, :1] + rebuilt
+        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror))
 
 
 class TissueUNet(_UNet):

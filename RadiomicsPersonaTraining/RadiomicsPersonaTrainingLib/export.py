@@ -143,7 +143,6 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
             "class": NETWORKS[kind].__name__,
             "channels": list(settings.network.channels),
             "blocks": list(settings.network.blocks),
-            **({"stem": settings.network.stem} if settings.network.stem else {}),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
         "grid": _grid_at_use(settings),

@@ -24,7 +24,6 @@ class NetworkSettings:
         (32, 64, 128, 128), "Width of the levels at 1/2, 1/4, 1/8, 1/16 of the input's resolution; multiples of 8.", low=8, high=512
     )
     blocks: tuple[int, ...] = setting((1, 2, 1, 2), "Residual blocks of each level, on the way down and again up.", low=1, high=8)
-    stem: int = setting(0, "Reconstruction: channels of a convolution at full resolution that joins the head; 0 for none.", low=0, high=64)
 
 
 def network_from(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND) -> nn.Module:
@@ -35,5 +34,4 @@ def network_from(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND) -> 
     """
     if len(settings.channels) != len(settings.blocks) or any(c % 8 for c in settings.channels):
         raise InputError("[network] needs as many channels as blocks, and channels that are multiples of 8: correct the settings.")
-    stem = {"stem": settings.stem} if kind == RECONSTRUCTION_KIND else {}
-    return NETWORKS[kind](settings.channels, settings.blocks, **stem)
+    return NETWORKS[kind](settings.channels, settings.blocks)

@@ -72,10 +72,11 @@ def write_comparison(plan: EvaluationPlan, scores: list[Score], fitted: list[Fit
         }
         for each in fitted
     ]
-    record = {"schema": SCHEMA, "notice": RESEARCH_USE, **provenance_of(plan, scores), "candidates": about}
+    origin = provenance_of(plan, scores)
+    record = {"schema": SCHEMA, "notice": RESEARCH_USE, **origin, "candidates": about}
     record |= {"seconds_per_hole": seconds, "lines": [asdict(line) for line in lines]}
     texts = {
-        "comparison.md": _markdown(lines, about, seconds),
+        "comparison.md": _markdown(lines, about, seconds, origin),
         "comparison.json": json.dumps(finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
@@ -84,8 +85,10 @@ def write_comparison(plan: EvaluationPlan, scores: list[Score], fitted: list[Fit
     return folder / "comparison.md"
 
 
-def _markdown(lines: list[TrialLine], about: list[dict], seconds: dict[str, float]) -> str:
+def _markdown(lines: list[TrialLine], about: list[dict], seconds: dict[str, float], origin: dict) -> str:
     text = ["# Candidates on the same steps", "", RESEARCH_USE, "", NOTES, ""]
+    holes = f"{counted(origin['boxes_per_stratum'], 'hole')} per subject and kind, seed {origin['seed']}"
+    text += [f"Subjects of the split's part '{origin['model']['part']}'; {holes}; {origin['date']}.", ""]
     heads = ["candidate", "steps", "best after", "parameters", "seconds per hole"]
     rows = [
         [each["name"], f"{each['steps']:,}", f"{each['best_after_steps']:,}", f"{each['parameters']:,}", f"{seconds[each['name']]:.2f}"]

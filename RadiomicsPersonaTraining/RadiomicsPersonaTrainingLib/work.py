@@ -116,10 +116,10 @@ def _network(settings: TrainingSettings) -> nn.Module:
         return network_from(settings.network, kind)
     model = model_to_start_from(start, kind)
     architecture = model.card["architecture"]
-    for key, has in (("channels", tuple(architecture["channels"])), ("blocks", tuple(architecture["blocks"])), ("stem", architecture.get("stem", 0))):
-        if has != getattr(settings.network, key):
+    for key in ("channels", "blocks"):
+        if tuple(architecture[key]) != getattr(settings.network, key):
             raise InputError(
-                f"The model '{model.name}' has {key} {has}: set the same in [network], or leave 'start' empty."
+                f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
             )
     return copy.deepcopy(model.network)  # a loaded tissue model is kept for further scans, and must stay what it is
 
