@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona-train split | init | fit | pack | evaluate | calibrate | evaluate-verdict | predict | export | models`."""
+"""Command line: `radiomics-persona-train split | init | fit | compare | pack | evaluate | calibrate | evaluate-verdict | predict | export | models`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
-from . import calibration_command, evaluation_command, verdict_command
+from . import calibration_command, evaluation_command, trial_command, verdict_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +23,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|pack|evaluate|calibrate|evaluate-verdict|predict|export|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|compare|pack|evaluate|calibrate|evaluate-verdict|predict|export|models", required=True)
 
     split = commands.add_parser("split", help="part scans by subject into training, validation and test")
     split.add_argument(
@@ -52,6 +52,10 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
     fit.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
     fit.set_defaults(run=_fit)
+
+    compare = commands.add_parser("compare", help="fit variations of one training on the same steps, and measure them in the same holes")
+    trial_command.add_arguments(compare)
+    compare.set_defaults(run=trial_command.run)
 
     pack = commands.add_parser("pack", help="put settings and scans into one file for a machine with a GPU")
     pack.add_argument("settings", metavar="SETTINGS.toml")

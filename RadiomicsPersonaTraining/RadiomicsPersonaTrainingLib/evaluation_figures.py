@@ -93,7 +93,7 @@ def record_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) ->
         for line in contrasts
     ]
     record = {"schema": SCHEMA, "notice": RESEARCH_USE, **origin, "figures": figures, "any_contrast": any_contrast}
-    return _plain(record | {"cells": [asdict(cell) for cell in cells]})
+    return finite(record | {"cells": [asdict(cell) for cell in cells]})
 
 
 def provenance_of(plan: EvaluationPlan, scores: list[Score]) -> dict:
@@ -169,12 +169,12 @@ def _rounded(estimate: Estimate) -> dict[str, float]:
     return {name: round(value, 4) for name, value in asdict(estimate).items()}
 
 
-def _plain(value):
+def finite(value):
     """Numbers that are not finite become null, which JSON has and NaN is not."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -67,24 +67,25 @@ ABOUT = {
 
 
 def held_out_scans(
-    root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None
+    root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None, part: str = TEST
 ) -> list[HeldOutScan]:
     """The scans beneath a data folder that a model never saw, group by group.
 
     Args:
-        card: the model's, whose test subjects are taken; None for a model that was not trained.
+        card: the model's, whose subjects of that part are taken; None for a model that was not trained.
         groups: names of groups, or of sources ("MS" for all of its contrasts); None takes every group there is.
         most: at most this many subjects per group.
+        part: test or validation.
     Raises:
         InputError: there is no such group, or no group at all.
     """
     found: dict[str, list[HeldOutScan]] = {}
     for entry in of_scans(card) if card else ():
-        found[entry["name"]] = held_out_files(entry["name"], files_of(entry, TEST, root))
+        found[entry["name"]] = held_out_files(entry["name"], files_of(entry, part, root))
     for group, folder in EVALUATION_ONLY.items():
         if (root / folder).is_dir():
             found[group] = held_out_files(group, scans_in(root / folder))
-    several = [synthetic_heads(root, card), *(_patients(root, name, source) for name, source in CONTRAST_SOURCES.items())]
+    several = [synthetic_heads(root, card, part), *(_patients(root, name, source) for name, source in CONTRAST_SOURCES.items())]
     for scan in (scan for scans in several for scan in scans):
         found.setdefault(scan.group, []).append(scan)
     found = {group: scans[:most] for group, scans in found.items() if scans}

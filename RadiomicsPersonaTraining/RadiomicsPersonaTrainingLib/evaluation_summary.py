@@ -74,17 +74,22 @@ class Cell:
 
 def summarize(scores: list[Score], seed: int = 0, draws: int = DRAWS) -> list[Cell]:
     """One cell per group and stratum that has scores: groups in their order, then cuboids, all cuboids, lesions."""
-    by_cell = defaultdict(list)
+    return [_cell(group, stratum, rows, seed, draws) for (group, stratum), rows in by_cell(scores).items()]
+
+
+def by_cell(scores: list[Score]) -> dict[tuple[str, str], list[Score]]:
+    """The scores of every group and stratum, in the order of `summarize`."""
+    cells = defaultdict(list)
     for row in scores:
-        by_cell[row.group, row.stratum].append(row)
+        cells[row.group, row.stratum].append(row)
         if row.stratum in CUBOIDS:
-            by_cell[row.group, ALL_CUBOIDS].append(row)
-    return [
-        _cell(group, stratum, by_cell[group, stratum], seed, draws)
+            cells[row.group, ALL_CUBOIDS].append(row)
+    return {
+        (group, stratum): cells[group, stratum]
         for group in dict.fromkeys(row.group for row in scores)
         for stratum in (*CUBOIDS, ALL_CUBOIDS, LESIONS)
-        if (group, stratum) in by_cell
-    ]
+        if (group, stratum) in cells
+    }
 
 
 def ratio_draws(rows: list[Score], rebuilder: str, seed: int = 0, draws: int = DRAWS) -> tuple[float, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -51,24 +52,43 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
     if checkpoint.is_dir():
         checkpoint = checkpoint / BEST
     record = read_record(checkpoint.parent)
-    weights, step = weights_of(checkpoint, record)
     target = target or Path(record.settings.model.name)
     gone = [row.file for row in record.rows if row.part == VALIDATION and not row.file.is_file()]
     if gone and record.settings.task.kind == RECONSTRUCTION_KIND:
         raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's known range is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
-        save_file(weights, str(file))
+        card = _write_weights(checkpoint, record, file, default)
         file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")
-        card = _card(record, weights, step, target.name, default) | {"weights": file.name, "sha256": sha256_of(file)}
         if card["kind"] == RECONSTRUCTION_KIND:
             limit = measure_known_range(NetworkModel(card, file, "auto"), [read() for read in _measured_on(record)])
             card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
         with file_written_whole(folder / f"{target.name}.json") as path:
             path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return target.with_name(f"{target.name}.json")
+
+
+def model_of(checkpoint: Path, averaged: bool = True) -> NetworkModel:
+    """The model of a checkpoint that rebuilds, as `export_model` would write it, but for the known range.
+
+    Args:
+        averaged: the running average of the weights, or those of the last step.
+    Raises:
+        InputError: no checkpoint of this program.
+    """
+    record = read_record(checkpoint.parent)
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{record.settings.model.name}.safetensors"
+        return NetworkModel(_write_weights(checkpoint, record, file, averaged=averaged), file, "auto")
+
+
+def _write_weights(checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True) -> dict:
+    """Write the weights, and return their card without a known range."""
+    weights, step = weights_of(checkpoint, record, averaged)
+    save_file(weights, str(file))
+    return _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}
 
 
 def _measured_on(record: RunRecord) -> list[Callable[[], Scan]]:
@@ -83,18 +103,19 @@ def _measured_on(record: RunRecord) -> list[Callable[[], Scan]]:
     return scans
 
 
-def weights_of(checkpoint: Path, record: RunRecord) -> tuple[dict[str, torch.Tensor], int]:
-    """The averaged weights of a checkpoint in half precision, and the steps behind them.
+def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tuple[dict[str, torch.Tensor], int]:
+    """The weights of a checkpoint in half precision, and the steps behind them.
 
+    Args:
+        averaged: their running average, or those of the last step.
     Raises:
         InputError: not a checkpoint of this program, of another network, or one that could run code.
     """
     try:
         state = torch.load(checkpoint, weights_only=True, map_location="cpu")
         prefix = "network."
-        weights = {
-            key.removeprefix(prefix): value.half().contiguous() for key, value in state["state_dict"].items() if key.startswith(prefix)
-        }
+        found = state["state_dict" if averaged else "current_model_state"]
+        weights = {key.removeprefix(prefix): value.half().contiguous() for key, value in found.items() if key.startswith(prefix)}
         step = int(state["global_step"])
     except FileNotFoundError:
         raise InputError(f"There is no checkpoint '{checkpoint}': run fit first.") from None

@@ -112,13 +112,30 @@ def read_settings(path: str | Path) -> TrainingSettings:
     Raises:
         InputError: the file is missing or damaged, or a key is unknown, missing, of the wrong kind or out of its range.
     """
+    return settings_from(read_table(path))
+
+
+def read_table(path: str | Path) -> dict:
+    """What a TOML file holds, unchecked.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
     try:
-        table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"There is no settings file '{path}': write one with `radiomics-persona-train init`.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"The settings '{path}' are not valid TOML ({error}): correct that line.") from error
-    values = {}
+
+
+def settings_from(table: dict) -> TrainingSettings:
+    """Settings from the table of a TOML file.
+
+    Raises:
+        InputError: a key is unknown, missing, of the wrong kind or out of its range.
+    """
+    table, values = dict(table), {}
     for name, kind in SECTIONS.items():
         section = table.pop(name, {})
         if not isinstance(section, dict):

@@ -15,7 +15,7 @@ from .card_subjects import files_of, of_label_maps
 from .contrast import CONTRASTS
 from .held_out import HeldOutScan
 from .label_map import opened_label_map
-from .split import TEST, scans_in, split_subjects
+from .split import TEST, VALIDATION, scans_in, split_subjects
 from .synthesis import SynthesisRecipe, synthesise_scan
 
 SOURCE = "synthetic"
@@ -39,19 +39,21 @@ RECIPE = SynthesisRecipe(
 """Whole heads at 1 mm as a scanner would give them: the shape varies a little, the contrast is one that exists."""
 
 
-def synthetic_heads(root: Path, card: dict | None) -> list[HeldOutScan]:
+def synthetic_heads(root: Path, card: dict | None, part: str = TEST) -> list[HeldOutScan]:
     """The heads of the label maps beneath a data folder that a model never saw, contrast by contrast.
 
     Args:
-        card: the model's; its test maps are taken, and `MAPS` fixed ones where it names none.
+        card: the model's; its maps of that part are taken, and `MAPS` fixed ones where it names none.
+        part: test or validation.
     """
     entries = of_label_maps(card) if card else []
-    files = [file for entry in entries for file in files_of(entry, TEST, root)]
+    files = [file for entry in entries for file in files_of(entry, part, root)]
     if not entries and (root / FOLDER).is_dir():
         files = scans_in(root / FOLDER)
         if len(files) > MAPS:
-            parts = split_subjects([name_of(file) for file in files], 0.0, MAPS / len(files), seed=0)
-            files = [file for file in files if parts[name_of(file)] == TEST]
+            share = MAPS / len(files)
+            parts = split_subjects([name_of(file) for file in files], share if part == VALIDATION else 0.0, share, seed=0)
+            files = [file for file in files if parts[name_of(file)] == part]
     return [
         HeldOutScan(
             f"{SOURCE} {contrast}", name_of(file), partial(synthetic_scan, file, contrast), partial(synthetic_brain, file)
