@@ -310,6 +310,7 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
     result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6)
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
     assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report
+    assert "<th scope='row'>control 4</th>" in report and "<td class='number'>+2.0</td>" in report
     assert "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
     assert [row for row in re.findall(r"<th scope='row'>([^<]*)</th><td>(healthy|pathological)</td>", report)] == [
         ("noise added", "pathological"), ("box moved by +2 mm along R", "healthy"),

@@ -147,9 +147,29 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 <h3>Among matched healthy boxes</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
+{_controls_table(result)}
 {_metrics_table(result)}
 </section>
 """
+
+
+def _controls_table(result: BoxResult) -> str:
+    """Where every healthy box lies and how well it matches."""
+    if not result.controls:
+        return ""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(control.box.name)}</th>"
+        f"<td>{', '.join(coordinate(axis, value) for axis, value in enumerate(control.box.center))}</td>"
+        f"<td class='number'>{1 - control.mismatch:.0%}</td><td class='number'>{control.depth_difference:+.1f}</td>"
+        f"<td class='number'>{control.combined:.2f}</td></tr>"
+        for control in result.controls
+    )
+    return (
+        "<details><summary>The healthy boxes one by one</summary><div class='wide'><table><caption>All are of this box's size; their ROIs are in "
+        "controls.mrk.json and in the scene.</caption><thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
+        "<th scope='col' class='number'>Tissue alike</th><th scope='col' class='number'>Deeper by (mm)</th>"
+        f"<th scope='col' class='number'>Combined score</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
 
 
 def _facts(result: BoxResult) -> str:
