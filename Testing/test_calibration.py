@@ -110,3 +110,39 @@ def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
     fitted = classifier.about["subjects"]
     assert len(fitted) == len(set(fitted)) >= 4
     assert not any(subject.startswith(f"ds002748/{name}_") for subject in fitted for name in test)
+
+
+def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_was_cut_off(tmp_path, capfd):
+    import json
+
+    from bench.phantom import make_head
+
+    from RadiomicsPersonaLib.cli import main as analysis
+    from RadiomicsPersonaLib.scan import write_nifti
+
+    for folder in ("heads", "masks"):
+        (tmp_path / folder).mkdir()
+    for seed in range(5):
+        head = make_head(4.0, seed=seed)
+        write_nifti(tmp_path / "heads" / f"sub-{seed}.nii.gz", head.array, head.affine)
+    for name in "abcdefgh":
+        mask = np.zeros((12, 10, 9), np.uint8)
+        mask[2:10, 2:8, 2:7] = 1
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
+    output = tmp_path / "own.json"
+    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic", "--output", str(output)]
+    assert main(words) == 0
+    assert "On subjects that were left out: AUROC" in capfd.readouterr().out
+    first, journal = output.read_text(), tmp_path / "own-boxes.jsonl"
+    lines = journal.read_text().splitlines()
+    # what was measured of one scan is lost, of the others it is marked as already there
+    journal.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:30])
+    output.unlink()
+    assert main(words) == 0
+    assert output.read_text() == first and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
+    scan = str(tmp_path / "heads" / "sub-0.nii.gz")
+    more = ["--box=34,-10,14,24,28,22", "--model", "harmonic", "--classifier", str(output), "--decision", "classifier"]
+    assert analysis(["analyze", scan, *more, "--output", str(tmp_path / "out")]) == 0
+    record = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert record["provenance"]["classifier"]["sha256"] == read_classifier(output).sha256
+    assert 0 < record["boxes"][0]["probability"] < 1
