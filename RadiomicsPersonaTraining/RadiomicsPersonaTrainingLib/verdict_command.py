@@ -53,12 +53,13 @@ def run(options: argparse.Namespace) -> int:
     plan = VerdictPlan(tuple(scans), model, average, options.seed)
     cases = measure_cases(plan, output / "cases.jsonl", ProgressBar())
     figures, scored = figures_of(cases, classifier, options.seed)
+    chosen = f" --groups \"{options.groups}\"" if options.groups else ""
     origin = {
         "Date": date.today().isoformat(),
         "Versions": versions_text(versions_used(card is not None)),
         "Model": f"{plan.identity['model']['name']}, SHA-256 {plan.identity['model']['sha256']}",
         "Classifier": f"{classifier.name}, SHA-256 {classifier.sha256}",
-        "Command": f"radiomics-persona-train evaluate-verdict FOLDER --seed {options.seed} --output DIR",
+        "Command": f"radiomics-persona-train evaluate-verdict FOLDER{chosen} --seed {options.seed} --output DIR",
     }
     lines = ["# Healthy or not", "", RESEARCH_USE, "", NOTES, ""]
     for title, heads, rows in figures.tables:

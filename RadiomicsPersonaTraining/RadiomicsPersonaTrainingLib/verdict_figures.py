@@ -125,7 +125,7 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         record["healthy"][group] = {
             "people": len(set(subjects)), "boxes": len(members), "p_at_most_05": _plain(low), "called_1": _plain(called), "undetermined": _plain(unknown),
         }  # fmt: skip
-    return "Healthy people", ["people", "people", "boxes", "p <= 0.05 (goal 0.03 to 0.07)", "called pathological", "undetermined"], rows
+    return "Healthy people", ["group", "people", "boxes", "p <= 0.05 (goal 0.03 to 0.07)", "called pathological", "undetermined"], rows
 
 
 def _probability_table(tight: list[ScoredCase], families, seed: int, record: dict) -> tuple[Table, tuple[tuple[float, float, int], ...]]:
