@@ -5,8 +5,6 @@ from __future__ import annotations
 from html import escape
 
 from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE
-from RadiomicsPersonaLib.report import STYLE
-from RadiomicsPersonaLib.result import RESEARCH_USE
 
 from .evaluation import NETWORK
 from .evaluation_contrasts import ContrastLine
@@ -14,7 +12,7 @@ from .evaluation_figures import NOTES, contrast_table, counted, headline_table, 
 from .evaluation_pictures import PANELS, Example, data_uri
 from .evaluation_plots import error_plot, ratio_plot, spoken
 from .evaluation_summary import ALL_CUBOIDS, GOAL, Cell
-from .tables import html_table
+from .tables import html_page, html_table
 
 _OWN_STYLE = """
 .examples { display: grid; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); gap: 0 1.5rem; }
@@ -36,22 +34,7 @@ def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, exam
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
         groups.setdefault(cell.group, []).append(cell)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{STYLE}{_OWN_STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-<p class="notice">{RESEARCH_USE}</p>
-{_in_short(cells)}
-</header>
-<main>
-{_headlines(cells)}
+    sections = f"""{_headlines(cells)}
 {_any_contrast(contrasts)}
 {"".join(_group(group, members, examples.get(group, [])) for group, members in groups.items())}
 <section>
@@ -61,12 +44,8 @@ def page_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict, exam
 <section>
 <h2>Where the numbers come from</h2>
 {html_table("What is needed to make them again.", ["what", "value"], [list(row) for row in provenance_rows(origin)], long=True)}
-</section>
-</main>
-<footer><p class="notice">{RESEARCH_USE}</p></footer>
-</body>
-</html>
-"""
+</section>"""
+    return html_page(title, _OWN_STYLE, _in_short(cells), sections)
 
 
 def _in_short(cells: list[Cell]) -> str:

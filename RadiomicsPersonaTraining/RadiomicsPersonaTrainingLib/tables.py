@@ -1,9 +1,12 @@
-"""Tables: rows of texts as Markdown and as HTML."""
+"""Tables: rows of texts as Markdown and as HTML, and the HTML page around them."""
 
 from __future__ import annotations
 
 import re
 from html import escape
+
+from RadiomicsPersonaLib.report import STYLE
+from RadiomicsPersonaLib.result import RESEARCH_USE
 
 _NUMBER = re.compile(r"-?[\d.]+( \(.*\))?")
 
@@ -30,3 +33,28 @@ def html_table(caption: str, heads: list[str], rows: list[list[str]], long: bool
         f"<div class='wide'><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(body)}</tbody></table></div>"
     )
+
+
+def html_page(title: str, style: str, introduction: str, sections: str) -> str:
+    """A whole page with the notice at both ends; everything but the title is HTML, the style CSS beside the report's."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}{style}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p class="notice">{RESEARCH_USE}</p>
+{introduction}
+</header>
+<main>
+{sections}
+</main>
+<footer><p class="notice">{RESEARCH_USE}</p></footer>
+</body>
+</html>
+"""

@@ -14,9 +14,9 @@ from RadiomicsPersonaLib.result import RESEARCH_USE
 from .evaluation import FILLS, EvaluationPlan
 from .evaluation_figures import counted, finite, provenance_of
 from .evaluation_plots import spoken
-from .tables import markdown_table
 from .evaluation_rows import Score
 from .evaluation_summary import ALL_CUBOIDS, Estimate, by_cell, estimate_of, ratio_draws
+from .tables import markdown_table
 from .trial import Fitted
 
 SCHEMA = "radiomics-persona-comparison/1"

@@ -6,10 +6,7 @@ from html import escape
 
 import numpy as np
 
-from RadiomicsPersonaLib.report import STYLE
-from RadiomicsPersonaLib.result import RESEARCH_USE
-
-from .tables import html_table
+from .tables import html_page, html_table
 from .verdict_cases import TIGHT
 from .verdict_figures import NOTES, Figures
 from .verdict_scores import COMBINED, ScoredCase, family_of, score_names
@@ -31,31 +28,12 @@ def verdict_page(figures: Figures, cases: list[ScoredCase], origin: dict[str, st
         origin: what is needed to make the numbers again, as texts by name.
     """
     title = "Healthy or not: what the verdict is worth"
-    sections = "".join(f"<section><h2>{escape(name)}</h2>{html_table(name, heads, rows)}</section>" for name, heads, rows in figures.tables)
-    return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{STYLE}{_OWN_STYLE}</style>
-</head>
-<body>
-<header>
-<h1>{title}</h1>
-<p class="notice">{RESEARCH_USE}</p>
-<p>{escape(NOTES)}</p>
-</header>
-<main>
-<section><h2>ROC curves</h2>{_roc_plots(cases)}</section>
+    tables = "".join(f"<section><h2>{escape(name)}</h2>{html_table(name, heads, rows)}</section>" for name, heads, rows in figures.tables)
+    sections = f"""<section><h2>ROC curves</h2>{_roc_plots(cases)}</section>
 <section><h2>Reliability</h2>{reliability_plot(figures.reliability)}</section>
-{sections}
-<section><h2>Where the numbers come from</h2>{html_table("What is needed to make them again.", ["what", "value"], [list(row) for row in origin.items()], long=True)}</section>
-</main>
-<footer><p class="notice">{RESEARCH_USE}</p></footer>
-</body>
-</html>
-"""
+{tables}
+<section><h2>Where the numbers come from</h2>{html_table("What is needed to make them again.", ["what", "value"], [list(row) for row in origin.items()], long=True)}</section>"""
+    return html_page(title, _OWN_STYLE, f"<p>{escape(NOTES)}</p>", sections)
 
 
 def _roc_plots(cases: list[ScoredCase]) -> str:
