@@ -18,13 +18,13 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.card import SHIPPED, model_cards
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import TissueModel
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.network import ReconstructionUNet, TissueUNet
 from RadiomicsPersonaLib.scan import make_scan, read_scan
 from RadiomicsPersonaLib.tissue import estimate_tissue, tissue_of_rebuilt
 from RadiomicsPersonaLib.tissue_input import tissue_input
-from RadiomicsPersonaLib.tissue_model import installed_tissue_model, load_tissue_model
 from RadiomicsPersonaTrainingLib.cli import main as train
 from RadiomicsPersonaTrainingLib.mask_sheets import mask_sheet
 from RadiomicsPersonaTrainingLib.settings import read_settings
@@ -91,7 +91,7 @@ def test_a_tissue_model_is_trained_exported_and_used(label_maps, samples, fit, t
     assert card["kind"] == "tissue" and card["grid"] == {"spacing_mm": 4.0}
     assert card["data"][0]["licence"] == "CC0" and len(card["data"][0]["test"]) == 1
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
-    assert installed_tissue_model().card["sha256"] == card["sha256"]
+    assert TissueModel.installed().card["sha256"] == card["sha256"]
     # and another run begins with its weights
     again = tiny_tissue(steps=20).replace("[fit]", f'[fit]\nstart = "{models / "tiny-tissue.json"}"').replace("0.01", "1e-6")
     assert fit(again, "again") == 0
@@ -103,7 +103,7 @@ def test_a_tissue_model_is_trained_exported_and_used(label_maps, samples, fit, t
             return np.mean(tissue_dice(network(image[None]), shares[None]))
 
     torch.manual_seed(0)
-    assert dice(load_tissue_model("tiny-tissue").network) > 0.1 + dice(TissueUNet((16, 16, 16, 16), (1, 1, 1, 1)))
+    assert dice(TissueModel.load("tiny-tissue").network) > 0.1 + dice(TissueUNet((16, 16, 16, 16), (1, 1, 1, 1)))
 
 
 def test_init_writes_settings_for_a_tissue_model(site, label_maps, tmp_path):
@@ -164,7 +164,7 @@ def test_what_found_the_brain_stands_in_the_provenance(head, monkeypatch):
     found = analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["preprocessing"]["brain_found_by"]
     assert found["method"] == "tissue model" and len(found["sha256"]) == 64
     monkeypatch.setattr(device, "missing_package", lambda: "torch")
-    monkeypatch.setattr("RadiomicsPersonaLib.tissue_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.head_model.missing_package", lambda: "torch")
     without = analyze(head, [BOX], load_model("harmonic"), controls=2)
     assert "thresholds" in without.provenance["preprocessing"]["brain_found_by"]["method"]
     assert without.boxes[0].controls and 1000 < without.tissue.brain_ml < 2000
@@ -226,7 +226,7 @@ def test_the_shipped_card_says_what_it_was_trained_on_and_that_its_recipe_is_the
 def test_held_out_heads_are_parted_in_every_contrast(data_root, tmp_path, capsys):
     if not (data_root / "label_maps").is_dir():
         pytest.skip(f"No label maps in '{data_root}'.")
-    model = load_tissue_model("auto")
+    model = TissueModel.load("auto")
     file = held_out_maps(data_root, model.card)[0]
     cases = evaluate_tissue([file], model, seed=1, slices=(3.0,))
     for case in cases:
@@ -242,7 +242,7 @@ def test_evaluate_tells_what_to_do_without_label_maps(tmp_path, capsys):
 
 
 def test_real_scans_of_every_source_have_a_brain_of_human_size(real_scans):
-    sheet, rows = mask_sheet(real_scans, load_tissue_model("auto"), columns=2)
+    sheet, rows = mask_sheet(real_scans, TissueModel.load("auto"), columns=2)
     assert np.asarray(sheet).any()
     for row, path in zip(rows, real_scans):
         assert row["found_by"] == "tissue model" and 900 < row["ml"] < 2200, row

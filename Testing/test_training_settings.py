@@ -18,10 +18,10 @@ from bench.training_site import environment, tiny
 from safetensors.torch import load_file, save_file
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import TissueModel
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import read_scan, sha256_of, write_nifti
-from RadiomicsPersonaLib.tissue_model import load_tissue_model
 from RadiomicsPersonaTrainingLib.bias_field import correct_bias_field
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
 from RadiomicsPersonaTrainingLib.cli import main
@@ -106,7 +106,7 @@ def test_the_settings_of_a_shipped_model_are_those_on_its_card(checkout, name):
     assert {row.source for row in rows} == {source.name for source in settings.data}
     if name == "healthy-any":
         return  # not shipped yet
-    card = load_model("auto").card if name == "healthy-t1" else load_tissue_model("auto").card
+    card = load_model("auto").card if name == "healthy-t1" else TissueModel.load("auto").card
     assert card["name"] == name and card["kind"] == settings.task.kind
     assert card["architecture"]["channels"] == list(settings.network.channels)
     assert card["architecture"]["blocks"] == list(settings.network.blocks)

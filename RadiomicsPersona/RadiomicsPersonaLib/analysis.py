@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import __version__
+from . import __version__, fills
 from .box import Box
 from .classifier import Classifier, load_classifier
 from .comparison import CONTEXT, compare
@@ -18,11 +18,13 @@ from .defaults import USUAL_CONTROLS
 from .deviation_map import deviation_p
 from .errors import InputError
 from .feature_distance import feature_distance
+from .head_maps import head_maps
+from .head_model import LesionModel
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
 from .mirror import mirrored_values
 from .model import Model, NetworkModel
 from .preparation import PreparedScan, prepare
-from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, rebuild
+from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, hidden_with, rebuild
 from .result import Analysis, BoxResult, Control, Reconstruction
 from .scan import Scan
 from .score import SCORES, false_discovery_rates
@@ -243,7 +245,27 @@ def metrics_of(
         metrics["feature_distance"] = feature_distance(
             model, original, reconstruction.values, hole.mask, scan.spacing, reconstruction.spacing, scale
         )
-    return metrics
+    metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original)
+    maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
+    return metrics | maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
+
+
+def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:
+    """What the simplest fill leaves; see `comparison.METRICS`. Without any model it tells small bright lesions in FLAIR best of all.
+
+    Args:
+        original: (I, J, K) intensities over the hole's region.
+    """
+    values = np.asarray(original, np.float64)
+    residual = (values - fills.harmonic(values, hidden_with(prepared, hole), prepared.scan.spacing))[hole.mask]
+    return float(np.sqrt(np.mean(residual**2)) / prepared.tissue.scale.deviation)
+
+
+def _with_values(scan: Scan, hole: Hole, values: np.ndarray) -> Scan:
+    """The scan with other intensities over a hole's region."""
+    array = scan.array.copy()
+    array[hole.region] = values
+    return Scan(array, scan.affine, scan.name)
 
 
 def _independent(boxes: list[Box]) -> float:
@@ -326,6 +348,7 @@ def _provenance(prepared: PreparedScan, model: Model, classifier: Classifier, in
         | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
         "model": model.provenance(),
         "classifier": classifier.provenance(),
+        "lesion_model": _lesion_model(),
         "preprocessing": {
             "tissue_scale": {"center": scale.center, "deviation": scale.deviation},
             "intensity_range": list(intensity_range),
@@ -340,6 +363,11 @@ def _provenance(prepared: PreparedScan, model: Model, classifier: Classifier, in
         "controls": controls,
         "seed": seed,
     }
+
+
+def _lesion_model() -> dict | None:
+    model = LesionModel.installed()
+    return model.provenance() if model else None
 
 
 def _torch_version() -> str:

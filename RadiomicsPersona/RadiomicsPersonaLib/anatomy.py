@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from .head_model import STEP, HeadModel, TissueModel
 from .hole import Hole
 from .patch import PatchGrid, patch_grid
 from .scan import Scan
-from .tissue_model import STEP, TissueModel
 
 BRAIN_ML = (400.0, 2600.0)
 """Volumes between which a brain's lies, millilitres."""
@@ -79,8 +79,8 @@ def find_anatomy(
     model: TissueModel,
     stretch: float,
     background: float,
-    hidden: Hole | None,
-    guess: Callable[[np.ndarray], np.ndarray],
+    hidden: Hole | None = None,
+    guess: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Anatomy:
     """Classify a scan, looking at nothing inside `hidden`.
 
@@ -89,23 +89,40 @@ def find_anatomy(
         background: intensity of air.
         guess: intensities at RAS points (n, 3), asked for inside `hidden`.
     """
+    values, affine = head_view(scan, model, stretch, background, hidden, guess)
+    probabilities = model.probabilities(values)
+    brain = _one_piece((probabilities[0] < 0.5) & ~_air(values - background, probabilities[0] < 0.5))
+    shares = np.where(ndimage.binary_dilation(brain), probabilities[1:], 0)
+    filled = brain & (probabilities[0] >= 0.5)
+    shares[:, filled] /= np.maximum(shares[:, filled].sum(axis=0), 1e-6)
+    return Anatomy(np.rint(255 * shares).astype(np.uint8), affine, _doubt(probabilities, brain, model.spacing))
+
+
+def head_view(
+    scan: Scan,
+    model: HeadModel,
+    stretch: float,
+    background: float,
+    hidden: Hole | None = None,
+    guess: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What a head model is shown of a scan: the head on the model's grid. For the arguments see `find_anatomy`.
+
+    Returns:
+        Intensities, float32 (D, H, W), axes nearly R, A, S, and the 4x4 matrix from their indices to RAS millimetres.
+    """
     spacing = model.spacing * stretch
     extent = scan.spacing * np.array(scan.shape)
     size = STEP * int(np.ceil(float(extent.max()) / spacing / STEP))
     grid = patch_grid(scan, scan.ras_from_ijk((np.array(scan.shape) - 1) / 2), spacing, size)
     values, share = grid.from_scan(scan.array, hidden, outside=background)
     unknown = np.argwhere(share < 0.5)
-    if len(unknown):
+    if len(unknown) and guess:
         values[tuple(unknown.T)] = guess(unknown @ grid.affine[:3, :3].T + grid.affine[:3, 3])
     crop = _head(values, background, spacing / stretch)
     affine = grid.affine.copy()
     affine[:3, 3] = grid.affine[:3, :3] @ [c.start for c in crop] + grid.affine[:3, 3]
-    probabilities = model.probabilities(values[crop])
-    brain = _one_piece((probabilities[0] < 0.5) & ~_air(values[crop] - background, probabilities[0] < 0.5))
-    shares = np.where(ndimage.binary_dilation(brain), probabilities[1:], 0)
-    filled = brain & (probabilities[0] >= 0.5)
-    shares[:, filled] /= np.maximum(shares[:, filled].sum(axis=0), 1e-6)
-    return Anatomy(np.rint(255 * shares).astype(np.uint8), affine, _doubt(probabilities, brain, model.spacing))
+    return values[crop], affine
 
 
 def _classes(shares: np.ndarray) -> np.ndarray:

@@ -14,8 +14,8 @@ _HERE = Path(__file__).resolve().parent
 SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
 """Environment variable with a folder of further models."""
-RECONSTRUCTION_KIND, TISSUE_KIND = "reconstruction", "tissue"
-"""What models do: rebuild healthy tissue, or tell tissues apart."""
+RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND = "reconstruction", "tissue", "lesion"
+"""What models do: rebuild healthy tissue, tell tissues apart, or find lesions."""
 
 
 def model_cards(kind: str = RECONSTRUCTION_KIND) -> dict[str, Path]:
@@ -50,7 +50,7 @@ def read_card(path: Path) -> dict:
 
 
 def kind_of(card: dict) -> str:
-    """What a model does: `RECONSTRUCTION_KIND` or `TISSUE_KIND`."""
+    """What a model does: one of the kinds above."""
     return card.get("kind", RECONSTRUCTION_KIND)
 
 

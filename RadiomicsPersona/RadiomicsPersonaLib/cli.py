@@ -274,12 +274,13 @@ def _inpaint(options) -> int:
 
 
 def _models(options) -> int:
-    from .card import RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
+    from .card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
     from .model import CLASSICAL
 
-    cards, tissue = ([read_card(path) for path in model_cards(kind).values()] for kind in (RECONSTRUCTION_KIND, TISSUE_KIND))
+    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND)
+    cards, tissue, lesion = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
     if options.json:
-        print(json.dumps({"networks": cards, "classical": CLASSICAL, "tissue": tissue}, ensure_ascii=False))
+        print(json.dumps({"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion}, ensure_ascii=False))
         return 0
     for card in cards:
         default = ", default" if card.get("default") else ""
@@ -288,4 +289,6 @@ def _models(options) -> int:
         print(f"{name:<14} classical: {description}")
     for card in tissue:
         print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
+    for card in lesion:
+        print(f"{card['name']:<14} lesion model, one of the scores: {card.get('description', '')}")
     return 0

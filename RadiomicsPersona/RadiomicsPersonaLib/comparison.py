@@ -55,6 +55,12 @@ METRICS: dict[str, Metric] = {
     ),
     "feature_distance": Metric("Feature distance", "", True, "mean squared distance of the encoder's unit features of x and y"),
     "asymmetry": Metric("Asymmetry", "tissue SD", True, "1-Wasserstein distance of the intensities to the mirrored side's / tissue SD"),
+    "harmonic_residual": Metric(
+        "Residual of the harmonic fill", "tissue SD", True, "sqrt(mean((x - h)^2)) / tissue SD, h = the box filled by Laplace's equation"
+    ),
+    "tissue_doubt": Metric("Tissue doubt", "", True, "mean entropy of the tissue model's four probabilities over log 4, whatever the persona"),
+    "tissue_asymmetry": Metric("Tissue asymmetry", "", True, "mean of half the sum of |tissue share - mirrored side's|, whatever the persona"),
+    "lesion_probability": Metric("Lesion probability", "", True, "mean of the lesion model's probability, whatever the persona"),
 }
 
 
@@ -79,8 +85,9 @@ def compare(
         sagittal_axis: the array axis that runs left to right.
         mirrored: (I, J, K) intensities of the mirrored side, NaN where they may not be looked at; None for not at all.
     Returns:
-        A number for every key of `METRICS`. The asymmetry is NaN where less than half of the mirrored side is known, and the
-        feature distance always: see `feature_distance`.
+        A number for every key of `METRICS`. The asymmetry is NaN where less than half of the mirrored side is known. What
+        this comparison cannot see is NaN too, for `analysis.metrics_of` to fill in: feature distance, harmonic residual, and what rests
+        on the models that look at whole heads.
     Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
     """
@@ -116,6 +123,10 @@ def compare(
         "regional_shift": _regional_shift(original - rebuilt, mask, steps) / scale.deviation,
         "feature_distance": math.nan,
         "asymmetry": math.nan if mirrored is None else _asymmetry(x, mirrored[mask], scale),
+        "harmonic_residual": math.nan,
+        "tissue_doubt": math.nan,
+        "tissue_asymmetry": math.nan,
+        "lesion_probability": math.nan,
     }
 
 

@@ -1,4 +1,4 @@
-"""Network: the 3-D U-Nets that rebuild a hole and that tell tissues apart. Plain PyTorch (API of torch >= 2.2)."""
+"""Network: the 3-D U-Nets that rebuild a hole, that tell tissues apart, and that find lesions. Plain PyTorch (API of torch >= 2.2)."""
 
 from __future__ import annotations
 
@@ -107,6 +107,23 @@ class TissueUNet(_UNet):
             image: (N, 1, D, H, W), sides multiples of 16, axes nearly R, A, S: intensities as `tissue_input` scales them.
         Returns:
             (N, 4, D, H, W): logits of not brain, fluid, grey, white.
+        """
+        return self._from_stem(self.stem(image))
+
+
+class LesionUNet(_UNet):
+    """Finds what is no healthy tissue in a head of any contrast; see `_UNet` for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 96, 128), blocks: tuple[int, ...] = (1, 1, 1, 2)):
+        super().__init__(1, 1, channels, blocks)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Find lesions.
+
+        Args:
+            image: as for `TissueUNet.forward`.
+        Returns:
+            (N, 1, D, H, W): logits of lesion.
         """
         return self._from_stem(self.stem(image))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from .head_maps import HeadMaps, head_maps
 from .hole import Hole, union_of
 from .midplane import Midplane, estimate_midplane
 from .scan import Scan
@@ -23,6 +25,11 @@ class PreparedScan:
     tissue: Tissue
     midplane: Midplane
     suspects: Hole | None
+
+    @cached_property
+    def maps(self) -> HeadMaps:
+        """What the models that look at whole heads make of the scan, suspects included."""
+        return head_maps(self.scan, self.tissue)
 
 
 def prepare(scan: Scan, suspects: list[Hole] = ()) -> PreparedScan:

@@ -47,6 +47,10 @@ SCORES: dict[str, Score] = {
     "regional_shift": Score(logarithmic=True, two_sided=False),
     "feature_distance": Score(logarithmic=True, two_sided=False),
     "asymmetry": Score(logarithmic=True, two_sided=False),
+    "harmonic_residual": Score(logarithmic=True, two_sided=False),
+    "tissue_doubt": Score(logarithmic=True, two_sided=False),
+    "tissue_asymmetry": Score(logarithmic=True, two_sided=False),
+    "lesion_probability": Score(logarithmic=True, two_sided=False),
 }
 """Scores by the key of their metric."""
 

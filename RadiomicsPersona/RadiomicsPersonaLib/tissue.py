@@ -17,11 +17,11 @@ from scipy import ndimage
 from .anatomy import Anatomy, find_anatomy
 from .classical_brain import classical_brain, three_classes
 from .errors import InputError
+from .head_model import TissueModel
 from .hole import Hole
 from .patch import PatchGrid, patch_grid
 from .poisson import bounding_box
 from .scan import Scan
-from .tissue_model import TissueModel, installed_tissue_model
 
 OVERVIEW_SIZE = 64
 OVERVIEW_SPACING = 4.0
@@ -82,6 +82,11 @@ class Tissue:
     anatomy: Anatomy | None
     method: dict[str, object]
     doubt: str | None
+
+    @property
+    def stretch(self) -> float:
+        """1, or for a scan whose spacing cannot be a head's the factor that was taken for it."""
+        return float(np.linalg.norm(self.grid.affine[:3, 0]) / OVERVIEW_SPACING)
 
     @property
     def brain_ml(self) -> float:
@@ -158,7 +163,7 @@ def estimate_tissue(scan: Scan, hidden: Hole | None = None, model: TissueModel |
     background = _background(scan, hidden)
     values, known = _overview(scan, grid, hidden, background)
     if model == "installed":
-        model = installed_tissue_model()
+        model = TissueModel.installed()
     anatomy, method, doubt = None, {"method": "thresholds, for the tissue model or PyTorch is not installed"}, None
     if model is not None:
         anatomy = _by_model(scan, model, grid, values, background, hidden)
@@ -196,10 +201,18 @@ def tissue_of_rebuilt(scan: Scan, tissue: Tissue, hidden: Hole | None, hole: Hol
     if hidden is not None:
         hidden = Hole(hidden.start, hidden.mask & ~hole.mask_over(hidden.start, hidden.mask.shape))
     values, _ = _overview(composed, tissue.grid, hidden, tissue.background)
-    model = installed_tissue_model()
+    model = TissueModel.installed()
     if tissue.anatomy is None or model is None:
         return replace(tissue, values=values)
     return replace(tissue, values=values, anatomy=_by_model(composed, model, tissue.grid, values, tissue.background, hidden))
+
+
+def whole_anatomy(scan: Scan, tissue: Tissue) -> Anatomy | None:
+    """The tissue model's view of the scan with nothing hidden; None without the model, or where it saw no brain before."""
+    model = TissueModel.installed()
+    if tissue.anatomy is None or model is None:
+        return None
+    return find_anatomy(scan, model, tissue.stretch, tissue.background)
 
 
 def _by_model(

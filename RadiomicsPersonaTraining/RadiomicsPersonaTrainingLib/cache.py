@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from RadiomicsPersonaLib import anatomy, classical_brain, midplane, patch, preparation, scan, tissue, tissue_input, tissue_model
+from RadiomicsPersonaLib import anatomy, classical_brain, head_model, midplane, patch, preparation, scan, tissue, tissue_input
 from RadiomicsPersonaLib.anatomy import Anatomy
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole
@@ -142,9 +142,9 @@ def _digest_of(file: Path, settings: CacheSettings) -> str:
 def code_digest() -> str:
     """Digest of the code that prepares scans, and of the tissue model's weights."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
-    for module in (scan, tissue, anatomy, tissue_model, tissue_input, classical_brain, midplane, patch, preparation):
+    for module in (scan, tissue, anatomy, head_model, tissue_input, classical_brain, midplane, patch, preparation):
         digest.update(Path(module.__file__).read_bytes())
-    model = tissue_model.installed_tissue_model()
+    model = head_model.TissueModel.installed()
     digest.update(model.card["sha256"].encode() if model else b"")
     return digest.hexdigest()
 

@@ -21,6 +21,7 @@ from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.control import place_controls
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import installed_head_models
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import Model
 from RadiomicsPersonaLib.preparation import prepare
@@ -186,6 +187,7 @@ def calibrate(
     """
     identity = {
         "model": {key: model.provenance()[key] for key in ("name", "sha256")},
+        "head_models": installed_head_models(),
         "seed": seed,
         "sides_mm": list(SIDES),
         "contrast_shares": CONTRAST_SHARES,

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a settings file in which every key is explained")
     init.add_argument("output", metavar="SETTINGS.toml")
     init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
-    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
+    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
     init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
     init.set_defaults(run=_init)
 
@@ -125,7 +125,7 @@ def _init(options) -> int:
     from .training_task import TaskSettings
 
     settings = TrainingSettings(task=TaskSettings(options.task))
-    files = LABEL_MAPS if options.task == TISSUE_KIND else SCANS
+    files = SCANS if options.task == RECONSTRUCTION_KIND else LABEL_MAPS
     output = Path(options.output)
     if output.exists():
         raise InputError(f"'{output}' is already there: name another file, or remove it first.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
@@ -13,7 +13,7 @@ from RadiomicsPersonaLib.result import RESEARCH_USE
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("data", metavar="FOLDER", help="folder with healthy/, lesion/, label_maps/ and lesion_masks/")
-    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue` for the tissue model")
+    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue` or `lesion` for those models")
     parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
@@ -29,12 +29,12 @@ def run(options: argparse.Namespace) -> int:
     for name in ("boxes", "subjects"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1.")
-    return _rebuilding(options) if _kind_of(options.model) == RECONSTRUCTION_KIND else _tissue(options)
+    return {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion}[_kind_of(options.model)](options)
 
 
 def _kind_of(name: str) -> str:
     """What the named model does; a name that is not known is complained of where models are loaded."""
-    path = model_cards(TISSUE_KIND).get(name, Path(name))
+    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND)).get(name, Path(name))
     return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
 
 
@@ -78,18 +78,15 @@ def _rebuilding(options: argparse.Namespace) -> int:
 
 
 def _tissue(options: argparse.Namespace) -> int:
-    import json
-
+    from RadiomicsPersonaLib.head_model import TissueModel
     from RadiomicsPersonaLib.output import file_written_whole
     from RadiomicsPersonaLib.progress import ProgressBar
-    from RadiomicsPersonaLib.tissue_model import load_tissue_model
 
-    from .evaluation_card import card_file_of, write_card
     from .mask_sheets import mask_sheet, real_scans
     from .tissue_evaluation import NOTES, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
 
     root, output = Path(options.data), Path(options.output)
-    model = load_tissue_model(options.model)
+    model = TissueModel.load(options.model)
     cases = evaluate_tissue(held_out_maps(root, model.card)[: options.subjects], model, options.seed, progress=ProgressBar())
     output.mkdir(parents=True, exist_ok=True)
     write_cases(cases, output / "cases.csv")
@@ -105,7 +102,38 @@ def _tissue(options: argparse.Namespace) -> int:
     total = sum(map(len, scans.values()))
     text += f"\nOf {total} real scans the model doubts {len(doubts)}; its masks are in green, those by thresholds in red, in `masks ….png`.\n"
     text += "".join(f"\n- {doubt}" for doubt in doubts)
-    for name, content in (("evaluation.md", text + "\n"), ("evaluation.json", json.dumps(record_of(cases, model, options.seed), indent=1) + "\n")):
+    return _written(options, model, text + "\n", record_of(cases, model, options.seed))
+
+
+def _lesion(options: argparse.Namespace) -> int:
+    from RadiomicsPersonaLib.head_model import LesionModel
+    from RadiomicsPersonaLib.progress import ProgressBar
+
+    from .lesion_evaluation import NOTES, evaluate_lesion, record_of, table_of, write_cases
+    from .tissue_evaluation import held_out_maps
+    from .verdict_cases import verdict_scans
+
+    root, output = Path(options.data), Path(options.output)
+    model = LesionModel.load(options.model)
+    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
+    maps, scans = held_out_maps(root, model.card), verdict_scans(root, None, groups, options.subjects)
+    cases = evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=ProgressBar())
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
+    return _written(options, model, text, record_of(cases, model, options.seed))
+
+
+def _written(options: argparse.Namespace, model, text: str, record: dict) -> int:
+    """Files, print and card of the evaluation of a model that looks at whole heads."""
+    import json
+
+    from RadiomicsPersonaLib.output import file_written_whole
+
+    from .evaluation_card import card_file_of, write_card
+
+    output = Path(options.output)
+    for name, content in (("evaluation.md", text), ("evaluation.json", json.dumps(record, indent=1) + "\n")):
         with file_written_whole(output / name) as path:
             path.write_text(content, encoding="utf-8")
     print(text)

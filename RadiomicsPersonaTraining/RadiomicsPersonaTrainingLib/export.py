@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
@@ -166,7 +166,7 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
 
 
 def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
-    if settings.task.kind == TISSUE_KIND:
+    if settings.task.kind != RECONSTRUCTION_KIND:
         return {"spacing_mm": settings.tissue.spacing}
     recipe = settings.recipe
     return {

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
+from RadiomicsPersonaLib.head_model import TissueModel
 from RadiomicsPersonaLib.patch import patch_grid
 from RadiomicsPersonaLib.scan import Scan, read_scan
 from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
-from RadiomicsPersonaLib.tissue_model import TissueModel
 
 from .evaluation_groups import CONTRAST_SOURCES
 from .split import scans_in

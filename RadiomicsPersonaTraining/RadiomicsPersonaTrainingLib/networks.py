@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.network import ReconstructionUNet, TissueUNet
+from RadiomicsPersonaLib.network import LesionUNet, ReconstructionUNet, TissueUNet
 
 from .setting import setting
 
-NETWORKS = {RECONSTRUCTION_KIND: ReconstructionUNet, TISSUE_KIND: TissueUNet}
+NETWORKS = {RECONSTRUCTION_KIND: ReconstructionUNet, TISSUE_KIND: TissueUNet, LESION_KIND: LesionUNet}
 """The network of every kind of model."""
 
 

@@ -6,7 +6,7 @@ import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import TISSUE_KIND
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
 from RadiomicsPersonaLib.errors import InputError
 
 from .cache import CacheSettings
@@ -178,4 +178,4 @@ def written(settings: TrainingSettings) -> str:
 
 def unused_section(kind: str) -> str:
     """The section that tells how another kind of model's samples are drawn."""
-    return "recipe" if kind == TISSUE_KIND else "tissue"
+    return "tissue" if kind == RECONSTRUCTION_KIND else "recipe"

@@ -14,9 +14,11 @@ from functools import lru_cache
 import numpy as np
 
 from RadiomicsPersonaLib.scan import Scan, make_scan
+from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE
 
 from .alteration import add_lesions, cut, deface, extract
 from .contrast import CONTRASTS, random_contrast, realistic_contrast
+from .disease import paint_lesions, plan_lesions, push_away
 from .label_map import APPEARANCE_OF_CODE, APPEARANCES, NUMBER_OF_CODE, OTHER_SIDE, TISSUE_OF_CODE, LabelMap
 from .smooth_field import smooth_field
 
@@ -46,6 +48,7 @@ class SynthesisRecipe:
         extracted: chance of a brain-extracted image.
         defaced, cut: chances of a face taken off, and of a field of view that ends above the neck or in the brain.
         lesions: chance of one to three blobs or boxes of other brightness in the brain; their tissue class stays.
+        disease: chance of lesions as diseases leave them, which are marked.
     """
 
     realistic: float = 0.5
@@ -67,6 +70,7 @@ class SynthesisRecipe:
     defaced: float = 0.0
     cut: float = 0.0
     lesions: float = 0.0
+    disease: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +81,12 @@ class Synthesis:
         image: float32 on cubic voxels, 0 to about 1.
         codes: uint8, structure of every voxel of the fine grid on which it was painted, see `LabelMap`; this is the
             image's own grid unless a finer one was asked for.
+        lesion: boolean on the same grid, what disease changed; what the map itself calls a lesion counts.
     """
 
     image: np.ndarray
     codes: np.ndarray
+    lesion: np.ndarray
 
     @property
     def tissue(self) -> np.ndarray:
@@ -95,15 +101,20 @@ class Synthesis:
     @property
     def shares(self) -> np.ndarray:
         """Share of fluid, grey and white in every voxel of the image, float32 (3, *image.shape)."""
-        tissue, ratio = self.tissue, self.codes.shape[0] / self.image.shape[0]
-        matrices = [_profile(n, 1.0, ratio, m, ratio)[0] for n, m in zip(self.codes.shape, self.image.shape)]
-        shares = np.empty((3, *self.image.shape), np.float32)
-        for kind in range(3):
-            share = (tissue == kind + 1).astype(np.float32)
-            for axis in range(3):
-                share = _along(share, axis, matrices[axis])
-            shares[kind] = share
-        return shares
+        return np.stack([self._share(self.tissue == kind) for kind in (FLUID, GREY, WHITE)])
+
+    @property
+    def lesion_share(self) -> np.ndarray:
+        """Share of lesion in every voxel of the image, float32."""
+        return self._share(self.lesion)
+
+    def _share(self, fine: np.ndarray) -> np.ndarray:
+        """What part of every voxel of the image a mask on the fine grid covers."""
+        ratio = self.codes.shape[0] / self.image.shape[0]
+        share = fine.astype(np.float32)
+        for axis, (n, m) in enumerate(zip(self.codes.shape, self.image.shape)):
+            share = _along(share, axis, _profile(n, 1.0, ratio, m, ratio)[0])
+        return share
 
 
 def synthesise(
@@ -124,7 +135,7 @@ def synthesise(
     """
     fine = fine or spacing
     painted = tuple(int(round(n * spacing / fine)) for n in shape)
-    codes, image = _paint(label_map, recipe, rng, painted, fine, center)
+    codes, image, lesion = _paint(label_map, recipe, rng, painted, fine, center)
     profiles = [
         _profile(n, fine, float(size), m, spacing) for n, m, size in zip(painted, shape, _voxel_size(recipe, rng, fine))
     ]
@@ -133,7 +144,7 @@ def synthesise(
     image = _develop(image, recipe, rng)
     for axis in range(3):
         image = _along(image, axis, profiles[axis][1])
-    return Synthesis(image, codes)
+    return Synthesis(image, codes, lesion)
 
 
 def synthesise_scan(
@@ -148,7 +159,7 @@ def synthesise_scan(
     """
     shape = tuple(int(n) for n in np.ceil(np.array(label_map.codes.shape) * (1 + recipe.scale / 2) + 2 * MARGIN))
     middle = (np.array(label_map.codes.shape) - 1) / 2
-    codes, image = _paint(label_map, recipe, rng, shape, 1.0, middle)
+    codes, image, _ = _paint(label_map, recipe, rng, shape, 1.0, middle)
     size = _voxel_size(recipe, rng, 1.0) if voxel_size is None else np.asarray(voxel_size, float)
     affine = np.eye(4)
     affine[:3, 3] = -(np.array(shape) - 1) / 2
@@ -162,11 +173,16 @@ def synthesise_scan(
     return make_scan(image, affine, label_map.name), truth
 
 
-def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, np.ndarray]:
-    """Structures and brightness on the fine grid, before blur."""
+def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Structures, brightness and lesions on the fine grid, before blur."""
     codes = _deformed(label_map, recipe, rng, shape, spacing, center)
+    # no draw is spent where there is no disease, so that seeds keep their meaning
+    lesions = plan_lesions(codes, rng, spacing) if recipe.disease and rng.random() < recipe.disease else []
+    push_away(codes, lesions, rng)
+    contrast = None
     if rng.random() < recipe.realistic:
-        means, deviations = realistic_contrast(str(rng.choice(recipe.contrasts)), rng)
+        contrast = str(rng.choice(recipe.contrasts))
+        means, deviations = realistic_contrast(contrast, rng)
     else:
         means, deviations = random_contrast(rng)
     look = APPEARANCE_OF_CODE[codes].astype(np.uint8)
@@ -175,13 +191,16 @@ def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, 
     image = rng.standard_normal(shape, dtype=np.float32)
     image *= deviations.astype(np.float32)[look]
     image += means.astype(np.float32)[look]
+    lesion = look == APPEARANCES.index("white lesion")
+    if lesions:
+        lesion |= paint_lesions(image, codes, lesions, means, contrast, rng, spacing)
     if rng.random() < recipe.lesions:
         add_lesions(image, codes, rng, spacing)
     if rng.random() < recipe.extracted:
         extract(image, codes, rng, spacing, float(means[APPEARANCES.index("air")]))
     if recipe.bias > 0:
         image *= np.exp(smooth_field(rng, shape, spacing, max(shape) * spacing / 3)[0] * np.float32(rng.uniform(0, recipe.bias)))
-    return codes, image
+    return codes, image, lesion
 
 
 def _deformed(label_map, recipe, rng, shape, spacing, center) -> np.ndarray:

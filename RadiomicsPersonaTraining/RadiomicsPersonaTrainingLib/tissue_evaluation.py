@@ -13,10 +13,10 @@ import numpy as np
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import TissueModel
 from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.scan import Scan, name_of
 from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE, estimate_tissue
-from RadiomicsPersonaLib.tissue_model import TissueModel
 
 from .card_subjects import files_of, of_label_maps
 from .contrast import CONTRASTS

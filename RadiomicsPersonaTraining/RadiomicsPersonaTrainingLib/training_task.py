@@ -24,7 +24,7 @@ class TaskSettings:
     """What the network is asked to do, its loss and its optimisation."""
 
     kind: str = setting(
-        RECONSTRUCTION_KIND, "Rebuild healthy tissue, or tell tissues apart (on label maps).", choices=tuple(NETWORKS)
+        RECONSTRUCTION_KIND, "Rebuild healthy tissue, tell tissues apart, or find lesions (the last two on label maps).", choices=tuple(NETWORKS)
     )
     learning_rate: float = setting(
         2e-3, "Peak learning rate (Muon), reached after the warm-up and then led to zero along half a cosine.", low=1e-6, high=1.0

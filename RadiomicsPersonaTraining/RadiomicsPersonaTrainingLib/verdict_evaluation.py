@@ -17,6 +17,7 @@ from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.control import lattice_of
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.head_model import installed_head_models
 from RadiomicsPersonaLib.hole import Hole, hole_of_box
 from RadiomicsPersonaLib.model import ClassicalModel, Model
 from RadiomicsPersonaLib.preparation import PreparedScan
@@ -57,7 +58,7 @@ class VerdictPlan:
     def identity(self) -> dict:
         """What tells this run's measurements from others."""
         model = {key: self.model.provenance()[key] for key in ("name", "sha256")}
-        return {"model": model, "seed": self.seed, "metrics": list(METRICS), "controls": USUAL_CONTROLS}
+        return {"model": model, "head_models": installed_head_models(), "seed": self.seed, "metrics": list(METRICS), "controls": USUAL_CONTROLS}
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,11 @@ def auroc(cases: list[ScoredCase], score: Callable[[ScoredBox], float], seed: in
     return estimate_of(float(wins.sum() / max(counts[0].sum() * counts[1].sum(), 1)), drawn, len(subjects))
 
 
+def auroc_of(sick: np.ndarray, healthy: np.ndarray) -> float:
+    """Share of pairs in which the sick one has the larger value, ties counting half."""
+    return _wins(np.asarray(sick), np.asarray(healthy)) / (len(sick) * len(healthy))
+
+
 def score_names(cases: list[ScoredCase]) -> tuple[list[str], list[str]]:
     """Names of the naive scores, and of those that the combined score is made of."""
     naive = [name for name in cases[0].case.naive] if cases else []

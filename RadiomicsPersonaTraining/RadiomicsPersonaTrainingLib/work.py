@@ -11,18 +11,19 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from RadiomicsPersonaLib.card import TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import HEAD_MODELS, HeadModel, TissueModel
 from RadiomicsPersonaLib.model import ClassicalModel, NetworkModel, load_model
-from RadiomicsPersonaLib.tissue_model import TissueModel, load_tissue_model
 
 from .cohort import Cohort, gather, sources_of
+from .lesion_task import LesionTask
 from .networks import network_from
 from .reconstruction_task import ReconstructionTask
 from .samples import HealthyPairs
 from .settings import LABEL_MAPS, TrainingSettings
 from .split import TRAINING, VALIDATION, ListedScan
-from .tissue_samples import TissueSamples
+from .tissue_samples import LesionSamples, TissueSamples
 from .tissue_task import TissueTask
 from .training_task import TrainingTask
 
@@ -62,8 +63,8 @@ def work_of(
     Raises:
         InputError: data that the task cannot use, a part without data, or weights to start from that do not fit.
     """
-    if settings.task.kind == TISSUE_KIND:
-        return tissue_work(settings, rows)
+    if settings.task.kind != RECONSTRUCTION_KIND:
+        return label_map_work(settings, rows)
     return reconstruction_work(settings, gather(settings, rows, lesion_masks, cache, progress))
 
 
@@ -81,21 +82,22 @@ def reconstruction_work(settings: TrainingSettings, cohort: Cohort) -> Work:
     return Work(task, pairs, [held_out[number] for number in range(run.validation_pairs)], settings.recipe.patch, told)
 
 
-def tissue_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
-    """Telling tissues apart in heads synthesised from label maps.
+def label_map_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
+    """Telling tissues apart, or finding lesions, in heads synthesised from label maps.
 
     Where the split has no validation maps, validation takes other images of the training maps.
     """
     scans = [source.name for source in sources_of(settings, rows) if source.kind != LABEL_MAPS]
     if scans:
-        raise InputError(f"The tissue task trains on label maps, and '{scans[0]}' holds scans: give it kind = \"{LABEL_MAPS}\", or leave it out.")
+        raise InputError(f"The {settings.task.kind} task trains on label maps, and '{scans[0]}' holds scans: give it kind = \"{LABEL_MAPS}\", or leave it out.")
     parts = {part: [row.file for row in rows if row.part == part] for part in (TRAINING, VALIDATION)}
     if not parts[TRAINING]:
         raise InputError("No label map is left for training: add some to the split.")
     run = settings.fit
-    samples = TissueSamples(parts[TRAINING], settings.tissue, run.seed)
-    held_out = TissueSamples(parts[VALIDATION] or parts[TRAINING], settings.tissue, run.seed + 1)
-    task = TissueTask(_network(settings), settings.task, _steps(settings), samples.name_of)
+    drawn, asked = (TissueSamples, TissueTask) if settings.task.kind == TISSUE_KIND else (LesionSamples, LesionTask)
+    samples = drawn(parts[TRAINING], settings.tissue, run.seed)
+    held_out = drawn(parts[VALIDATION] or parts[TRAINING], settings.tissue, run.seed + 1)
+    task = asked(_network(settings), settings.task, _steps(settings), samples.name_of)
     told = (f"{len(parts[TRAINING])} label maps train, {len(parts[VALIDATION])} validate.",)
     return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.tissue.shape), told)
 
@@ -121,16 +123,26 @@ def _network(settings: TrainingSettings) -> nn.Module:
             raise InputError(
                 f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
             )
+    if isinstance(model, TissueModel) and kind == LESION_KIND:
+        # the same network but for its head
+        torch.manual_seed(settings.fit.seed)
+        network = network_from(settings.network, kind)
+        trunk = {key: value for key, value in model.network.state_dict().items() if not key.startswith("head.")}
+        network.load_state_dict(trunk, strict=False)
+        return network
     return copy.deepcopy(model.network)  # a loaded tissue model is kept for further scans, and must stay what it is
 
 
-def model_to_start_from(name: str, kind: str) -> NetworkModel | TissueModel:
-    """The model whose weights a training of this kind begins with.
+def model_to_start_from(name: str, kind: str) -> NetworkModel | HeadModel:
+    """The model whose weights a training of this kind begins with; a lesion model may begin with a tissue model's.
 
     Raises:
         InputError: there is no such model, or it has no weights.
     """
-    model = load_tissue_model(name) if kind == TISSUE_KIND else load_model(name, "cpu")
+    if kind == LESION_KIND:
+        path = model_cards(TISSUE_KIND).get(name, Path(name))
+        kind = TISSUE_KIND if path.is_file() and kind_of(read_card(path)) == TISSUE_KIND else kind
+    model = load_model(name, "cpu") if kind == RECONSTRUCTION_KIND else HEAD_MODELS[kind].load(name)
     if isinstance(model, ClassicalModel):
         raise InputError(f"'{name}' has no weights to start from: name a trained model.")
     return model

@@ -46,7 +46,7 @@ pictures_every = 2
 
 TINY_TISSUE = """
 [model]
-name = "tiny-tissue"
+name = "tiny-{kind}"
 
 [scans]
 split = "maps.csv"
@@ -67,7 +67,7 @@ channels = [16, 16, 16, 16]
 blocks = [1, 1, 1, 1]
 
 [task]
-kind = "tissue"
+kind = "{kind}"
 learning_rate = 0.01
 warmup = 5
 
@@ -86,9 +86,9 @@ def tiny(steps: int = 4, more_recipe: str = "", task: str = "", fit: str = "") -
     return TINY.format(steps=steps, recipe=RECIPE, more_recipe=more_recipe, task=task, fit=fit)
 
 
-def tiny_tissue(steps: int = 40) -> str:
-    """TOML for a tissue model of 16 channels on heads of 4 mm."""
-    return TINY_TISSUE.format(steps=steps)
+def tiny_tissue(steps: int = 40, kind: str = "tissue") -> str:
+    """TOML for a tissue or lesion model of 16 channels on heads of 4 mm."""
+    return TINY_TISSUE.format(steps=steps, kind=kind)
 
 
 def environment() -> dict[str, str]:

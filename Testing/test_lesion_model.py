@@ -1,0 +1,183 @@
+"""The lesion model finds painted lesions in heads of any contrast, and its probability is one of the scores."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from bench.label_phantom import make_label_map
+from bench.phantom import make_head
+from bench.training_site import tiny_tissue
+
+from RadiomicsPersonaLib.analysis import analyze
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.card import SHIPPED
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_maps import HeadMap, HeadMaps, head_maps
+from RadiomicsPersonaLib.head_model import LesionModel, TissueModel
+from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.model import load_model
+from RadiomicsPersonaLib.preparation import prepare
+from RadiomicsPersonaLib.scan import make_scan
+from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaTrainingLib.cli import main as train
+from RadiomicsPersonaTrainingLib.disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
+from RadiomicsPersonaTrainingLib.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
+from RadiomicsPersonaTrainingLib.lesion_task import lesion_dice, lesion_loss
+from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
+from RadiomicsPersonaTrainingLib.tissue_samples import DISEASED, LesionSamples, TissueRecipe
+
+SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
+BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
+
+
+@pytest.fixture(scope="module")
+def codes():
+    return make_label_map().codes
+
+
+@pytest.fixture(scope="module")
+def head():
+    return make_head(2.0)
+
+
+def flat(codes):
+    """A noiseless image and its means by appearance."""
+    means = np.linspace(0.2, 0.9, len(APPEARANCES))
+    means[APPEARANCES.index("air")] = 0
+    return means.astype(np.float32)[APPEARANCE_OF_CODE[codes]], means
+
+
+@pytest.mark.parametrize("contrast", [None, "T1", "T2", "FLAIR", "T1 post"])
+def test_what_is_painted_is_marked_and_lies_in_the_brain(codes, contrast):
+    found = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        image, means = flat(codes)
+        before = image.copy()
+        lesions = plan_lesions(codes, rng, 1.0)
+        marked = paint_lesions(image, codes, lesions, means, contrast, rng, 1.0)
+        found += marked.sum()
+        assert (TISSUE_OF_CODE[codes][marked] > 0).all()
+        changed = np.abs(image - before)
+        assert not changed[TISSUE_OF_CODE[codes] == 0].any()
+        # soft borders are the only change outside, and inside hardly anything looks as before
+        assert changed[~marked].sum() < 0.35 * changed.sum() + 1
+        if marked.any():
+            assert (changed[marked] > 0.25 * LEAST_DIFFERENCE).mean() > 0.6
+    assert found > 1000
+
+
+def test_a_large_lesion_pushes_its_surroundings_away(codes):
+    pushed = codes.copy()
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        lesions = [lesion for lesion in plan_lesions(codes, rng, 1.0) if lesion.radius > 15]
+        push_away(pushed, lesions, rng)
+        if (pushed != codes).any():
+            break
+    assert (pushed != codes).any()
+    near = np.zeros(codes.shape, bool)
+    for lesion in lesions:
+        near[lesion.region] |= lesion.distance < 2
+    assert np.array_equal(pushed[~near], codes[~near])
+
+
+def test_heads_without_disease_are_drawn_as_before_and_hold_no_mark(label_maps):
+    files = sorted(label_maps.iterdir())
+    healthy = LesionSamples(files, SMALL, seed=0, synthesis=replace(DISEASED, disease=0.0))
+    assert not any(healthy[number][1].any() for number in range(3))
+    ill = LesionSamples(files, SMALL, seed=0, synthesis=SynthesisRecipe(disease=1.0))
+    assert sum(float(ill[number][1].sum()) for number in range(4)) > 20
+    assert all(torch.equal(a, b) for a, b in zip(ill[2][:2], ill[2][:2]))
+
+
+def test_the_loss_is_least_for_the_right_answer():
+    share = torch.zeros(1, 1, 16, 16, 16)
+    share[..., 4:9, 4:9, 4:9] = 1
+    right = 20 * share - 10
+    assert lesion_loss(right, share) < 0.01 < lesion_loss(0.2 * right, share) < lesion_loss(-right, share)
+    assert lesion_dice(right, share) == 1 and lesion_dice(-right, share) == 0
+
+
+def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_maps, fit, tmp_path, monkeypatch, head):
+    models = tmp_path / "models"
+    assert fit(tiny_tissue(steps=20), "tissue") == 0
+    assert train(["export", str(tmp_path / "tissue"), "--output", str(models / "tiny-tissue")]) == 0
+    start = f'[fit]\nstart = "{models / "tiny-tissue.json"}"'
+    assert fit(tiny_tissue(steps=1, kind="lesion").replace("[fit]", start).replace("0.01", "1e-6"), "first") == 0
+    assert fit(tiny_tissue(steps=60, kind="lesion").replace("[fit]", start), "run") == 0
+    losses = [float(row["validation_loss"]) for run in ("first", "run") for row in csv.DictReader(open(tmp_path / run / "log.csv"))]
+    assert min(losses[1:]) < 0.8 * losses[0]
+    for run in ("first", "run"):
+        assert train(["export", str(tmp_path / run), "--output", str(models / f"{run}-lesion")]) == 0
+    card = json.loads((models / "run-lesion.json").read_text())
+    assert card["kind"] == "lesion" and card["architecture"]["class"] == "LesionUNet"
+    trunk, begun = (kind.load(str(models / f"{name}.json")).network.state_dict() for kind, name in ((TissueModel, "tiny-tissue"), (LesionModel, "first-lesion")))
+    same = [key for key in trunk if trunk[key].shape == begun[key].shape]
+    assert len(same) == len(trunk) - 2 and all(torch.allclose(trunk[key], begun[key], atol=0.02) for key in same)
+    monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
+    assert LesionModel.installed().card["sha256"] == card["sha256"]
+    assert analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["lesion_model"]["name"] == "run-lesion"
+
+
+def test_a_tissue_model_is_no_lesion_model():
+    with pytest.raises(InputError, match="no lesion model"):
+        LesionModel.load("tissue")
+
+
+def test_the_mean_over_a_box_is_taken_where_the_box_is(head):
+    probability = np.zeros((40, 40, 40), np.float32)
+    probability[20:, :, :] = 1  # right of RAS x = 39
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    scan = make_scan(np.indices((100, 80, 80), np.float32)[0], np.array([[-1, 0, 0, 99], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    for center, share in ((60, 1.0), (20, 0.0), (39, 0.5)):
+        hole = hole_of_box(scan, Box([center, 40, 40], [20, 20, 20]))
+        found = HeadMaps(None, HeadMap(probability[None], affine)).metrics_over(scan, hole, None, None)
+        assert found["lesion_probability"] == pytest.approx(share, abs=0.03) and np.isnan(found["tissue_doubt"])
+
+
+def test_the_shipped_model_sees_a_lesion_and_no_lesion_in_the_healthy_head(head):
+    tissue = estimate_tissue(head)
+    hole = hole_of_box(head, BOX)
+    array = head.array.copy()
+    points = head.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
+    inside = np.linalg.norm((points - BOX.center) / (BOX.size / 2), axis=1) < 1
+    voxels = tuple((np.argwhere(hole.mask) + hole.start)[inside].T)
+    array[voxels] = tissue.scale.center - 2.5 * tissue.scale.deviation
+    ill = make_scan(array, head.affine)
+    maps = [head_maps(scan, tissue) for scan in (head, ill)]
+    before, after = (found.metrics_over(head, hole, None, None)["lesion_probability"] for found in maps)
+    assert after > 0.2 and after > 5 * before
+    # it reaches the analysis as a score of the box
+    result = analyze(ill, [BOX], load_model("harmonic"), controls=4).boxes[0]
+    assert result.metrics["lesion_probability"] == pytest.approx(after, abs=0.05)
+    assert np.median([control.metrics["lesion_probability"] for control in result.controls]) < after / 3
+    assert prepare(ill, [hole]).maps.lesion.values.max() > 0.5
+
+
+def test_without_the_lesion_model_the_score_is_not_known(head, monkeypatch):
+    monkeypatch.setattr("RadiomicsPersonaLib.head_model.missing_package", lambda: "torch")
+    result = analyze(head, [BOX], load_model("harmonic"), controls=2)
+    assert np.isnan(result.boxes[0].metrics["lesion_probability"]) and result.provenance["lesion_model"] is None
+
+
+def test_the_shipped_card_says_what_it_was_trained_on():
+    card = json.loads((SHIPPED / "lesion.json").read_text())
+    assert card["kind"] == "lesion" and {entry["licence"] for entry in card["data"]} == {"Apache-2.0"}
+    assert (SHIPPED / card["weights"]).stat().st_size < 10e6
+
+
+def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_path, capsys):
+    if not (data_root / "label_maps").is_dir():
+        pytest.skip(f"No label maps in '{data_root}'.")
+    output = tmp_path / "out"
+    assert train(["evaluate", str(data_root), "--model", "lesion", "--groups", "BraTS,IXI", "--subjects", "1", "--output", str(output)]) == 0
+    figures = json.loads((output / "evaluation.json").read_text())["figures"]
+    assert figures["painted FLAIR"]["auroc"]["value"] > 0.8 and figures["BraTS FLAIR"]["auroc"]["value"] > 0.8
+    assert "auroc" not in figures["IXI"] and figures["IXI"]["true_ml"]["value"] == 0
+    assert "| BraTS T1 |" in capsys.readouterr().out and len((output / "cases.csv").read_text().splitlines()) > 8
