@@ -225,7 +225,7 @@ def metrics_of(
     use_mirror: bool = True,
     values: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All of `comparison.METRICS` of one rebuilt box.
+    """All of `metric.METRICS` of one rebuilt box.
 
     Args:
         model: whose encoder gives the feature distance; NaN for classical ones.

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .defaults import USUAL_CONTROLS
+from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .errors import InputError
 from .result import RESEARCH_USE
 
@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--stability", action="store_true", help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
+    analyze.add_argument("--progress", action="store_true", help="a line on standard error for every step, instead of a bar")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     analyze.set_defaults(run=_analyze)
 
@@ -114,11 +115,11 @@ def _analyze(options) -> int:
     from .classifier import load_classifier
     from .model import load_model
     from .output import folder_written_whole
-    from .progress import ProgressBar
+    from .progress import ProgressBar, ProgressLines
     from .scan import read_scan, sha256_of
     from .stability import with_stability
     from .table import results_of
-    from .verdict import USUAL_THRESHOLDS, Decision
+    from .verdict import Decision
 
     if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
         raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
@@ -131,10 +132,11 @@ def _analyze(options) -> int:
     exclude = _mask_on(scan, options.exclude) if options.exclude else None
     if options.labels:
         boxes += _label_boxes(scan, options.labels)
+    progress = ProgressLines() if options.progress else ProgressBar(quiet=options.json)
     with folder_written_whole(options.output) as folder:
         model = load_model(options.model, options.device)
         analysis = analyze(
-            scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json), classifier
+            scan, boxes, model, options.controls, decision, options.seed, exclude, progress, classifier
         )
         if options.stability:
             analysis = with_stability(
@@ -144,7 +146,7 @@ def _analyze(options) -> int:
                 ),
                 exclude,
                 options.seed,
-                ProgressBar(quiet=options.json),
+                progress,
             )
         analysis.provenance["scan_sha256"] = sha256_of(options.scan)
         analysis.provenance["command"] = _command(options)
@@ -275,7 +277,6 @@ def _inpaint(options) -> int:
 
 def _models(options) -> int:
     from .card import RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
-    from .model import CLASSICAL
 
     cards, tissue = ([read_card(path) for path in model_cards(kind).values()] for kind in (RECONSTRUCTION_KIND, TISSUE_KIND))
     if options.json:
