@@ -144,9 +144,10 @@ def mirrored_box(roi, volume, midplane: dict | None) -> Box:
     """
     box = box_from_roi(roi, volume)
     if midplane is None:
-        bounds = np.zeros(6)
-        volume.GetNodeBounds(bounds)
-        normal, offset = np.array([1.0, 0.0, 0.0]), float(bounds[:2].mean())
+        matrix = vtk.vtkMatrix4x4()
+        volume.GetIJKToRASMatrix(matrix)
+        middle = (np.array(volume.GetImageData().GetDimensions()) - 1) / 2
+        normal, offset = np.array([1.0, 0.0, 0.0]), float(slicer.util.arrayFromVTKMatrix(matrix)[0] @ [*middle, 1])
     else:
         normal, offset = np.array(midplane["normal"], float), float(midplane["offset_mm"])
     matrix = np.eye(4)
