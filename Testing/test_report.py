@@ -15,6 +15,7 @@ from bench.blurred_analysis import blurred_analysis
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.colors import VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.pdf import printable, text_width
 from RadiomicsPersonaLib.picture import (
     PANEL,
     WIDTH,
@@ -24,7 +25,6 @@ from RadiomicsPersonaLib.picture import (
     slice_triplet,
 )
 from RadiomicsPersonaLib.plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
-from RadiomicsPersonaLib.pdf import printable, text_width
 from RadiomicsPersonaLib.report import LIMITS, READING, number_text, report_of, write_report
 from RadiomicsPersonaLib.report_pdf import write_report_pdf
 from RadiomicsPersonaLib.result import Trial

@@ -172,7 +172,7 @@ def show_verdict(roi, word: str) -> None:
     display = roi.GetDisplayNode()
     if not roi.GetAttribute(LOOK_BEFORE):
         look = {"color": display.GetColor(), "selected": display.GetSelectedColor(), "active": display.GetActiveColor(),
-                "label": bool(display.GetPropertiesLabelVisibility())}
+                "label": bool(display.GetPropertiesLabelVisibility()), "fill": bool(display.GetFillVisibility())}
         roi.SetAttribute(LOOK_BEFORE, json.dumps(look))
     color = [part / 255 for part in VERDICT_COLORS[word]]
     with slicer.util.NodeModify(display):
@@ -180,6 +180,8 @@ def show_verdict(roi, word: str) -> None:
         display.SetSelectedColor(color)
         display.SetActiveColor(color)
         display.SetPropertiesLabelVisibility(True)
+        # the fill would tint what is to be looked at
+        display.SetFillVisibility(False)
     _rename(roi, f"{plain_name(roi)} ({word})")
 
 
@@ -196,6 +198,7 @@ def hide_verdict(roi) -> None:
         display.SetSelectedColor(look["selected"])
         display.SetActiveColor(look["active"])
         display.SetPropertiesLabelVisibility(look["label"])
+        display.SetFillVisibility(look["fill"])
     roi.RemoveAttribute(LOOK_BEFORE)
 
 
