@@ -227,7 +227,7 @@ def metrics_of(
     use_mirror: bool = True,
     values: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All of `comparison.METRICS` of one rebuilt box.
+    """All of `metric.METRICS` of one rebuilt box.
 
     Args:
         model: whose encoder gives the feature distance; NaN for classical ones.
@@ -251,7 +251,7 @@ def metrics_of(
 
 
 def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:
-    """What the simplest fill leaves; see `comparison.METRICS`. Without any model it tells small bright lesions in FLAIR best of all.
+    """What the simplest fill leaves; see `metric.METRICS`. Without any model it tells small bright lesions in FLAIR best of all.
 
     Args:
         original: (I, J, K) intensities over the hole's region.

@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | inpaint | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | models`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .defaults import USUAL_CONTROLS
+from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .errors import InputError
 from .result import RESEARCH_USE
 
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|inpaint|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -89,8 +89,20 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--stability", action="store_true", help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
+    analyze.add_argument("--progress", action="store_true", help="a line on standard error for every step, instead of a bar")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     analyze.set_defaults(run=_analyze)
+
+    report = commands.add_parser("report", help="write the report of an analysis again, as HTML and PDF")
+    report.add_argument("folder", metavar="FOLDER", help="what `analyze` has written")
+    report.add_argument("scan", metavar="SCAN", help="the scan that was analyzed")
+    report.add_argument("--output", required=True, metavar="DIR", help="folder for report.html and report.pdf")
+    report.set_defaults(run=_report)
+    for command in (analyze, report):
+        command.add_argument(
+            "--with-name", nargs="?", const=True, metavar="TEXT",
+            help="name the scan in the report, by its file or by a text of yours; reports are anonymous without",
+        )  # fmt: skip
 
     inpaint = commands.add_parser("inpaint", help="rebuild the voxels of a mask of any shape")
     inpaint.add_argument("scan", metavar="SCAN")
@@ -114,11 +126,11 @@ def _analyze(options) -> int:
     from .classifier import load_classifier
     from .model import load_model
     from .output import folder_written_whole
-    from .progress import ProgressBar
+    from .progress import ProgressBar, ProgressLines
     from .scan import read_scan, sha256_of
     from .stability import with_stability
     from .table import results_of
-    from .verdict import USUAL_THRESHOLDS, Decision
+    from .verdict import Decision
 
     if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
         raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
@@ -131,10 +143,11 @@ def _analyze(options) -> int:
     exclude = _mask_on(scan, options.exclude) if options.exclude else None
     if options.labels:
         boxes += _label_boxes(scan, options.labels)
+    progress = ProgressLines() if options.progress else ProgressBar(quiet=options.json)
     with folder_written_whole(options.output) as folder:
         model = load_model(options.model, options.device)
         analysis = analyze(
-            scan, boxes, model, options.controls, decision, options.seed, exclude, ProgressBar(quiet=options.json), classifier
+            scan, boxes, model, options.controls, decision, options.seed, exclude, progress, classifier
         )
         if options.stability:
             analysis = with_stability(
@@ -144,11 +157,11 @@ def _analyze(options) -> int:
                 ),
                 exclude,
                 options.seed,
-                ProgressBar(quiet=options.json),
+                progress,
             )
         analysis.provenance["scan_sha256"] = sha256_of(options.scan)
         analysis.provenance["command"] = _command(options)
-        _write_all(analysis, folder)
+        _write_all(analysis, folder, _name_in_report(options, scan))
     if options.json:
         print(json.dumps(results_of(analysis), ensure_ascii=False))
     else:
@@ -193,10 +206,14 @@ def _shape(scan) -> str:
     return " x ".join(map(str, scan.shape))
 
 
-def _write_all(analysis, folder: Path) -> None:
+def _name_in_report(options, scan) -> str | None:
+    """What the report calls the scan; None for an anonymous one."""
+    return scan.name if options.with_name is True else options.with_name
+
+
+def _write_all(analysis, folder: Path, name: str | None) -> None:
     from .markups import write_boxes
     from .picture import picture_of
-    from .report import write_report
     from .scan import write_nifti
     from .scene import write_scene
     from .table import write_results_csv, write_results_json
@@ -207,9 +224,30 @@ def _write_all(analysis, folder: Path) -> None:
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
     write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
-    picture_of(analysis).save(folder / "report.png")
-    write_report(analysis, folder / "report.html")
+    picture_of(analysis, name).save(folder / "report.png")
+    _write_reports(analysis, folder, name)
     write_scene(analysis, folder / "scene.mrb")
+
+
+def _write_reports(analysis, folder: Path, name: str | None) -> None:
+    from .report import write_report
+    from .report_pdf import write_report_pdf
+
+    write_report(analysis, folder / "report.html", name)
+    write_report_pdf(analysis, folder / "report.pdf", name)
+
+
+def _report(options) -> int:
+    from .output import folder_written_whole
+    from .saved import read_analysis
+    from .scan import read_scan
+
+    scan = read_scan(options.scan)
+    analysis = read_analysis(options.folder, scan)
+    with folder_written_whole(options.output) as folder:
+        _write_reports(analysis, folder, _name_in_report(options, scan))
+    print(f"Report: {Path(options.output) / 'report.html'}, {Path(options.output) / 'report.pdf'}")
+    return 0
 
 
 def _print_table(analysis, folder: Path) -> None:
@@ -230,7 +268,7 @@ def _print_table(analysis, folder: Path) -> None:
     for warning in analysis.warnings:
         print(f"note: {warning}")
     print(analysis.rebuilt_by)
-    print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}; Slicer scene: {folder / 'scene.mrb'}")
+    print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}")
     print(RESEARCH_USE)
 
 
@@ -275,7 +313,6 @@ def _inpaint(options) -> int:
 
 def _models(options) -> int:
     from .card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
-    from .model import CLASSICAL
 
     kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND)
     cards, tissue, lesion = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)

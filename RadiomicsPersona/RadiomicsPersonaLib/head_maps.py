@@ -57,7 +57,7 @@ class HeadMaps:
     lesion: HeadMap | None
 
     def metrics_over(self, scan: Scan, hole: Hole, midplane: Midplane | None, suspects: Hole | None) -> dict[str, float]:
-        """The metrics of `comparison.METRICS` that rest on these maps, for the voxels of a box; NaN where they are not known.
+        """The metrics of `metric.METRICS` that rest on these maps, for the voxels of a box; NaN where they are not known.
 
         Args:
             midplane: None where the mirrored side may not be looked at.

@@ -7,7 +7,8 @@ import json
 import math
 from pathlib import Path
 
-from .comparison import METRICS
+from .metric import METRICS
+from .picture import display_window
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score import SCORES
 
@@ -22,6 +23,7 @@ def results_of(analysis: Analysis) -> dict:
             "rebuilt_by": analysis.rebuilt_by,
             "decision": analysis.decision,
             "warnings": list(analysis.warnings),
+            "window": display_window(analysis),
             "provenance": analysis.provenance,
         }
     )
@@ -104,8 +106,9 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
                 "depth_difference_mm": control.depth_difference,
                 "metrics": control.metrics,
                 "combined": control.combined,
+                "z": {key: float(others[number]) for key, others in result.control_scores.items()},
             }
-            for control in result.controls
+            for number, control in enumerate(result.controls)
         ],
     }
 
