@@ -1,4 +1,4 @@
-"""RadiomicsPersona in 3D Slicer: nodes in, nodes out; the analysis itself runs in a child process.
+"""RadiomicsPersona in 3D Slicer: nodes in, nodes out; everything is computed in a worker process.
 
 Nothing here computes anything about the image. The scientific code is in RadiomicsPersonaLib, of which this process
 imports only what needs the standard library and numpy.
@@ -30,7 +30,7 @@ from slicer.parameterNodeWrapper import (
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Cancelled, child_environment, ChildFailed, run_child
+from RadiomicsPersonaLib.child import Cancelled, Child, child_environment, ChildFailed, FINAL, raise_if_ended_badly
 from RadiomicsPersonaLib.colors import VERDICT_COLORS
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
@@ -124,8 +124,15 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = False
         self._startTime = 0.0
         self._updatingROIs = False
+        self._observedROIs = []
+        self._movedROI = None
+        self._draggedROI = None
+        self._applyAgain = False
+        self._following = False
 
     def setup(self) -> None:
+        import qt
+
         ScriptedLoadableModuleWidget.setup(self)
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/RadiomicsPersona.ui"))
@@ -142,6 +149,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.inputROIsSelector.checkedNodesChanged.connect(self.onCheckedROIsChanged)
         self.ui.applyButton.clicked.connect(self.onApplyButton)
         self.ui.showScoresButton.clicked.connect(self.onShowScoresButton)
+        self.ui.liveTwinCheckBox.toggled.connect(self.onLiveTwinToggled)
+        self._liveTimer = qt.QTimer()
+        self._liveTimer.setInterval(LIVE_INTERVAL_MS)
+        self._liveTimer.timeout.connect(self.onLiveTimer)
 
         self.initializeParameterNode()
 
@@ -150,6 +161,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = True
         self.setParameterNode(None)
         self.removeObservers()
+        self._stopFollowing()
+        self.logic.close()
 
     def enter(self) -> None:
         """Called each time the user opens this module."""
@@ -163,6 +176,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called just before the scene is closed."""
         self._cancelRequested = True
         self.setParameterNode(None)
+        self.logic.liveTwin.stop()
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
@@ -199,6 +213,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Bring what the connections of the .ui file do not cover up to date: ROIs, Apply, results."""
         if self._parameterNode:
             self._checkROIs(self._parameterNode.inputROIs)
+        self._observeROIs()
         self._updateApplyButton()
         self.showResults()
 
@@ -232,6 +247,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._running = False
             self.ui.progressBar.visible = False
             self.parameterNodeModified()
+            if self._applyAgain:
+                self._applyAfterDrag()
 
     def onShowScoresButton(self) -> None:
         """Show the plot of scores in a layout that has room for one."""
@@ -241,11 +258,90 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onProgress(self, line: str) -> bool:
         """Show the newest message of the analysis and keep the window alive; returns False to end the analysis."""
-        activity = line or _("Rebuilding and comparing the boxes and their controls...")
+        activity = line or _("Starting the analysis...")
         seconds = int(time.monotonic() - self._startTime)
         self.ui.statusLabel.text = _("{activity} ({seconds} s)").format(activity=activity, seconds=seconds)
         slicer.app.processEvents()
         return not self._cancelRequested
+
+    def onLiveTwinToggled(self, checked: bool) -> None:
+        """Follow the boxes with their healthy persona, or no longer."""
+        self._observeROIs()
+        if not checked:
+            self._stopFollowing()
+            self.logic.liveTwin.stop()
+            return
+        try:
+            self.logic.worker.start()  # so that the first step finds it ready
+        except ChildFailed as error:
+            self.ui.statusLabel.text = str(error)
+        if self._observedROIs and not self._parameterNode.reconstructionVolume:
+            self.onROIMoved(self._observedROIs[0])
+            self._draggedROI = None  # nobody holds it, so nobody lets go of it
+
+    def onROIMoved(self, roi, event=None) -> None:
+        """Called for every step of a drag: the timer takes the latest one."""
+        self._movedROI = self._draggedROI = roi
+        self._cancelRequested = True  # numbers of where the box was help nobody
+        if not self._following:  # to start it again would put it off
+            self._following = True
+            self._liveTimer.start()
+
+    def onROIReleased(self, roi, event=None) -> None:
+        """Called when the user lets go of a box: now the numbers, if it was moved at all."""
+        if self._draggedROI is roi:
+            self._draggedROI = None
+            self._applyAfterDrag()
+
+    def onLiveTimer(self) -> None:
+        """Ask for the twin of the box as it is now, and show the newest that is there."""
+        roi, self._movedROI = self._movedROI, None
+        live = self.logic.liveTwin
+        try:
+            if roi and slicer.mrmlScene.IsNodePresent(roi):
+                live.ask(roi)
+            if live.take():
+                self.ui.statusLabel.text = _("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.boxName)
+                if live.isNew:
+                    self.showReconstruction()
+        except Cancelled:
+            pass  # the worker was ended, and will be there for the next step
+        except (InputError, ChildFailed) as error:
+            self.ui.statusLabel.text = str(error)
+        if not self._movedROI and not live.waiting:
+            self._stopFollowing()
+
+    def _stopFollowing(self) -> None:
+        self._following = False
+        self._liveTimer.stop()
+
+    def _applyAfterDrag(self) -> None:
+        """Apply as soon as the event that asks for it, or the run that it ends, is over."""
+        import qt
+
+        self._applyAgain = self._running
+        if not self._running:
+            qt.QTimer.singleShot(0, self._applyIfReady)
+
+    def _applyIfReady(self) -> None:
+        if not self._running and self.ui.applyButton.enabled and self.ui.liveTwinCheckBox.checked:
+            self.onApplyButton()
+
+    def _observeROIs(self) -> None:
+        """Observe the chosen boxes while the live twin is on, and no others."""
+        wanted = [roi for roi in self._parameterNode.inputROIs if roi] if self._parameterNode else []
+        wanted = wanted if self.ui.liveTwinCheckBox.checked else []
+        changes = ((slicer.vtkMRMLMarkupsNode.PointModifiedEvent, self.onROIMoved),
+                   (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self.onROIMoved),
+                   (slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent, self.onROIReleased))
+        for event, method in changes:
+            for roi in self._observedROIs:
+                if roi not in wanted:
+                    self.removeObserver(roi, event, method)
+            for roi in wanted:
+                if roi not in self._observedROIs:
+                    self.addObserver(roi, event, method)
+        self._observedROIs = wanted
 
     def showReconstruction(self) -> None:
         """Put the healthy persona over the scan in the slice views; they differ inside the boxes only."""
@@ -298,32 +394,49 @@ DIFFERENCE_COLOR_NAME = "RadiomicsPersona difference"
 DIFFERENCE_RANGE_IN_DEVIATIONS = 3.0
 DEVIATION_P_SHOWN = 0.1
 WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
+LIVE_INTERVAL_MS = 30
+ANSWER_WAIT_SECONDS = 0.002  # long enough for the thread that reads them to have its turn
 
 
-def runAnalysisInChild(arguments, proceed) -> None:
-    """Run the command line of RadiomicsPersonaLib in a child of Slicer's Python.
+def makeWorker() -> Child:
+    """The process in which everything is computed, a child of Slicer's Python; it starts when it is first asked.
 
-    The child starts from the environment that Slicer was started in: PythonSlicer adds what it needs itself.
+    It starts from the environment that Slicer was started in: PythonSlicer adds what it needs itself.
     """
-    environment = child_environment(slicer.util.startupEnvironment(), os.path.dirname(os.path.abspath(__file__)))
-    run_child([sys.executable, "-m", "RadiomicsPersonaLib", *arguments], environment, proceed)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    return Child([sys.executable, "-m", "RadiomicsPersonaLib.worker"],
+                 lambda: child_environment(slicer.util.startupEnvironment(), folder))
 
 
 class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     """From nodes to the command line's files and back.
 
     runner - Called with the command line's arguments and a function `proceed(line) -> bool`; returns when the results
-      lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside, tests need no process.
+      lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside, tests need no process;
+      otherwise the worker does it.
+    worker - The process that this logic owns; `close` ends it.
+    liveTwin - The healthy persona of a box while it is dragged.
 
     Uses ScriptedLoadableModuleLogic base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 
-    def __init__(self, runner=runAnalysisInChild) -> None:
+    def __init__(self, runner=None) -> None:
         """Called when the logic class is instantiated."""
         ScriptedLoadableModuleLogic.__init__(self)
-        self.runner = runner
+        self.worker = makeWorker()
+        self.runner = runner or self.runInWorker
+        self.liveTwin = LiveTwin(self)
         self._parameterNode = None
+
+    def runInWorker(self, arguments, proceed) -> None:
+        """Have the worker do what the command line would."""
+        self.worker.run({"kind": "analyze", "arguments": arguments}, proceed)
+
+    def close(self) -> None:
+        """Let go of the worker and of every file; a later call starts anew."""
+        self.liveTwin.stop()
+        self.worker.end()
 
     def getParameterNode(self) -> RadiomicsPersonaParameterNode:
         parameterNode = super().getParameterNode()
@@ -363,6 +476,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if not slicer.mrmlScene.IsNodePresent(inputVolume):
             raise InputError(_("The volume was removed during the analysis: load it again and apply."))
         self._createOutputNodes(parameterNode, inputVolume)
+        self.liveTwin.forget()
         self._updateVolume(parameterNode.reconstructionVolume, inputVolume, arrays[0])
         self._updateVolume(parameterNode.differenceVolume, inputVolume, arrays[1])
         self._updateVolume(parameterNode.deviationVolume, inputVolume, arrays[2])
@@ -458,15 +572,21 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         _refuseNonLinearTransform(volume)
 
     @staticmethod
-    def _writeInputs(parameterNode, boxes, folder) -> list:
-        """Write scan and boxes into the folder; returns the command line's arguments."""
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", parameterNode.inputVolume.GetName())[:60] or "scan"
+    def writeScan(volume, folder) -> str:
+        """Write a volume as it is, without its parent transform, into the folder; returns the file's path."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", volume.GetName())[:60] or "scan"
         scanPath = os.path.join(folder, name + ".nrrd")
         storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
         storage.SetFileName(scanPath)
         storage.SetUseCompression(0)
-        if not storage.WriteData(parameterNode.inputVolume):
+        if not storage.WriteData(volume):
             raise InputError(_("The volume could not be written to '{folder}': make room on that disk.").format(folder=folder))
+        return scanPath
+
+    @staticmethod
+    def _writeInputs(parameterNode, boxes, folder) -> list:
+        """Write scan and boxes into the folder; returns the command line's arguments."""
+        scanPath = RadiomicsPersonaLogic.writeScan(parameterNode.inputVolume, folder)
         boxesPath = os.path.join(folder, "boxes.mrk.json")
         write_boxes(boxesPath, boxes)
         return [
@@ -492,6 +612,23 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if not sameShape or not np.allclose(affine, expected, rtol=1e-4, atol=1e-3):
             raise ChildFailed(f"{os.path.basename(path)} is not on the grid of the input volume.", "")
         return voxels.transpose(2, 1, 0)
+
+    def createReconstruction(self, inputVolume):
+        """The reconstruction volume, made if it is missing, with the input's voxels; and no result's provenance."""
+        parameterNode = self.getParameterNode()
+        if parameterNode.reconstructionVolume in (None, inputVolume):
+            parameterNode.reconstructionVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+        volume = parameterNode.reconstructionVolume
+        volume.SetName(_("{name} healthy persona").format(name=inputVolume.GetName()))
+        array = slicer.util.arrayFromVolume(inputVolume)
+        self._updateVolume(volume, inputVolume, array.astype(np.promote_types(array.dtype, np.float32)))
+        self._showLikeInput(volume, inputVolume)
+        self._placeBeside(volume, inputVolume)
+        for name in volume.GetAttributeNames():
+            if name.startswith(ATTRIBUTE_PREFIX):
+                volume.RemoveAttribute(name)
+        volume.SetNodeReferenceID(INPUT_VOLUME_ROLE, inputVolume.GetID())
+        return volume
 
     @staticmethod
     def _createOutputNodes(parameterNode, inputVolume) -> None:
@@ -659,6 +796,138 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         item, inputItem = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(inputVolume)
         if item and inputItem:
             hierarchy.SetItemParent(item, hierarchy.GetItemParent(inputItem))
+
+
+class LiveTwin:
+    """The healthy persona of a box while it is dragged: in the reconstruction volume, and without any numbers.
+
+    Only the box's voxels are touched from one step to the next. The worker drops steps that it cannot keep up with.
+
+    boxName - The name of the ROI whose twin is shown.
+    isNew - Whether the latest `take` had to make the reconstruction volume.
+    """
+
+    def __init__(self, logic) -> None:
+        self._logic = logic
+        self._folder = None
+        self._scanState = None
+        self._asked = {}
+        self._volume = None
+        self._covered = None
+        self.boxName = ""
+        self.isNew = False
+
+    @property
+    def waiting(self) -> bool:
+        """Whether an answer is still to come."""
+        return bool(self._asked)
+
+    def ask(self, roi) -> None:
+        """Ask for the twin of an ROI, without looking into it or any other chosen one; returns at once.
+
+        :raises InputError: the volume or an ROI cannot be used.
+        :raises ChildFailed: the worker cannot be started.
+        """
+        parameterNode = self._logic.getParameterNode()
+        inputVolume = parameterNode.inputVolume
+        self._logic._checkVolume(inputVolume)
+        others = [other for other in parameterNode.inputROIs if other and other is not roi]
+        boxes = [self._logic.boxFromROI(node, inputVolume) for node in (roi, *others)]
+        state = self._stateOf(inputVolume)
+        if state != self._scanState:
+            self.stop()
+            self._folder = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
+            self._scan = self._logic.writeScan(inputVolume, self._folder.name)
+            self._scanState = state
+        path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
+        number = self._logic.worker.send({
+            "kind": "twin",
+            "scan": self._scan,
+            "boxes": [{"center": box.center.tolist(), "size": box.size.tolist(), "axes": box.axes.tolist(), "name": box.name}
+                      for box in boxes],
+            "model": parameterNode.model,
+            "device": parameterNode.device,
+            "output": path,
+        })
+        self._asked[number] = (path, inputVolume, roi.GetName())
+
+    def take(self) -> bool:
+        """Put the newest twin that came in into the reconstruction volume; returns whether there was one.
+
+        :raises InputError: the worker refused the box; no twin is shown.
+        :raises ChildFailed: the worker crashed.
+        :raises Cancelled: the worker was ended.
+        """
+        newest = None
+        for number, (path, inputVolume, name) in list(self._asked.items()):
+            try:
+                final = [answer for answer in self._logic.worker.answers(number, ANSWER_WAIT_SECONDS) if FINAL & set(answer)]
+            except (ChildFailed, Cancelled):
+                self._asked.clear()
+                raise
+            for answer in final:
+                del self._asked[number]
+                if "done" in answer:
+                    newest = (answer["done"], self._read(path), inputVolume, name)
+                elif "dropped" not in answer:
+                    self._uncover()
+                    raise_if_ended_badly(answer)
+        if newest:
+            self._show(*newest)
+        return bool(newest)
+
+    def forget(self) -> None:
+        """The reconstruction volume holds something else now."""
+        self._volume = self._covered = None
+
+    def stop(self) -> None:
+        """Let go of the files; what is on its way is not waited for."""
+        self._asked.clear()
+        self.forget()
+        self._scanState = None
+        if self._folder:
+            self._folder.cleanup()
+            self._folder = None
+
+    @staticmethod
+    def _read(path) -> tuple:
+        """The arrays of an answer, axes K, J, I as in Slicer; their file is no longer needed."""
+        with np.load(path) as arrays:
+            values, mask = (arrays[key].transpose(2, 1, 0) for key in ("values", "mask"))
+        os.remove(path)
+        return values, mask
+
+    def _show(self, done, arrays, inputVolume, name) -> None:
+        values, mask = arrays
+        if not slicer.mrmlScene.IsNodePresent(inputVolume):
+            return
+        self.isNew = self._logic.getParameterNode().reconstructionVolume in (None, inputVolume)
+        if self._volume is None or not slicer.mrmlScene.IsNodePresent(self._volume):
+            self._volume, self._covered = self._logic.createReconstruction(inputVolume), None
+        self._uncover()
+        first = done["start"][::-1]
+        region = tuple(slice(low, low + size) for low, size in zip(first, values.shape))
+        part = slicer.util.arrayFromVolume(self._volume)[region]
+        self._covered = (region, mask, part[mask])
+        part[mask] = values[mask]
+        slicer.util.arrayFromVolumeModified(self._volume)
+        self.boxName = name
+
+    def _uncover(self) -> None:
+        """Give the voxels of the latest twin back what they were."""
+        if self._covered and slicer.mrmlScene.IsNodePresent(self._volume):
+            region, mask, values = self._covered
+            slicer.util.arrayFromVolume(self._volume)[region][mask] = values
+            slicer.util.arrayFromVolumeModified(self._volume)
+        self._covered = None
+
+    @staticmethod
+    def _stateOf(volume) -> tuple:
+        """What changes when a volume's name, voxels or grid do."""
+        ijkToRAS = vtk.vtkMatrix4x4()
+        volume.GetIJKToRASMatrix(ijkToRAS)
+        matrix = slicer.util.arrayFromVTKMatrix(ijkToRAS)
+        return volume.GetID(), volume.GetName(), volume.GetImageData().GetMTime(), matrix.tobytes()
 
 
 def _matrixToWorld(node):
