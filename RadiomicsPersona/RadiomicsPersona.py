@@ -131,8 +131,6 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._following = False
 
     def setup(self) -> None:
-        import qt
-
         ScriptedLoadableModuleWidget.setup(self)
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/RadiomicsPersona.ui"))
@@ -150,9 +148,6 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.applyButton.clicked.connect(self.onApplyButton)
         self.ui.showScoresButton.clicked.connect(self.onShowScoresButton)
         self.ui.liveTwinCheckBox.toggled.connect(self.onLiveTwinToggled)
-        self._liveTimer = qt.QTimer()
-        self._liveTimer.setInterval(LIVE_INTERVAL_MS)
-        self._liveTimer.timeout.connect(self.onLiveTimer)
 
         self.initializeParameterNode()
 
@@ -161,7 +156,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = True
         self.setParameterNode(None)
         self.removeObservers()
-        self._stopFollowing()
+        self._following = False
         self.logic.close()
 
     def enter(self) -> None:
@@ -268,7 +263,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Follow the boxes with their healthy persona, or no longer."""
         self._observeROIs()
         if not checked:
-            self._stopFollowing()
+            self._following = False
             self.logic.liveTwin.stop()
             return
         try:
@@ -280,12 +275,12 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._draggedROI = None  # nobody holds it, so nobody lets go of it
 
     def onROIMoved(self, roi, event=None) -> None:
-        """Called for every step of a drag: the timer takes the latest one."""
+        """Called for every step of a drag, of which a timer takes the latest."""
         self._movedROI = self._draggedROI = roi
         self._cancelRequested = True  # numbers of where the box was help nobody
-        if not self._following:  # to start it again would put it off
+        if not self._following:
             self._following = True
-            self._liveTimer.start()
+            self._followSoon()
 
     def onROIReleased(self, roi, event=None) -> None:
         """Called when the user lets go of a box: now the numbers, if it was moved at all."""
@@ -295,6 +290,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def onLiveTimer(self) -> None:
         """Ask for the twin of the box as it is now, and show the newest that is there."""
+        if not self._following:
+            return
         roi, self._movedROI = self._movedROI, None
         live = self.logic.liveTwin
         try:
@@ -308,12 +305,15 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             pass  # the worker was ended, and will be there for the next step
         except (InputError, ChildFailed) as error:
             self.ui.statusLabel.text = str(error)
-        if not self._movedROI and not live.waiting:
-            self._stopFollowing()
+        finally:
+            self._following = bool(self._movedROI or live.waiting)
+            if self._following:
+                self._followSoon()
 
-    def _stopFollowing(self) -> None:
-        self._following = False
-        self._liveTimer.stop()
+    def _followSoon(self) -> None:
+        import qt
+
+        qt.QTimer.singleShot(LIVE_INTERVAL_MS, self.onLiveTimer)
 
     def _applyAfterDrag(self) -> None:
         """Apply as soon as the event that asks for it, or the run that it ends, is over."""
