@@ -4,6 +4,7 @@ Nothing here computes anything about the image. The scientific code is in Radiom
 imports only what needs the standard library and numpy.
 """
 
+import html
 import json
 import logging
 import os
@@ -14,6 +15,7 @@ import time
 from typing import Annotated
 
 import numpy as np
+import qt
 import vtk
 
 import slicer
@@ -29,13 +31,16 @@ from slicer.parameterNodeWrapper import (
 
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Cancelled, Child, child_environment, ChildFailed, FINAL, raise_if_ended_badly
+from RadiomicsPersonaLib.card import model_cards, read_card, text_of_card
+from RadiomicsPersonaLib.child import Cancelled, Child, child_environment, ChildFailed
 from RadiomicsPersonaLib.colors import VERDICT_COLORS
-from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
+from RadiomicsPersonaNodes import live_twin, origin, roi as roi_nodes, table as table_nodes, view as view_nodes, volume as volume_nodes
+from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 
 
 #
@@ -52,7 +57,7 @@ class RadiomicsPersona(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Radiomics Persona")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Neuroimaging")]
-        self.parent.dependencies = ["Markups", "Volumes", "Tables"]
+        self.parent.dependencies = ["Colors", "Markups", "Plots", "Segmentations", "Tables", "Volumes"]
         self.parent.contributors = ["RadiomicsPersona contributors"]
         self.parent.helpText = _("""
 This module shows a boxed region of a brain MRI as it would look in healthy tissue, shows where and how much the real
@@ -78,29 +83,43 @@ class RadiomicsPersonaParameterNode:
     inputROIs - The boxes around the regions, one verdict each.
     model - The name of the model that rebuilds healthy tissue, or "auto".
     controls - The number of healthy boxes of the same scan that a box is held against.
-    threshold - The p-value at or below which a box is called pathological.
+    decision - What the label rests on: "p", "classifier", or the key of a metric.
+    threshold - Where the label changes; in the decision's own unit, for example the p-value at or below which a box is
+        called pathological.
     device - Where the model computes; "auto" takes a graphics card if there is one.
     seed - The seed of everything random; the same inputs and seed give the same numbers.
     reconstructionVolume - The input volume with every box replaced by its healthy persona.
-    differenceVolume - The input volume minus the reconstruction.
+    differenceVolume - The input volume minus the reconstruction, in tissue SD.
     deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
     scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
+    standingTable, standingChart - Every box's combined score among those of its healthy boxes as a scatter plot.
     resultTable - One row per box: verdict, p-value, and the comparison's measures.
+    shown - What lies over the scan in the slice views: "nothing", or one of the three result volumes.
+    fade - Its opacity in percent.
+    showControls - Whether the healthy boxes are in the scene as ROIs.
+    nameScan - Whether a report names the scan and the patient.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode | None
     inputROIs: list[vtkMRMLMarkupsROINode]
     model: str = "auto"
     controls: Annotated[int, WithinRange(0, 500)] = USUAL_CONTROLS
-    threshold: Annotated[float, WithinRange(0.001, 0.999)] = 0.05
+    decision: Annotated[str, Choice([*USUAL_THRESHOLDS, *METRICS])] = "p"
+    threshold: Annotated[float, WithinRange(-100000.0, 100000.0)] = USUAL_THRESHOLDS["p"]
     device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
-    seed: int = 0
+    seed: Annotated[int, WithinRange(0, 99999)] = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
     deviationVolume: vtkMRMLScalarVolumeNode | None
     scoreTable: vtkMRMLTableNode | None
     scoreChart: vtkMRMLPlotChartNode | None
+    standingTable: vtkMRMLTableNode | None
+    standingChart: vtkMRMLPlotChartNode | None
     resultTable: vtkMRMLTableNode | None
+    shown: Annotated[str, Choice(["nothing", "reconstruction", "difference", "deviation"])] = "nothing"
+    fade: Annotated[int, WithinRange(0, 100)] = 100
+    showControls: bool = False
+    nameScan: bool = False
 
 
 #
@@ -124,11 +143,21 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = False
         self._startTime = 0.0
         self._updatingROIs = False
-        self._observedROIs = []
+        self._followedROIs = []
         self._movedROI = None
         self._draggedROI = None
         self._applyAgain = False
         self._following = False
+        self._updatingModels = False
+        self._observedROIs = []
+        self._observedDisplay = None
+        self._shownState = None
+        self._shownResults = None
+        self._controlsShown = None
+        self._overlay = view_nodes.Overlay()
+        self._arrangement = view_nodes.Arrangement()
+        self._flickerShortcut = None
+        self._cardDialog = None
 
     def setup(self) -> None:
         ScriptedLoadableModuleWidget.setup(self)
@@ -145,9 +174,26 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
 
         self.ui.inputROIsSelector.checkedNodesChanged.connect(self.onCheckedROIsChanged)
+        self.ui.newBoxButton.clicked.connect(self.onNewBoxButton)
+        self.ui.modelComboBox.currentIndexChanged.connect(self.onModelChosen)
+        self.ui.modelCardButton.clicked.connect(self.onModelCardButton)
+        self.ui.decisionComboBox.activated.connect(self.onDecisionChosen)
         self.ui.applyButton.clicked.connect(self.onApplyButton)
-        self.ui.showScoresButton.clicked.connect(self.onShowScoresButton)
         self.ui.liveTwinCheckBox.toggled.connect(self.onLiveTwinToggled)
+        self.ui.flickerButton.clicked.connect(self.onFlicker)
+        self.ui.sideBySideButton.toggled.connect(self.onSideBySideButton)
+        self.ui.showScoresButton.toggled.connect(self.onShowScoresButton)
+        self.ui.showStandingButton.toggled.connect(self.onShowStandingButton)
+        self.ui.copyButton.clicked.connect(self.onCopyButton)
+        self.ui.exportButton.clicked.connect(self.onExportButton)
+        self._segmentMenu, self._mirrorMenu = qt.QMenu(uiWidget), qt.QMenu(uiWidget)
+        self.ui.segmentButton.setMenu(self._segmentMenu)
+        self.ui.mirrorButton.setMenu(self._mirrorMenu)
+        self._segmentMenu.aboutToShow.connect(self.fillSegmentMenu)
+        self._mirrorMenu.aboutToShow.connect(self.fillMirrorMenu)
+        # beside Slicer's own T, which does the same in the one view under the mouse
+        self._flickerShortcut = qt.QShortcut(qt.QKeySequence("Q"), uiWidget.window())
+        self._flickerShortcut.activated.connect(self.onFlicker)
 
         self.initializeParameterNode()
 
@@ -156,20 +202,28 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = True
         self.setParameterNode(None)
         self.removeObservers()
+        if self._flickerShortcut:
+            self._flickerShortcut.deleteLater()
+            self._flickerShortcut = None
         self._following = False
         self.logic.close()
 
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
+        self._flickerShortcut.enabled = True
 
     def exit(self) -> None:
         """Called each time the user opens a different module."""
+        self._flickerShortcut.enabled = False
         self.setParameterNode(None)
 
     def onSceneStartClose(self, caller, event) -> None:
         """Called just before the scene is closed."""
         self._cancelRequested = True
+        self._overlay.forget()
+        self._arrangement.give_back()
+        self._releaseToggles()
         self.setParameterNode(None)
         self.logic.liveTwin.stop()
 
@@ -201,21 +255,115 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             # Note: in the .ui file, a Qt dynamic property called "SlicerParameterName" is set on each
             # ui element that needs connection.
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
+            self._nameChoices()
+            # what a scene shows when it is opened is the user's own
+            self._shownState, self._shownResults, self._controlsShown = self._stateOfViews(), None, self._parameterNode.showControls
+            self._overlay.adopt(*self._shownState)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.parameterNodeModified)
         self.parameterNodeModified()
 
     def parameterNodeModified(self, caller=None, event=None) -> None:
-        """Bring what the connections of the .ui file do not cover up to date: ROIs, Apply, results."""
+        """Bring what the connections of the .ui file do not cover up to date: ROIs, model, Apply, views, results."""
         if self._parameterNode:
             self._checkROIs(self._parameterNode.inputROIs)
-        self._observeROIs()
+            self._showModel()
+            self._limitThreshold()
+        notes = self.logic.scanNotes(self._parameterNode.inputVolume) if self._parameterNode else []
+        self._say(self.ui.scanNoteLabel, "\n".join(f"\u26a0 {note}" for note in notes))
+        self._followROIs()
         self._updateApplyButton()
+        self._updateControls()
+        self._updateViews()
+        self._observeResults()
         self.showResults()
+
+    #
+    # Inputs
+    #
 
     def onCheckedROIsChanged(self) -> None:
         """Called when the user checks or unchecks an ROI."""
         if self._parameterNode and not self._updatingROIs:
             self._parameterNode.inputROIs = list(self.ui.inputROIsSelector.checkedNodes())
+
+    def onNewBoxButton(self) -> None:
+        """Let the user place a new box with two clicks in a view."""
+        roi = roi_nodes.start_placing(_("box"))
+        self._parameterNode.inputROIs = [*(node for node in self._parameterNode.inputROIs if node), roi]
+        self._status(_("Click the middle of the region in a slice view, then drag the handles of '{name}'.").format(name=roi.GetName()))
+
+    def fillSegmentMenu(self) -> None:
+        """Offer every segment of the scene."""
+        choices = [(text, lambda checked=False, s=node, k=key: self.onBoxAroundSegment(s, k)) for node, key, text in roi_nodes.segments()]
+        self._fillMenu(self._segmentMenu, choices, _("There is no segment: draw one in the Segment Editor"))
+
+    def fillMirrorMenu(self) -> None:
+        """Offer every box."""
+        rois = [roi for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if not roi.GetAttribute(roi_nodes.CONTROL_OF)]
+        choices = [(roi.GetName(), lambda checked=False, r=roi: self.onMirrorBox(r)) for roi in rois]
+        self._fillMenu(self._mirrorMenu, choices, _("There is no box: place one first"))
+
+    def onBoxAroundSegment(self, segmentation, segmentID) -> None:
+        """Draw a box around a segment."""
+        try:
+            roi = self.logic.addBoxAroundSegment(segmentation, segmentID)
+        except InputError as error:
+            self._status(str(error))
+            return
+        self._status(_("'{name}' lies around the segment.").format(name=roi.GetName()))
+
+    def onMirrorBox(self, roi) -> None:
+        """Draw a box on the other side of the head."""
+        try:
+            mirrored, byMidplane = self.logic.addMirroredBox(roi)
+        except InputError as error:
+            self._status(str(error))
+            return
+        if byMidplane:
+            self._status(_("'{name}' is mirrored at the midplane that the analysis found.").format(name=mirrored.GetName()))
+        else:
+            self._status(_(
+                "'{name}' is mirrored at the middle of the volume, since this scan has not been analyzed yet: check its place."
+            ).format(name=mirrored.GetName()))
+
+    def onModelChosen(self, index) -> None:
+        """Called when the user chooses a model."""
+        if self._parameterNode and not self._updatingModels:
+            self._parameterNode.model = self.ui.modelComboBox.itemData(index)
+
+    def onModelCardButton(self) -> None:
+        """Show what is known of the chosen model."""
+        try:
+            text = self.logic.cardText(self._parameterNode.model)
+        except InputError as error:
+            self._status(str(error))
+            return
+        self._cardDialog = qt.QDialog(self.ui.modelCardButton.window())
+        self._cardDialog.windowTitle = _("Model card")
+        browser = qt.QTextBrowser()
+        browser.accessibleName = _("Model card")
+        browser.setPlainText(text)
+        buttons = qt.QDialogButtonBox()
+        buttons.setStandardButtons(qt.QDialogButtonBox.Close)
+        buttons.rejected.connect(self._cardDialog.reject)
+        layout = qt.QVBoxLayout(self._cardDialog)
+        layout.addWidget(browser)
+        layout.addWidget(buttons)
+        self._cardDialog.resize(640, 560)
+        self._cardDialog.show()
+
+    def onDecisionChosen(self, index) -> None:
+        """Called when the user chooses what the label rests on: begin with the threshold that is usual for it."""
+        threshold = self.logic.usualThreshold(self._parameterNode.decision)
+        if threshold is not None:
+            self._parameterNode.threshold = float(f"{threshold:.3g}")
+        else:
+            self._status(_("Enter the value of {metric} at which a box counts as pathological.").format(
+                metric=METRICS[self._parameterNode.decision].label))
+
+    #
+    # Run
+    #
 
     def onApplyButton(self) -> None:
         """Run the analysis when the user clicks "Apply", end it when the button says "Cancel"."""
@@ -225,43 +373,54 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._running, self._cancelRequested, self._startTime = True, False, time.monotonic()
         self._updateApplyButton()
         self.ui.progressBar.visible = True
-        self.ui.statusLabel.text = _("Starting the analysis...")
+        self.ui.progressBar.maximum = 0
+        self._status(_("Starting the analysis..."))
         try:
             self.logic.apply(self.onProgress)
-            self.ui.statusLabel.text = _("Done.")
+            self._status(_("Done."))
             self.showReconstruction()
         except Cancelled:
-            self.ui.statusLabel.text = _("Cancelled; nothing was changed.")
+            self._status(_("Cancelled; nothing was changed."))
         except (InputError, ChildFailed) as error:
-            self.ui.statusLabel.text = str(error)
+            self._status(str(error))
         except Exception as error:
-            self.ui.statusLabel.text = _("The analysis failed unexpectedly ({error}); the Python console tells more.").format(
-                error=error)
+            self._status(_("The analysis failed unexpectedly ({error}); the Python console tells more.").format(error=error))
             raise
         finally:
             self._running = False
             self.ui.progressBar.visible = False
+            self._shownResults = None
             self.parameterNodeModified()
             if self._applyAgain:
                 self._applyAfterDrag()
 
-    def onShowScoresButton(self) -> None:
-        """Show the plot of scores in a layout that has room for one."""
-        chart = self._parameterNode.scoreChart if self._parameterNode else None
-        if chart:
-            slicer.modules.plots.logic().ShowChartInLayout(chart)
-
     def onProgress(self, line: str) -> bool:
-        """Show the newest message of the analysis and keep the window alive; returns False to end the analysis."""
+        """Show the newest message of the analysis and keep the window alive; returns False to end the analysis.
+
+        A line with "12/80" or "12 of 80" in it moves the bar and tells the time left.
+        """
         activity = line or _("Starting the analysis...")
-        seconds = int(time.monotonic() - self._startTime)
-        self.ui.statusLabel.text = _("{activity} ({seconds} s)").format(activity=activity, seconds=seconds)
+        seconds = time.monotonic() - self._startTime
+        counted = re.search(r"(\d+) ?(?:/|of) ?(\d+)", line)
+        done, total = (int(number) for number in counted.groups()) if counted else (0, 0)
+        self.ui.progressBar.maximum = total
+        self.ui.progressBar.value = done
+        if 0 < done < total:
+            text = _("{activity} ({seconds} s, about {left} s left)").format(
+                activity=activity, seconds=int(seconds), left=max(1, round(seconds / done * (total - done))))
+        else:
+            text = _("{activity} ({seconds} s)").format(activity=activity, seconds=int(seconds))
+        self._status(text)
         slicer.app.processEvents()
         return not self._cancelRequested
 
+    #
+    # Live twin
+    #
+
     def onLiveTwinToggled(self, checked: bool) -> None:
         """Follow the boxes with their healthy persona, or no longer."""
-        self._observeROIs()
+        self._followROIs()
         if not checked:
             self._following = False
             self.logic.liveTwin.stop()
@@ -269,9 +428,9 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         try:
             self.logic.worker.start()  # so that the first step finds it ready
         except ChildFailed as error:
-            self.ui.statusLabel.text = str(error)
-        if self._observedROIs and not self._parameterNode.reconstructionVolume:
-            self.onROIMoved(self._observedROIs[0])
+            self._status(str(error))
+        if self._followedROIs and not self._parameterNode.reconstructionVolume:
+            self.onROIMoved(self._followedROIs[0])
             self._draggedROI = None  # nobody holds it, so nobody lets go of it
 
     def onROIMoved(self, roi, event=None) -> None:
@@ -298,27 +457,23 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if roi and slicer.mrmlScene.IsNodePresent(roi):
                 live.ask(roi)
             if live.take():
-                self.ui.statusLabel.text = _("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.boxName)
-                if live.isNew:
+                self._status(_("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
+                if live.is_new:
                     self.showReconstruction()
         except Cancelled:
             pass  # the worker was ended, and will be there for the next step
         except (InputError, ChildFailed) as error:
-            self.ui.statusLabel.text = str(error)
+            self._status(str(error))
         finally:
             self._following = bool(self._movedROI or live.waiting)
             if self._following:
                 self._followSoon()
 
     def _followSoon(self) -> None:
-        import qt
-
         qt.QTimer.singleShot(LIVE_INTERVAL_MS, self.onLiveTimer)
 
     def _applyAfterDrag(self) -> None:
         """Apply as soon as the event that asks for it, or the run that it ends, is over."""
-        import qt
-
         self._applyAgain = self._running
         if not self._running:
             qt.QTimer.singleShot(0, self._applyIfReady)
@@ -327,7 +482,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not self._running and self.ui.applyButton.enabled and self.ui.liveTwinCheckBox.checked:
             self.onApplyButton()
 
-    def _observeROIs(self) -> None:
+    def _followROIs(self) -> None:
         """Observe the chosen boxes while the live twin is on, and no others."""
         wanted = [roi for roi in self._parameterNode.inputROIs if roi] if self._parameterNode else []
         wanted = wanted if self.ui.liveTwinCheckBox.checked else []
@@ -335,33 +490,169 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                    (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self.onROIMoved),
                    (slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent, self.onROIReleased))
         for event, method in changes:
-            for roi in self._observedROIs:
+            for roi in self._followedROIs:
                 if roi not in wanted:
                     self.removeObserver(roi, event, method)
             for roi in wanted:
-                if roi not in self._observedROIs:
+                if roi not in self._followedROIs:
                     self.addObserver(roi, event, method)
-        self._observedROIs = wanted
+        self._followedROIs = wanted
+
+    #
+    # Views
+    #
 
     def showReconstruction(self) -> None:
-        """Put the healthy persona over the scan in the slice views; they differ inside the boxes only."""
-        reconstruction = self.logic.getParameterNode().reconstructionVolume
-        scan = reconstruction.GetNodeReference(INPUT_VOLUME_ROLE)
-        slicer.util.setSliceViewerLayers(background=scan, foreground=reconstruction, foregroundOpacity=1.0)
+        """Lay the healthy persona over the scan in the slice views, unless the user wants another result there."""
+        parameterNode = self.logic.getParameterNode()
+        if parameterNode.shown == "nothing":
+            parameterNode.shown = "reconstruction"
+        self._shownState = None
+        self._updateViews()
+
+    def onFlicker(self) -> None:
+        """Take what lies over the scan away, or lay it back."""
+        self._overlay.flicker()
+
+    def onSideBySideButton(self, checked) -> None:
+        """Show the scan and the scan with the result over it beside each other, or the user's own layout again."""
+        if not checked:
+            self._arrangement.give_back()
+            return
+        self._releaseToggles(self.ui.sideBySideButton)
+        if self._parameterNode.shown == "nothing":
+            self._parameterNode.shown = "reconstruction"
+        rois = self.logic.analyzedROIs()
+        center = np.zeros(3)
+        if rois:
+            rois[0].GetCenterWorld(center)
+        view_nodes.side_by_side(self._arrangement, self._overlay.scan, self._overlay.volume,
+                                self._parameterNode.fade / 100, center if rois else None)
+
+    def onShowScoresButton(self, checked) -> None:
+        """Show the plot of scores in a layout that has room for one, or the user's own layout again."""
+        self._toggleChart(self.ui.showScoresButton, checked, "scoreChart")
+
+    def onShowStandingButton(self, checked) -> None:
+        """Show where the boxes stand among their healthy boxes, or the user's own layout again."""
+        self._toggleChart(self.ui.showStandingButton, checked, "standingChart")
+
+    def onScanDisplayModified(self, caller=None, event=None) -> None:
+        """Called when the user changes the scan's window: outside the boxes the persona must look the same."""
+        if self._parameterNode and self._parameterNode.reconstructionVolume and self._observedDisplay:
+            volume_nodes.show_like(self._parameterNode.reconstructionVolume, self._observedDisplay.GetDisplayableNode())
+
+    def onAnalyzedROIModified(self, caller=None, event=None) -> None:
+        """Called when the user moves or renames an analyzed box: a verdict belongs to one place."""
+        if self._parameterNode and not self._running:
+            self._shownResults = None
+            self.showResults()
+
+    #
+    # Results
+    #
 
     def showResults(self) -> None:
         """Show what the result table holds."""
         tableNode = self._parameterNode.resultTable if self._parameterNode else None
+        state = (tableNode.GetID(), tableNode.GetMTime()) if tableNode else None
+        if state == self._shownResults and state:
+            return
+        moved = self.logic.markROIs() if tableNode else []
+        self._shownResults = state
         self.ui.resultTableView.setMRMLTableNode(tableNode)
-        self.ui.verdictLabel.text = "\n".join(self.logic.verdicts(tableNode)) if tableNode else ""
+        verdicts = self.logic.verdictsByBox(tableNode) if tableNode else []
+        notes = [_("'{name}' has been moved since: apply again for its verdict.").format(name=name) for name in moved]
+        notes += (self.logic.notes(tableNode) + self.logic.differencesFromInstalled()) if tableNode else []
+        self.ui.verdictLabel.text = "".join(_verdictHtml(*verdict, verdict[0] in moved) for verdict in verdicts)
+        self._say(self.ui.notesLabel, "\n".join(notes))
+        self._fillBoxTable(tableNode)
         self.ui.resultsCollapsibleButton.enabled = bool(tableNode)
         self.ui.showScoresButton.enabled = bool(self._parameterNode and self._parameterNode.scoreChart)
+        self.ui.showStandingButton.enabled = bool(self._parameterNode and self._parameterNode.standingChart)
+
+    def onCopyButton(self) -> None:
+        """Copy the whole table, for a spreadsheet."""
+        slicer.app.clipboard().setText(table_nodes.text_of(self._parameterNode.resultTable, "\t"))
+        self._status(_("The table is on the clipboard."))
+
+    def onExportButton(self) -> None:
+        """Write the whole table as a CSV file."""
+        path = self.askForPath(_("Export the table"), "RadiomicsPersona.csv", _("Table (*.csv)"))
+        if path:
+            self._write(path, table_nodes.text_of(self._parameterNode.resultTable, ","))
+
+    def askForPath(self, title, name, kinds) -> str:
+        """The file that the user wants to write, or an empty text."""
+        path = qt.QFileDialog.getSaveFileName(self.ui.exportButton.window(), title, name, kinds)
+        return path if isinstance(path, str) else path[0]
+
+    #
+    # Helpers
+    #
+
+    def _status(self, text: str) -> None:
+        self.ui.statusLabel.text = text
+
+    @staticmethod
+    def _say(label, text: str) -> None:
+        """Show a note, or no empty line where there is none."""
+        label.text = text
+        label.visible = bool(text)
+
+    @staticmethod
+    def _fillMenu(menu, choices, nothing: str) -> None:
+        menu.clear()
+        for text, function in choices:
+            # a name may hold what Qt takes for a mnemonic
+            menu.addAction(text.replace("&", "&&")).triggered.connect(function)
+        if not choices:
+            menu.addAction(nothing).enabled = False
+
+    def _nameChoices(self) -> None:
+        """Words instead of keys; the connections of the .ui file go by the position in the list."""
+        words = [_("p-value among healthy boxes"), _("probability by the classifier"), *(metric.label for metric in METRICS.values())]
+        for index, text in enumerate(words):
+            self.ui.decisionComboBox.setItemText(index, text)
+        for index, text in enumerate((_("nothing"), _("healthy persona"), _("difference, in SD"), _("p of the difference"))):
+            self.ui.shownComboBox.setItemText(index, text)
+        for index, text in enumerate((_("automatic"), _("processor (CPU)"), _("graphics card (CUDA)"), _("graphics card (Apple)"))):
+            self.ui.deviceComboBox.setItemText(index, text)
+        self._updatingModels = True
+        try:
+            self.ui.modelComboBox.clear()
+            for name, text in self.logic.models():
+                self.ui.modelComboBox.addItem(text, name)
+        except InputError as error:
+            self._status(str(error))
+        finally:
+            self._updatingModels = False
+
+    def _showModel(self) -> None:
+        combo, model = self.ui.modelComboBox, self._parameterNode.model
+        self._updatingModels = True
+        try:
+            if combo.findData(model) < 0:
+                combo.addItem(_("{name} (not installed here)").format(name=model), model)
+            combo.currentIndex = combo.findData(model)
+        finally:
+            self._updatingModels = False
+
+    def _limitThreshold(self) -> None:
+        spinBox = self.ui.thresholdSpinBox
+        if self._parameterNode.decision in USUAL_THRESHOLDS:
+            spinBox.setRange(0.001, 0.999)
+            spinBox.singleStep = 0.01
+        else:
+            spinBox.setRange(-100000.0, 100000.0)
+            spinBox.singleStep = 0.1
 
     def _checkROIs(self, rois) -> None:
         wanted = {roi.GetID() for roi in rois if roi}
         selector = self.ui.inputROIsSelector
         self._updatingROIs = True
         try:
+            selector.sortFilterProxyModel().hiddenNodeIDs = [roi.GetID() for roi in roi_nodes.control_rois()]
             for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
                 if roi.GetID() in wanted:
                     selector.check(roi)
@@ -383,19 +674,128 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         else:
             button.toolTip = _("Select a volume and check at least one ROI first.")
 
+    def _updateControls(self) -> None:
+        if self._parameterNode and self._parameterNode.showControls != self._controlsShown:
+            self._controlsShown = self._parameterNode.showControls
+            self.logic.showControls(self._controlsShown)
+            self._checkROIs(self._parameterNode.inputROIs)
+
+    def _stateOfViews(self):
+        """What the parameter node wants over the scan: the scan, the volume, and the opacity."""
+        parameterNode = self._parameterNode
+        nodes = {"reconstruction": parameterNode.reconstructionVolume, "difference": parameterNode.differenceVolume,
+                 "deviation": parameterNode.deviationVolume}
+        volume = nodes.get(parameterNode.shown)
+        scan = volume.GetNodeReference(INPUT_VOLUME_ROLE) if volume else None
+        return (scan, volume, parameterNode.fade / 100) if scan else (None, None, parameterNode.fade / 100)
+
+    def _updateViews(self) -> None:
+        """Lay the wanted result over the scan; the views are touched only when the wish has changed."""
+        has = bool(self._parameterNode and self._parameterNode.reconstructionVolume)
+        for widget in (self.ui.shownComboBox, self.ui.fadeSlider, self.ui.flickerButton, self.ui.sideBySideButton,
+                       self.ui.showControlsCheckBox):
+            widget.enabled = has
+        if not self._parameterNode:
+            return
+        state = self._stateOfViews()
+        if state == self._shownState:
+            return
+        scan, volume, opacity = self._shownState = state
+        if not volume:
+            self._overlay.hide()
+        elif self._overlay.volume is volume and self._overlay.scan is scan:
+            self._overlay.fade(opacity)
+        else:
+            self._overlay.show(scan, volume, opacity)
+
+    def _toggleChart(self, button, checked, name) -> None:
+        if not checked:
+            self._arrangement.give_back()
+            return
+        self._releaseToggles(button)
+        view_nodes.show_chart(self._arrangement, getattr(self._parameterNode, name))
+
+    def _releaseToggles(self, kept=None) -> None:
+        """Let the other buttons of this row go, whose layout is about to be replaced."""
+        for button in (self.ui.sideBySideButton, self.ui.showScoresButton, self.ui.showStandingButton):
+            if button is not kept and button.checked:
+                button.blockSignals(True)
+                button.checked = False
+                button.blockSignals(False)
+
+    def _observeResults(self) -> None:
+        """Follow the analyzed boxes and the scan's window for as long as there are results."""
+        rois = self.logic.analyzedROIs() if self._parameterNode else []
+        events = (vtk.vtkCommand.ModifiedEvent, slicer.vtkMRMLTransformableNode.TransformModifiedEvent)
+        for roi in [roi for roi in self._observedROIs if roi not in rois]:
+            for event in events:
+                self.removeObserver(roi, event, self.onAnalyzedROIModified)
+        for roi in [roi for roi in rois if roi not in self._observedROIs]:
+            for event in events:
+                self.addObserver(roi, event, self.onAnalyzedROIModified)
+        self._observedROIs = rois
+        reconstruction = self._parameterNode.reconstructionVolume if self._parameterNode else None
+        scan = reconstruction.GetNodeReference(INPUT_VOLUME_ROLE) if reconstruction else None
+        display = scan.GetDisplayNode() if scan else None
+        if display is not self._observedDisplay:
+            if self._observedDisplay:
+                self.removeObserver(self._observedDisplay, vtk.vtkCommand.ModifiedEvent, self.onScanDisplayModified)
+            if display:
+                self.addObserver(display, vtk.vtkCommand.ModifiedEvent, self.onScanDisplayModified)
+            self._observedDisplay = display
+
+    def _fillBoxTable(self, tableNode) -> None:
+        """The columns that a reader looks at first, as numbers that sort as numbers."""
+        shown = (("box", _("Box")), ("verdict", _("Verdict")), ("p", "p"), ("probability", _("Probability")),
+                 ("controls", _("Healthy")), ("deviation", _("SD off")), ("ssim", "SSIM"))
+        table = self.ui.boxTable
+        names, *rows = table_nodes.rows_of(tableNode) if tableNode else [[]]
+        columns = [(names.index(key), title) for key, title in shown if key in names]
+        table.sortingEnabled = False
+        table.setRowCount(len(rows))
+        table.setColumnCount(len(columns))
+        table.setHorizontalHeaderLabels([title for _number, title in columns])
+        for line, row in enumerate(rows):
+            for place, (number, _title) in enumerate(columns):
+                value = row[number]
+                item = qt.QTableWidgetItem()
+                item.setData(qt.Qt.DisplayRole, float(f"{value:.3g}") if isinstance(value, float) else value)
+                item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
+                table.setItem(line, place, item)
+        table.sortingEnabled = True
+        table.resizeColumnsToContents()
+        table.verticalHeader().hide()
+        # as high as its rows, up to eight of them
+        lines = min(max(len(rows), 1), 8)
+        table.setFixedHeight(table.horizontalHeader().height + lines * table.verticalHeader().defaultSectionSize + 22)
+
+    def _write(self, path, text: str) -> None:
+        try:
+            with open(path, "w", encoding="utf-8-sig", newline="") as stream:
+                stream.write(text)
+        except OSError as error:
+            self._status(_("'{path}' cannot be written ({error}): choose another place.").format(path=path, error=error.strerror))
+            return
+        self._status(_("Written: {path}").format(path=path))
+
+
+def _verdictHtml(name, label, reason, moved) -> str:
+    """One box's verdict: its colour, its name, and the sentence, which begins with the word."""
+    word = table_nodes.WORDS[label]
+    color = "#{:02x}{:02x}{:02x}".format(*VERDICT_COLORS[word])
+    sentence = html.escape(reason)
+    sentence = f"<s>{sentence}</s>" if moved else f"<b>{sentence}</b>"
+    return f"<p style='margin: 3px 0'><span style='color: {color}'>&#9632;</span> {html.escape(name)}: {sentence}</p>"
+
 
 #
 # RadiomicsPersonaLogic
 #
 
-ATTRIBUTE_PREFIX = "RadiomicsPersona."
-INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
-DIFFERENCE_COLOR_NAME = "RadiomicsPersona difference"
-DIFFERENCE_RANGE_IN_DEVIATIONS = 3.0
-DEVIATION_P_SHOWN = 0.1
-WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
+BOX_ROLE = "RadiomicsPersona.box"
 LIVE_INTERVAL_MS = 30
-ANSWER_WAIT_SECONDS = 0.002  # long enough for the thread that reads them to have its turn
+LEAST_EXTENT_MM = 100.0
+LEAST_MR_INTENSITY = -900.0
 
 
 def makeWorker() -> Child:
@@ -426,7 +826,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.worker = makeWorker()
         self.runner = runner or self.runInWorker
-        self.liveTwin = LiveTwin(self)
+        self.liveTwin = live_twin.LiveTwin(self)
         self._parameterNode = None
 
     def runInWorker(self, arguments, proceed) -> None:
@@ -478,86 +878,206 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         self._createOutputNodes(parameterNode, inputVolume)
         self.liveTwin.forget()
         self._updateVolume(parameterNode.reconstructionVolume, inputVolume, arrays[0])
-        self._updateVolume(parameterNode.differenceVolume, inputVolume, arrays[1])
+        deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
+        self._updateVolume(parameterNode.differenceVolume, inputVolume, (arrays[1] / deviation).astype(np.float32))
         self._updateVolume(parameterNode.deviationVolume, inputVolume, arrays[2])
-        self._showLikeInput(parameterNode.reconstructionVolume, inputVolume)
-        self._showDifference(parameterNode.differenceVolume, results)
-        self._showDeviation(parameterNode.deviationVolume)
-        self._updateTable(parameterNode.resultTable, results)
-        self._updateScores(parameterNode, results)
+        volume_nodes.show_like(parameterNode.reconstructionVolume, inputVolume)
+        volume_nodes.show_difference(parameterNode.differenceVolume)
+        volume_nodes.show_deviation(parameterNode.deviationVolume)
+        table_nodes.fill_results(parameterNode.resultTable, results)
+        table_nodes.fill_scores(parameterNode.scoreTable, parameterNode.scoreChart, results)
+        table_nodes.fill_standing(parameterNode.standingTable, parameterNode.standingChart, results)
         for node in (parameterNode.reconstructionVolume, parameterNode.differenceVolume, parameterNode.deviationVolume,
-                     parameterNode.resultTable, parameterNode.scoreTable):
-            self._recordProvenance(node, inputVolume, results)
+                     parameterNode.resultTable, parameterNode.scoreTable, parameterNode.standingTable):
+            origin.record(node, inputVolume, results)
             self._placeBeside(node, inputVolume)
+        origin.record_results(parameterNode.resultTable, results)
+        self._recordROIs(parameterNode.resultTable, rois)
+        self.markROIs()
+        if parameterNode.showControls:
+            self.showControls(True)
         return results
 
-    @staticmethod
-    def boxFromROI(roi, volume) -> Box:
-        """The box that an ROI shows, in the RAS coordinates of the volume (before the volume's own parent transform).
-
-        :raises InputError: a parent transform is not linear or shears the box, or the ROI has no extent.
-        """
-        for node in (roi, volume):
-            _refuseNonLinearTransform(node)
-        name = roi.GetName()
-        if roi.GetInsideOut():
-            raise InputError(_(
-                "ROI '{name}' is inside out, it means everything but the box: switch 'Inside out' off in the Markups module."
-            ).format(name=name))
-        size = np.array(roi.GetSize())
-        if roi.GetNumberOfDefinedControlPoints() == 0 or not (size > 0).all():
-            extent = " x ".join(f"{edge:g}" for edge in size)
-            raise InputError(_(
-                "ROI '{name}' has a size of {extent} mm: draw it so that every edge is longer than zero."
-            ).format(name=name, extent=extent))
-        # not GetObjectToWorldMatrix(): it hides a shear by drawing some other, straight box
-        objectToWorld = _matrixToWorld(roi) @ slicer.util.arrayFromVTKMatrix(roi.GetObjectToNodeMatrix())
-        objectToVolumeRAS = np.linalg.inv(_matrixToWorld(volume)) @ objectToWorld
-        if _isSheared(objectToWorld) or _isSheared(objectToVolumeRAS):
-            raise InputError(_(
-                "A transform skews ROI '{name}' so that it is no longer a box in the volume '{volume}': "
-                "use a transform without shear, or draw the ROI again."
-            ).format(name=name, volume=volume.GetName()))
-        scales = np.linalg.norm(objectToVolumeRAS[:3, :3], axis=0)
-        axes = objectToVolumeRAS[:3, :3] / scales
-        if np.linalg.det(axes) < 0:  # under a mirroring transform; a box is its own mirror image
-            axes[:, 0] *= -1
-        return Box(objectToVolumeRAS[:3, 3], size * scales, axes, name)
+    boxFromROI = staticmethod(roi_nodes.box_from_roi)
+    differenceColorNode = staticmethod(volume_nodes.difference_colors)
 
     @staticmethod
-    def verdicts(tableNode) -> list:
-        """What a result table says, in words: one sentence per box, then the warnings."""
+    def verdictsByBox(tableNode) -> list:
+        """Name, label (0, 1 or None) and reason of every box in a result table; none in a table of something else."""
         table = tableNode.GetTable()
-        columns = [table.GetColumnByName(name) for name in ("box", "label", "reason", "warnings")]
-        if not all(columns):  # a table of something else
+        columns = [table.GetColumnByName(name) for name in ("box", "label", "reason")]
+        if not all(columns):
             return []
+        rows = [[column.GetValue(row) for column in columns] for row in range(table.GetNumberOfRows())]
+        return [(name, None if np.isnan(label) else int(label), reason) for name, label, reason in rows]
+
+    @classmethod
+    def verdicts(cls, tableNode) -> list:
+        """What a result table says, in words: one sentence per box, then the notes."""
+        labels = {0: _("label 0"), 1: _("label 1"), None: _("no label")}
+        sentences = [_("{box} ({labelText}): {reason}").format(box=name, labelText=labels[label], reason=reason)
+                     for name, label, reason in cls.verdictsByBox(tableNode)]
+        return sentences + (cls.notes(tableNode) if sentences else [])
+
+    @staticmethod
+    def notes(tableNode) -> list:
+        """What the user should know about the boxes and the scan of a result table, in sentences."""
+        table = tableNode.GetTable()
+        names, warnings = table.GetColumnByName("box"), table.GetColumnByName("warnings")
         sentences = []
-        for row in range(table.GetNumberOfRows()):
-            box, label, reason, warnings = (column.GetValue(row) for column in columns)
-            labelText = _("no label") if np.isnan(label) else _("label {label}").format(label=int(label))
-            sentences.append(_("{box} ({labelText}): {reason}").format(box=box, labelText=labelText, reason=reason))
-            sentences += [_("Note on {box}: {warning}").format(box=box, warning=line) for line in warnings.splitlines()]
-        notes = json.loads(tableNode.GetAttribute(ATTRIBUTE_PREFIX + "warnings") or "[]")
+        for row in range(table.GetNumberOfRows()) if names and warnings else ():
+            sentences += [_("Note on {box}: {warning}").format(box=names.GetValue(row), warning=line)
+                          for line in warnings.GetValue(row).splitlines()]
         rebuiltBy = tableNode.GetAttribute(ATTRIBUTE_PREFIX + "rebuilt_by")
         sentences += [json.loads(rebuiltBy)] if rebuiltBy else []
+        notes = json.loads(tableNode.GetAttribute(ATTRIBUTE_PREFIX + "warnings") or "[]")
         return sentences + [_("Note: {warning}").format(warning=note) for note in notes]
 
     @staticmethod
-    def differenceColorNode():
-        """The colour table of difference volumes, blue to white to red; one per scene."""
-        colorNode = slicer.mrmlScene.GetFirstNode(DIFFERENCE_COLOR_NAME, "vtkMRMLColorTableNode")
-        if colorNode:
-            return colorNode
-        colorNode = slicer.vtkMRMLColorTableNode()
-        colorNode.SetName(DIFFERENCE_COLOR_NAME)
-        colorNode.SetTypeToUser()
-        colorNode.SetNumberOfColors(256)
-        blue, red = np.array([0.02, 0.19, 0.60]), np.array([0.70, 0.02, 0.10])
-        for index in range(256):
-            amount = max(abs(index - 127.5) - 0.5, 0) / 127  # the two middle entries, where 0 falls, are white
-            color = 1 - amount * (1 - (red if index > 127 else blue))
-            colorNode.SetColor(index, f"{index}", *color, 1.0)
-        return slicer.mrmlScene.AddNode(colorNode)
+    def models() -> list:
+        """Names and one-line descriptions of the models that can be chosen here, the automatic choice first.
+
+        :raises InputError: a model card is damaged.
+        """
+        cards = [read_card(path) for path in model_cards().values()]
+        return [
+            (DEFAULT_MODEL, _("automatic")),
+            *((card["name"], _("{name}: {text}").format(name=card["name"], text=card.get("description", ""))) for card in cards),
+            *((name, _("{name}: {text}, no weights").format(name=name, text=text)) for name, text in CLASSICAL.items()),
+        ]
+
+    @staticmethod
+    def cardText(model) -> str:
+        """What is known of a model, as text for a reader.
+
+        :raises InputError: the model's card is damaged, or there is no such model.
+        """
+        if model in CLASSICAL:
+            return _("{name}\n\nFills the box by: {text}. It needs neither weights nor PyTorch, and knows nothing of anatomy.").format(
+                name=model, text=CLASSICAL[model])
+        cards = {name: read_card(path) for name, path in model_cards().items()}
+        chosen = [card for name, card in cards.items() if name == model or (model == DEFAULT_MODEL and card.get("default"))]
+        if not chosen:
+            raise InputError(_("There is no model '{name}' here: choose another one.").format(name=model))
+        parts = [text_of_card(card) for card in chosen]
+        if model == DEFAULT_MODEL:
+            parts.insert(0, _("Automatic: of the models below, the one that is meant for the scan's contrast."))
+        return "\n\n".join(parts)
+
+    def scanNotes(self, volume) -> list:
+        """Why a volume may not be a brain MRI that the models know, in sentences; none for most.
+
+        Before an analysis only what the volume itself says for certain; afterwards what the analysis found.
+        """
+        image = volume.GetImageData() if volume else None
+        if not image or image.GetNumberOfPoints() == 0:
+            return []
+        notes = []
+        if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+            notes.append(_("This is a label map, not an MRI."))
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        item = hierarchy.GetItemByDataNode(volume)
+        modality = hierarchy.GetItemAttribute(item, "DICOM.Modality") if item else ""
+        if modality and modality != "MR":
+            notes.append(_("Its DICOM header says {modality}, not MR; the verdict would mean nothing.").format(modality=modality))
+        elif image.GetScalarRange()[0] <= LEAST_MR_INTENSITY:
+            notes.append(_("It holds intensities down to {low:g}, as CT does; this needs an MRI.").format(low=image.GetScalarRange()[0]))
+        extent = np.array(volume.GetSpacing()) * image.GetDimensions()
+        if extent.min() < LEAST_EXTENT_MM:
+            notes.append(_("It covers {extent} mm, less than a whole head: check its spacing, or take a scan of the whole brain.").format(
+                extent=" x ".join(f"{edge:.0f}" for edge in extent)))
+        return notes + self._warningsAbout(volume)
+
+    def markROIs(self) -> list:
+        """Show every analyzed ROI in its verdict's colour and with its word, those moved since then as before.
+
+        :returns: the names of the boxes that have been moved or removed since the analysis.
+        """
+        table = self.getParameterNode().resultTable
+        text = table.GetAttribute(ATTRIBUTE_PREFIX + "boxes") if table else None
+        volume = table.GetNodeReference(INPUT_VOLUME_ROLE) if table else None
+        if not text or not volume:
+            return []
+        moved = []
+        for number, record in enumerate(json.loads(text)):
+            roi = table.GetNthNodeReference(BOX_ROLE, number)
+            if roi and roi_nodes.is_where(roi, volume, record):
+                roi_nodes.show_verdict(roi, table_nodes.WORDS[record["label"]])
+                continue
+            moved.append(record["name"])
+            if roi:
+                roi_nodes.hide_verdict(roi)
+        return moved
+
+    def analyzedROIs(self) -> list:
+        """The ROIs that the present results are about."""
+        table = self.getParameterNode().resultTable
+        rois = [table.GetNthNodeReference(BOX_ROLE, n) for n in range(table.GetNumberOfNodeReferences(BOX_ROLE))] if table else []
+        return [roi for roi in rois if roi]
+
+    def showControls(self, shown) -> None:
+        """Put the healthy boxes of the present results into the scene as locked ROIs, or take them out again."""
+        roi_nodes.hide_controls()
+        table = self.getParameterNode().resultTable
+        results, volume = origin.results_in(table), table.GetNodeReference(INPUT_VOLUME_ROLE) if table else None
+        if shown and results and volume:
+            roi_nodes.show_controls(results["boxes"], volume)
+
+    def addBoxAroundSegment(self, segmentation, segmentID):
+        """A new ROI around a segment, checked as input.
+
+        :raises InputError: the segment is empty or lies under a transform that no box can follow.
+        """
+        return self._checked(roi_nodes.add_roi(roi_nodes.box_around_segment(segmentation, segmentID)))
+
+    def addMirroredBox(self, roi):
+        """A new ROI on the other side of the head, checked as input.
+
+        :returns: the ROI, and whether an analysis of the scan had found its midplane; without one the middle of the volume serves.
+        :raises InputError: there is no scan, or the ROI cannot be used as a box.
+        """
+        volume = self.getParameterNode().inputVolume
+        self._checkVolume(volume)
+        results = self._resultsOf(volume)
+        midplane = results["provenance"]["preprocessing"].get("midplane") if results else None
+        mirrored = roi_nodes.add_roi(roi_nodes.mirrored_box(roi, volume, midplane), volume)
+        return self._checked(mirrored), midplane is not None
+
+    def usualThreshold(self, decision) -> float | None:
+        """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of the last results lie."""
+        if decision in USUAL_THRESHOLDS:
+            return USUAL_THRESHOLDS[decision]
+        results = origin.results_in(self.getParameterNode().resultTable)
+        values = [control["metrics"].get(decision) for box in results["boxes"] for control in box["controls"]] if results else []
+        values = [value for value in values if value is not None]
+        return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
+
+    def differencesFromInstalled(self) -> list:
+        """Sentences about parts of this program that are not those that made the present results."""
+        table = self.getParameterNode().resultTable
+        text = table.GetAttribute(ATTRIBUTE_PREFIX + "provenance") if table else None
+        return origin.differences_from_installed(json.loads(text)) if text else []
+
+    def _resultsOf(self, volume):
+        table = self.getParameterNode().resultTable
+        return origin.results_in(table) if table and table.GetNodeReference(INPUT_VOLUME_ROLE) is volume else None
+
+    def _warningsAbout(self, volume) -> list:
+        results = self._resultsOf(volume)
+        return list(results["warnings"]) if results else []
+
+    def _checked(self, roi):
+        parameterNode = self.getParameterNode()
+        parameterNode.inputROIs = [*(node for node in parameterNode.inputROIs if node), roi]
+        return roi
+
+    def _recordROIs(self, table, rois) -> None:
+        for before in self.analyzedROIs():
+            if before not in rois:
+                roi_nodes.hide_verdict(before)
+        table.RemoveNodeReferenceIDs(BOX_ROLE)
+        for roi in rois:
+            table.AddNodeReferenceID(BOX_ROLE, roi.GetID())
 
     @staticmethod
     def _checkVolume(volume) -> None:
@@ -569,7 +1089,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if image.GetNumberOfScalarComponents() != 1:
             raise InputError(_("The volume '{name}' has {count} values per voxel: choose a single grey-scale MRI.").format(
                 name=volume.GetName(), count=image.GetNumberOfScalarComponents()))
-        _refuseNonLinearTransform(volume)
+        roi_nodes.refuse_non_linear_transform(volume)
 
     @staticmethod
     def writeScan(volume, folder) -> str:
@@ -595,6 +1115,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             "--controls", str(parameterNode.controls),
             "--model", parameterNode.model,
             "--device", parameterNode.device,
+            "--decision", parameterNode.decision,
             "--threshold", repr(parameterNode.threshold),
             "--seed", str(parameterNode.seed),
             "--json",
@@ -622,11 +1143,9 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         volume.SetName(_("{name} healthy persona").format(name=inputVolume.GetName()))
         array = slicer.util.arrayFromVolume(inputVolume)
         self._updateVolume(volume, inputVolume, array.astype(np.promote_types(array.dtype, np.float32)))
-        self._showLikeInput(volume, inputVolume)
+        volume_nodes.show_like(volume, inputVolume)
         self._placeBeside(volume, inputVolume)
-        for name in volume.GetAttributeNames():
-            if name.startswith(ATTRIBUTE_PREFIX):
-                volume.RemoveAttribute(name)
+        origin.erase(volume)
         volume.SetNodeReferenceID(INPUT_VOLUME_ROLE, inputVolume.GetID())
         return volume
 
@@ -646,12 +1165,18 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             parameterNode.scoreTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
         if not parameterNode.scoreChart:
             parameterNode.scoreChart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode")
+        if not parameterNode.standingTable:
+            parameterNode.standingTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+        if not parameterNode.standingChart:
+            parameterNode.standingChart = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotChartNode")
         parameterNode.reconstructionVolume.SetName(_("{name} healthy persona").format(name=name))
-        parameterNode.differenceVolume.SetName(_("{name} difference").format(name=name))
+        parameterNode.differenceVolume.SetName(_("{name} difference in SD").format(name=name))
         parameterNode.deviationVolume.SetName(_("{name} p of the difference").format(name=name))
         parameterNode.resultTable.SetName(_("{name} verdicts").format(name=name))
         parameterNode.scoreTable.SetName(_("{name} scores").format(name=name))
         parameterNode.scoreChart.SetName(_("{name} scores").format(name=name))
+        parameterNode.standingTable.SetName(_("{name} among healthy boxes").format(name=name))
+        parameterNode.standingChart.SetName(_("{name} among healthy boxes").format(name=name))
 
     @staticmethod
     def _updateVolume(volume, inputVolume, array) -> None:
@@ -664,292 +1189,12 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         volume.CreateDefaultDisplayNodes()
 
     @staticmethod
-    def _showLikeInput(volume, inputVolume) -> None:
-        source = inputVolume.GetDisplayNode()
-        if source:
-            display = volume.GetDisplayNode()
-            display.SetAutoWindowLevel(False)
-            display.SetWindowLevel(source.GetWindow(), source.GetLevel())
-            display.SetAndObserveColorNodeID(source.GetColorNodeID())
-
-    def _showDifference(self, volume, results) -> None:
-        scale = results["provenance"]["preprocessing"]["tissue_scale"]
-        reach = DIFFERENCE_RANGE_IN_DEVIATIONS * scale["deviation"]
-        display = volume.GetDisplayNode()
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(-reach, reach)
-        display.SetAndObserveColorNodeID(self.differenceColorNode().GetID())
-
-    @staticmethod
-    def _showDeviation(volume) -> None:
-        display = volume.GetDisplayNode()
-        display.SetAutoWindowLevel(False)
-        display.SetWindowLevelMinMax(0, DEVIATION_P_SHOWN)
-        display.SetAndObserveColorNodeID("vtkMRMLColorTableNodeInvertedGrey")
-
-    @staticmethod
-    def _updateScores(parameterNode, results) -> None:
-        """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first."""
-        boxes = [box for box in results["boxes"] if box["scores"]]
-        scores = boxes[0]["scores"] if boxes else {}
-        keys = sorted((key for key in scores if scores[key]["z"] is not None), key=lambda key: -scores[key]["z"])
-        table = vtk.vtkTable()
-        names, places = vtk.vtkStringArray(), vtk.vtkDoubleArray()
-        names.SetName("score")
-        places.SetName("place")
-        for place, key in enumerate(keys, start=1):
-            names.InsertNextValue(scores[key]["name"])
-            places.InsertNextValue(place)
-        table.AddColumn(names)
-        table.AddColumn(places)
-        for box in boxes:
-            column = vtk.vtkDoubleArray()
-            column.SetName(box["name"])
-            for key in keys:
-                value = box["scores"][key]["z"]
-                column.InsertNextValue(float("nan") if value is None else value)
-            table.AddColumn(column)
-        with slicer.util.NodeModify(parameterNode.scoreTable):
-            parameterNode.scoreTable.SetAndObserveTable(table)
-        chart = parameterNode.scoreChart
-        series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
-        chart.RemoveAllPlotSeriesNodeIDs()
-        for node in series:
-            slicer.mrmlScene.RemoveNode(node)
-        for box in boxes:
-            node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", box["name"])
-            node.SetAndObserveTableNodeID(parameterNode.scoreTable.GetID())
-            node.SetPlotType(node.PlotTypeBar)
-            node.SetXColumnName("place")
-            node.SetYColumnName(box["name"])
-            node.SetLabelColumnName("score")
-            node.SetColor(*(part / 255 for part in VERDICT_COLORS[WORDS[box["label"]]]))
-            chart.AddAndObservePlotSeriesNodeID(node.GetID())
-        chart.SetTitle(_("What stands out"))
-        chart.SetXAxisTitle(_("score"))
-        chart.SetYAxisTitle(_("robust SD of the healthy boxes"))
-
-    @staticmethod
-    def _updateTable(tableNode, results) -> None:
-        boxes = results["boxes"]
-        words = {0: _("healthy (0)"), 1: _("pathological (1)"), None: _("undetermined")}
-        table = vtk.vtkTable()
-        units = {}
-
-        def addText(name, values):
-            column = vtk.vtkStringArray()
-            column.SetName(name)
-            for value in values:
-                column.InsertNextValue(value)
-            table.AddColumn(column)
-
-        def addNumbers(name, values, unit=""):
-            column = vtk.vtkDoubleArray()
-            column.SetName(name)
-            for value in values:
-                column.InsertNextValue(float("nan") if value is None else value)
-            table.AddColumn(column)
-            units[name] = unit
-
-        addText("box", [box["name"] for box in boxes])
-        addText("verdict", [words[box["label"]] for box in boxes])
-        addNumbers("label", [box["label"] for box in boxes])
-        addNumbers("p", [box["p"] for box in boxes])
-        addNumbers("percentile", [box["percentile"] for box in boxes], "%")
-        addNumbers("q", [box["q"] for box in boxes])
-        addNumbers("probability", [box["probability"] for box in boxes])
-        addNumbers("controls", [box["n_controls"] for box in boxes])
-        addNumbers("voxels", [box["voxels"] for box in boxes])
-        for axis, letter in enumerate("RAS"):
-            addNumbers(f"center {letter}", [box["center_ras"][axis] for box in boxes], "mm")
-        for axis in range(3):
-            addNumbers(f"size {axis + 1}", [box["size_mm"][axis] for box in boxes], "mm")
-        for key in dict.fromkeys(key for box in boxes for key in box["metrics"]):
-            addNumbers(key, [box["metrics"].get(key) for box in boxes])
-        addText("reason", [box["reason"] for box in boxes])
-        addText("warnings", ["\n".join(box["warnings"]) for box in boxes])
-
-        with slicer.util.NodeModify(tableNode):
-            tableNode.SetAndObserveTable(table)
-            for name, unit in units.items():
-                tableNode.SetColumnUnitLabel(name, unit)
-
-    @staticmethod
-    def _recordProvenance(node, inputVolume, results) -> None:
-        """Keep with the node how it came about, so that it is saved with the scene."""
-        geometry = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "p")
-        record = {
-            "provenance": results["provenance"],
-            "rebuilt_by": results["rebuilt_by"],
-            "decision": results["decision"],
-            "warnings": results["warnings"],
-            "boxes": [{key: box[key] for key in geometry} for box in results["boxes"]],
-        }
-        for key, value in record.items():
-            node.SetAttribute(ATTRIBUTE_PREFIX + key, json.dumps(value))
-        node.SetNodeReferenceID(INPUT_VOLUME_ROLE, inputVolume.GetID())
-
-    @staticmethod
     def _placeBeside(node, inputVolume) -> None:
         """Put the node where the input is in the subject hierarchy (study, folder)."""
         hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
         item, inputItem = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(inputVolume)
         if item and inputItem:
             hierarchy.SetItemParent(item, hierarchy.GetItemParent(inputItem))
-
-
-class LiveTwin:
-    """The healthy persona of a box while it is dragged: in the reconstruction volume, and without any numbers.
-
-    Only the box's voxels are touched from one step to the next. The worker drops steps that it cannot keep up with.
-
-    boxName - The name of the ROI whose twin is shown.
-    isNew - Whether the latest `take` had to make the reconstruction volume.
-    """
-
-    def __init__(self, logic) -> None:
-        self._logic = logic
-        self._folder = None
-        self._scanState = None
-        self._asked = {}
-        self._volume = None
-        self._covered = None
-        self.boxName = ""
-        self.isNew = False
-
-    @property
-    def waiting(self) -> bool:
-        """Whether an answer is still to come."""
-        return bool(self._asked)
-
-    def ask(self, roi) -> None:
-        """Ask for the twin of an ROI, without looking into it or any other chosen one; returns at once.
-
-        :raises InputError: the volume or an ROI cannot be used.
-        :raises ChildFailed: the worker cannot be started.
-        """
-        parameterNode = self._logic.getParameterNode()
-        inputVolume = parameterNode.inputVolume
-        self._logic._checkVolume(inputVolume)
-        others = [other for other in parameterNode.inputROIs if other and other is not roi]
-        boxes = [self._logic.boxFromROI(node, inputVolume) for node in (roi, *others)]
-        state = self._stateOf(inputVolume)
-        if state != self._scanState:
-            self.stop()
-            self._folder = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
-            self._scan = self._logic.writeScan(inputVolume, self._folder.name)
-            self._scanState = state
-        path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
-        number = self._logic.worker.send({
-            "kind": "twin",
-            "scan": self._scan,
-            "boxes": [{"center": box.center.tolist(), "size": box.size.tolist(), "axes": box.axes.tolist(), "name": box.name}
-                      for box in boxes],
-            "model": parameterNode.model,
-            "device": parameterNode.device,
-            "output": path,
-        })
-        self._asked[number] = (path, inputVolume, roi.GetName())
-
-    def take(self) -> bool:
-        """Put the newest twin that came in into the reconstruction volume; returns whether there was one.
-
-        :raises InputError: the worker refused the box; no twin is shown.
-        :raises ChildFailed: the worker crashed.
-        :raises Cancelled: the worker was ended.
-        """
-        newest = None
-        for number, (path, inputVolume, name) in list(self._asked.items()):
-            try:
-                final = [answer for answer in self._logic.worker.answers(number, ANSWER_WAIT_SECONDS) if FINAL & set(answer)]
-            except (ChildFailed, Cancelled):
-                self._asked.clear()
-                raise
-            for answer in final:
-                del self._asked[number]
-                if "done" in answer:
-                    newest = (answer["done"], self._read(path), inputVolume, name)
-                elif "dropped" not in answer:
-                    self._uncover()
-                    raise_if_ended_badly(answer)
-        if newest:
-            self._show(*newest)
-        return bool(newest)
-
-    def forget(self) -> None:
-        """The reconstruction volume holds something else now."""
-        self._volume = self._covered = None
-
-    def stop(self) -> None:
-        """Let go of the files; what is on its way is not waited for."""
-        self._asked.clear()
-        self.forget()
-        self._scanState = None
-        if self._folder:
-            self._folder.cleanup()
-            self._folder = None
-
-    @staticmethod
-    def _read(path) -> tuple:
-        """The arrays of an answer, axes K, J, I as in Slicer; their file is no longer needed."""
-        with np.load(path) as arrays:
-            values, mask = (arrays[key].transpose(2, 1, 0) for key in ("values", "mask"))
-        os.remove(path)
-        return values, mask
-
-    def _show(self, done, arrays, inputVolume, name) -> None:
-        values, mask = arrays
-        if not slicer.mrmlScene.IsNodePresent(inputVolume):
-            return
-        self.isNew = self._logic.getParameterNode().reconstructionVolume in (None, inputVolume)
-        if self._volume is None or not slicer.mrmlScene.IsNodePresent(self._volume):
-            self._volume, self._covered = self._logic.createReconstruction(inputVolume), None
-        self._uncover()
-        first = done["start"][::-1]
-        region = tuple(slice(low, low + size) for low, size in zip(first, values.shape))
-        part = slicer.util.arrayFromVolume(self._volume)[region]
-        self._covered = (region, mask, part[mask])
-        part[mask] = values[mask]
-        slicer.util.arrayFromVolumeModified(self._volume)
-        self.boxName = name
-
-    def _uncover(self) -> None:
-        """Give the voxels of the latest twin back what they were."""
-        if self._covered and slicer.mrmlScene.IsNodePresent(self._volume):
-            region, mask, values = self._covered
-            slicer.util.arrayFromVolume(self._volume)[region][mask] = values
-            slicer.util.arrayFromVolumeModified(self._volume)
-        self._covered = None
-
-    @staticmethod
-    def _stateOf(volume) -> tuple:
-        """What changes when a volume's name, voxels or grid do."""
-        ijkToRAS = vtk.vtkMatrix4x4()
-        volume.GetIJKToRASMatrix(ijkToRAS)
-        matrix = slicer.util.arrayFromVTKMatrix(ijkToRAS)
-        return volume.GetID(), volume.GetName(), volume.GetImageData().GetMTime(), matrix.tobytes()
-
-
-def _matrixToWorld(node):
-    """The node's parent transform, which must be linear, as a 4x4 array."""
-    matrix = vtk.vtkMatrix4x4()
-    slicer.vtkMRMLTransformNode.GetMatrixTransformBetweenNodes(node.GetParentTransformNode(), None, matrix)
-    return slicer.util.arrayFromVTKMatrix(matrix)
-
-
-def _isSheared(matrix) -> bool:
-    """Whether the columns of a 4x4 matrix are no longer perpendicular."""
-    axes = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
-    return not np.allclose(axes.T @ axes, np.eye(3), atol=1e-4)
-
-
-def _refuseNonLinearTransform(node) -> None:
-    transform = node.GetParentTransformNode()
-    if transform and not transform.IsTransformToWorldLinear():
-        raise InputError(_(
-            "'{name}' is under the non-linear transform '{transform}': harden the transform first "
-            "(right-click '{name}' in the Data module, Harden transform)."
-        ).format(name=node.GetName(), transform=transform.GetName()))
 
 
 #

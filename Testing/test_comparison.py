@@ -7,7 +7,8 @@ import pytest
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from RadiomicsPersonaLib.comparison import METRICS, compare
+from RadiomicsPersonaLib.comparison import compare
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.tissue import IntensityScale
 
 SCALE = IntensityScale(100, 20)

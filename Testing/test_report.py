@@ -293,7 +293,7 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
 
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):
-    from RadiomicsPersonaLib.comparison import METRICS
+    from RadiomicsPersonaLib.metric import METRICS
     from RadiomicsPersonaLib.score_chart import score_chart
 
     result = analysis.boxes[0]

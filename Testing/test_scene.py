@@ -12,7 +12,7 @@ from bench.blurred_analysis import blurred_analysis
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.comparison import METRICS
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.scan import make_scan
 from RadiomicsPersonaLib.scene import write_scene
 

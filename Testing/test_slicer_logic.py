@@ -81,7 +81,7 @@ def test_the_outputs_lie_on_the_grid_of_the_input_and_under_its_transform(logic,
         difference = slicer.util.arrayFromVolume(parameters.differenceVolume).transpose(2, 1, 0)
         assert inside.sum() > 100
         assert (after[inside] == 7).all() and (after[~inside] == before[~inside]).all()
-        np.testing.assert_array_equal(difference, before.astype(float) - after)
+        np.testing.assert_allclose(difference, (before.astype(float) - after) / 4)  # tissue SD
         for output in (parameters.reconstructionVolume, parameters.differenceVolume):
             np.testing.assert_allclose(ijk_to_ras(output), affine)
             assert output.GetParentTransformNode() is transform
@@ -125,11 +125,12 @@ def test_the_table_says_what_the_results_say(logic):
     np.testing.assert_array_equal(slicer.util.arrayFromTableColumn(table, "mse"), [1.5, 2.5, 3.5])
     np.testing.assert_array_equal(slicer.util.arrayFromTableColumn(table, "ssim"), [0.25, 0.25, np.nan])
     assert table.GetColumnUnitLabel("size 1") == "mm"
-    assert logic.verdicts(table) == [
-        "A (label 1): Pathological: reason 0.",
-        "B (label 0): Healthy: reason 1.",
+    assert logic.verdictsByBox(table) == [
+        ("A", 1, "Pathological: reason 0."), ("B", 0, "Healthy: reason 1."), ("C", None, "Undetermined: reason 2."),
+    ]  # fmt: skip
+    assert logic.verdicts(table)[2:4] == ["C (no label): Undetermined: reason 2.", "Note on B: Close to the rim."]
+    assert logic.notes(table) == [
         "Note on B: Close to the rim.",
-        "C (no label): Undetermined: reason 2.",
         "Note on C: Close to the rim.",
         "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
         "Note: The slices are thick; naïve détail is lost.",
@@ -137,7 +138,8 @@ def test_the_table_says_what_the_results_say(logic):
 
 
 def test_a_table_of_something_else_says_nothing(logic):
-    assert logic.verdicts(slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")) == []
+    table = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
+    assert logic.verdictsByBox(table) == logic.verdicts(table) == logic.notes(table) == []
 
 
 def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
@@ -147,15 +149,17 @@ def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
     parameters = fill_in(logic, volume, add_roi("R", (8, 8, 8), np.eye(3), (20, 20, 20)))
     logic.apply()
     display = parameters.differenceVolume.GetDisplayNode()
-    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-12, 12)
+    assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-3, 3)
     assert not display.GetAutoWindowLevel()
     colors = display.GetColorNode()
     assert colors is logic.differenceColorNode()
-    shown = display.GetLookupTable() if hasattr(display, "GetLookupTable") else colors.GetLookupTable()
-    table = np.array([shown.GetTableValue(index) for index in range(256)])
-    assert table[127, :3].min() == 1 and table[128, :3].min() == 1
-    assert table[0, 2] > table[0, 0] and table[255, 0] > table[255, 2]
-    assert (np.diff(table[:128, 0]) >= 0).all() and (np.diff(table[128:, 2]) <= 0).all()
+    shown = colors.GetLookupTable()
+    table = np.array([shown.GetTableValue(index) for index in range(colors.GetNumberOfColors())])
+    middle = len(table) // 2
+    assert len(table) % 2 == 1 and tuple(table[middle]) == (1, 1, 1, 0)  # no difference is clear
+    assert (np.delete(table[:, 3], middle) == 1).all()
+    assert table[0, 2] > 2 * table[0, 0] and table[-1, 0] > 2 * table[-1, 2]
+    assert (np.diff(table[: middle + 1, 0]) >= 0).all() and (np.diff(table[middle:, 2]) <= 0).all()
     persona = parameters.reconstructionVolume.GetDisplayNode()
     assert (persona.GetWindow(), persona.GetLevel()) == (800, 410)
     assert persona.GetColorNode() is volume.GetDisplayNode().GetColorNode()
@@ -174,7 +178,27 @@ def test_the_scores_behind_the_verdicts_become_a_bar_plot_with_the_most_unusual_
     for node in series:
         assert node.GetPlotType() == node.PlotTypeBar and node.GetTableNode() is table and node.GetLabelColumnName() == "score"
     assert series[0].GetColor() != series[1].GetColor()
-    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 2
+    # two of bars, and for each box one of dots and a diamond
+    assert slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLPlotSeriesNode") == 2 + 4
+
+
+def test_every_box_is_plotted_among_its_healthy_boxes(logic):
+    rois = [add_roi(name, (8, 8, 8), np.eye(3), (x, 20, 20)) for name, x in (("A", 10), ("B", 20), ("C", 30))]
+    parameters = fill_in(logic, head_volume(), *rois)
+    results = logic.apply()
+    chart = parameters.standingChart
+    series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
+    assert [node.GetName() for node in series] == [
+        "healthy boxes of A", "A (pathological)", "healthy boxes of B", "B (healthy)",
+    ]  # fmt: skip
+    for number, box in enumerate(results["boxes"][:2]):
+        dots, own = series[2 * number], series[2 * number + 1]
+        values = slicer.util.arrayFromTableColumn(dots.GetTableNode(), dots.GetXColumnName())
+        np.testing.assert_array_equal(values, [control["combined"] for control in box["controls"]])
+        assert slicer.util.arrayFromTableColumn(own.GetTableNode(), own.GetXColumnName())[0] == box["combined"]
+        # told apart by shape and size as well as by colour
+        assert own.GetMarkerStyle() == own.MarkerStyleDiamond and dots.GetMarkerStyle() == dots.MarkerStyleCircle
+        assert own.GetMarkerSize() > dots.GetMarkerSize()
 
 
 def test_the_map_of_deviations_lies_beside_the_difference(logic):
@@ -247,7 +271,7 @@ def test_the_outputs_carry_their_provenance_through_a_saved_scene(module, logic,
         assert record == {key: box[key] for key in record} and record["name"] == "lésion; \"1\""
         assert node.GetNodeReference(module.INPUT_VOLUME_ROLE).GetName() == "MRI"
     reloaded = module.RadiomicsPersonaLogic().getParameterNode()
-    assert reloaded.inputVolume.GetName() == "MRI" and [roi.GetName() for roi in reloaded.inputROIs] == ["lésion; \"1\""]
+    assert reloaded.inputVolume.GetName() == "MRI" and [roi.GetName() for roi in reloaded.inputROIs] == ["lésion; \"1\" (pathological)"]
     assert reloaded.resultTable.GetName() == names[2]
     again.close()
 

@@ -38,6 +38,15 @@ def panel(module, slicer_bench):
         raise raised[0]
 
 
+def said(label) -> list[str]:
+    """The lines of a label of rich text, as they are read."""
+    import qt
+
+    document = qt.QTextDocument()
+    document.setHtml(label.text)
+    return document.toPlainText().splitlines()
+
+
 @pytest.fixture
 def inputs(panel):
     """A volume and two ROIs, selected in the panel."""
@@ -56,25 +65,72 @@ def test_the_panel_opens_on_an_empty_scene_and_says_what_is_missing(panel):
     assert panel.ui.researchUseLabel.text == "Research use only, not a medical device."
 
 
-def test_every_input_has_a_tooltip_and_an_accessible_name(panel):
-    for name, widget in vars(panel.ui).items():
-        if widget.property("SlicerParameterName") or name in ("inputROIsSelector", "applyButton", "resultTableView", "showScoresButton"):
-            assert widget.toolTip, name
-            assert widget.accessibleName, name
+def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
+    """A control is what takes the keyboard's focus, and whatever says something that changes."""
+    import qt
+
+    controls = [w for name, w in vars(panel.ui).items() if isinstance(w, qt.QWidget) and not name.startswith("qt_")]
+    controls = [w for w in controls if w.focusPolicy != qt.Qt.NoFocus or w.property("SlicerParameterName")]
+    assert len(controls) > 25
+    for widget in controls:
+        assert widget.toolTip, widget.objectName
+        assert widget.accessibleName, widget.objectName
+    labels = [w for w in vars(panel.ui).values() if type(w) is qt.QLabel and w.buddy() is None]
+    assert {w.objectName for w in labels} == {"scanNoteLabel", "statusLabel", "verdictLabel", "notesLabel", "researchUseLabel"}
+    assert all(w.accessibleName for w in labels)
+
+
+def test_every_field_has_a_mnemonic_of_its_own(panel):
+    """With Alt and a letter every field and button is reached by the keyboard."""
+    import re
+
+    texts = [w.text for w in vars(panel.ui).values() if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"]
+    letters = [letter.lower() for text in texts for letter in re.findall(r"(?<!&)&([A-Za-z])", text)]
+    assert len(letters) > 15
+    assert sorted(letters) == sorted(set(letters))
+
+
+def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
+    """From top to bottom, and from left to right in one row."""
+    import qt
+
+    panel.ui.applyButton.click()
+    for name in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
+        getattr(panel.ui, name).collapsed = False
+    window = panel.parent
+    window.resize(460, 1700)
+    window.show()
+    slicer.app.processEvents()
+    controls = [w for w in vars(panel.ui).values() if isinstance(w, qt.QWidget) and w.isVisible() and w.focusPolicy & qt.Qt.TabFocus]
+    controls = [w for w in controls if w.objectName and not w.objectName.startswith("qt_") and w.parentWidget().metaObject().className() != "QAbstractScrollArea"]
+    chain, widget = [], panel.ui.inputsCollapsibleButton
+    while widget not in chain:
+        chain.append(widget)
+        widget = widget.nextInFocusChain()
+    visited = [w for w in chain if w in controls]
+    assert len(visited) == len(controls) > 25
+    places = [w.mapTo(window, qt.QPoint(0, 0)) for w in visited]
+    for (one, here), (other, there) in zip(zip(visited, places), list(zip(visited, places))[1:]):
+        # a heading is as high as what it folds away
+        same_row = here.y() <= there.y() < here.y() + min(one.height, 20)
+        assert there.y() > here.y() or (same_row and there.x() > here.x()) or abs(there.y() - here.y()) < 8 and there.x() > here.x(), (
+            one.objectName, other.objectName,
+        )
+    window.hide()
 
 
 def test_the_widgets_show_the_parameter_node_and_change_it(panel, inputs):
     parameters = panel.logic.getParameterNode()
     volume, rois = inputs
     assert parameters.inputVolume is volume and list(parameters.inputROIs) == rois
-    assert (panel.ui.modelLineEdit.text, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == ("auto", 39, 0.05)
-    panel.ui.modelLineEdit.text = "mirror"
+    assert (panel.ui.modelComboBox.currentData, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == ("auto", 39, 0.05)
+    panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData("mirror")
     panel.ui.controlsSpinBox.value = 19
     panel.ui.thresholdSpinBox.value = 0.1
     panel.ui.deviceComboBox.currentIndex = 1
     assert (parameters.model, parameters.controls, parameters.threshold, parameters.device) == ("mirror", 19, 0.1, "cpu")
     parameters.model, parameters.controls, parameters.inputROIs = "harmonic", 40, rois[1:]
-    assert (panel.ui.modelLineEdit.text, panel.ui.controlsSpinBox.value) == ("harmonic", 40)
+    assert (panel.ui.modelComboBox.currentData, panel.ui.controlsSpinBox.value) == ("harmonic", 40)
     assert list(panel.ui.inputROIsSelector.checkedNodes()) == rois[1:]
 
 
@@ -89,8 +145,12 @@ def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
     assert panel.ui.applyButton.enabled
     panel.ui.applyButton.click()
     assert panel.ui.statusLabel.text == "Done."
-    first, second = panel.ui.verdictLabel.text.splitlines()[:2]
-    assert (first, second) == ("A (label 1): Pathological: reason 0.", "B (label 0): Healthy: reason 1.")
+    assert said(panel.ui.verdictLabel) == ["■ A: Pathological: reason 0.", "■ B: Healthy: reason 1."]
+    assert panel.ui.notesLabel.text.splitlines() == [
+        "Note on B: Close to the rim.",
+        "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
+        "Note: The slices are thick; naïve détail is lost.",
+    ]
     assert panel.ui.resultTableView.mrmlTableNode() is panel.logic.getParameterNode().resultTable
     assert panel.ui.resultsCollapsibleButton.enabled
     assert panel.ui.applyButton.text == "Apply" and panel.ui.progressBar.isHidden()
@@ -185,9 +245,9 @@ def test_closing_the_scene_during_the_run_ends_the_run(panel, inputs):
 def test_the_panel_forgets_the_parameter_node_while_another_module_is_shown(panel, inputs):
     panel.exit()
     panel.logic.getParameterNode().model = "mirror"
-    assert panel.ui.modelLineEdit.text == "auto"
+    assert panel.ui.modelComboBox.currentData == "auto"
     panel.enter()
-    assert panel.ui.modelLineEdit.text == "mirror"
+    assert panel.ui.modelComboBox.currentData == "mirror"
     assert list(panel.ui.inputROIsSelector.checkedNodes()) == inputs[1]
 
 

@@ -126,11 +126,11 @@ def test_a_request_is_answered_with_the_files_of_the_command_line(worker, analyz
     assert "Finding the brain" in told
 
 
-def test_it_tells_how_far_it_is_and_how_long_it_takes(worker, analyze):
+def test_it_tells_how_far_it_is(worker, analyze):
     told = []
     worker.run(analyze(controls=60), lambda activity: not told.append(activity))
     counted = [activity for activity in told if activity.startswith("controls of box 1: ")]
-    assert len(set(counted)) > 2 and " of 61, " in counted[-1] and counted[-1].endswith(" s left")
+    assert len(set(counted)) > 2 and all(activity.endswith(" of 61") for activity in counted)
 
 
 def test_scan_model_and_preparation_stay_loaded_and_change_no_number(start, analyze, tmp_path):
@@ -196,7 +196,7 @@ def test_cancelling_takes_less_than_a_second_and_keeps_the_worker(worker, analyz
     pid, started = worker.pid, []
 
     def stop(activity: str) -> bool:
-        if not started and " of 400, " in activity:
+        if not started and activity.endswith(" of 400"):
             started.append(time.monotonic())
         return not started
 

@@ -133,8 +133,11 @@ class _Line:
         metrics = metrics_of(self.prepared, reconstruction, self.model, self.intensity_range, use_mirror)
         placed = place_controls(prepared, box, reconstruction, count, seed)
         rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
+        compared = []
         with ThreadPoolExecutor() as pool:
-            compared = list(pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt))
+            for measured in pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt):
+                compared.append(measured)
+                self._advance(0, f"controls of {box.name}")  # which may raise to cancel
         self._advance(count - len(placed), box.name)
         evidence = weigh(metrics, compared, self.classifier)
         matched = tuple(
@@ -227,7 +230,7 @@ def metrics_of(
     use_mirror: bool = True,
     values: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All of `comparison.METRICS` of one rebuilt box.
+    """All of `metric.METRICS` of one rebuilt box.
 
     Args:
         model: whose encoder gives the feature distance; NaN for classical ones.

@@ -54,6 +54,26 @@ def kind_of(card: dict) -> str:
     return card.get("kind", RECONSTRUCTION_KIND)
 
 
+def text_of_card(card: dict) -> str:
+    """What a reader should know of a model: what it is for, its limits, what it was trained on, how good it is, and its checksum."""
+    lines = [f"{card['name']}, version {card.get('version', 'not given')}", card.get("description", "")]
+    lines += [f"Meant for: {card.get('contrasts', 'not given')}", f"Limits: {card.get('limits', 'not given')}"]
+    lines += ["", "Trained on"]
+    for data in card.get("data", []):
+        people = len(data.get("training", []))
+        lines.append(f"  {data['name']}: {f'{people} people, ' if people else ''}{data.get('licence', 'licence not given')}; {data.get('source', '')}")
+    lines += ["", "Squared error as a share of the best simple fill's, in people never trained on (1 is no better)"]
+    for subjects, strata in card.get("evaluation", {}).get("figures", {}).items():
+        ratios = [f"{size} {row['ratio_to_best_fill']['value']:.2f}" for size, row in strata.items() if "ratio_to_best_fill" in row]
+        lines += [f"  {subjects}: {', '.join(ratios)}"] if ratios else []
+    if lines[-1].startswith("Squared"):
+        lines[-1] = "Its errors have not been measured."
+    spacings = ", ".join(f"{value:g}" for value in card["grid"].get("spacings_mm", []))
+    lines += ["", f"Grid: {card['grid'].get('patch_voxels', '?')} voxels of {spacings or '?'} mm"]
+    lines += [f"Licence: {card.get('licence', 'not given')}", f"SHA-256 of the weights: {card['sha256']}"]
+    return "\n".join(lines)
+
+
 def checked_weights(card: dict, path: Path) -> Path:
     """The file of a card's weights, beside the card.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
-from .defaults import USUAL_CONTROLS
+from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
 from .result import RESEARCH_USE
@@ -154,7 +154,7 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress):
     from .classifier import load_classifier
     from .output import folder_written_whole
     from .stability import with_stability
-    from .verdict import USUAL_THRESHOLDS, Decision
+    from .verdict import Decision
 
     if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
         raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
@@ -308,7 +308,6 @@ def _inpaint(options) -> int:
 
 def _models(options) -> int:
     from .card import RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
-    from .model import CLASSICAL
 
     cards, tissue = ([read_card(path) for path in model_cards(kind).values()] for kind in (RECONSTRUCTION_KIND, TISSUE_KIND))
     if options.json:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -13,49 +12,6 @@ from .tissue import IntensityScale
 
 CONTEXT = 8
 """Voxels around the box that windowed metrics may look at."""
-
-
-@dataclass(frozen=True)
-class Metric:
-    """One number of the comparison.
-
-    Attributes:
-        label: name in tables.
-        unit: unit, empty for pure numbers.
-        higher_is_worse: True when a larger value means a larger difference.
-        formula: definition in one line.
-    """
-
-    label: str
-    unit: str
-    higher_is_worse: bool
-    formula: str
-
-
-METRICS: dict[str, Metric] = {
-    "deviation": Metric("Deviation (RMSE)", "tissue SD", True, "sqrt(mean((x - y)^2)) / tissue SD"),
-    "mse": Metric("MSE", "intensity^2", True, "mean((x - y)^2)"),
-    "rmse": Metric("RMSE", "intensity", True, "sqrt(mean((x - y)^2))"),
-    "mae": Metric("MAE", "intensity", True, "mean(|x - y|)"),
-    "psnr": Metric("PSNR", "dB", False, "10 log10(range^2 / MSE), range = 0.5 to 99.5 percentile of the scan outside the boxes"),
-    "ssim": Metric("SSIM (3-D)", "", False, "mean over the box of the 3-D SSIM map, Gaussian sigma 1.5 voxels, data range 1"),
-    "ssim_challenge": Metric("SSIM (challenge)", "", False, "2-D SSIM per sagittal slice of the masked images, mean over the box"),
-    "cosine": Metric("Cosine similarity", "", False, "x.y / (|x| |y|)"),
-    "cosine_centered": Metric("Cosine, mean-centred", "", False, "cosine of x - mean(x) and y - mean(y) (Pearson's r)"),
-    "ncc": Metric("Local cross-correlation", "", False, "mean over the box of the correlation in 9x9x9 windows"),
-    "gradient_error": Metric("Gradient-magnitude error", "tissue SD/mm", True, "mean(||grad x| - |grad y||) / tissue SD"),
-    "histogram_distance": Metric("Histogram distance", "tissue SD", True, "1-Wasserstein distance of the intensities / tissue SD"),
-    "sd_ratio": Metric("Local-SD ratio", "", True, "mean over the box of the local SD of x over that of y (5x5x5 windows)"),
-    "mean_shift": Metric("Mean shift", "tissue SD", True, "(mean(x) - mean(y)) / tissue SD; the sign says brighter or darker"),
-    "intensity": Metric("Mean intensity", "tissue SD", True, "(mean(x) - median of the brain) / tissue SD, whatever the persona"),
-    "spread": Metric("SD of intensity", "tissue SD", True, "SD of x / tissue SD, whatever the persona"),
-    "peak": Metric("Peak difference", "tissue SD", True, "99th percentile of |x - y| / tissue SD after a Gaussian of 2 mm SD"),
-    "regional_shift": Metric(
-        "Regional shift", "tissue SD", True, "largest |mean(x - y)| / tissue SD in Gaussian windows of an eighth of the box's edge"
-    ),
-    "feature_distance": Metric("Feature distance", "", True, "mean squared distance of the encoder's unit features of x and y"),
-    "asymmetry": Metric("Asymmetry", "tissue SD", True, "1-Wasserstein distance of the intensities to the mirrored side's / tissue SD"),
-}
 
 
 def compare(
@@ -68,7 +24,7 @@ def compare(
     sagittal_axis: int = 0,
     mirrored: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All metrics of `METRICS`, over the voxels of the mask.
+    """All metrics of `metric.METRICS`, over the voxels of the mask.
 
     Args:
         original, rebuilt: (I, J, K) intensities over the box's region with some context; equal outside the mask.
@@ -79,7 +35,7 @@ def compare(
         sagittal_axis: the array axis that runs left to right.
         mirrored: (I, J, K) intensities of the mirrored side, NaN where they may not be looked at; None for not at all.
     Returns:
-        A number for every key of `METRICS`. The asymmetry is NaN where less than half of the mirrored side is known, and the
+        A number for every key of `metric.METRICS`. The asymmetry is NaN where less than half of the mirrored side is known, and the
         feature distance always: see `feature_distance`.
     Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.

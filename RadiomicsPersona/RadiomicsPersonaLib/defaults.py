@@ -3,3 +3,15 @@
 USUAL_CONTROLS = 39
 """Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty then has
 p <= 0.05."""
+
+DEFAULT_MODEL = "auto"
+CLASSICAL = {
+    "rim-mean": "the mean of the voxels that touch the hole",
+    "harmonic": "Laplace equation with the rim as boundary",
+    "biharmonic": "biharmonic equation, continuing values and slopes of the rim",
+    "mirror": "the mirrored side of the same scan",
+}
+"""Models that need no weights, with what fills the hole."""
+
+USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
+"""Decisions that need no threshold of the user's."""

@@ -10,23 +10,15 @@ import numpy as np
 
 from . import fills
 from .card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
+from .defaults import CLASSICAL, DEFAULT_MODEL
 from .device import precision_on, ran_out_of_memory, ready, torch_device
 from .errors import InputError
 from .hole import Hole
 from .preparation import PreparedScan
 from .tissue import OTHER_CONTRAST, T1_WEIGHTED, UNKNOWN_CONTRAST
 
-DEFAULT_MODEL = "auto"
 ANY_CONTRAST = "any"
 """What a card's `contrasts` says of a model for any contrast."""
-
-CLASSICAL = {
-    "rim-mean": "the mean of the voxels that touch the hole",
-    "harmonic": "Laplace equation with the rim as boundary",
-    "biharmonic": "biharmonic equation, continuing values and slopes of the rim",
-    "mirror": "the mirrored side of the same scan",
-}
-
 
 @dataclass(frozen=True)
 class ClassicalModel:

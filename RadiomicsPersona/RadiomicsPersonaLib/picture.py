@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
-from .comparison import METRICS
+from .metric import METRICS
 from .plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score_axis import COMBINED, axis_range, scores_of, ticks

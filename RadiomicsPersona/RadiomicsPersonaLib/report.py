@@ -13,7 +13,7 @@ from html import escape
 from pathlib import Path
 
 from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
-from .comparison import METRICS
+from .metric import METRICS
 from .picture import COLUMNS, side_by_side, slice_row
 from .plane import ORIENTATIONS, coordinate
 from .result import RESEARCH_USE, Analysis, BoxResult

@@ -17,8 +17,8 @@ import numpy as np
 
 from .box import Box
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
-from .comparison import METRICS
 from .markups import markups_text, roi_of_box
+from .metric import METRICS
 from .nrrd import write_nrrd
 from .picture import display_window
 from .plane import planes_around

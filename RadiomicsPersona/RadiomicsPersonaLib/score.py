@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .comparison import METRICS
+from .metric import METRICS
 
 MOST_STANDARD = 12.0
 """Standardised scores are cut at this value: beyond it a larger one says nothing more."""

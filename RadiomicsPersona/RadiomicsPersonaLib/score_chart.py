@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from html import escape
 
-from .comparison import METRICS
+from .metric import METRICS
 from .result import BoxResult
 from .score import MOST_STANDARD
 

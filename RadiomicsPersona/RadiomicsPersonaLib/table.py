@@ -7,7 +7,7 @@ import json
 import math
 from pathlib import Path
 
-from .comparison import METRICS
+from .metric import METRICS
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score import SCORES
 
@@ -104,8 +104,9 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
                 "depth_difference_mm": control.depth_difference,
                 "metrics": control.metrics,
                 "combined": control.combined,
+                "z": {key: float(others[number]) for key, others in result.control_scores.items()},
             }
-            for control in result.controls
+            for number, control in enumerate(result.controls)
         ],
     }
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .classifier import GREY_ZONE, Classifier, probability_of
-from .comparison import METRICS
+from .defaults import USUAL_THRESHOLDS
 from .errors import InputError
+from .metric import METRICS
 from .score import Standing, rank_p, standard_scores, standings
 
 LEAST_BRAIN = 0.5
@@ -19,10 +20,6 @@ CLASSIFIER_CONTROLS = 8
 OUTLYING, MOST_OUTLYING = 3.5, 0.25
 """Controls disagree when more than this share of them lies this many robust SDs off in a usual score: the median of the shares over
 the scores. 3.5 as in Iglewicz and Hoaglin 1993."""
-
-
-USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
-"""Decisions that need no threshold of the user's."""
 
 
 @dataclass(frozen=True)

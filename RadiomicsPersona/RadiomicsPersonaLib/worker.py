@@ -10,7 +10,7 @@ number `id` and a `kind`:
 
 An answer has the request's `id` and one of these keys; all but the first close the request:
 
-    "activity": sentence                     what is being done, and how long it still takes
+    "activity": text                         what is being done; "12 of 40" in it says how far it is
     "done": {...}                            "analyze": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
                                              `values` and `mask`, axes I, J, K, from voxel `start` on
     "refused": sentence                      what the user gave cannot be used
@@ -131,7 +131,6 @@ class Activity:
 
     def __init__(self, wire: Wire, desk: Desk, number: int | None):
         self._wire, self._desk, self._number = wire, desk, number
-        self._first: tuple[float, int] | None = None
         self._told = 0.0
 
     def tell(self, what: str) -> None:
@@ -143,13 +142,9 @@ class Activity:
         """`done` of `total` steps are behind."""
         self._desk.check()
         now = time.monotonic()
-        self._first = self._first or (now, done)
-        if now - self._told < ANSWER_SECONDS and done < total:
-            return
-        self._told = now
-        since, steps = now - self._first[0], done - self._first[1]
-        left = f", {since / steps * (total - done):.0f} s left" if steps else ""
-        self._wire.answer(id=self._number, activity=f"{what}: {done} of {total}{left}", done_steps=done, total_steps=total)
+        if now - self._told >= ANSWER_SECONDS or done >= total:
+            self._told = now
+            self._wire.answer(id=self._number, activity=f"{what}: {done} of {total}")
 
 
 def main() -> None:

@@ -17,11 +17,11 @@ from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.analysis import metrics_of, usual_range
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.classifier import Classifier, feature_of, make_classifier
-from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.control import place_controls
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.model import Model
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.reconstruction import rebuild

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.comparison import METRICS
 from RadiomicsPersonaLib.control import lattice_of
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.hole import Hole, hole_of_box
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.model import ClassicalModel, Model
 from RadiomicsPersonaLib.preparation import PreparedScan
 from RadiomicsPersonaLib.reconstruction import rebuild

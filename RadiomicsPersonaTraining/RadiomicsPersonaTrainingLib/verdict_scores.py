@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from RadiomicsPersonaLib.classifier import Classifier, probability_of
-from RadiomicsPersonaLib.comparison import METRICS
+from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.score import SCORES, standard_scores
 from RadiomicsPersonaLib.verdict import Decision, Verdict, judge, weigh
 

@@ -35,12 +35,14 @@ class Application:
 
     Attributes:
         events_processed: how often the window was given the chance to redraw.
+        scene: the present one.
     """
 
     documentationBaseUrl = "https://slicer.readthedocs.io/en/latest/"
 
     def __init__(self):
         self.events_processed = 0
+        self.scene = None
 
     def translate(self, context: str, text: str) -> str:
         return text
@@ -50,6 +52,12 @@ class Application:
 
     def startupEnvironment(self) -> Environment:
         return Environment(os.environ)
+
+    def clipboard(self):
+        return qt_modules.clipboard()
+
+    def applicationLogic(self):
+        return self.scene.application
 
     def processEvents(self) -> None:
         self.events_processed += 1
@@ -98,7 +106,9 @@ def new_scene() -> Scene:
     """Put a fresh scene into `slicer`."""
     scene = Scene()
     slicer.mrmlScene = scene.node
-    slicer.modules.plots = types.SimpleNamespace(logic=lambda: scene.logics["Plots"])
+    slicer.app.scene = scene
+    for name in ("Markups", "Plots"):
+        setattr(slicer.modules, name.lower(), types.SimpleNamespace(logic=lambda logic=scene.logics[name]: logic))
     return scene
 
 

@@ -117,7 +117,7 @@ class _Connection:
         self.wrapper, self.parameter, self.widget = wrapper, parameter, widget
         for validator in parameter.validators:
             if isinstance(validator, WithinRange):
-                widget.minimum, widget.maximum = validator.minimum, validator.maximum
+                widget.setRange(validator.minimum, validator.maximum)
             else:
                 widget.clear()
                 for choice in validator.choices:
@@ -125,6 +125,7 @@ class _Connection:
         kind = type(widget).__name__
         self.signal = {
             "QLineEdit": "textChanged",
+            "QCheckBox": "toggled",
             "QComboBox": "currentIndexChanged",
             "qMRMLNodeComboBox": "currentNodeChanged",
         }.get(kind, "valueChanged")
@@ -139,6 +140,8 @@ class _Connection:
             self.widget.currentIndex = self.parameter.validators[0].choices.index(value)
         elif self.signal == "textChanged":
             self.widget.text = value
+        elif self.signal == "toggled":
+            self.widget.checked = value
         else:
             self.widget.value = value
 
@@ -147,6 +150,8 @@ class _Connection:
             value = self.widget.currentNode()
         elif self.signal == "currentIndexChanged":
             value = self.parameter.validators[0].choices[self.widget.currentIndex]
+        elif self.signal == "toggled":
+            value = self.widget.checked
         else:
             value = self.widget.text if self.signal == "textChanged" else self.widget.value
         self.parameter.write(self.wrapper.parameterNode, value)

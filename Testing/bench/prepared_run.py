@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.child import Cancelled
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.markups import read_boxes
@@ -56,12 +57,16 @@ class PreparedRun:
         write_nifti(output / "deviation_p.nii.gz", deviation_p, self.scan.affine)
         results = {
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
-            "decision": {"rule": "p", "threshold": float(option["--threshold"])},
+            "decision": {"rule": option["--decision"], "threshold": float(option["--threshold"])},
             "warnings": ["The slices are thick; naïve détail is lost."],
             "rebuilt_by": "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
             "provenance": {
+                "versions": {"RadiomicsPersona": __version__},
                 "model": {"name": option["--model"]},
-                "preprocessing": {"tissue_scale": {"center": 50.0, "deviation": 4.0}},
+                "preprocessing": {
+                    "tissue_scale": {"center": 50.0, "deviation": 4.0},
+                    "midplane": {"normal": [1.0, 0.0, 0.0], "offset_mm": 18.0, "symmetry": 0.9},
+                },
             },
         }
         (output / "results.json").write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
@@ -88,5 +93,18 @@ class PreparedRun:
             "label": label,
             "reason": f"{WORDS[label]}: reason {number}.",
             "warnings": ["Close to the rim."] if number else [],
-            "controls": [],
+            "combined": 3.0 - number,
+            "controls": [] if label is None else [
+                {
+                    "name": f"control {place}",
+                    "center_ras": (box.center + [0.0, 2.0 * place, 0.0]).tolist(),
+                    "axes": box.axes.T.tolist(),
+                    "mismatch": 0.1,
+                    "depth_difference_mm": 1.0,
+                    "metrics": {"mse": float(place), "ssim": 0.5},
+                    "combined": -1.0 + 0.1 * place,
+                    "z": {},
+                }
+                for place in range(1, 4)
+            ],
         }

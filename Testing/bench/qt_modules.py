@@ -6,6 +6,7 @@ What they cannot show: the layout manager, dragging ROI handles, that the module
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import subprocess
@@ -34,12 +35,15 @@ def install() -> str | None:
     # asked in a process of its own, since Qt ends the process when a system library of its platform plugin is missing
     probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, check=False)
     if probe.returncode:
+        # modules import it whether they will show a panel or not
+        sys.modules["qt"] = types.ModuleType("qt")
         reason = (probe.stderr.strip().splitlines() or [f"exit code {probe.returncode}"])[-1]
         return f"Qt cannot be loaded ({reason}); {INSTALL}."
+    _outlive_shortage_of_references()
     from PySide6 import QtCore, QtGui, QtUiTools, QtWidgets
 
     _application = QtWidgets.QApplication.instance() or QtWidgets.QApplication([])
-    _show_properties_as_attributes(QtCore.QObject, QtWidgets)
+    _show_properties_as_attributes(QtCore.QObject, QtWidgets, QtGui)
 
     import slicer
 
@@ -58,14 +62,30 @@ def install() -> str | None:
     return None
 
 
+def clipboard():
+    """Qt's own."""
+    return _application.clipboard()
+
+
+def _outlive_shortage_of_references() -> None:
+    """Hold None, True and False often enough for the interpreter to end well.
+
+    PySide 6.12 gives these away without counting, one at a time; before Python 3.12, where they cannot die, the interpreter aborts
+    at its end once more were given away than there were.
+    """
+    if sys.version_info < (3, 12):
+        held = [None, True, False] * 1_000_000
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(held))  # never freed
+
+
 def process_events() -> None:
     """Let Qt work off what is waiting."""
     if _application:
         _application.processEvents()
 
 
-def _show_properties_as_attributes(base: type, widgets) -> None:
-    found = [getattr(widgets, name) for name in dir(widgets)]
+def _show_properties_as_attributes(base: type, *modules) -> None:
+    found = [getattr(module, name) for module in modules for name in dir(module)]
     classes = [base] + [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
     getter, setter = base.property, base.setProperty
     for cls in classes:

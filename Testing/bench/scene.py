@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import slicer
+import vtk
 
 LOGICS = {
     "Colors": "vtkSlicerColorLogic",
@@ -10,6 +11,7 @@ LOGICS = {
     "Markups": "vtkSlicerMarkupsLogic",
     "Tables": "vtkSlicerTablesLogic",
     "Plots": "vtkSlicerPlotsLogic",
+    "Segmentations": "vtkSlicerSegmentationsModuleLogic",
     "SubjectHierarchy": "vtkSlicerSubjectHierarchyModuleLogic",
 }
 """Colors comes first: without its logic volumes get no colour node."""
@@ -21,6 +23,7 @@ class Scene:
     Attributes:
         node: the vtkMRMLScene.
         logics: module logics by module name.
+        layout, slices: the layout's logic and those of the slice views; None and empty until `open_views`.
     """
 
     def __init__(self):
@@ -42,9 +45,40 @@ class Scene:
             self.application.SetModuleLogic(name, logic)
             logic.SetMRMLScene(self.node)
             self.logics[name] = logic
+        self.layout = None
+        self.slices = []
+
+    def open_views(self) -> None:
+        """Slice views as the application's window has them: a layout, and for every slice node a logic with its composite node."""
+        self.application.SetSliceLogics(vtk.vtkCollection())
+        self._tag = self.node.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, self._on_node_added)
+        self.layout = slicer.vtkMRMLLayoutLogic()
+        self.layout.SetMRMLScene(self.node)
+        self.layout.GetLayoutNode().SetViewArrangement(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView)
+
+    @vtk.calldata_type(vtk.VTK_OBJECT)
+    def _on_node_added(self, caller, event, node) -> None:
+        if not node.IsA("vtkMRMLSliceNode"):
+            return
+        logic = slicer.vtkMRMLSliceLogic()
+        logic.SetMRMLApplicationLogic(self.application)
+        logic.SetMRMLScene(self.node)
+        logic.SetSliceNode(node)
+        self.application.GetSliceLogics().AddItem(logic)
+        self.slices.append(logic)
 
     def close(self) -> None:
         """Take everything down in the order of the application, before the garbage collector does it in its own."""
+        # the views first, as the application's window goes before its scene
+        for logic in self.slices:
+            logic.SetSliceNode(None)
+            logic.SetMRMLScene(None)
+        self.slices.clear()
+        if self.layout:
+            self.application.GetSliceLogics().RemoveAllItems()
+            self.node.RemoveObserver(self._tag)
+            self.layout.SetMRMLScene(None)
+            self.layout = None
         self.node.Clear(True)
         for logic in self.logics.values():
             logic.SetMRMLScene(None)

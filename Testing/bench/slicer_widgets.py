@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 import slicer
-from PySide6.QtCore import Property, Qt, Signal
-from PySide6.QtWidgets import QAbstractButton, QComboBox, QTableWidget, QTableWidgetItem, QWidget
+from PySide6.QtCore import Property, QEvent, QObject, QRect, QSize, Qt, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QComboBox,
+    QSizePolicy,
+    QStyle,
+    QStyleOption,
+    QStylePainter,
+    QTableWidget,
+    QTableWidgetItem,
+    QWidget,
+)
 
 
 class qMRMLWidget(QWidget):
@@ -17,22 +28,85 @@ class qMRMLWidget(QWidget):
 
 
 class ctkCollapsibleButton(QAbstractButton):
-    """A button above the widgets it folds away; here always open."""
+    """A heading above the widgets that it folds away when it is clicked."""
 
     def __init__(self, parent=None):
         super().__init__(parent)
         self._collapsed = False
+        self.setFocusPolicy(Qt.TabFocus)
+        self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
+        self.clicked.connect(lambda: self._set_collapsed(not self._collapsed))
+
+    def _heading(self) -> int:
+        return self.fontMetrics().height() + 10
 
     def _get_collapsed(self) -> bool:
         return self._collapsed
 
     def _set_collapsed(self, collapsed: bool) -> None:
         self._collapsed = collapsed
+        for child in self.children():
+            if isinstance(child, QWidget):
+                self._hide_or_show(child)
+        self.setMaximumHeight(self._heading() if collapsed else 16777215)
+        self.updateGeometry()
 
     collapsed = Property(bool, _get_collapsed, _set_collapsed)
 
+    def _hide_or_show(self, child) -> None:
+        """What the owner had hidden stays hidden when the rest is unfolded."""
+        if self._collapsed:
+            child.setProperty("hiddenByOwner", child.isHidden() and child.testAttribute(Qt.WA_WState_ExplicitShowHide))
+            child.hide()
+        elif not child.property("hiddenByOwner"):
+            child.show()
+
+    def childEvent(self, event) -> None:
+        """A child that arrives while the heading is folded is hidden, as in CTK."""
+        if event.type() == QEvent.ChildAdded and self._collapsed and isinstance(event.child(), QWidget):
+            self._hide_or_show(event.child())
+        super().childEvent(event)
+
+    def showEvent(self, event) -> None:
+        """The contents begin below the heading."""
+        if self.layout():
+            self.layout().setContentsMargins(9, self._heading() + 4, 9, 6)
+
+    def sizeHint(self):
+        hint = self.layout().sizeHint() if self.layout() and not self._collapsed else super().sizeHint()
+        return hint.expandedTo(QSize(80, self._heading()))
+
+    def minimumSizeHint(self):
+        hint = self.layout().minimumSize() if self.layout() and not self._collapsed else QSize(0, 0)
+        return hint.expandedTo(QSize(80, self._heading()))
+
     def paintEvent(self, event) -> None:
-        """Only the children are drawn."""
+        """The heading: a triangle that points to what is unfolded, and the text."""
+        painter = QStylePainter(self)
+        option = QStyleOption()
+        option.initFrom(self)
+        painter.fillRect(0, 0, self.width, self._heading(), self.palette.color(QPalette.Midlight))
+        option.rect = QRect(6, 0, 14, self._heading())
+        painter.drawPrimitive(QStyle.PE_IndicatorArrowRight if self._collapsed else QStyle.PE_IndicatorArrowDown, option)
+        painter.drawText(26, 0, self.width - 30, self._heading(), Qt.AlignVCenter, self.text)
+
+
+class _Filter(QObject):
+    """What a list of nodes leaves out."""
+
+    def __init__(self, owner):
+        super().__init__(owner)
+        self._owner, self._hidden = owner, []
+
+    def _get_hidden(self):
+        return tuple(self._hidden)
+
+    def _set_hidden(self, identifiers) -> None:
+        if list(identifiers) != self._hidden:
+            self._hidden = list(identifiers)
+            self._owner._refresh()
+
+    hiddenNodeIDs = Property("QStringList", _get_hidden, _set_hidden)
 
 
 class _NodeList(QComboBox):
@@ -41,6 +115,10 @@ class _NodeList(QComboBox):
     def __init__(self, parent=None):
         super().__init__(parent)
         self._scene, self._tags, self._types, self._nodes = None, [], [], []
+        self._filter = _Filter(self)
+
+    def sortFilterProxyModel(self) -> _Filter:
+        return self._filter
 
     def _get_types(self):
         return tuple(self._types)
@@ -63,7 +141,7 @@ class _NodeList(QComboBox):
 
     def _listed(self) -> list:
         nodes = slicer.util.getNodesByClass("vtkMRMLNode", self._scene) if self._scene else []
-        return [node for node in nodes if node.GetClassName() in self._types]
+        return [node for node in nodes if node.GetClassName() in self._types and node.GetID() not in self._filter.hiddenNodeIDs]
 
     def _refresh(self) -> None:
         raise NotImplementedError

@@ -1,0 +1,76 @@
+"""Origin: what made the results that a node holds, and whether the same is installed here."""
+
+from __future__ import annotations
+
+import json
+
+from slicer.i18n import tr as _
+
+import RadiomicsPersonaLib
+from RadiomicsPersonaLib.card import TISSUE_KIND, model_cards, read_card
+from RadiomicsPersonaLib.errors import InputError
+
+ATTRIBUTE_PREFIX = "RadiomicsPersona."
+INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
+GEOMETRY = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "p")
+
+
+def record(node, scan, results: dict) -> None:
+    """Keep with a node how it came about, so that it is saved with the scene."""
+    kept = {
+        "provenance": results["provenance"],
+        "rebuilt_by": results["rebuilt_by"],
+        "decision": results["decision"],
+        "warnings": results["warnings"],
+        "boxes": [{key: box[key] for key in GEOMETRY} for box in results["boxes"]],
+    }
+    for key, value in kept.items():
+        node.SetAttribute(ATTRIBUTE_PREFIX + key, json.dumps(value))
+    node.SetNodeReferenceID(INPUT_VOLUME_ROLE, scan.GetID())
+
+
+def erase(node) -> None:
+    """Take away what `record` kept with a node that holds those results no longer."""
+    for name in node.GetAttributeNames():
+        if name.startswith(ATTRIBUTE_PREFIX):
+            node.RemoveAttribute(name)
+
+
+def record_results(table, results: dict) -> None:
+    """Keep everything but the images with the table of results."""
+    table.SetAttribute(ATTRIBUTE_PREFIX + "results", json.dumps(results))
+
+
+def results_in(table) -> dict | None:
+    """What `record_results` kept, or None."""
+    text = table.GetAttribute(ATTRIBUTE_PREFIX + "results") if table else None
+    return json.loads(text) if text else None
+
+
+def differences_from_installed(provenance: dict) -> list:
+    """One sentence for each part of this program that is not the one that made the results; usually none."""
+    sentences = []
+    made_with = provenance.get("versions", {}).get("RadiomicsPersona")
+    installed = RadiomicsPersonaLib.__version__
+    if made_with and made_with != installed:
+        sentences.append(_(
+            "These results were made with version {old} of this program and {new} is installed: apply again before you compare them with new ones."
+        ).format(old=made_with, new=installed))
+    parts = [(provenance.get("model", {}), "reconstruction"), (provenance.get("preprocessing", {}).get("brain_found_by", {}), TISSUE_KIND)]
+    for part, kind in parts:
+        name, checksum = part.get("name"), part.get("sha256")
+        if not checksum:  # a classical fill has no weights
+            continue
+        try:
+            card = model_cards(kind).get(name)
+            here = read_card(card)["sha256"] if card else None
+        except InputError as error:
+            sentences.append(str(error))
+            continue
+        if here is None:
+            sentences.append(_("These results were made with the model '{name}', which is not installed here.").format(name=name))
+        elif here != checksum:
+            sentences.append(_(
+                "The weights of the model '{name}' are not those that made these results: apply again before you compare them with new ones."
+            ).format(name=name))
+    return sentences

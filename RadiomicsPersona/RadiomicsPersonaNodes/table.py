@@ -1,0 +1,159 @@
+"""Table: results as MRML tables and plots, and as text for other programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.colors import CONTROL_COLOR, VERDICT_COLORS
+
+WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
+
+
+def fill_results(table_node, results: dict) -> None:
+    """One row per box: the verdict, what it rests on, and the comparison's measures."""
+    boxes = results["boxes"]
+    words = {0: _("healthy (0)"), 1: _("pathological (1)"), None: _("undetermined")}
+    table, units = vtk.vtkTable(), {}
+
+    def add_numbers(name, values, unit=""):
+        table.AddColumn(_numbers(name, values))
+        units[name] = unit
+
+    table.AddColumn(_texts("box", [box["name"] for box in boxes]))
+    table.AddColumn(_texts("verdict", [words[box["label"]] for box in boxes]))
+    add_numbers("label", [box["label"] for box in boxes])
+    add_numbers("p", [box["p"] for box in boxes])
+    add_numbers("percentile", [box["percentile"] for box in boxes], "%")
+    add_numbers("q", [box["q"] for box in boxes])
+    add_numbers("probability", [box["probability"] for box in boxes])
+    add_numbers("controls", [box["n_controls"] for box in boxes])
+    add_numbers("voxels", [box["voxels"] for box in boxes])
+    for axis, letter in enumerate("RAS"):
+        add_numbers(f"center {letter}", [box["center_ras"][axis] for box in boxes], "mm")
+    for axis in range(3):
+        add_numbers(f"size {axis + 1}", [box["size_mm"][axis] for box in boxes], "mm")
+    for key in dict.fromkeys(key for box in boxes for key in box["metrics"]):
+        add_numbers(key, [box["metrics"].get(key) for box in boxes])
+    table.AddColumn(_texts("reason", [box["reason"] for box in boxes]))
+    table.AddColumn(_texts("warnings", ["\n".join(box["warnings"]) for box in boxes]))
+    with slicer.util.NodeModify(table_node):
+        table_node.SetAndObserveTable(table)
+        for name, unit in units.items():
+            table_node.SetColumnUnitLabel(name, unit)
+
+
+def rows_of(table_node) -> list:
+    """A table node's column names and then its rows; numbers as numbers, None where there is none."""
+    table = table_node.GetTable()
+    columns = [table.GetColumn(number) for number in range(table.GetNumberOfColumns())]
+    rows = [[column.GetName() for column in columns]]
+    for row in range(table.GetNumberOfRows()):
+        values = [column.GetValue(row) for column in columns]
+        rows.append([None if isinstance(value, float) and math.isnan(value) else value for value in values])
+    return rows
+
+
+def text_of(table_node, delimiter: str) -> str:
+    """A table node as delimited text, as spreadsheets read it."""
+    stream = io.StringIO()
+    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows_of(table_node))
+    return stream.getvalue()
+
+
+def fill_scores(table_node, chart, results: dict) -> None:
+    """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first."""
+    boxes = [box for box in results["boxes"] if box["scores"]]
+    scores = boxes[0]["scores"] if boxes else {}
+    keys = sorted((key for key in scores if scores[key]["z"] is not None), key=lambda key: -scores[key]["z"])
+    table = vtk.vtkTable()
+    table.AddColumn(_texts("score", [scores[key]["name"] for key in keys]))
+    table.AddColumn(_numbers("place", range(1, len(keys) + 1)))
+    for box in boxes:
+        table.AddColumn(_numbers(box["name"], [box["scores"][key]["z"] for key in keys]))
+    with slicer.util.NodeModify(table_node):
+        table_node.SetAndObserveTable(table)
+    _remove_series(chart)
+    for box in boxes:
+        series = _add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[WORDS[box["label"]]])
+        series.SetPlotType(series.PlotTypeBar)
+        series.SetLabelColumnName("score")
+    chart.SetTitle(_("What stands out"))
+    chart.SetXAxisTitle(_("score"))
+    chart.SetYAxisTitle(_("robust SD of the healthy boxes"))
+
+
+def fill_standing(table_node, chart, results: dict) -> None:
+    """The combined score of every box among those of its healthy boxes, whose rank is p: a line of dots and a diamond per box."""
+    boxes = [box for box in results["boxes"] if box["controls"]]
+    table = vtk.vtkTable()
+    longest = max((len(box["controls"]) for box in boxes), default=0)
+
+    def add(name, values):
+        table.AddColumn(_numbers(name, [*values, *[None] * (longest - len(values))]))
+
+    names = []
+    for place, box in enumerate(boxes, start=1):
+        names.append((f"{box['name']} ({WORDS[box['label']]})", _("healthy boxes of {name}").format(name=box["name"])))
+        add(f"{place} score", [box["combined"]])
+        add(f"{place} line", [place])
+        add(f"{place} healthy scores", [control["combined"] for control in box["controls"]])
+        # three lines of dots, so that dots of nearly the same score can be told apart
+        add(f"{place} healthy lines", [place + 0.08 * (number % 3 - 1) for number in range(len(box["controls"]))])
+    with slicer.util.NodeModify(table_node):
+        table_node.SetAndObserveTable(table)
+    _remove_series(chart)
+    for place, (box, (own, healthy)) in enumerate(zip(boxes, names), start=1):
+        for name, prefix, color, marker, size in (
+            (healthy, f"{place} healthy", CONTROL_COLOR, slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle, 7),
+            (own, f"{place}", VERDICT_COLORS[WORDS[box["label"]]], slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond, 16),
+        ):
+            columns = (f"{prefix} scores", f"{prefix} lines") if prefix.endswith("healthy") else (f"{prefix} score", f"{prefix} line")
+            series = _add_series(chart, name, table_node, *columns, color)
+            series.SetPlotType(series.PlotTypeScatter)
+            series.SetLineStyle(series.LineStyleNone)
+            series.SetMarkerStyle(marker)
+            series.SetMarkerSize(size)
+    chart.SetTitle(_("Every box among its healthy boxes"))
+    chart.SetXAxisTitle(_("combined score (log odds); further right is less like healthy tissue"))
+    chart.SetYAxisTitle(_("box"))
+    chart.SetYAxisRangeAuto(False)
+    chart.SetYAxisRange(0.5, max(len(boxes), 1) + 0.5)
+
+
+def _remove_series(chart) -> None:
+    series = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
+    chart.RemoveAllPlotSeriesNodeIDs()
+    for node in series:
+        slicer.mrmlScene.RemoveNode(node)
+
+
+def _add_series(chart, name: str, table_node, x: str, y: str, color):
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
+    node.SetAndObserveTableNodeID(table_node.GetID())
+    node.SetXColumnName(x)
+    node.SetYColumnName(y)
+    node.SetColor(*(part / 255 for part in color))
+    chart.AddAndObservePlotSeriesNodeID(node.GetID())
+    return node
+
+
+def _texts(name: str, values) -> vtk.vtkStringArray:
+    column = vtk.vtkStringArray()
+    column.SetName(name)
+    for value in values:
+        column.InsertNextValue(value)
+    return column
+
+
+def _numbers(name: str, values) -> vtk.vtkDoubleArray:
+    column = vtk.vtkDoubleArray()
+    column.SetName(name)
+    for value in values:
+        column.InsertNextValue(float("nan") if value is None else value)
+    return column

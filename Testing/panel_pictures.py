@@ -1,0 +1,108 @@
+"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after an analysis of the demo's scan.
+
+    python Testing/panel_pictures.py FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "RadiomicsPersona")]
+DARK = {
+    "Window": "#323232", "WindowText": "#ffffff", "Base": "#1e1e1e", "AlternateBase": "#323232", "ToolTipBase": "#ffffff",
+    "ToolTipText": "#323232", "Text": "#ffffff", "Button": "#323232", "ButtonText": "#ffffff", "BrightText": "#ff4444",
+    "Light": "#828284", "Midlight": "#5a5a5b", "Dark": "#232323", "Mid": "#2b2b2b", "Shadow": "#141414", "Highlight": "#3ca4ff",
+    "HighlightedText": "#ffffff", "Link": "#3ca4ff",
+}  # fmt: skip
+"""The colours of Slicer's dark style."""
+DISABLED = {"WindowText": "#6d6d6d", "Base": "#1e1e1e", "Text": "#6d6d6d", "ButtonText": "#b4b4b4", "Highlight": "#505050"}
+
+
+def main(arguments: list[str]) -> int:
+    """Every picture in a process of its own, since Qt takes its scale when it starts."""
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(arguments) > 1:
+        _take(folder, arguments[1], arguments[2] == "dark")
+        return 0
+    for scale in ("1", "2"):
+        for style in ("light", "dark"):
+            environment = os.environ | {"QT_SCALE_FACTOR": scale, "QT_QPA_PLATFORM": "offscreen"}
+            subprocess.run([sys.executable, __file__, str(folder), scale, style], env=environment, check=True)
+    return 0
+
+
+def _take(folder: Path, scale: str, dark: bool) -> None:
+    from bench import application
+
+    reason = application.start()
+    if reason:
+        raise SystemExit(reason)
+    import numpy as np
+    import qt
+    import slicer
+    from bench.prepared_run import PreparedRun
+    from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
+
+    from RadiomicsPersonaLib.box import Box
+
+    qt.QApplication.setStyle("Fusion")
+    palette = qt.QPalette()
+    if dark:
+        for role, color in DARK.items():
+            palette.setColor(getattr(qt.QPalette, role), qt.QColor(color))
+        for role, color in DISABLED.items():
+            palette.setColor(qt.QPalette.Disabled, getattr(qt.QPalette, role), qt.QColor(color))
+    qt.QApplication.setPalette(palette)
+    scene = application.new_scene()
+    scene.open_views()
+    module = application.load_module()
+    parent = qt.QWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    parent.isEntered = True
+    widget = module.RadiomicsPersonaWidget(parent)
+    widget.setup()
+    array, affine = template_with_lesion()
+    volume = slicer.util.addVolumeFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)), affine, "MRBrain T1")
+    widget.ui.inputVolumeSelector.setCurrentNode(volume)
+    name = f"{'dark' if dark else 'light'}-{scale}"
+    parent.resize(430, 420)
+    parent.show()
+    _save(parent, folder / f"empty-{name}.png")
+    for number, center in enumerate((LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:])), start=1):
+        widget._parameterNode.inputROIs = [
+            *widget._parameterNode.inputROIs,
+            module.roi_nodes.add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
+        ]
+    if os.environ.get("PANEL_PICTURES_PREPARED"):
+        widget.logic.runner = PreparedRun()
+    widget.ui.applyButton.click()
+    parent.resize(430, 1010)
+    _save(parent, folder / f"results-{name}.png")
+    for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
+        getattr(widget.ui, button).collapsed = False
+    parent.resize(430, 1420)
+    _save(parent, folder / f"unfolded-{name}.png")
+    widget.onModelCardButton()
+    _save(widget._cardDialog, folder / f"card-{name}.png")
+    widget._cardDialog.close()
+    parent.hide()
+    widget.cleanup()
+    parent.layout().itemAt(0).widget().setMRMLScene(None)
+    scene.close()
+
+
+def _save(widget, path: Path) -> None:
+    import slicer
+
+    for _ in range(3):
+        slicer.app.processEvents()
+    widget.grab().save(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
