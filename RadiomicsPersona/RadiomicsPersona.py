@@ -461,7 +461,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
                 if live.is_new:
                     self.showReconstruction()
         except Cancelled:
-            pass  # the worker was ended, and will be there for the next step
+            self._movedROI = self._movedROI or roi or self._draggedROI  # the worker was ended: the next one knows nothing of it
         except (InputError, ChildFailed) as error:
             self._status(str(error))
         finally:

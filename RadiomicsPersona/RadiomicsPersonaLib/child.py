@@ -23,7 +23,7 @@ from pathlib import Path
 from .errors import InputError
 
 POLL_SECONDS = 0.05
-CANCEL_SECONDS = 0.6
+CANCEL_SECONDS = 0.8
 """What the worker has to end a request by itself; then its process is ended and replaced."""
 LOG_LINES = 1000
 FINAL = {"done", "refused", "failed", "cancelled", "dropped"}
