@@ -254,7 +254,7 @@ def test_a_box_that_is_dragged_off_the_scan_is_told_and_shows_no_twin(panel, inp
 
 
 def test_a_worker_that_crashes_is_one_sentence_and_the_next_step_works(panel, inputs):
-    volume, rois = inputs
+    _, rois = inputs
     panel.ui.liveTwinCheckBox.click()
     settle(panel)
     os.kill(panel.logic.worker.pid, 19)  # it hangs, and then it is gone
@@ -269,7 +269,7 @@ def test_a_worker_that_crashes_is_one_sentence_and_the_next_step_works(panel, in
 
 
 def test_only_checked_boxes_are_followed_and_switched_off_none_is(panel, inputs):
-    volume, rois = inputs
+    _, rois = inputs
     before = [roi.HasObserver(event) for roi in rois for event in (MOVED, RELEASE)]
     panel.ui.liveTwinCheckBox.click()
     settle(panel)

@@ -395,6 +395,19 @@ def test_no_orphan_is_left_when_slicer_is_killed_while_it_works(analyze, with_la
 
 
 @in_proc
+def test_no_orphan_is_left_when_slicer_is_killed_while_the_worker_waits(analyze):
+    code = SLICER.format(command=COMMAND, request=analyze(), then="pass") + "print('done', flush=True)\nimport time; time.sleep(60)"
+    slicer = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
+    pid = int(slicer.stdout.readline())
+    while slicer.stdout.readline().strip() != b"done":
+        pass
+    assert alive(pid)
+    slicer.kill()
+    slicer.wait()
+    assert gone_within(3, pid)
+
+
+@in_proc
 def test_no_orphan_is_left_when_slicer_ends_without_a_word(analyze):
     code = SLICER.format(command=COMMAND, request=analyze(controls=399), then="sys.exit(0)")
     done = subprocess.run([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE, check=True, timeout=60)
