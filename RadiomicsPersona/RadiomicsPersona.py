@@ -186,6 +186,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.showStandingButton.toggled.connect(self.onShowStandingButton)
         self.ui.copyButton.clicked.connect(self.onCopyButton)
         self.ui.exportButton.clicked.connect(self.onExportButton)
+        self.ui.reportButton.clicked.connect(self.onReportButton)
         self._segmentMenu, self._mirrorMenu = qt.QMenu(uiWidget), qt.QMenu(uiWidget)
         self.ui.segmentButton.setMenu(self._segmentMenu)
         self.ui.mirrorButton.setMenu(self._mirrorMenu)
@@ -568,6 +569,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._say(self.ui.notesLabel, "\n".join(notes))
         self._fillBoxTable(tableNode)
         self.ui.resultsCollapsibleButton.enabled = bool(tableNode)
+        self.ui.reportButton.enabled = bool(origin.results_in(tableNode))
         self.ui.showScoresButton.enabled = bool(self._parameterNode and self._parameterNode.scoreChart)
         self.ui.showStandingButton.enabled = bool(self._parameterNode and self._parameterNode.standingChart)
 
@@ -581,6 +583,27 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         path = self.askForPath(_("Export the table"), "RadiomicsPersona.csv", _("Table (*.csv)"))
         if path:
             self._write(path, table_nodes.text_of(self._parameterNode.resultTable, ","))
+
+    def onReportButton(self) -> None:
+        """Write the report, HTML and PDF, beside each other."""
+        folder = self.askForFolder(_("Folder for the report"))
+        if not folder:
+            return
+        scan = self._parameterNode.resultTable.GetNodeReference(INPUT_VOLUME_ROLE)
+        name = self.logic.identityOf(scan) if scan and self._parameterNode.nameScan else None
+        self._status(_("Writing the report..."))
+        self.ui.reportButton.enabled = False
+        try:
+            paths = self.logic.writeReport(folder, name, lambda line: not slicer.app.processEvents())
+            self._status(_("Written: {paths}").format(paths=", ".join(paths)))
+        except (InputError, ChildFailed) as error:
+            self._status(str(error))
+        finally:
+            self.ui.reportButton.enabled = True
+
+    def askForFolder(self, title) -> str:
+        """The folder that the user chooses, or an empty text."""
+        return qt.QFileDialog.getExistingDirectory(self.ui.reportButton.window(), title)
 
     def askForPath(self, title, name, kinds) -> str:
         """The file that the user wants to write, or an empty text."""
@@ -814,6 +837,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     runner - Called with the command line's arguments and a function `proceed(line) -> bool`; returns when the results
       lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside, tests need no process;
       otherwise the worker does it.
+    reportRunner - The same for reports.
     worker - The process that this logic owns; `close` ends it.
     liveTwin - The healthy persona of a box while it is dragged.
 
@@ -826,12 +850,13 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.worker = makeWorker()
         self.runner = runner or self.runInWorker
+        self.reportRunner = self.runInWorker
         self.liveTwin = live_twin.LiveTwin(self)
         self._parameterNode = None
 
     def runInWorker(self, arguments, proceed) -> None:
         """Have the worker do what the command line would."""
-        self.worker.run({"kind": "analyze", "arguments": arguments}, proceed)
+        self.worker.run({"kind": "command", "arguments": arguments}, proceed)
 
     def close(self) -> None:
         """Let go of the worker and of every file; a later call starts anew."""
@@ -1058,6 +1083,43 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         text = table.GetAttribute(ATTRIBUTE_PREFIX + "provenance") if table else None
         return origin.differences_from_installed(json.loads(text)) if text else []
 
+    def writeReport(self, folder, name=None, proceed=lambda line: True) -> list:
+        """Write the present results as a report that can be sent, HTML and PDF; nothing is computed anew.
+
+        :param folder: where to; it is made if it is not there.
+        :param name: what the report calls the scan; None leaves it anonymous.
+        :returns: the paths of the files.
+        :raises InputError: there are no results, their scan is gone or has another grid now, or the folder cannot be written.
+        :raises ChildFailed: the report ended unexpectedly.
+        """
+        parameterNode = self.getParameterNode()
+        table = parameterNode.resultTable
+        results, scan = origin.results_in(table), table.GetNodeReference(INPUT_VOLUME_ROLE) if table else None
+        persona = parameterNode.reconstructionVolume
+        if not results or not scan or not persona or not persona.GetAttribute(ATTRIBUTE_PREFIX + "provenance"):  # a live twin has none
+            raise InputError(_("There is nothing to report: apply first; the scan and the healthy persona must be in the scene."))
+        with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+            scanPath = os.path.join(work, "scan.nrrd")
+            self._writeVolume(scan, scanPath)
+            self._writeVolume(parameterNode.reconstructionVolume, os.path.join(work, "reconstruction.nrrd"))
+            with open(os.path.join(work, "results.json"), "w", encoding="utf-8") as stream:
+                json.dump(results, stream)
+            arguments = ["report", work, scanPath, "--output", str(folder)]
+            self.reportRunner(arguments + ([f"--with-name={name}"] if name else []), proceed)
+        return [os.path.join(folder, file) for file in ("report.html", "report.pdf")]
+
+    @staticmethod
+    def identityOf(volume) -> str:
+        """What names a scan and its patient: the volume's name, and the patient's from the subject hierarchy."""
+        hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+        item, parts = hierarchy.GetItemByDataNode(volume), [volume.GetName()]
+        patient = hierarchy.GetItemAncestorAtLevel(item, "Patient") if item else 0
+        if patient:
+            parts.append(hierarchy.GetItemName(patient))
+            identifier = hierarchy.GetItemAttribute(patient, "DICOM.PatientID") or hierarchy.GetItemUID(patient, "DICOM")
+            parts += [identifier] if identifier and identifier not in parts[-1] else []
+        return ", ".join(parts)
+
     def _resultsOf(self, volume):
         table = self.getParameterNode().resultTable
         return origin.results_in(table) if table and table.GetNodeReference(INPUT_VOLUME_ROLE) is volume else None
@@ -1096,11 +1158,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         """Write a volume as it is, without its parent transform, into the folder; returns the file's path."""
         name = re.sub(r"[^A-Za-z0-9_-]+", "_", volume.GetName())[:60] or "scan"
         scanPath = os.path.join(folder, name + ".nrrd")
-        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
-        storage.SetFileName(scanPath)
-        storage.SetUseCompression(0)
-        if not storage.WriteData(volume):
-            raise InputError(_("The volume could not be written to '{folder}': make room on that disk.").format(folder=folder))
+        RadiomicsPersonaLogic._writeVolume(volume, scanPath)
         return scanPath
 
     @staticmethod
@@ -1121,6 +1179,15 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             "--json",
             "--output", os.path.join(folder, "output"),
         ]
+
+    @staticmethod
+    def _writeVolume(volume, path) -> None:
+        storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+        storage.SetFileName(path)
+        storage.SetUseCompression(0)
+        if not storage.WriteData(volume):
+            raise InputError(_("The volume could not be written to '{folder}': make room on that disk.").format(
+                folder=os.path.dirname(path)))
 
     @staticmethod
     def _readOutput(path, inputVolume):

@@ -71,7 +71,7 @@ class Window:
     def apply(self) -> None:
         """One box with three healthy ones, to the files that the panel reads."""
         words = ["analyze", self.scan, "--box=34,-10,14,30,30,30", "--controls", "3", "--output", str(self.folder / "results")]
-        self.worker.run({"kind": "analyze", "arguments": words}, lambda activity: True)
+        self.worker.run({"kind": "command", "arguments": words}, lambda activity: True)
 
     def first_apply(self) -> None:
         """The same with a worker that is not there yet."""

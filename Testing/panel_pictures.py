@@ -1,11 +1,12 @@
-"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after an analysis of the demo's scan.
+"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after the demo's analysis.
 
-    python Testing/panel_pictures.py FOLDER
+    make demo && python Testing/panel_pictures.py FOLDER demo-output
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -24,19 +25,19 @@ DISABLED = {"WindowText": "#6d6d6d", "Base": "#1e1e1e", "Text": "#6d6d6d", "Butt
 
 def main(arguments: list[str]) -> int:
     """Every picture in a process of its own, since Qt takes its scale when it starts."""
-    folder = Path(arguments[0])
+    folder, demo = (Path(argument) for argument in arguments[:2])
     folder.mkdir(parents=True, exist_ok=True)
-    if len(arguments) > 1:
-        _take(folder, arguments[1], arguments[2] == "dark")
+    if len(arguments) > 2:
+        _take(folder, demo, arguments[2], arguments[3] == "dark")
         return 0
     for scale in ("1", "2"):
         for style in ("light", "dark"):
             environment = os.environ | {"QT_SCALE_FACTOR": scale, "QT_QPA_PLATFORM": "offscreen"}
-            subprocess.run([sys.executable, __file__, str(folder), scale, style], env=environment, check=True)
+            subprocess.run([sys.executable, __file__, str(folder), str(demo), scale, style], env=environment, check=True)
     return 0
 
 
-def _take(folder: Path, scale: str, dark: bool) -> None:
+def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     from bench import application
 
     reason = application.start()
@@ -45,7 +46,6 @@ def _take(folder: Path, scale: str, dark: bool) -> None:
     import numpy as np
     import qt
     import slicer
-    from bench.prepared_run import PreparedRun
     from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
     from RadiomicsPersonaLib.box import Box
@@ -78,14 +78,14 @@ def _take(folder: Path, scale: str, dark: bool) -> None:
             *widget._parameterNode.inputROIs,
             module.roi_nodes.add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
         ]
-    if os.environ.get("PANEL_PICTURES_PREPARED"):
-        widget.logic.runner = PreparedRun()
+    # the same scan and boxes, analyzed already
+    widget.logic.runner = lambda given, proceed: shutil.copytree(demo, given[given.index("--output") + 1])
     widget.ui.applyButton.click()
-    parent.resize(430, 1010)
+    parent.resize(430, 860)
     _save(parent, folder / f"results-{name}.png")
     for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
         getattr(widget.ui, button).collapsed = False
-    parent.resize(430, 1420)
+    parent.resize(430, 1180)
     _save(parent, folder / f"unfolded-{name}.png")
     widget.onModelCardButton()
     _save(widget._cardDialog, folder / f"card-{name}.png")

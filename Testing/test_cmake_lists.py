@@ -80,7 +80,7 @@ def test_the_parameters_named_in_the_ui_file_exist(checkout):
     named = {p.findtext("string") for p in ui.iter("property") if p.get("name") == "SlicerParameterName"}
     source = (checkout / "RadiomicsPersona/RadiomicsPersona.py").read_text()
     fields = source.split("class RadiomicsPersonaParameterNode:")[1].split('"""', 2)[2].split("\n\n\n")[0]
-    assert named == {"inputVolume", "decision", "threshold", "controls", "device", "seed", "shown", "fade", "showControls"}
+    assert named == {"inputVolume", "decision", "threshold", "controls", "device", "seed", "shown", "fade", "showControls", "nameScan"}
     assert named <= set(re.findall(r"^    (\w+):", fields, re.M))
 
 

@@ -18,6 +18,7 @@ from test_worker import alive, in_proc
 
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
@@ -210,6 +211,8 @@ def test_while_it_is_dragged_the_volume_is_no_result(panel, inputs):
     drag(panel, rois[0], [(20, 0, 20)])
     settle(panel)
     assert not node.GetAttribute("RadiomicsPersona.provenance")
+    with pytest.raises(InputError, match="nothing to report"):
+        panel.logic.writeReport(tempfile.gettempdir())
     mask = inside(panel, volume, rois[0])
     twin, scan = arrays(panel, volume)
     np.testing.assert_array_equal(twin[~mask], scan[~mask])

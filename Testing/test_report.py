@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import zlib
 from html.parser import HTMLParser
 
 import nibabel
@@ -14,6 +15,7 @@ from bench.blurred_analysis import blurred_analysis
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.colors import VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.pdf import printable, text_width
 from RadiomicsPersonaLib.picture import (
     PANEL,
     WIDTH,
@@ -23,8 +25,10 @@ from RadiomicsPersonaLib.picture import (
     slice_triplet,
 )
 from RadiomicsPersonaLib.plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
-from RadiomicsPersonaLib.report import report_of, write_report
+from RadiomicsPersonaLib.report import LIMITS, READING, number_text, report_of, write_report
+from RadiomicsPersonaLib.report_pdf import write_report_pdf
 from RadiomicsPersonaLib.result import Trial
+from RadiomicsPersonaLib.saved import read_analysis
 from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.score_axis import axis_range, ticks
 
@@ -64,6 +68,17 @@ def analysis(synthetic_head):
 @pytest.fixture(scope="module")
 def report(analysis) -> str:
     return report_of(analysis)
+
+
+def pages_of(path) -> list[str]:
+    """The text of a PDF's pages, a line for every piece of text, read from its streams."""
+    content = path.read_bytes()
+    assert content.startswith(b"%PDF-1.5") and content.rstrip().endswith(b"%%EOF")
+    places = [int(entry) for entry in re.findall(rb"(\d{10}) 00000 n", content)]
+    assert all(re.match(rb"%d 0 obj" % number, content[place:]) for number, place in enumerate(places, start=1))
+    streams = [zlib.decompress(found) for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL)]
+    pieces = [re.findall(rb"Td \((.*?)\) Tj", stream) for stream in streams]
+    return ["\n".join(re.sub(rb"\\(.)", rb"\1", piece).decode("cp1252") for piece in page) for page in pieces]
 
 
 @pytest.mark.parametrize(
@@ -331,11 +346,11 @@ def test_the_report_sets_the_boxs_numbers_beside_those_of_its_controls(analysis)
     values = [10.0, 900.0, 20.0, 40.0]
     first = analysis.boxes[0]
     controls = [dataclasses.replace(c, metrics=c.metrics | {"mse": v}) for c, v in zip(first.controls, values)]
-    for own, mark in ((1234.5, " (outside)"), (500.25, "")):
+    for own, mark in ((1234.5, " (outside)"), (500.25, ""), (np.nan, "")):
         result = dataclasses.replace(first, metrics=first.metrics | {"mse": own}, controls=tuple(controls))
         report = report_of(dataclasses.replace(analysis, boxes=(result,)))
         row = re.search(r"<tr><th scope='row'>MSE \(intensity\^2\)</th>(.*?)</tr>", report).group(1)
-        assert re.findall(r"<td class='number'>(.*?)</td>", row) == [f"{own:.4g}{mark}", "30", "10 to 900"]
+        assert re.findall(r"<td class='number'>(.*?)</td>", row) == ["not defined" if np.isnan(own) else f"{own:.4g}{mark}", "30", "10 to 900"]
 
 
 def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(analysis, report):
@@ -353,10 +368,94 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
     assert own - places[0] == pytest.approx((first.metrics["deviation"] - scores[0]) * scale, abs=0.5)
 
 
-def test_the_report_names_the_scan_and_its_provenance_but_no_file(analysis, report, tmp_path):
+def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_path):
     text = Page(report).text
-    assert "Kopf & <Hals>" in text
     assert "model.name" in text and "blur" in text
-    assert "Patient^Name" not in report
-    write_report(analysis, tmp_path / "rapport é.html")
-    assert (tmp_path / "rapport é.html").read_text(encoding="utf-8") == report
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    pdf = (tmp_path / "a.pdf").read_bytes().replace(b"\0", b"")
+    for told in ("Kopf", "Hals", "Patient^Name"):
+        assert told not in text and told not in "".join(pages_of(tmp_path / "a.pdf")) and told.encode() not in pdf
+    name = "Kopf & <Hals>, Anna M."
+    assert Page(report_of(analysis, name)).text.count(name) == 2  # the window's title, and the page's
+    write_report_pdf(analysis, tmp_path / "b.pdf", name)
+    assert pages_of(tmp_path / "b.pdf")[0].startswith(f"Healthy persona of {name}")
+    assert np.asarray(picture_of(analysis))[:40].tobytes() != np.asarray(picture_of(analysis, name))[:40].tobytes()
+    write_report(analysis, tmp_path / "rapport é.html", name)
+    assert (tmp_path / "rapport é.html").read_text(encoding="utf-8") == report_of(analysis, name)
+
+
+def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    pages = pages_of(tmp_path / "a.pdf")
+    text = " ".join(" ".join(pages).split())
+    for result in analysis.boxes:
+        assert printable(result.box.name) in text and result.word.upper() in text
+        assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
+        assert all(number_text(value) in text for value in result.metrics.values())
+    assert all(sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur"))
+    assert all("Research use only, not a medical device." in page for page in pages)
+    assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
+    first = (tmp_path / "a.pdf").read_bytes()
+    assert first.count(b"/Subtype /Image") == 9
+    write_report_pdf(analysis, tmp_path / "b.pdf")
+    assert (tmp_path / "b.pdf").read_bytes() == first
+
+
+def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
+    """Nor with long words, letters of other scripts, and what PDF itself uses as signs."""
+    odd = dataclasses.replace(
+        analysis.boxes[0],
+        box=Box(analysis.boxes[0].box.center, analysis.boxes[0].box.size, name="(" + "x" * 200 + r"\ 脳 ő"),
+        reason="Pathological: " + "deviates more than " * 30 + "p = 0.2.",
+    )
+    write_report_pdf(dataclasses.replace(analysis, boxes=(odd,) * 5), tmp_path / "a.pdf")
+    content = (tmp_path / "a.pdf").read_bytes()
+    for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL):
+        for font, size, x, y, text in re.findall(rb"/F([12]) ([\d.]+) Tf ([\d.-]+) ([\d.-]+) Td \((.*?)\) Tj", zlib.decompress(found)):
+            shown = re.sub(rb"\\(.)", rb"\1", text).decode("cp1252")
+            assert float(x) >= 41 and float(x) + text_width(shown, float(size), font == b"2") <= 595 - 41, shown
+            assert 15 < float(y) < 842 - 40
+    assert printable("脳 ő ²") == "? o ²"
+
+
+def test_the_report_is_written_again_from_the_saved_results_without_the_analysis(analysis, tmp_path):
+    from RadiomicsPersonaLib.cli import main
+    from RadiomicsPersonaLib.scan import read_scan, write_nifti
+    from RadiomicsPersonaLib.table import write_results_json
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    write_nifti(tmp_path / "Anna Muster.nii.gz", analysis.scan.array, analysis.scan.affine)
+    results = tmp_path / "results"
+    results.mkdir()
+    write_results_json(analysis, results / "results.json")
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    again = read_analysis(results, read_scan(tmp_path / "Anna Muster.nii.gz"))
+    assert report_of(again, "x") == report_of(analysis, "x")
+    scan = str(tmp_path / "Anna Muster.nii.gz")
+    for extra, titles in (([], "Healthy persona"), (["--with-name"], "Healthy persona of Anna Muster"), (["--with-name=A. M."], "Healthy persona of A. M.")):
+        assert main(["report", str(results), scan, "--output", str(tmp_path / "out"), *extra]) == 0
+        assert f"<h1>{titles}</h1>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
+
+
+def test_a_report_of_something_else_is_refused_in_one_sentence(analysis, tmp_path, capsys):
+    from RadiomicsPersonaLib.cli import main
+    from RadiomicsPersonaLib.scan import write_nifti
+
+    write_nifti(tmp_path / "scan.nii.gz", analysis.scan.array, analysis.scan.affine)
+    write_nifti(tmp_path / "other.nii.gz", analysis.scan.array[:-1], analysis.scan.affine)
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def refused(scan="scan.nii.gz") -> str:
+        assert main(["report", str(results), str(tmp_path / scan), "--output", str(tmp_path / "out")]) == 2
+        return capsys.readouterr().err
+
+    assert "There is no results.json" in refused()
+    (results / "results.json").write_text("{}")
+    assert "There is no reconstruction.nii.gz" in refused()
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    assert "was not written by this version of the program" in refused()
+    assert "is on another grid than the scan 'other'" in refused("other.nii.gz")
+    assert not (tmp_path / "out").exists()

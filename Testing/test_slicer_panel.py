@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 from bench.prepared_run import PreparedRun
-from test_slicer_boxes import add_roi, add_volume
+from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four, random_rotation
 
 from RadiomicsPersonaLib.child import ChildFailed
 from RadiomicsPersonaLib.errors import InputError
@@ -261,3 +261,209 @@ def test_what_stands_out_is_plotted_when_asked_for(panel, inputs):
     chart = panel.logic.getParameterNode().scoreChart
     assert layout.GetViewArrangement() != before
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActivePlotChartID() == chart.GetID()
+
+
+def menu_texts(button, fill) -> list[str]:
+    """What a button's menu offers when it opens."""
+    fill()
+    return [action.text for action in button.menu().actions()]
+
+
+def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
+    volume = add_volume()
+    panel.enter()
+    panel.ui.inputVolumeSelector.setCurrentNode(volume)
+    panel.ui.newBoxButton.click()
+    roi = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
+    interaction = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
+    selection = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode")
+    assert selection.GetActivePlaceNodeID() == roi.GetID()
+    assert interaction.GetCurrentInteractionMode() == interaction.Place and not interaction.GetPlaceModePersistence()
+    assert list(panel.logic.getParameterNode().inputROIs) == [roi] == list(panel.ui.inputROIsSelector.checkedNodes())
+
+
+def add_segmentation(array_kji, affine):
+    """A segmentation of one segment from a label map."""
+    label = slicer.util.addVolumeFromArray(array_kji.astype(np.uint8), affine, "label", "vtkMRMLLabelMapVolumeNode")
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "Lesions & more")
+    assert slicer.vtkSlicerSegmentationsModuleLogic.ImportLabelmapToSegmentationNode(label, segmentation)
+    slicer.mrmlScene.RemoveNode(label)
+    return segmentation
+
+
+def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
+    assert menu_texts(panel.ui.segmentButton, panel.fillSegmentMenu) == ["There is no segment: draw one in the Segment Editor"]
+    assert not panel.ui.segmentButton.menu().actions()[0].enabled
+    random = np.random.default_rng(8)
+    for _ in range(5):
+        affine = four_by_four(random_rotation(random) * [1.0, 1.5, 2.0], (5, 6, 7))
+        array = np.zeros((20, 22, 24), np.uint8)
+        array[4:9, 6:13, 3:14] = 1
+        segmentation = add_segmentation(array, affine)
+        to_world = four_by_four(random_rotation(random), random.uniform(-30, 30, 3))
+        segmentation.SetAndObserveTransformNodeID(add_transform(to_world).GetID())
+        panel.fillSegmentMenu()
+        action = panel.ui.segmentButton.menu().actions()[0]
+        assert action.text.startswith("Lesions && more: ")
+        action.trigger()
+        roi = panel.logic.getParameterNode().inputROIs[-1]
+        sizes = np.zeros(3)
+        roi.GetSizeWorld(sizes)
+        np.testing.assert_allclose(sizes, [11 * 1 + 4, 7 * 1.5 + 4, 5 * 2 + 4], atol=1e-4)
+        center = np.zeros(3)
+        roi.GetCenterWorld(center)
+        np.testing.assert_allclose(center, (to_world @ affine @ [8, 9, 6, 1])[:3], atol=1e-4)
+        inside = np.array([to_world @ affine @ [*index[::-1], 1] for index in np.argwhere(array)])[:, :3]
+        assert all(roi.IsPointInROIWorld(point) for point in inside.tolist())
+        slicer.mrmlScene.RemoveNode(segmentation)
+
+
+def test_an_empty_segment_is_refused_in_one_sentence(panel):
+    segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "S")
+    segmentation.GetSegmentation().AddEmptySegment("", "tumour")
+    panel.fillSegmentMenu()
+    panel.ui.segmentButton.menu().actions()[0].trigger()
+    assert panel.ui.statusLabel.text == "Segment 'tumour' is empty: paint it in the Segment Editor, or choose another one."
+    assert not slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
+
+
+def test_a_box_is_mirrored_at_the_middle_first_and_at_the_midplane_once_it_is_known(panel, inputs):
+    volume, rois = inputs
+    move = add_transform(four_by_four(np.eye(3), (100, 0, 0)))
+    for node in (volume, *rois):
+        node.SetAndObserveTransformNodeID(move.GetID())
+    assert menu_texts(panel.ui.mirrorButton, panel.fillMirrorMenu) == ["A", "B"]
+    center = np.zeros(3)
+    # the volume's middle is at 39 / 2 mm, and the prepared analysis finds the midplane at 18
+    for plane, words in ((19.0, "check its place"), (18.0, "midplane that the analysis found")):
+        panel.fillMirrorMenu()
+        panel.ui.mirrorButton.menu().actions()[0].trigger()
+        mirrored = panel.logic.getParameterNode().inputROIs[-1]
+        mirrored.GetCenterWorld(center)
+        np.testing.assert_allclose(center, [100 + 2 * plane - 10, 20, 20])
+        assert mirrored.GetName().startswith("A mirrored") and words in panel.ui.statusLabel.text
+        panel.ui.inputROIsSelector.uncheck(mirrored)
+        panel.ui.applyButton.click()
+
+
+def test_the_panel_warns_of_what_is_hardly_a_brain_mri_and_only_of_that(panel):
+    head = add_volume(np.full((180, 200, 170), 40, np.int16), np.eye(4), "head")
+    panel.enter()
+
+    def note(volume) -> str:
+        panel.ui.inputVolumeSelector.setCurrentNode(volume)
+        assert panel.ui.scanNoteLabel.isHidden() == (panel.ui.scanNoteLabel.text == "")
+        return panel.ui.scanNoteLabel.text
+
+    assert note(head) == ""
+    assert "covers 80 x 200 x 180 mm, less than a whole head" in note(add_volume(np.full((180, 200, 80), 40, np.int16), np.eye(4), "slab"))
+    ct = np.full((180, 200, 170), -1000, np.int16)
+    assert "intensities down to -1000, as CT does" in note(add_volume(ct, np.eye(4), "CT"))
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    hierarchy.SetItemAttribute(hierarchy.CreateItem(hierarchy.GetSceneItemID(), head), "DICOM.Modality", "PT")
+    note(None)
+    assert "DICOM header says PT, not MR" in note(head)
+
+
+def test_what_the_analysis_says_of_the_scan_stands_beside_it(panel, inputs):
+    panel.ui.applyButton.click()
+    assert "⚠ The slices are thick; naïve détail is lost." in panel.ui.scanNoteLabel.text.splitlines()
+    panel.ui.inputVolumeSelector.setCurrentNode(add_volume(name="another"))
+    assert "slices are thick" not in panel.ui.scanNoteLabel.text
+
+
+def test_the_card_of_the_chosen_model_is_one_click_away(panel):
+    import qt
+
+    for model, words in (("auto", "Automatic: of the models below"), ("healthy-t1", "ds002748"), ("mirror", "It needs neither weights nor PyTorch")):
+        panel.logic.getParameterNode().model = model
+        panel.ui.modelCardButton.click()
+        text = panel._cardDialog.findChild(qt.QTextBrowser).toPlainText()
+        assert words in text and panel._cardDialog.isVisible()
+        if model != "mirror":
+            assert "Limits: Adults without focal lesions" in text and "SHA-256 of the weights: 0141" in text
+        panel._cardDialog.findChild(qt.QDialogButtonBox).buttons()[0].click()
+        assert not panel._cardDialog.isVisible()
+    panel.logic.getParameterNode().model = "site-7"
+    assert panel.ui.modelComboBox.currentText == "site-7 (not installed here)"
+    panel.ui.modelCardButton.click()
+    assert panel.ui.statusLabel.text == "There is no model 'site-7' here: choose another one."
+
+
+def test_the_decision_brings_its_usual_threshold_and_reaches_the_command_line(panel, inputs):
+    combo, spin = panel.ui.decisionComboBox, panel.ui.thresholdSpinBox
+
+    def decide(text: str) -> None:
+        combo.currentIndex = combo.findText(text)
+        combo.activated.emit(combo.currentIndex)
+
+    decide("MSE")
+    assert panel.ui.statusLabel.text == "Enter the value of MSE at which a box counts as pathological."
+    decide("probability by the classifier")
+    assert spin.value == 0.5 and (spin.minimum, spin.maximum) == (0.001, 0.999)
+    panel.ui.applyButton.click()
+    decide("MSE")
+    assert spin.value == pytest.approx(np.percentile([1, 2, 3] * 2, 95), rel=1e-2) and spin.maximum == 100000
+    panel.ui.applyButton.click()
+    words = " ".join(panel.logic.runner.arguments)
+    assert "--decision mse --threshold 3" in words
+    decide("p-value among healthy boxes")
+    assert spin.value == 0.05
+
+
+def test_the_bar_shows_how_much_is_done_and_the_time_left(panel, inputs):
+    seen = []
+    panel.logic.runner = PreparedRun(("Loading the model", "20/80 control 19 of A"))
+    process = slicer.app.processEvents
+
+    def look():
+        process()
+        if panel._startTime:
+            panel._startTime -= 10  # ten seconds pass
+        seen.append((panel.ui.progressBar.value, panel.ui.progressBar.maximum, panel.ui.statusLabel.text))
+
+    slicer.app.processEvents = look
+    try:
+        panel.ui.applyButton.click()
+    finally:
+        del slicer.app.processEvents
+    assert seen[0][1:] == (0, "Loading the model (0 s)")  # a maximum of 0 is a bar that only moves
+    assert seen[1] == (20, 80, "20/80 control 19 of A (10 s, about 30 s left)")
+
+
+def test_the_table_sorts_numbers_as_numbers(panel, inputs):
+    import qt
+
+    panel.ui.inputROIsSelector.check(add_roi("C", (8, 8, 8), np.eye(3), (30, 20, 20)))
+    panel.ui.applyButton.click()
+    table = panel.ui.boxTable
+
+    def column(name: str) -> list:
+        names = [table.horizontalHeaderItem(n).text() for n in range(table.columnCount)]
+        return [table.item(row, names.index(name)).data(qt.Qt.DisplayRole) for row in range(table.rowCount)]
+
+    assert column("Box") == ["A", "B", "C"] and column("Verdict") == ["pathological (1)", "healthy (0)", "undetermined"]
+    result = panel.logic.getParameterNode().resultTable
+    for row, value in enumerate((10.0, 9.0, 0.00001)):
+        result.GetTable().GetColumnByName("p").SetValue(row, value)
+    result.Modified()
+    panel.parameterNodeModified()
+    table.sortItems(2, qt.Qt.AscendingOrder)
+    assert column("p") == [0.00001, 9.0, 10.0] and column("Box") == ["C", "B", "A"]
+
+
+def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):
+    import csv
+
+    panel.ui.applyButton.click()
+    panel.ui.copyButton.click()
+    copied = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
+    panel.askForPath = lambda *asked: str(tmp_path / "é.csv")
+    panel.ui.exportButton.click()
+    with open(tmp_path / "é.csv", encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert copied[0] == list(rows[0]) and copied[1] == list(rows[0].values())
+    assert [(row["box"], row["label"], row["p"], row["mse"]) for row in rows] == [("A", "1.0", "0.04", "1.5"), ("B", "0.0", "0.6", "2.5")]
+    panel.askForPath = lambda *asked: str(tmp_path / "nowhere" / "a.csv")
+    panel.ui.exportButton.click()
+    assert "cannot be written (No such file or directory): choose another place." in panel.ui.statusLabel.text

@@ -182,8 +182,10 @@ def test_a_box_says_its_verdict_in_colour_and_in_words(panel, views, inputs):  #
         display = roi.GetDisplayNode()
         np.testing.assert_allclose(display.GetSelectedColor(), np.array(VERDICT_COLORS[word]) / 255, atol=1e-6)
         assert display.GetPropertiesLabelVisibility()  # the views write the name beside the box
+        assert not display.GetFillVisibility()  # which would tint scan and persona
     rois[0].SetCenter(12, 20, 20)
     assert rois[0].GetName() == "A" and rois[0].GetDisplayNode().GetSelectedColor() == before
+    assert rois[0].GetDisplayNode().GetFillVisibility()
     assert rois[1].GetName() == "B (healthy)"
     assert panel.ui.notesLabel.text.splitlines()[0] == "'A' has been moved since: apply again for its verdict."
     assert "<s>" in panel.ui.verdictLabel.text.split("</p>")[0] and "<s>" not in panel.ui.verdictLabel.text.split("</p>")[1]

@@ -88,7 +88,7 @@ def analyze(folder, tmp_path):
 
     def request(name: str = "résultats", box: str = BOX, model: str = "harmonic", controls: int = 3) -> dict:
         words = ["analyze", str(folder / "tête à trois.nii.gz"), f"--box={box}", "--model", model, "--controls", str(controls)]
-        return {"kind": "analyze", "arguments": [*words, "--output", str(tmp_path / name)]}
+        return {"kind": "command", "arguments": [*words, "--output", str(tmp_path / name)]}
 
     return request
 
@@ -172,7 +172,7 @@ def test_what_is_refused_is_said_in_its_own_sentence_and_the_worker_goes_on(work
     with pytest.raises(InputError, match="no-such-model"):
         worker.run(analyze(model="no-such-model"), go_on)
     with pytest.raises(InputError, match="not a whole number|invalid int value"):
-        worker.run({"kind": "analyze", "arguments": ["analyze", "x", "--controls", "many", "--output", "y"]}, go_on)
+        worker.run({"kind": "command", "arguments": ["analyze", "x", "--controls", "many", "--output", "y"]}, go_on)
     worker.run(analyze(), go_on)
     assert worker.pid == pid
 

@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | inpaint | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | models`."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|inpaint|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -107,6 +107,17 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     analyze.set_defaults(run=_analyze)
+
+    report = commands.add_parser("report", help="write the report of an analysis again, as HTML and PDF")
+    report.add_argument("folder", metavar="FOLDER", help="what `analyze` has written")
+    report.add_argument("scan", metavar="SCAN", help="the scan that was analyzed")
+    report.add_argument("--output", required=True, metavar="DIR", help="folder for report.html and report.pdf")
+    report.set_defaults(run=_report)
+    for command in (analyze, report):
+        command.add_argument(
+            "--with-name", nargs="?", const=True, metavar="TEXT",
+            help="name the scan in the report, by its file or by a text of yours; reports are anonymous without",
+        )  # fmt: skip
 
     inpaint = commands.add_parser("inpaint", help="rebuild the voxels of a mask of any shape")
     inpaint.add_argument("scan", metavar="SCAN")
@@ -185,7 +196,7 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress):
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
         cache.tell("Writing the results")
-        _write_all(analysis, folder)
+        _write_all(analysis, folder, _name_in_report(options, scan))
     return analysis
 
 
@@ -226,10 +237,14 @@ def _shape(scan) -> str:
     return " x ".join(map(str, scan.shape))
 
 
-def _write_all(analysis, folder: Path) -> None:
+def _name_in_report(options, scan) -> str | None:
+    """What the report calls the scan; None for an anonymous one."""
+    return scan.name if options.with_name is True else options.with_name
+
+
+def _write_all(analysis, folder: Path, name: str | None) -> None:
     from .markups import write_boxes
     from .picture import picture_of
-    from .report import write_report
     from .scan import write_nifti
     from .scene import write_scene
     from .table import write_results_csv, write_results_json
@@ -240,9 +255,30 @@ def _write_all(analysis, folder: Path) -> None:
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
     write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
-    picture_of(analysis).save(folder / "report.png")
-    write_report(analysis, folder / "report.html")
+    picture_of(analysis, name).save(folder / "report.png")
+    _write_reports(analysis, folder, name)
     write_scene(analysis, folder / "scene.mrb")
+
+
+def _write_reports(analysis, folder: Path, name: str | None) -> None:
+    from .report import write_report
+    from .report_pdf import write_report_pdf
+
+    write_report(analysis, folder / "report.html", name)
+    write_report_pdf(analysis, folder / "report.pdf", name)
+
+
+def _report(options) -> int:
+    from .output import folder_written_whole
+    from .saved import read_analysis
+    from .scan import read_scan
+
+    scan = read_scan(options.scan)
+    analysis = read_analysis(options.folder, scan)
+    with folder_written_whole(options.output) as folder:
+        _write_reports(analysis, folder, _name_in_report(options, scan))
+    print(f"Report: {Path(options.output) / 'report.html'}, {Path(options.output) / 'report.pdf'}")
+    return 0
 
 
 def _print_table(analysis, folder: Path) -> None:
@@ -263,7 +299,7 @@ def _print_table(analysis, folder: Path) -> None:
     for warning in analysis.warnings:
         print(f"note: {warning}")
     print(analysis.rebuilt_by)
-    print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}; Slicer scene: {folder / 'scene.mrb'}")
+    print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}")
     print(RESEARCH_USE)
 
 

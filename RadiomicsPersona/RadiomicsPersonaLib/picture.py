@@ -44,6 +44,8 @@ _FONTS = {
 
 def display_window(analysis: Analysis) -> tuple[float, float]:
     """Intensities shown black and white: from air to the brightest brain, boxes included."""
+    if analysis.window:
+        return analysis.window
     tissue = analysis.tissue
     brightest = [np.percentile(tissue.values[tissue.brain & tissue.known], 99.8)]
     for result in analysis.boxes:
@@ -86,12 +88,16 @@ def side_by_side(panels: list[Image.Image]) -> Image.Image:
     return image
 
 
-def picture_of(analysis: Analysis) -> Image.Image:
-    """One picture of all boxes: verdict, slices, difference scale, and the score among its controls."""
+def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
+    """One picture of all boxes: verdict, slices, difference scale, and the score among its controls.
+
+    Args:
+        name: what the picture calls the scan; None leaves it anonymous.
+    """
     from PIL import Image
 
     shown = analysis.boxes[:MOST_BOXES]
-    parts = [_title(analysis)] + [_box_part(analysis, result) for result in shown]
+    parts = [_title(analysis, name)] + [_box_part(analysis, result) for result in shown]
     left_out = len(analysis.boxes) - len(shown)
     parts.append(_lines([RESEARCH_USE] + ([f"{left_out} more boxes are in the report."] if left_out else []), 15, FAINT))
     image = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), BACKGROUND)
@@ -142,11 +148,16 @@ def _annotated(pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str
     return image
 
 
-def _title(analysis: Analysis) -> Image.Image:
+def title_of(name: str | None) -> str:
+    """The title of pictures and reports; without the scan's name where that is None."""
+    return f"Healthy persona of {name}" if name else "Healthy persona"
+
+
+def _title(analysis: Analysis, name: str | None) -> Image.Image:
     words = [result.word for result in analysis.boxes]
     counts = [f"{words.count(word)} {word}" for word in VERDICT_COLORS if word in words]
     boxes = "1 box" if len(words) == 1 else f"{len(words)} boxes"
-    part = _lines([f"Healthy persona of {analysis.scan.name}"], 22, TEXT, bold=True, below=0)
+    part = _lines([title_of(name)], 22, TEXT, bold=True, below=0)
     return _stack([part, _lines([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
 
 

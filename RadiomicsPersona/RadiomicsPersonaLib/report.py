@@ -1,6 +1,6 @@
 """Report: one HTML file with verdicts, pictures, numbers and provenance that can be sent as it is.
 
-It needs no network and no scripts. Of the scan's files it names nothing but the scan's name.
+It needs no network and no scripts. It is anonymous unless it is given a name for the scan; boxes keep the names their user gave them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .metric import METRICS
-from .picture import COLUMNS, side_by_side, slice_row
+from .picture import COLUMNS, side_by_side, slice_row, title_of
 from .plane import ORIENTATIONS, coordinate
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score_axis import COMBINED, axis_range, scores_of, ticks
@@ -70,26 +70,36 @@ LIMITS = (
 )
 
 
-def write_report(analysis: Analysis, path: str | Path) -> None:
-    """Write the report of all boxes as one HTML file."""
+READING = (
+    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with matched healthy boxes "
+    "of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this scan's brain tissue."
+)
+
+
+def write_report(analysis: Analysis, path: str | Path, name: str | None = None) -> None:
+    """Write the report of all boxes as one HTML file; see `report_of`."""
     # a file name that is not UTF-8 reaches us with stand-ins that UTF-8 cannot hold
-    Path(path).write_text(report_of(analysis), encoding="utf-8", errors="replace")
+    Path(path).write_text(report_of(analysis, name), encoding="utf-8", errors="replace")
 
 
-def report_of(analysis: Analysis) -> str:
-    """The report's HTML."""
-    name = escape(analysis.scan.name)
+def report_of(analysis: Analysis, name: str | None = None) -> str:
+    """The report's HTML.
+
+    Args:
+        name: what the report calls the scan; None leaves it anonymous.
+    """
+    title = escape(title_of(name))
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Healthy persona of {name}</title>
+<title>{title}</title>
 <style>{STYLE}</style>
 </head>
 <body>
 <header>
-<h1>Healthy persona of {name}</h1>
+<h1>{title}</h1>
 <p class="notice">{RESEARCH_USE}</p>
 {_summary(analysis)}
 {_list("Notes on the scan", analysis.warnings)}
@@ -98,9 +108,7 @@ def report_of(analysis: Analysis) -> str:
 {"".join(_box_section(analysis, result) for result in analysis.boxes)}
 <section>
 <h2>How to read this</h2>
-<p>Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with
-matched healthy boxes of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this
-scan's brain tissue.</p>
+<p>{READING}</p>
 {_list("Limits", LIMITS)}
 </section>
 {_provenance(analysis)}
@@ -172,7 +180,8 @@ def _controls_table(result: BoxResult) -> str:
     )
 
 
-def _facts(result: BoxResult) -> str:
+def facts_of(result: BoxResult) -> str:
+    """Where the box is, how large, and how well its healthy boxes match, as sentences."""
     box = result.box
     center = ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
     parts = [
@@ -182,7 +191,12 @@ def _facts(result: BoxResult) -> str:
         f"{result.reconstruction.hole.voxels} voxels",
         f"rebuilt on a grid of {result.reconstruction.spacing:.3g} mm",
     ]
-    return f"<p class='faint'>{'; '.join(parts)}. {escape(result.match)}</p>{_chances(result)}{_stability(result)}"
+    return f"{'; '.join(parts)}. {result.match}"
+
+
+def _facts(result: BoxResult) -> str:
+    chances = " ".join(chances_of(result))
+    return f"<p class='faint'>{escape(facts_of(result))}</p>" + (f"<p class='faint'>{chances}</p>" if chances else "") + _stability(result)
 
 
 def _stability(result: BoxResult) -> str:
@@ -201,7 +215,8 @@ def _stability(result: BoxResult) -> str:
     )
 
 
-def _chances(result: BoxResult) -> str:
+def chances_of(result: BoxResult) -> list[str]:
+    """How probable pathology is, as sentences."""
     sentences = []
     if result.probability is not None:
         sentences.append(f"Probability of pathology by the classifier, with even odds beforehand: {result.probability:.2f}.")
@@ -211,7 +226,7 @@ def _chances(result: BoxResult) -> str:
         )
     if result.q is not None and result.q != result.p:
         sentences.append(f"As false discovery rate over all boxes (Benjamini and Hochberg 1995): q = {result.q:.2g}.")
-    return f"<p class='faint'>{' '.join(sentences)}</p>" if sentences else ""
+    return sentences
 
 
 def _slices(analysis: Analysis, result: BoxResult) -> str:
@@ -250,8 +265,8 @@ def _distribution(result: BoxResult) -> str:
         return round(20 + (score - low) / (high - low) * 720, 1)
 
     described = (
-        f"{COMBINED}: {_number(value)} in this box; "
-        f"{len(scores)} healthy boxes from {_number(scores[0])} to {_number(scores[-1])}."
+        f"{COMBINED}: {number_text(value)} in this box; "
+        f"{len(scores)} healthy boxes from {number_text(scores[0])} to {number_text(scores[-1])}."
     )
     marks = "".join(
         f"<line x1='{place(tick)}' y1='60' x2='{place(tick)}' y2='66' stroke='var(--faint)'/>"
@@ -277,12 +292,12 @@ def _metrics_table(result: BoxResult) -> str:
     for key, value in result.metrics.items():
         metric = METRICS[key]
         known = [control.metrics[key] for control in result.controls if math.isfinite(control.metrics[key])]
-        median = _number(statistics.median(known)) if known else "-"
-        span = f"{_number(min(known))} to {_number(max(known))}" if known else "-"
-        outside = " (outside)" if known and not min(known) <= value <= max(known) else ""
+        median = number_text(statistics.median(known)) if known else "-"
+        span = f"{number_text(min(known))} to {number_text(max(known))}" if known else "-"
+        outside = " (outside)" if known and (value < min(known) or value > max(known)) else ""
         unit = f" ({metric.unit})" if metric.unit else ""
         rows.append(
-            f"<tr><th scope='row'>{escape(metric.label + unit)}</th><td class='number'>{_number(value)}{outside}</td>"
+            f"<tr><th scope='row'>{escape(metric.label + unit)}</th><td class='number'>{number_text(value)}{outside}</td>"
             f"<td class='number'>{median}</td><td class='number'>{span}</td><td>{escape(metric.formula)}</td></tr>"
         )
     return (
@@ -293,19 +308,23 @@ def _metrics_table(result: BoxResult) -> str:
     )
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Four significant digits, without an exponent between 0.0001 and a million."""
     if not math.isfinite(value):
         return "not defined"
     return f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
 
 
-def _provenance(analysis: Analysis) -> str:
+def settings_of(analysis: Analysis) -> list[tuple[str, str]]:
+    """What is needed to make the numbers again, as pairs of a dotted key and a text."""
     # the command line names files
     shown = {key: value for key, value in analysis.provenance.items() if key != "command"}
+    return _flat({"decision": analysis.decision} | shown)
+
+
+def _provenance(analysis: Analysis) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>"
-        for key, text in _flat({"decision": analysis.decision} | shown)
+        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>" for key, text in settings_of(analysis)
     )
     return (
         "<section><h2>Provenance</h2><table><caption>What is needed to make these numbers again.</caption>"

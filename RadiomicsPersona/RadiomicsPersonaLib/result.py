@@ -170,6 +170,7 @@ class Analysis:
         decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
         provenance: versions, model, preprocessing, seed, hashes: enough to make the numbers again.
         warnings: what concerns the whole scan, one sentence each.
+        window: intensities that pictures show black and white; None where they are still to be found, see `picture.display_window`.
     """
 
     scan: Scan
@@ -182,6 +183,7 @@ class Analysis:
     decision: dict[str, object]
     provenance: dict[str, object]
     warnings: tuple[str, ...] = field(default_factory=tuple)
+    window: tuple[float, float] | None = None
 
     @property
     def rebuilt_by(self) -> str:

@@ -8,6 +8,7 @@ import math
 from pathlib import Path
 
 from .metric import METRICS
+from .picture import display_window
 from .result import RESEARCH_USE, Analysis, BoxResult
 from .score import SCORES
 
@@ -22,6 +23,7 @@ def results_of(analysis: Analysis) -> dict:
             "rebuilt_by": analysis.rebuilt_by,
             "decision": analysis.decision,
             "warnings": list(analysis.warnings),
+            "window": display_window(analysis),
             "provenance": analysis.provenance,
         }
     )

@@ -144,9 +144,10 @@ def mirrored_box(roi, volume, midplane: dict | None) -> Box:
     """
     box = box_from_roi(roi, volume)
     if midplane is None:
-        bounds = np.zeros(6)
-        volume.GetNodeBounds(bounds)
-        normal, offset = np.array([1.0, 0.0, 0.0]), float(bounds[:2].mean())
+        matrix = vtk.vtkMatrix4x4()
+        volume.GetIJKToRASMatrix(matrix)
+        middle = (np.array(volume.GetImageData().GetDimensions()) - 1) / 2
+        normal, offset = np.array([1.0, 0.0, 0.0]), float(slicer.util.arrayFromVTKMatrix(matrix)[0] @ [*middle, 1])
     else:
         normal, offset = np.array(midplane["normal"], float), float(midplane["offset_mm"])
     matrix = np.eye(4)
@@ -171,7 +172,7 @@ def show_verdict(roi, word: str) -> None:
     display = roi.GetDisplayNode()
     if not roi.GetAttribute(LOOK_BEFORE):
         look = {"color": display.GetColor(), "selected": display.GetSelectedColor(), "active": display.GetActiveColor(),
-                "label": bool(display.GetPropertiesLabelVisibility())}
+                "label": bool(display.GetPropertiesLabelVisibility()), "fill": bool(display.GetFillVisibility())}
         roi.SetAttribute(LOOK_BEFORE, json.dumps(look))
     color = [part / 255 for part in VERDICT_COLORS[word]]
     with slicer.util.NodeModify(display):
@@ -179,6 +180,8 @@ def show_verdict(roi, word: str) -> None:
         display.SetSelectedColor(color)
         display.SetActiveColor(color)
         display.SetPropertiesLabelVisibility(True)
+        # the fill would tint what is to be looked at
+        display.SetFillVisibility(False)
     _rename(roi, f"{plain_name(roi)} ({word})")
 
 
@@ -195,6 +198,7 @@ def hide_verdict(roi) -> None:
         display.SetSelectedColor(look["selected"])
         display.SetActiveColor(look["active"])
         display.SetPropertiesLabelVisibility(look["label"])
+        display.SetFillVisibility(look["fill"])
     roi.RemoveAttribute(LOOK_BEFORE)
 
 

@@ -58,6 +58,7 @@ class PreparedRun:
         results = {
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
             "decision": {"rule": option["--decision"], "threshold": float(option["--threshold"])},
+            "window": [0.0, 900.0],
             "warnings": ["The slices are thick; naïve détail is lost."],
             "rebuilt_by": "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
             "provenance": {
@@ -80,6 +81,9 @@ class PreparedRun:
             "size_mm": box.size.tolist(),
             "axes": box.axes.T.tolist(),
             "voxels": hole.voxels,
+            "grid_mm": 2.0,
+            "independent_controls": 2.0,
+            "stability": [],
             "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,
