@@ -1,4 +1,4 @@
-"""RadiomicsPersona in 3D Slicer: nodes in, nodes out; the analysis itself runs in a child process.
+"""RadiomicsPersona in 3D Slicer: nodes in, nodes out; everything is computed in a worker process.
 
 Nothing here computes anything about the image. The scientific code is in RadiomicsPersonaLib, of which this process
 imports only what needs the standard library and numpy.
@@ -32,14 +32,14 @@ from slicer.parameterNodeWrapper import (
 from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
 
 from RadiomicsPersonaLib.card import model_cards, read_card, text_of_card
-from RadiomicsPersonaLib.child import Cancelled, child_environment, ChildFailed, run_child
+from RadiomicsPersonaLib.child import Cancelled, Child, child_environment, ChildFailed
 from RadiomicsPersonaLib.colors import VERDICT_COLORS
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
-from RadiomicsPersonaNodes import origin, roi as roi_nodes, table as table_nodes, view as view_nodes, volume as volume_nodes
+from RadiomicsPersonaNodes import live_twin, origin, roi as roi_nodes, table as table_nodes, view as view_nodes, volume as volume_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 
 
@@ -143,6 +143,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._cancelRequested = False
         self._startTime = 0.0
         self._updatingROIs = False
+        self._followedROIs = []
+        self._movedROI = None
+        self._draggedROI = None
+        self._applyAgain = False
+        self._following = False
         self._updatingModels = False
         self._observedROIs = []
         self._observedDisplay = None
@@ -174,6 +179,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.ui.modelCardButton.clicked.connect(self.onModelCardButton)
         self.ui.decisionComboBox.activated.connect(self.onDecisionChosen)
         self.ui.applyButton.clicked.connect(self.onApplyButton)
+        self.ui.liveTwinCheckBox.toggled.connect(self.onLiveTwinToggled)
         self.ui.flickerButton.clicked.connect(self.onFlicker)
         self.ui.sideBySideButton.toggled.connect(self.onSideBySideButton)
         self.ui.showScoresButton.toggled.connect(self.onShowScoresButton)
@@ -200,6 +206,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if self._flickerShortcut:
             self._flickerShortcut.deleteLater()
             self._flickerShortcut = None
+        self._following = False
+        self.logic.close()
 
     def enter(self) -> None:
         """Called each time the user opens this module."""
@@ -218,6 +226,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._arrangement.give_back()
         self._releaseToggles()
         self.setParameterNode(None)
+        self.logic.liveTwin.stop()
 
     def onSceneEndClose(self, caller, event) -> None:
         """Called just after the scene is closed."""
@@ -262,6 +271,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._limitThreshold()
         notes = self.logic.scanNotes(self._parameterNode.inputVolume) if self._parameterNode else []
         self._say(self.ui.scanNoteLabel, "\n".join(f"\u26a0 {note}" for note in notes))
+        self._followROIs()
         self._updateApplyButton()
         self._updateControls()
         self._updateViews()
@@ -382,13 +392,15 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.ui.progressBar.visible = False
             self._shownResults = None
             self.parameterNodeModified()
+            if self._applyAgain:
+                self._applyAfterDrag()
 
     def onProgress(self, line: str) -> bool:
         """Show the newest message of the analysis and keep the window alive; returns False to end the analysis.
 
         A line with "12/80" or "12 of 80" in it moves the bar and tells the time left.
         """
-        activity = line or _("Rebuilding and comparing the boxes and their controls...")
+        activity = line or _("Starting the analysis...")
         seconds = time.monotonic() - self._startTime
         counted = re.search(r"(\d+) ?(?:/|of) ?(\d+)", line)
         done, total = (int(number) for number in counted.groups()) if counted else (0, 0)
@@ -402,6 +414,90 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self._status(text)
         slicer.app.processEvents()
         return not self._cancelRequested
+
+    #
+    # Live twin
+    #
+
+    def onLiveTwinToggled(self, checked: bool) -> None:
+        """Follow the boxes with their healthy persona, or no longer."""
+        self._followROIs()
+        if not checked:
+            self._following = False
+            self.logic.liveTwin.stop()
+            return
+        try:
+            self.logic.worker.start()  # so that the first step finds it ready
+        except ChildFailed as error:
+            self._status(str(error))
+        if self._followedROIs and not self._parameterNode.reconstructionVolume:
+            self.onROIMoved(self._followedROIs[0])
+            self._draggedROI = None  # nobody holds it, so nobody lets go of it
+
+    def onROIMoved(self, roi, event=None) -> None:
+        """Called for every step of a drag, of which a timer takes the latest."""
+        self._movedROI = self._draggedROI = roi
+        self._cancelRequested = True  # numbers of where the box was help nobody
+        if not self._following:
+            self._following = True
+            self._followSoon()
+
+    def onROIReleased(self, roi, event=None) -> None:
+        """Called when the user lets go of a box: now the numbers, if it was moved at all."""
+        if self._draggedROI is roi:
+            self._draggedROI = None
+            self._applyAfterDrag()
+
+    def onLiveTimer(self) -> None:
+        """Ask for the twin of the box as it is now, and show the newest that is there."""
+        if not self._following:
+            return
+        roi, self._movedROI = self._movedROI, None
+        live = self.logic.liveTwin
+        try:
+            if roi and slicer.mrmlScene.IsNodePresent(roi):
+                live.ask(roi)
+            if live.take():
+                self._status(_("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
+                if live.is_new:
+                    self.showReconstruction()
+        except Cancelled:
+            self._movedROI = self._movedROI or roi or self._draggedROI  # the worker was ended: the next one knows nothing of it
+        except (InputError, ChildFailed) as error:
+            self._status(str(error))
+        finally:
+            self._following = bool(self._movedROI or live.waiting)
+            if self._following:
+                self._followSoon()
+
+    def _followSoon(self) -> None:
+        qt.QTimer.singleShot(LIVE_INTERVAL_MS, self.onLiveTimer)
+
+    def _applyAfterDrag(self) -> None:
+        """Apply as soon as the event that asks for it, or the run that it ends, is over."""
+        self._applyAgain = self._running
+        if not self._running:
+            qt.QTimer.singleShot(0, self._applyIfReady)
+
+    def _applyIfReady(self) -> None:
+        if not self._running and self.ui.applyButton.enabled and self.ui.liveTwinCheckBox.checked:
+            self.onApplyButton()
+
+    def _followROIs(self) -> None:
+        """Observe the chosen boxes while the live twin is on, and no others."""
+        wanted = [roi for roi in self._parameterNode.inputROIs if roi] if self._parameterNode else []
+        wanted = wanted if self.ui.liveTwinCheckBox.checked else []
+        changes = ((slicer.vtkMRMLMarkupsNode.PointModifiedEvent, self.onROIMoved),
+                   (slicer.vtkMRMLTransformableNode.TransformModifiedEvent, self.onROIMoved),
+                   (slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent, self.onROIReleased))
+        for event, method in changes:
+            for roi in self._followedROIs:
+                if roi not in wanted:
+                    self.removeObserver(roi, event, method)
+            for roi in wanted:
+                if roi not in self._followedROIs:
+                    self.addObserver(roi, event, method)
+        self._followedROIs = wanted
 
     #
     # Views
@@ -720,36 +816,52 @@ def _verdictHtml(name, label, reason, moved) -> str:
 #
 
 BOX_ROLE = "RadiomicsPersona.box"
+LIVE_INTERVAL_MS = 30
 LEAST_EXTENT_MM = 100.0
 LEAST_MR_INTENSITY = -900.0
 
 
-def runAnalysisInChild(arguments, proceed) -> None:
-    """Run the command line of RadiomicsPersonaLib in a child of Slicer's Python.
+def makeWorker() -> Child:
+    """The process in which everything is computed, a child of Slicer's Python; it starts when it is first asked.
 
-    The child starts from the environment that Slicer was started in: PythonSlicer adds what it needs itself.
+    It starts from the environment that Slicer was started in: PythonSlicer adds what it needs itself.
     """
-    environment = child_environment(slicer.util.startupEnvironment(), os.path.dirname(os.path.abspath(__file__)))
-    run_child([sys.executable, "-m", "RadiomicsPersonaLib", *arguments], environment, proceed)
+    folder = os.path.dirname(os.path.abspath(__file__))
+    return Child([sys.executable, "-m", "RadiomicsPersonaLib.worker"],
+                 lambda: child_environment(slicer.util.startupEnvironment(), folder))
 
 
 class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     """From nodes to the command line's files and back.
 
     runner - Called with the command line's arguments and a function `proceed(line) -> bool`; returns when the results
-      lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside, tests need no process.
+      lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside, tests need no process;
+      otherwise the worker does it.
     reportRunner - The same for reports.
+    worker - The process that this logic owns; `close` ends it.
+    liveTwin - The healthy persona of a box while it is dragged.
 
     Uses ScriptedLoadableModuleLogic base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 
-    def __init__(self, runner=runAnalysisInChild) -> None:
+    def __init__(self, runner=None) -> None:
         """Called when the logic class is instantiated."""
         ScriptedLoadableModuleLogic.__init__(self)
-        self.runner = runner
-        self.reportRunner = runAnalysisInChild
+        self.worker = makeWorker()
+        self.runner = runner or self.runInWorker
+        self.reportRunner = self.runInWorker
+        self.liveTwin = live_twin.LiveTwin(self)
         self._parameterNode = None
+
+    def runInWorker(self, arguments, proceed) -> None:
+        """Have the worker do what the command line would."""
+        self.worker.run({"kind": "command", "arguments": arguments}, proceed)
+
+    def close(self) -> None:
+        """Let go of the worker and of every file; a later call starts anew."""
+        self.liveTwin.stop()
+        self.worker.end()
 
     def getParameterNode(self) -> RadiomicsPersonaParameterNode:
         parameterNode = super().getParameterNode()
@@ -789,6 +901,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if not slicer.mrmlScene.IsNodePresent(inputVolume):
             raise InputError(_("The volume was removed during the analysis: load it again and apply."))
         self._createOutputNodes(parameterNode, inputVolume)
+        self.liveTwin.forget()
         self._updateVolume(parameterNode.reconstructionVolume, inputVolume, arrays[0])
         deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
         self._updateVolume(parameterNode.differenceVolume, inputVolume, (arrays[1] / deviation).astype(np.float32))
@@ -982,7 +1095,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         parameterNode = self.getParameterNode()
         table = parameterNode.resultTable
         results, scan = origin.results_in(table), table.GetNodeReference(INPUT_VOLUME_ROLE) if table else None
-        if not results or not scan or not parameterNode.reconstructionVolume:
+        persona = parameterNode.reconstructionVolume
+        if not results or not scan or not persona or not persona.GetAttribute(ATTRIBUTE_PREFIX + "provenance"):  # a live twin has none
             raise InputError(_("There is nothing to report: apply first; the scan and the healthy persona must be in the scene."))
         with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
             scanPath = os.path.join(work, "scan.nrrd")
@@ -1040,11 +1154,17 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         roi_nodes.refuse_non_linear_transform(volume)
 
     @staticmethod
+    def writeScan(volume, folder) -> str:
+        """Write a volume as it is, without its parent transform, into the folder; returns the file's path."""
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", volume.GetName())[:60] or "scan"
+        scanPath = os.path.join(folder, name + ".nrrd")
+        RadiomicsPersonaLogic._writeVolume(volume, scanPath)
+        return scanPath
+
+    @staticmethod
     def _writeInputs(parameterNode, boxes, folder) -> list:
         """Write scan and boxes into the folder; returns the command line's arguments."""
-        name = re.sub(r"[^A-Za-z0-9_-]+", "_", parameterNode.inputVolume.GetName())[:60] or "scan"
-        scanPath = os.path.join(folder, name + ".nrrd")
-        RadiomicsPersonaLogic._writeVolume(parameterNode.inputVolume, scanPath)
+        scanPath = RadiomicsPersonaLogic.writeScan(parameterNode.inputVolume, folder)
         boxesPath = os.path.join(folder, "boxes.mrk.json")
         write_boxes(boxesPath, boxes)
         return [
@@ -1057,7 +1177,6 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             "--threshold", repr(parameterNode.threshold),
             "--seed", str(parameterNode.seed),
             "--json",
-            "--progress",
             "--output", os.path.join(folder, "output"),
         ]
 
@@ -1081,6 +1200,21 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if not sameShape or not np.allclose(affine, expected, rtol=1e-4, atol=1e-3):
             raise ChildFailed(f"{os.path.basename(path)} is not on the grid of the input volume.", "")
         return voxels.transpose(2, 1, 0)
+
+    def createReconstruction(self, inputVolume):
+        """The reconstruction volume, made if it is missing, with the input's voxels; and no result's provenance."""
+        parameterNode = self.getParameterNode()
+        if parameterNode.reconstructionVolume in (None, inputVolume):
+            parameterNode.reconstructionVolume = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+        volume = parameterNode.reconstructionVolume
+        volume.SetName(_("{name} healthy persona").format(name=inputVolume.GetName()))
+        array = slicer.util.arrayFromVolume(inputVolume)
+        self._updateVolume(volume, inputVolume, array.astype(np.promote_types(array.dtype, np.float32)))
+        volume_nodes.show_like(volume, inputVolume)
+        self._placeBeside(volume, inputVolume)
+        origin.erase(volume)
+        volume.SetNodeReferenceID(INPUT_VOLUME_ROLE, inputVolume.GetID())
+        return volume
 
     @staticmethod
     def _createOutputNodes(parameterNode, inputVolume) -> None:

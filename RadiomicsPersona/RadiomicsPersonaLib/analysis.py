@@ -49,6 +49,7 @@ def analyze(
     exclude: np.ndarray | None = None,
     progress: Progress | None = None,
     classifier: Classifier | None = None,
+    prepare: Callable[[Scan, list[Hole]], PreparedScan] = prepare,
 ) -> Analysis:
     """Rebuild, compare and judge every box.
 
@@ -63,6 +64,7 @@ def analyze(
         exclude: boolean array of the scan's shape with known pathology, or None.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
         classifier: what gives the probability; the shipped one by default.
+        prepare: what estimates tissue and midplane outside the suspects; one that remembers, where a scan comes again.
     Raises:
         InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
     """
@@ -133,8 +135,11 @@ class _Line:
         metrics = metrics_of(self.prepared, reconstruction, self.model, self.intensity_range, use_mirror)
         placed = place_controls(prepared, box, reconstruction, count, seed)
         rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
+        compared = []
         with ThreadPoolExecutor() as pool:
-            compared = list(pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt))
+            for measured in pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt):
+                compared.append(measured)
+                self._advance(0, f"controls of {box.name}")  # which may raise to cancel
         self._advance(count - len(placed), box.name)
         evidence = weigh(metrics, compared, self.classifier)
         matched = tuple(
@@ -328,6 +333,8 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
     notes = []
     if isinstance(model, NetworkModel) and model.card.get("contrasts") == T1_WEIGHTED and prepared.tissue.contrast == OTHER_CONTRAST:
         notes.append(f"The scan does not look T1-weighted, and {model.name} was trained on T1-weighted scans only; look twice.")
+    if isinstance(model, NetworkModel):
+        notes += model.notes
     volume = prepared.tissue.brain_ml
     if prepared.tissue.doubt:
         notes.append(

@@ -11,6 +11,7 @@ import numpy as np
 
 from . import __version__
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
+from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
 from .result import RESEARCH_USE
 
@@ -30,6 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     return run_command(_parser(), _join_negative_boxes(sys.argv[1:] if arguments is None else arguments), "nothing was written")
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options that a command's arguments stand for.
+
+    Raises:
+        InputError: they cannot be understood.
+    """
+    return _parser().parse_args(_join_negative_boxes(arguments))
+
+
 def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, after_cancel: str) -> int:
     """Run what the arguments ask for.
 
@@ -37,13 +47,19 @@ def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, af
         arguments: without the program's name; None takes the process's own.
         after_cancel: what the user is told, after Ctrl-C, about what is left.
     Returns:
-        0 when done; 2, with one sentence on standard error, when the input cannot be used; 130 when cancelled.
+        0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
+        when cancelled.
     """
     try:
         options = parser.parse_args(arguments)
         return options.run(options)
     except InputError as error:
         print(f"{parser.prog}: {error}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not ran_out_of_memory(error):
+            raise
+        print(f"{parser.prog}: {NO_MEMORY}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         print(f"{parser.prog}: cancelled; {after_cancel}.", file=sys.stderr)
@@ -89,7 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument("--stability", action="store_true", help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
-    analyze.add_argument("--progress", action="store_true", help="a line on standard error for every step, instead of a bar")
     analyze.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     analyze.set_defaults(run=_analyze)
 
@@ -122,14 +137,34 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _analyze(options) -> int:
+    from .cache import Cache
+    from .progress import ProgressBar
+    from .table import results_of
+
+    analysis = analyze_into_folder(options, Cache(), ProgressBar(quiet=options.json))
+    if options.json:
+        print(json.dumps(results_of(analysis), ensure_ascii=False))
+    else:
+        _print_table(analysis, Path(options.output))
+    return 0
+
+
+def analyze_into_folder(options: argparse.Namespace, cache, progress):
+    """Do what `analyze` was asked for and write all of its files, or none.
+
+    Args:
+        options: of the command `analyze`.
+        cache: the `Cache` of this process.
+        progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+    Returns:
+        the `Analysis`.
+    Raises:
+        InputError: an input cannot be used.
+    """
     from .analysis import analyze
     from .classifier import load_classifier
-    from .model import load_model
     from .output import folder_written_whole
-    from .progress import ProgressBar, ProgressLines
-    from .scan import read_scan, sha256_of
     from .stability import with_stability
-    from .table import results_of
     from .verdict import Decision
 
     if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
@@ -139,15 +174,14 @@ def _analyze(options) -> int:
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     boxes = _boxes(options)
-    scan = read_scan(options.scan)
+    scan, sha256 = cache.scan(options.scan)
     exclude = _mask_on(scan, options.exclude) if options.exclude else None
     if options.labels:
         boxes += _label_boxes(scan, options.labels)
-    progress = ProgressLines() if options.progress else ProgressBar(quiet=options.json)
     with folder_written_whole(options.output) as folder:
-        model = load_model(options.model, options.device)
+        model = cache.model(options.model, options.device)
         analysis = analyze(
-            scan, boxes, model, options.controls, decision, options.seed, exclude, progress, classifier
+            scan, boxes, model, options.controls, decision, options.seed, exclude, progress, classifier, cache.prepare
         )
         if options.stability:
             analysis = with_stability(
@@ -159,14 +193,11 @@ def _analyze(options) -> int:
                 options.seed,
                 progress,
             )
-        analysis.provenance["scan_sha256"] = sha256_of(options.scan)
+        analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
+        cache.tell("Writing the results")
         _write_all(analysis, folder, _name_in_report(options, scan))
-    if options.json:
-        print(json.dumps(results_of(analysis), ensure_ascii=False))
-    else:
-        _print_table(analysis, Path(options.output))
-    return 0
+    return analysis
 
 
 def _boxes(options) -> list:

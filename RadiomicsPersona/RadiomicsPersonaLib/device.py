@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 from pathlib import Path
 
@@ -11,6 +12,10 @@ _PACKAGES = {
     "torch": "install PyTorch (in Slicer: the PyTorch extension)",
     "safetensors": "install the Python package safetensors",
 }
+
+
+NO_MEMORY = "There is not enough free memory for this: close other programs and try again, or give a scan with fewer voxels."
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed", "bad_alloc", "can't start new thread")
 
 
 def missing_package() -> str | None:
@@ -42,6 +47,15 @@ def torch_device(device: str) -> str:
     if not available[device]:
         raise InputError(f"The device '{device}' is not available on this machine: choose auto or cpu.")
     return device
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, the computer's or the graphics card's, did not suffice; each library has its own way."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    if any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
 
 
 def computes_in_bfloat16(device: str) -> bool:

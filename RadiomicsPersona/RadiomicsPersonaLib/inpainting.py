@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from .errors import InputError
 from .hole import Hole, hole_of_mask
-from .model import Model
+from .model import Model, NetworkModel
 from .preparation import prepare
 from .reconstruction import compose, rebuild
 from .scan import Scan
@@ -39,7 +39,8 @@ def inpaint(
     step = (lambda done, total: progress(done, total, "rebuilding")) if progress else None
     model = model.for_scan(prepared)
     results = rebuild(prepared, _pieces(scan, whole), model, progress=step)
-    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings))
+    notes = model.notes if isinstance(model, NetworkModel) else ()
+    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings) + notes)
     return compose(prepared, results), model, tuple(warnings)
 
 

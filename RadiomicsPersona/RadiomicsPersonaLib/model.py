@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 from . import fills
 from .card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
 from .defaults import CLASSICAL, DEFAULT_MODEL
-from .device import precision_on, ready, torch_device
+from .device import precision_on, ran_out_of_memory, ready, torch_device
 from .errors import InputError
 from .hole import Hole
 from .preparation import PreparedScan
@@ -62,12 +63,15 @@ class NetworkModel:
         network: the `ReconstructionUNet`, on that device.
         others: card files of models that `for_scan` may take instead.
         chosen: why `for_scan` took this one, or None where the user named it.
+        notes: what the user should know about how it computed, one sentence each.
     """
 
     uses_mirror = True
 
     def __init__(self, card: dict, weights: Path, device: str, others: tuple[Path, ...] = ()):
-        self.others, self.chosen = others, None
+        self.others, self.chosen, self.notes = others, None, ()
+        self._loaded: dict[Path, NetworkModel] = {}
+        self._on_device = threading.Lock()
         self.device = torch_device(device)
         from .network import ReconstructionUNet
 
@@ -79,7 +83,7 @@ class NetworkModel:
         self.precision = precision_on(self.device)
         architecture = card["architecture"]
         network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
-        self.network = ready(network, weights, self.name, self.device)
+        self.network = self._without_device_if_full(lambda: ready(network, weights, self.name, self.device), network)
 
     def for_scan(self, prepared: PreparedScan) -> NetworkModel:
         """This model, or of `others` the one that is meant for the scan's contrast."""
@@ -90,7 +94,9 @@ class NetworkModel:
         candidates = [(self.card, None), *((read_card(path), path) for path in self.others)]
         ranked = [found for wanted in fitting for found in candidates if found[0].get("contrasts") == wanted]
         card, path = (ranked or candidates)[0]
-        model = self if path is None else NetworkModel(card, checked_weights(card, path), self.device)
+        model = self if path is None else self._loaded.get(path) or NetworkModel(card, checked_weights(card, path), self.device)
+        if path is not None:
+            self._loaded[path] = model
         model.chosen = {
             T1_WEIGHTED: "the scan looks T1-weighted",
             OTHER_CONTRAST: "the scan does not look T1-weighted",
@@ -100,19 +106,51 @@ class NetworkModel:
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units."""
-        return self._computed(self.network, image, mirror)[:, 0].float().cpu().numpy()
+        return self._computed(lambda network, *inputs: [network(*inputs)], image, mirror)[0][:, 0]
 
     def features(self, image: np.ndarray) -> list[np.ndarray]:
         """What the levels of the network's encoder see in a batch (N, 2, D, H, W): (N, channels, D/2, H/2, W/2) and coarser."""
-        return [level.float().cpu().numpy() for level in self._computed(self.network.features, image)]
+        return self._computed(lambda network, inputs: network.features(inputs), image)
 
-    def _computed(self, function, *arrays: np.ndarray):
+    @property
+    def fell_back(self) -> bool:
+        """Whether this model, or one that `for_scan` took, had to leave its device for lack of memory."""
+        return bool(self.notes) or any(model.notes for model in self._loaded.values())
+
+    def _computed(self, function, *arrays: np.ndarray) -> list[np.ndarray]:
+        """What a function of the network makes of a batch; all arrays float32."""
         import torch
 
-        with torch.inference_mode(), torch.autocast(
-            self.device, torch.bfloat16, enabled=self.precision == "bfloat16"
-        ):
-            return function(*(torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in arrays))
+        def compute() -> list[np.ndarray]:
+            kind = torch.device(self.device).type
+            with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16"):
+                inputs = [torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in arrays]
+                return [result.float().cpu().numpy() for result in function(self.network, *inputs)]
+
+        return self._without_device_if_full(compute, self.network)
+
+    def _without_device_if_full(self, compute, network):
+        """The result of a computation; if the graphics card's memory does not suffice, on the processor, from now on."""
+        if self.device == "cpu":
+            return compute()
+        with self._on_device:  # one at a time, so that nobody computes there while the network moves
+            if self.device != "cpu":
+                try:
+                    return compute()
+                except (MemoryError, RuntimeError) as error:
+                    if not ran_out_of_memory(error):
+                        raise
+                # outside of the handler, whose traceback would keep alive what fills the card
+                self._move_to_processor(network)
+        return compute()
+
+    def _move_to_processor(self, network) -> None:
+        import torch
+
+        network.to("cpu")
+        torch.cuda.empty_cache()  # does nothing where there is none
+        self.notes += (f"The memory of the graphics device '{self.device}' did not suffice; the processor did the rest, which takes longer.",)
+        self.device, self.precision = "cpu", precision_on("cpu")
 
     def provenance(self) -> dict:
         """What identifies this model and how it computed."""

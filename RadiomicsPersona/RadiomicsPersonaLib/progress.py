@@ -1,4 +1,4 @@
-"""Progress: a bar on a terminal, lines for another program, nothing in a pipe."""
+"""Progress: a bar on a terminal, nothing in a pipe."""
 
 from __future__ import annotations
 
@@ -24,11 +24,3 @@ class ProgressBar:
         if done >= total:
             sys.stderr.write("\r" + " " * 100 + "\r")
         sys.stderr.flush()
-
-
-class ProgressLines:
-    """A line on standard error for every step, "12/80 rebuilding box", for a program that shows them."""
-
-    def __call__(self, done: int, total: int, what: str = "") -> None:
-        """Say that `done` of `total` steps are behind."""
-        print(f"{done}/{total} {what}".strip(), file=sys.stderr, flush=True)

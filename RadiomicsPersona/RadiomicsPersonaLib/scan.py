@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .device import ran_out_of_memory
 from .errors import InputError
 
 NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
@@ -185,7 +186,7 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one volume of it."
             )
         stored = np.asanyarray(image.dataobj)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
         raise _unreadable(path.name, error) from error
@@ -198,6 +199,8 @@ def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         image = SimpleITK.ReadImage(source)
     except RuntimeError as error:
+        if ran_out_of_memory(error):
+            raise
         raise _unreadable(name, error) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")

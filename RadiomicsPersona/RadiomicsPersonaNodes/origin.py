@@ -29,6 +29,13 @@ def record(node, scan, results: dict) -> None:
     node.SetNodeReferenceID(INPUT_VOLUME_ROLE, scan.GetID())
 
 
+def erase(node) -> None:
+    """Take away what `record` kept with a node that holds those results no longer."""
+    for name in node.GetAttributeNames():
+        if name.startswith(ATTRIBUTE_PREFIX):
+            node.RemoveAttribute(name)
+
+
 def record_results(table, results: dict) -> None:
     """Keep everything but the images with the table of results."""
     table.SetAttribute(ATTRIBUTE_PREFIX + "results", json.dumps(results))

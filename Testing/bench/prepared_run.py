@@ -34,7 +34,6 @@ class PreparedRun:
     def __call__(self, arguments, proceed) -> None:
         self.arguments = list(arguments)
         words = [word for word in arguments[2:] if word != "--json"]
-        words.remove("--progress")
         option = dict(zip(words[::2], words[1::2]))
         self.scan = read_scan(arguments[1])
         self.boxes = read_boxes(option["--boxes"])
