@@ -12,18 +12,18 @@ import torch
 from bench.label_phantom import make_label_map
 from bench.phantom import make_head
 from bench.training_site import tiny_tissue
+from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.card import SHIPPED
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_maps import HeadMap, HeadMaps, head_maps
+from RadiomicsPersonaLib.head_maps import HeadMap, HeadMaps
 from RadiomicsPersonaLib.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import make_scan
-from RadiomicsPersonaLib.tissue import estimate_tissue
 from RadiomicsPersonaTrainingLib.cli import main as train
 from RadiomicsPersonaTrainingLib.disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
 from RadiomicsPersonaTrainingLib.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
@@ -141,23 +141,24 @@ def test_the_mean_over_a_box_is_taken_where_the_box_is(head):
         assert found["lesion_probability"] == pytest.approx(share, abs=0.03) and np.isnan(found["tissue_doubt"])
 
 
-def test_the_shipped_model_sees_a_lesion_and_no_lesion_in_the_healthy_head(head):
-    tissue = estimate_tissue(head)
-    hole = hole_of_box(head, BOX)
-    array = head.array.copy()
-    points = head.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
-    inside = np.linalg.norm((points - BOX.center) / (BOX.size / 2), axis=1) < 1
-    voxels = tuple((np.argwhere(hole.mask) + hole.start)[inside].T)
-    array[voxels] = tissue.scale.center - 2.5 * tissue.scale.deviation
-    ill = make_scan(array, head.affine)
-    maps = [head_maps(scan, tissue) for scan in (head, ill)]
-    before, after = (found.metrics_over(head, hole, None, None)["lesion_probability"] for found in maps)
-    assert after > 0.2 and after > 5 * before
-    # it reaches the analysis as a score of the box
-    result = analyze(ill, [BOX], load_model("harmonic"), controls=4).boxes[0]
-    assert result.metrics["lesion_probability"] == pytest.approx(after, abs=0.05)
-    assert np.median([control.metrics["lesion_probability"] for control in result.controls]) < after / 3
-    assert prepare(ill, [hole]).maps.lesion.values.max() > 0.5
+def test_the_shipped_model_sees_the_demo_s_lesion_and_none_on_the_other_side():
+    scan = make_scan(*template_with_lesion())
+    prepared = prepare(scan, [])
+    centers = (LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:]))
+    holes = [hole_of_box(scan, Box(center, BOX_SIZE)) for center in centers]
+    ill, healthy = (prepared.maps.metrics_over(scan, hole, prepared.midplane, None) for hole in holes)
+    assert ill["lesion_probability"] > 0.15 and ill["lesion_probability"] > 10 * healthy["lesion_probability"], (ill, healthy)
+    assert ill["tissue_doubt"] > healthy["tissue_doubt"]
+    # the sides are each other's mirror
+    assert ill["tissue_asymmetry"] == pytest.approx(healthy["tissue_asymmetry"], rel=0.1) and ill["tissue_asymmetry"] > 0.1
+    # where the mirrored side may not be looked at there is no asymmetry
+    assert np.isnan(prepared.maps.metrics_over(scan, holes[0], prepared.midplane, holes[1])["tissue_asymmetry"])
+
+
+def test_the_lesion_s_probability_reaches_the_analysis_as_a_score(head):
+    result = analyze(head, [BOX], load_model("harmonic"), controls=4).boxes[0]
+    assert np.isfinite(result.metrics["lesion_probability"]) and np.isfinite(result.standings["lesion_probability"].z)
+    assert all(np.isfinite(control.metrics["tissue_doubt"]) for control in result.controls)
 
 
 def test_without_the_lesion_model_the_score_is_not_known(head, monkeypatch):
