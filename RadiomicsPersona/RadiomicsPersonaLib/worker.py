@@ -89,15 +89,11 @@ class Desk:
 
     def read(self) -> None:
         """Take requests until the input ends, and then end the process, whatever it is at."""
-        for request in self._wire.requests():
-            with self._change:
-                if "cancel" in request:
-                    self._cancel(request["cancel"])
-                    continue
-                if request.get("kind") == "twin":
-                    self._drop(lambda other: other.get("kind") == "twin", "dropped")
-                self._waiting.append(request)
-                self._change.notify()
+        try:
+            self._read()
+        except Exception:  # without this thread nobody would be heard any more, so the other side must see a crash
+            traceback.print_exc()
+            os._exit(1)
         os._exit(0)
 
     def take(self) -> dict:
@@ -113,6 +109,17 @@ class Desk:
         """Raise Cancelled if the current request was."""
         if self._cancelled:
             raise Cancelled
+
+    def _read(self) -> None:
+        for request in self._wire.requests():
+            with self._change:
+                if "cancel" in request:
+                    self._cancel(request["cancel"])
+                    continue
+                if request.get("kind") == "twin":
+                    self._drop(lambda other: other.get("kind") == "twin", "dropped")
+                self._waiting.append(request)
+                self._change.notify()
 
     def _cancel(self, number) -> None:
         if number == self._current:
