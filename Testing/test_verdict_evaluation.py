@@ -101,7 +101,7 @@ def test_another_classifier_needs_no_new_measurement(evaluated, root, tmp_path):
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [(["--seed", "1"], "another run"), (["--groups", "MARS"], "no group"), (["--subjects", "0"], "--subjects"), (["--seed", "-1"], "seed")],
+    [(["--seed", "1"], "another run"), (["--groups", "MARS"], "no group"), (["--groups", "IXI"], "patients"), (["--subjects", "0"], "--subjects"), (["--seed", "-1"], "seed")],
 )
 def test_bad_input_gets_one_sentence(evaluated, more, said, capfd):
     assert main([*evaluated[1], *more]) == 2

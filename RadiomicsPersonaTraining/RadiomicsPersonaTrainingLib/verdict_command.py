@@ -47,6 +47,8 @@ def run(options: argparse.Namespace) -> int:
     card = model.card if isinstance(model, NetworkModel) else None
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
     scans = verdict_scans(root, card, groups, options.subjects)
+    if not any(held_out.lesion for held_out in scans):
+        raise InputError("None of these groups has patients, and verdicts are measured on lesions: add one, such as MS, BraTS or LGG.")
     output.mkdir(parents=True, exist_ok=True)
     training = training_files(root, card) if card else []
     average = population_mean(training, output / "population_mean.npz", ProgressBar()) if training else None
