@@ -220,7 +220,7 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
         [*command, "--output", str(tmp_path / "run")], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 120
-    while not (tmp_path / "run" / "best.ckpt").is_file() and time.monotonic() < deadline:
+    while not all((tmp_path / "run" / name).is_file() for name in ("best.ckpt", "last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
