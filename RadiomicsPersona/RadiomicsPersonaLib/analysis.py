@@ -301,10 +301,8 @@ def mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
     if prepared.suspects is None:
         return True
     points = lattice_of(box.transformed(prepared.midplane.reflection))
-    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int) - prepared.suspects.start
-    inside = ((index >= 0) & (index < prepared.suspects.mask.shape)).all(axis=1)
-    i, j, k = index[inside].T
-    return float(prepared.suspects.mask[i, j, k].sum()) / len(points) < 0.25
+    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int)
+    return float(prepared.suspects.holds(index).mean()) < 0.25
 
 
 def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:

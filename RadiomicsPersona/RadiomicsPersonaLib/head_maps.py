@@ -108,8 +108,4 @@ def _may_be_seen(scan: Scan, points: np.ndarray, suspects: Hole | None) -> np.nd
     """Whether RAS points (n, 3) lie in the scan and outside the suspects; boolean (n,)."""
     index = np.rint(scan.ijk_from_ras(points)).astype(int)
     seen = ((index >= 0) & (index < scan.shape)).all(axis=1)
-    if suspects is not None:
-        local = index - suspects.start
-        near = ((local >= 0) & (local < suspects.mask.shape)).all(axis=1)
-        seen[near] &= ~suspects.mask[tuple(local[near].T)]
-    return seen
+    return seen if suspects is None else seen & ~suspects.holds(index)

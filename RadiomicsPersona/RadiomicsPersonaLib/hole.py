@@ -49,6 +49,13 @@ class Hole:
             mask[there] = self.mask[here]
         return mask
 
+    def holds(self, index: np.ndarray) -> np.ndarray:
+        """Whether IJK indices (n, 3), int, are voxels of this hole; boolean (n,)."""
+        local = index - self.start
+        held = ((local >= 0) & (local < self.mask.shape)).all(axis=1)
+        held[held] = self.mask[tuple(local[held].T)]
+        return held
+
     def grown(self, shape: tuple[int, int, int], margin: int) -> Hole:
         """The same voxels in a region that is `margin` voxels wider on every side, cut at the scan's border."""
         start = np.maximum(self.start - margin, 0)

@@ -6,6 +6,7 @@ of 2,000 bootstrap draws over subjects (Efron and Tibshirani 1993), from a fixed
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -108,6 +109,18 @@ def estimate_of(value: float, drawn: np.ndarray, subjects: int) -> Estimate:
         return Estimate(float(value), np.nan, np.nan)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Estimate(float(value), float(low), float(high))
+
+
+def plain_estimates(summary: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Estimates by group and measure in plain JSON types, to four digits; None for an interval that one subject cannot give, for JSON
+    has no NaN."""
+    return {
+        group: {
+            name: {end: None if math.isnan(value) else round(value, 4) for end, value in vars(estimate).items()}
+            for name, estimate in estimates.items()
+        }
+        for group, estimates in summary.items()
+    }
 
 
 def _cell(group: str, stratum: str, rows: list[Score], seed: int, draws: int) -> Cell:

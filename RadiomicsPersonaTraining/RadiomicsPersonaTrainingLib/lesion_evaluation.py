@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.tissue import estimate_tissue
 
 from .contrast import CONTRASTS
 from .evaluation_plots import spoken
-from .evaluation_summary import DRAWS, Estimate, estimate_of
+from .evaluation_summary import DRAWS, Estimate, estimate_of, plain_estimates
 from .held_out import HeldOutScan
 from .tissue_evaluation import dice_of
 from .tissue_samples import DISEASED, LesionSamples, TissueRecipe
@@ -30,7 +30,7 @@ from .verdict_scores import auroc_of
 SCHEMA = "radiomics-persona-lesion-evaluation/1"
 HEADS = 4
 """Synthesised heads per label map and contrast."""
-SYNTHETIC, HEALTHY = "painted", "healthy"
+SYNTHETIC = "painted"
 MEASURES = ("auroc", "dice", "found_ml", "true_ml")
 NOTES = f"""\
 Painted: heads synthesised from label maps that the model never saw, {HEADS} per map and contrast, with lesions as in training. Real patients and
@@ -82,11 +82,10 @@ def evaluate_lesion(
         for number, file in enumerate(maps):
             samples = LesionSamples([file], TissueRecipe(spacing=model.spacing), seed + column, synthesis)
             for head in range(heads):
-                image, share, _ = samples[heads * number + head]
+                image, truth = samples.drawn(heads * number + head)
                 found = model.probabilities(image[0].numpy())[0]
-                lesion = share[0].numpy() >= 0.5
-                brain = ndimage.binary_dilation(samples.drawn(heads * number + head)[1].shares.sum(axis=0) >= 0.5)
-                cases.append(_case(f"{SYNTHETIC} {contrast}", name_of(file), found, lesion, brain, model.spacing))
+                brain = ndimage.binary_dilation(truth.shares.sum(axis=0) >= 0.5)
+                cases.append(_case(f"{SYNTHETIC} {contrast}", name_of(file), found, truth.lesion_share >= 0.5, brain, model.spacing))
             told(f"{name_of(file)} {contrast}", column * len(maps) + number + 1)
     for number, held_out in enumerate(scans, start=1):
         scan = held_out.read()
@@ -149,14 +148,8 @@ def record_of(cases: list[LesionCase], model: LesionModel, seed: int) -> dict:
         "version": __version__,
         "model": model.provenance(),
         "seed": seed,
-        "figures": {
-            group: {
-                name: {end: None if math.isnan(value := getattr(estimate, end)) else round(value, 4) for end in ("value", "low", "high")}
-                for name, estimate in estimates.items()
-            }
-            for group, estimates in summary_of(cases, seed).items()
-        },
-    }  # fmt: skip
+        "figures": plain_estimates(summary_of(cases, seed)),
+    }
 
 
 def write_cases(cases: list[LesionCase], path: Path) -> None:

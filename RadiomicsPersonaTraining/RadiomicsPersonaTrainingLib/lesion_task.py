@@ -6,17 +6,13 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .training_task import TrainingTask, axial
+from .training_task import HeadTask, axial
 
 
-class LesionTask(TrainingTask):
+class LesionTask(HeadTask):
     """A `LesionUNet` on the samples of `tissue_samples.LesionSamples`."""
 
     monitor = "validation_loss"
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits; see `LesionUNet.forward`. The result is float32 whatever the precision."""
-        return self.network(image.contiguous(memory_format=torch.channels_last_3d)).float()
 
     def training_step(self, batch, index: int) -> torch.Tensor:
         """Loss of a batch of heads."""

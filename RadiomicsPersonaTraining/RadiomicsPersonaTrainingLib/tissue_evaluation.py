@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -21,7 +20,7 @@ from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE, estimate_tissue
 from .card_subjects import files_of, of_label_maps
 from .contrast import CONTRASTS
 from .evaluation_plots import spoken
-from .evaluation_summary import DRAWS, Estimate, estimate_of
+from .evaluation_summary import DRAWS, Estimate, estimate_of, plain_estimates
 from .label_map import opened_label_map
 from .split import TEST
 from .synthesis import SynthesisRecipe, synthesise_scan
@@ -153,16 +152,8 @@ def record_of(cases: list[TissueCase], model: TissueModel, seed: int) -> dict:
         "seed": seed,
         "label_maps": sorted({case.label_map for case in cases}),
         "scans": len(cases),
-        "dice": {
-            name: {key: {end: _rounded(getattr(estimate, end)) for end in ("value", "low", "high")} for key, estimate in estimates.items()}
-            for name, estimates in summary_of(cases, seed).items()
-        },
-    }  # fmt: skip
-
-
-def _rounded(value: float) -> float | None:
-    """To four digits; None for the interval of a single label map, which JSON has and NaN is not."""
-    return None if math.isnan(value) else round(value, 4)
+        "dice": plain_estimates(summary_of(cases, seed)),
+    }
 
 
 def write_cases(cases: list[TissueCase], path: Path) -> None:

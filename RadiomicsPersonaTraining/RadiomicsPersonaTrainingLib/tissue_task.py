@@ -5,20 +5,16 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .training_task import TrainingTask, axial
+from .training_task import HeadTask, axial
 
 CLASSES = ("fluid", "grey", "white", "brain")
 """What is counted: three tissues, and all of them together."""
 
 
-class TissueTask(TrainingTask):
+class TissueTask(HeadTask):
     """A `TissueUNet` on the samples of `tissue_samples.TissueSamples`."""
 
     monitor = "validation_one_minus_dice"
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Logits; see `TissueUNet.forward`. The result is float32 whatever the precision."""
-        return self.network(image.contiguous(memory_format=torch.channels_last_3d)).float()
 
     def training_step(self, batch, index: int) -> torch.Tensor:
         """Loss of a batch of heads."""

@@ -94,6 +94,14 @@ class TrainingTask(lightning.LightningModule):
         return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - warmup) / max(1, self.steps - warmup)))) + 1e-3
 
 
+class HeadTask(TrainingTask):
+    """A task whose network looks at whole heads."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """The network's logits, (N, K, D, H, W) for images (N, 1, D, H, W); float32 whatever the precision."""
+        return self.network(image.contiguous(memory_format=torch.channels_last_3d)).float()
+
+
 def axial(volume: torch.Tensor, level: int) -> np.ndarray:
     """One axial slice of (R, A, S) as rows from anterior to posterior."""
     return np.rot90(volume[:, :, level].float().cpu().numpy())
