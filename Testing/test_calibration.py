@@ -9,7 +9,7 @@ from RadiomicsPersonaLib.classifier import read_classifier
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.score import SCORES
 from RadiomicsPersonaLib.tissue import IntensityScale
-from RadiomicsPersonaTrainingLib.calibration import KnownBoxes, fit_classifier
+from RadiomicsPersonaTrainingLib.calibration import KnownBoxes, fit_classifier, fit_norms
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.painted_lesion import painted
 from RadiomicsPersonaTrainingLib.source_table import refuse_unless_fittable
@@ -54,15 +54,19 @@ def test_the_real_table_forbids_the_evaluation_sources(data_root):
     refuse_unless_fittable(data_root / "healthy/ds002748")
 
 
-def simulated(subjects: int, seed: int = 0) -> list[KnownBoxes]:
-    """Boxes in which lesions raise the deviation by a normal amount, and a useless score goes the wrong way."""
+def simulated(subjects: int, seed: int = 0, wider: float = 1.0) -> list[KnownBoxes]:
+    """Boxes in which lesions raise the deviation by a normal amount, and a useless score goes the wrong way.
+
+    Two healthy ones are drawn, their scores spreading so much wider, and 29 are the controls of each.
+    """
     rng, boxes = np.random.default_rng(seed), []
     for number in range(subjects):
-        sick = np.arange(60) % 2 == 1
-        scores = rng.normal(size=(60, len(SCORES)))
+        sick = np.arange(120) % 2 == 1
+        scores = rng.normal(size=(120, len(SCORES)))
+        scores[[0, 60]] *= wider
         scores[:, 0] += 2.0 * sick
         scores[:, 1] -= 1.0 * sick
-        boxes.append(KnownBoxes(f"s{number}", scores, sick))
+        boxes.append(KnownBoxes(f"s{number}", scores, sick, (np.arange(0, 60, 2), np.arange(60, 120, 2))))
     return boxes
 
 
@@ -80,6 +84,42 @@ def test_the_fitted_probability_is_calibrated_on_new_subjects():
 def test_no_unusual_score_ever_speaks_for_health():
     classifier = fit_classifier(simulated(6), "test", {})
     assert min(classifier.coefficients) >= 0 and classifier.coefficients[0] == max(classifier.coefficients) > 3 * classifier.coefficients[1]
+
+
+def test_boxes_drawn_anywhere_are_called_abnormal_as_seldom_as_promised():
+    classifier = fit_classifier(simulated(100, seed=1, wider=3.0), "test", {})
+    shares = {}
+    for widening in (classifier.widening, 1.0):
+        called = []
+        for boxes in simulated(200, seed=5, wider=3.0):
+            for rows in boxes.drawn:
+                odds = classifier.log_odds(boxes.scores[rows])
+                narrowed = np.median(odds[1:]) + (odds[0] - np.median(odds[1:])) / widening
+                called.append((1 + (odds[1:] >= narrowed).sum()) / len(odds) <= 0.05)
+        shares[widening] = np.mean(called)
+    assert 0.02 < shares[classifier.widening] < 0.08 and shares[1.0] > 0.2
+    assert fit_classifier(simulated(100), "test", {}).widening < 1.15
+
+
+def test_norms_are_what_boxes_were_drawn_from():
+    rng, found = np.random.default_rng(4), []
+    for _ in range(60):
+        volumes, scan = np.exp(rng.uniform(1, 5, 3)), 0.5 * rng.normal()
+        found.append(
+            [
+                {
+                    "milliliters": float(volume),
+                    "healthy": [{"deviation": float(v)} for v in np.exp(-1 + 0.2 * np.log(volume) + scan + 0.25 * rng.normal(size=40))],
+                    "painted": [],
+                }
+                for volume in volumes
+            ]
+        )
+    norms = fit_norms(found)
+    assert list(norms) == ["deviation"]
+    norm = norms["deviation"]
+    assert norm.intercept == pytest.approx(-1, abs=0.25) and norm.slope == pytest.approx(0.2, abs=0.06)
+    assert norm.spread == pytest.approx(0.25, rel=0.1) and norm.between == pytest.approx(0.5, rel=0.25)
 
 
 def test_too_few_subjects_are_refused():
@@ -130,7 +170,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         mask[2:10, 2:8, 2:7] = 1
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "own.json"
-    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic", "--output", str(output)]
+    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic", "--drawn", "1", "--output", str(output)]
     assert main(words) == 0
     assert "On subjects that were left out: AUROC" in capfd.readouterr().out
     first, journal = output.read_text(), tmp_path / "own-boxes.jsonl"

@@ -9,29 +9,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from . import __version__, fills
+from . import __version__
 from .box import Box
 from .classifier import Classifier, load_classifier
-from .comparison import CONTEXT, compare
 from .control import lattice_of, overlaps, place_controls
 from .defaults import USUAL_CONTROLS
 from .deviation_map import deviation_p
 from .errors import InputError
-from .feature_distance import feature_distance
-from .head_maps import head_maps
 from .head_model import LesionModel
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
-from .mirror import mirrored_values
+from .measurement import metrics_of, mirror_is_free, usual_range
 from .model import Model, NetworkModel
 from .preparation import PreparedScan, prepare
-from .reconstruction import REGION_MARGIN, compose, error_over_rim_mean, hidden_with, rebuild
+from .reconstruction import compose, error_over_rim_mean, rebuild
 from .result import Analysis, BoxResult, Control, Reconstruction
 from .scan import Scan
 from .score import SCORES, false_discovery_rates
 from .tissue import OTHER_CONTRAST, T1_WEIGHTED
 from .verdict import Decision, judge, weigh
-
-assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
 
 USELESS = 0.9
 """Share of a plain fill's squared error at which a model's reconstructions are worth nothing."""
@@ -141,7 +136,7 @@ class _Line:
                 compared.append(measured)
                 self._advance(0, f"controls of {box.name}")  # which may raise to cancel
         self._advance(count - len(placed), box.name)
-        evidence = weigh(metrics, compared, self.classifier)
+        evidence = weigh(metrics, compared, self.classifier, box.volume_ml)
         matched = tuple(
             Control(c.box, m, c.mismatch, c.depth_difference, float(combined))
             for c, m, combined in zip(placed, compared, evidence.control_combined)
@@ -224,68 +219,9 @@ class _Line:
         return tuple(notes)
 
 
-def metrics_of(
-    prepared: PreparedScan,
-    reconstruction: Reconstruction,
-    model: Model,
-    intensity_range: tuple[float, float],
-    use_mirror: bool = True,
-    values: np.ndarray | None = None,
-) -> dict[str, float]:
-    """All of `metric.METRICS` of one rebuilt box.
-
-    Args:
-        model: whose encoder gives the feature distance; NaN for classical ones.
-        intensity_range: from `usual_range`.
-        use_mirror: whether the mirrored side may be looked at.
-        values: (I, J, K) intensities over the reconstruction's region to compare instead of the scan's.
-    """
-    scan, scale, hole = prepared.scan, prepared.tissue.scale, reconstruction.hole
-    original = scan.array[hole.region] if values is None else values
-    mirrored = mirrored_side(prepared, hole) if use_mirror else None
-    metrics = compare(
-        original, reconstruction.values, hole.mask, scan.spacing, scale, intensity_range, scan.axes_to_ras[0][0], mirrored
-    )
-    if isinstance(model, NetworkModel):
-        metrics["feature_distance"] = feature_distance(
-            model, original, reconstruction.values, hole.mask, scan.spacing, reconstruction.spacing, scale
-        )
-    metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original)
-    maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
-    return metrics | maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
-
-
-def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:
-    """What the simplest fill leaves; see `metric.METRICS`. Without any model it tells small bright lesions in FLAIR best of all.
-
-    Args:
-        original: (I, J, K) intensities over the hole's region.
-    """
-    values = np.asarray(original, np.float64)
-    residual = (values - fills.harmonic(values, hidden_with(prepared, hole), prepared.scan.spacing))[hole.mask]
-    return float(np.sqrt(np.mean(residual**2)) / prepared.tissue.scale.deviation)
-
-
-def _with_values(scan: Scan, hole: Hole, values: np.ndarray) -> Scan:
-    """The scan with other intensities over a hole's region."""
-    array = scan.array.copy()
-    array[hole.region] = values
-    return Scan(array, scan.affine, scan.name)
-
-
 def _independent(boxes: list[Box]) -> float:
     """How many boxes without overlap tell as much as these (Kish 1965)."""
     return len(boxes) ** 2 / float(overlaps(boxes, boxes).sum()) if boxes else 0.0
-
-
-def mirrored_side(prepared: PreparedScan, hole: Hole) -> np.ndarray:
-    """Intensities of the mirrored side over a hole's region, float32, axes I, J, K; NaN off the scan and in suspects."""
-    offset = np.eye(4)
-    offset[:3, 3] = hole.start
-    values, known = mirrored_values(
-        prepared.scan, prepared.midplane, prepared.scan.affine @ offset, hole.mask.shape, prepared.suspects, prepared.tissue.background
-    )
-    return np.where(known, values, np.float32(np.nan))
 
 
 def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:
@@ -296,15 +232,6 @@ def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxRes
     return replace(result, q=q, warnings=notes)
 
 
-def mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
-    """False when a quarter of the mirrored box lies in a suspect; its controls then do without as well, to be fair."""
-    if prepared.suspects is None:
-        return True
-    points = lattice_of(box.transformed(prepared.midplane.reflection))
-    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int)
-    return float(prepared.suspects.holds(index).mean()) < 0.25
-
-
 def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:
     """Raise where a box holds neither brain nor any other tissue."""
     tissue = prepared.tissue
@@ -313,18 +240,6 @@ def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:
     values = prepared.scan.array[hole.region][hole.mask]
     if np.percentile(values, 90) < tissue.background + 0.25 * (tissue.scale.center - tissue.background):
         raise InputError(f"Box '{box.name}' holds only air: move it onto the brain.")
-
-
-def usual_range(prepared: PreparedScan) -> tuple[float, float]:
-    """0.5 and 99.5 percentile of the scan without its suspects, from at most about a million voxels."""
-    scan = prepared.scan
-    step = max(1, round((scan.array.size / 1e6) ** (1 / 3)))
-    sample = scan.array[::step, ::step, ::step]
-    if prepared.suspects is not None:
-        visible = ~prepared.suspects.full_mask(scan.shape)[::step, ::step, ::step]
-        sample = sample[visible]
-    low, high = np.percentile(sample, [0.5, 99.5])
-    return float(low), float(high)
 
 
 def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:

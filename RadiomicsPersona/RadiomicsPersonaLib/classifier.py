@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
-from .score import SCORES
+from .norm import Norm
+from .score import SCORES, standard_scores
 
 KIND = "verdict classifier"
 _HERE = Path(__file__).resolve().parent
@@ -40,7 +41,9 @@ class Classifier:
         coefficients: one per feature.
         intercept: log odds of a box whose scores are its controls' medians, when both outcomes are equally frequent.
         about: how it was fitted, in plain JSON types.
-        sha256: over all the above.
+        sha256: over all of this.
+        norms: what is usual in healthy boxes, by score; may be empty.
+        widening: how much wider log odds of boxes drawn anywhere in healthy brains spread than those of their matched controls.
     """
 
     name: str
@@ -49,6 +52,12 @@ class Classifier:
     intercept: float
     about: dict
     sha256: str
+    norms: dict[str, Norm] = field(default_factory=dict)
+    widening: float = 1.0
+
+    def scores_of(self, metrics: list[dict[str, float]], milliliters: float) -> np.ndarray:
+        """Robust standard scores of boxes of one volume in one scan, (n, len(SCORES)); see `score.standard_scores`."""
+        return standard_scores(metrics, self.norms, milliliters)
 
     def log_odds(self, scores: np.ndarray) -> np.ndarray:
         """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
@@ -76,30 +85,38 @@ def probability_of(log_odds: float) -> float:
     return float(1 / (1 + math.exp(-max(min(log_odds, 700.0), -700.0))))
 
 
-def make_classifier(name: str, features: tuple[str, ...], coefficients, intercept: float, about: dict) -> Classifier:
-    """A classifier with its checksum."""
-    content = {
-        "kind": KIND,
-        "name": name,
-        "features": list(features),
-        "coefficients": [float(c) for c in coefficients],
-        "intercept": float(intercept),
-        "about": about,
-    }
-    return Classifier(name, tuple(features), tuple(content["coefficients"]), float(intercept), about, _digest(content))
+def make_classifier(
+    name: str,
+    features: tuple[str, ...],
+    coefficients,
+    intercept: float,
+    about: dict,
+    norms: dict[str, Norm] | None = None,
+    widening: float = 1.0,
+) -> Classifier:
+    """A classifier with its checksum; see `Classifier` for what it is made of."""
+    unsigned = Classifier(
+        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, float(widening)
+    )
+    return replace(unsigned, sha256=_digest(_content(unsigned)))
 
 
 def written(classifier: Classifier) -> str:
     """The classifier as the text of its file."""
-    content = {
+    return json.dumps(_content(classifier) | {"sha256": classifier.sha256}, indent=1) + "\n"
+
+
+def _content(classifier: Classifier) -> dict:
+    return {
         "kind": KIND,
         "name": classifier.name,
         "features": list(classifier.features),
         "coefficients": list(classifier.coefficients),
         "intercept": classifier.intercept,
+        "norms": {key: asdict(norm) for key, norm in classifier.norms.items()},
+        "widening": classifier.widening,
         "about": classifier.about,
     }
-    return json.dumps(content | {"sha256": classifier.sha256}, indent=1) + "\n"
 
 
 def read_classifier(path: str | Path) -> Classifier:
@@ -115,17 +132,28 @@ def read_classifier(path: str | Path) -> Classifier:
         raise InputError(f"The classifier '{path.name}' cannot be read ({error}): make it with `radiomics-persona-train calibrate`.") from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise InputError(f"'{path.name}' is not a verdict classifier: make one with `radiomics-persona-train calibrate`.")
+    if not {"norms", "widening"} <= set(content):
+        raise InputError(f"The classifier '{path.name}' is of an older version: fit it again with `radiomics-persona-train calibrate`.")
     stored = content.pop("sha256", None)
     if stored != _digest(content):
         raise InputError(f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it again.")
-    unknown = sorted(set(content["features"]) - set(SCORES))
+    unknown = sorted({*content["features"], *content["norms"]} - set(SCORES))
     if unknown:
         raise InputError(f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again.")
-    numbers = [*content["coefficients"], content["intercept"]]
+    norms = {key: Norm(**norm) for key, norm in content["norms"].items()}
+    numbers = [*content["coefficients"], content["intercept"], content["widening"]]
+    numbers += [value for norm in norms.values() for value in asdict(norm).values()]
     if len(content["coefficients"]) != len(content["features"]) or not all(math.isfinite(n) for n in numbers):
         raise InputError(f"The classifier '{path.name}' has unusable coefficients: fit it again.")
     return Classifier(
-        content["name"], tuple(content["features"]), tuple(content["coefficients"]), content["intercept"], content["about"], stored
+        content["name"],
+        tuple(content["features"]),
+        tuple(content["coefficients"]),
+        content["intercept"],
+        content["about"],
+        stored,
+        norms,
+        content["widening"],
     )
 
 

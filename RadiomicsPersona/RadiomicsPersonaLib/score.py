@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .metric import METRICS
+from .norm import Norm
 
 MOST_STANDARD = 12.0
 """Standardised scores are cut at this value: beyond it a larger one says nothing more."""
@@ -69,28 +70,42 @@ class Standing:
     p: float | None
 
 
-def standard_scores(metrics: list[dict[str, float]]) -> np.ndarray:
-    """Every box's scores against those of all other boxes.
+def standard_scores(metrics: list[dict[str, float]], norms: dict[str, Norm] | None = None, milliliters: float = 1.0) -> np.ndarray:
+    """Every box's scores against those of all other boxes, and a little against what is usual in other people.
 
     Args:
         metrics: of n boxes (see `comparison.compare`); metrics may be missing or not finite.
+        norms: what is usual, by score; none by default. With them even a box that has no controls has scores.
+        milliliters: volume of the boxes.
     Returns:
         Robust standard scores (see `Standing.z`), shape (n, len(SCORES)), at most `MOST_STANDARD`; NaN where not known.
-    Source: median and MAD as in Iglewicz and Hoaglin 1993.
+    Source: median and MAD as in Iglewicz and Hoaglin 1993; see `Norm` for how what is usual enters.
     """
-    raw = np.array([[_raw(key, m.get(key, math.nan)) for key in SCORES] for m in metrics], dtype=np.float64)
+    raw = np.array([raw_scores(m) for m in metrics]).reshape(-1, len(SCORES))
     result = np.full(raw.shape, math.nan)
-    for column, score in enumerate(SCORES.values()):
+    for column, (key, score) in enumerate(SCORES.items()):
         known = np.flatnonzero(np.isfinite(raw[:, column]))
-        if len(known) < 2:
+        norm = (norms or {}).get(key)
+        if len(known) < (1 if norm else 2):
             continue
-        values = raw[known, column]
-        for place, number in enumerate(known):
-            others = np.delete(values, place)
-            middle = np.median(others)
-            z = (values[place] - middle) / max(1.4826 * np.median(np.abs(others - middle)), _FLOOR)
-            result[number, column] = np.clip(abs(z) if score.two_sided else z, -MOST_STANDARD, MOST_STANDARD)
+        z = _against_the_others(raw[known, column], norm, milliliters)
+        result[known, column] = np.clip(abs(z) if score.two_sided else z, -MOST_STANDARD, MOST_STANDARD)
     return result
+
+
+def _against_the_others(values: np.ndarray, norm: Norm | None, milliliters: float) -> np.ndarray:
+    """Robust standard score of every value (n,) among the others and its norm."""
+    count = len(values) - 1
+    middle, spread = np.zeros(len(values)), np.zeros(len(values))
+    if count:
+        others = values[np.arange(count) + (np.arange(count) >= np.arange(len(values))[:, None])]  # row i lacks i
+        middle = np.median(others, axis=1)
+        spread = 1.4826 * np.median(np.abs(others - middle[:, None]), axis=1)
+    if norm:
+        middle = (norm.worth * norm.middle(milliliters) + count * middle) / (norm.worth + count)
+        freedom = max(count - 1, 0)
+        spread = np.sqrt((norm.dof * norm.spread**2 + freedom * spread**2) / (norm.dof + freedom) * (1 + 1 / (norm.worth + count)))
+    return (values - middle) / np.maximum(spread, _FLOOR)
 
 
 def standings(scores: np.ndarray, number: int = 0) -> dict[str, Standing]:
@@ -126,6 +141,11 @@ def false_discovery_rates(ps: list[float | None]) -> list[float | None]:
 
     rates = iter(false_discovery_control(known).tolist())
     return [None if p is None else next(rates) for p in ps]
+
+
+def raw_scores(metrics: dict[str, float]) -> np.ndarray:
+    """A box's metrics as they are standardised, larger is worse, shape (len(SCORES),); NaN where not known."""
+    return np.array([_raw(key, metrics.get(key, math.nan)) for key in SCORES], dtype=np.float64)
 
 
 def _raw(key: str, value: float) -> float:

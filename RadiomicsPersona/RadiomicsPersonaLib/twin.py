@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .analysis import mirror_is_free
 from .box import Box
 from .hole import hole_of_box, union_of
+from .measurement import mirror_is_free
 from .model import Model
 from .preparation import PreparedScan
 from .reconstruction import rebuild

@@ -11,10 +11,12 @@ from .classifier import GREY_ZONE, Classifier, probability_of
 from .defaults import USUAL_THRESHOLDS
 from .errors import InputError
 from .metric import METRICS
-from .score import Standing, rank_p, standard_scores, standings
+from .score import Standing, rank_p, standings
 
 LEAST_BRAIN = 0.5
 """Share of the box that must be brain for a verdict."""
+GREY_P = 2.0
+"""p above the threshold, but by no more than this factor, says neither healthy nor pathological: one healthy box more or less would decide."""
 CLASSIFIER_CONTROLS = 8
 """Fewest controls whose median and MAD standardise a score well enough for the classifier."""
 OUTLYING, MOST_OUTLYING = 3.5, 0.25
@@ -57,7 +59,7 @@ class Evidence:
     Attributes:
         standings: of the box, by score; see `score.Standing`.
         control_scores: robust standard scores of the controls, shape (controls, scores); NaN where not known.
-        combined: the combined score of the box.
+        combined: the combined score of the box, drawn towards its controls' median as `weigh` says.
         control_combined: of the controls, shape (controls,).
         p: rank of the combined score, or None without controls.
         percentile: share of controls with a smaller combined score, percent, or None.
@@ -75,24 +77,33 @@ class Evidence:
     contributions: dict[str, float]
 
 
-def weigh(metrics: dict[str, float], control_metrics: list[dict[str, float]], classifier: Classifier) -> Evidence:
+def weigh(metrics: dict[str, float], control_metrics: list[dict[str, float]], classifier: Classifier, milliliters: float) -> Evidence:
     """Hold a box's metrics against its controls'.
 
-    The combined score is the classifier's log odds. It is computed in the same way for the box and for every control (each against all the others), so that its
-    rank is an exact test whatever the dependence of the scores: the nonparametric combination of Pesarin and Salmaso 2010. On
-    painted lesions in subjects that were left out it found more than every single score, than the largest of them, than their sum
-    of squares, and than Fisher's combination of their ranks.
+    The combined score is the classifier's log odds. It is computed in the same way for the box and for every control (each against
+    all the others), so that its rank is a fair test whatever the dependence of the scores: the nonparametric combination of Pesarin
+    and Salmaso 2010. A rank is exact where box and controls are exchangeable. A box may lie anywhere while its controls were chosen
+    for their likeness, so before it is ranked its distance from their median is divided by `Classifier.widening`. On
+    painted lesions in subjects that were left out the combined score found more than every single score, than the largest of them,
+    than their sum of squares, and than Fisher's combination of their ranks.
+
+    Args:
+        milliliters: volume of the box, and so of every control.
     """
-    scores = standard_scores([metrics, *control_metrics])
+    scores = classifier.scores_of([metrics, *control_metrics], milliliters)
     combined = classifier.log_odds(scores)
     others = combined[1:]
-    p = rank_p(combined)
+    ranked = combined.copy()
+    if len(others):
+        middle = np.median(others)
+        ranked[0] = middle + (combined[0] - middle) / classifier.widening
+    p = rank_p(ranked)
     probability, contributions = None, {}
     if len(others) >= CLASSIFIER_CONTROLS:
         probability = probability_of(float(combined[0]))
         contributions = classifier.contributions(scores[0])
-    percentile = 100 * float((others < combined[0]).mean()) if p is not None else None
-    return Evidence(standings(scores), scores[1:], float(combined[0]), others, p, percentile, probability, contributions)
+    percentile = 100 * float((others < ranked[0]).mean()) if p is not None else None
+    return Evidence(standings(scores), scores[1:], float(ranked[0]), others, p, percentile, probability, contributions)
 
 
 @dataclass(frozen=True)
@@ -160,11 +171,14 @@ def _why_undetermined(evidence: Evidence, decision: Decision, brain_share: float
             f"the matched healthy boxes disagree, {outlying:.0%} of them stand out among themselves, so nothing can be told from "
             f"them; exclude what is known to be abnormal with --exclude"
         )
-    low, high = GREY_ZONE
-    if evidence.probability is not None and low < evidence.probability < high:
+    if decision.rule == "p":
+        what, value, low, high = "p", evidence.p, decision.threshold, GREY_P * decision.threshold
+    else:
+        what, value, (low, high) = "the probability of pathology", evidence.probability, GREY_ZONE
+    if low < value <= high + 1e-9:
         return (
-            f"the probability of pathology, {evidence.probability:.2f}, lies in the grey zone from {low:g} to {high:g}, "
-            f"so look at the difference, or draw the box closer around what is in question"
+            f"{what}, {value:.2g}, lies in the grey zone from {low:g} to {high:g}, so look at the difference, or draw the box "
+            f"closer around what is in question"
         )
     return None
 

@@ -1,7 +1,7 @@
 """Calibration: fits the verdict's classifier on boxes whose truth is known, and says how well it does on other subjects.
 
-In every healthy scan a box is drawn and rebuilt with its controls, as an analysis does. All of them are healthy boxes; into every
-second one a lesion is painted after it was rebuilt, which the rebuilding, being blind to the box, could not have known.
+In every healthy scan boxes are drawn at random and rebuilt with their controls, as an analysis does. All of them are healthy boxes;
+into some a lesion is painted after they were rebuilt, which the rebuilding, being blind to the box, could not have known.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.analysis import metrics_of, usual_range
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.classifier import Classifier, feature_of, make_classifier
 from RadiomicsPersonaLib.control import place_controls
@@ -22,24 +21,34 @@ from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.head_model import installed_head_models
 from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.measurement import metrics_of, usual_range
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.model import Model
+from RadiomicsPersonaLib.norm import Norm
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.reconstruction import rebuild
-from RadiomicsPersonaLib.scan import name_of, read_scan
-from RadiomicsPersonaLib.score import SCORES, standard_scores
-from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaLib.scan import Scan, name_of, read_scan
+from RadiomicsPersonaLib.score import SCORES, raw_scores, standard_scores
+from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
 
 from .contrast import as_contrast
 from .corruption import random_box
 from .journal import Journal, metrics_from
-from .painted_lesion import lesion_in_box, painted
+from .painted_lesion import BRIGHTER, lesion_in_box, painted
 
 SIDES = (12.0, 64.0)
 """Shortest and longest side of the boxes, millimetres."""
 CONTRAST_SHARES = {"T1": 0.4, "FLAIR": 0.4, "T2": 0.2}
 """How often a scan is taken as it is, and how often as it might look in another contrast."""
+DRAWN = 4
+"""Boxes that are usually drawn in every scan, each in a contrast of its own."""
+PAINTED_EVERY = 8
+"""Of a drawn box and its controls every such one gets a lesion, the drawn one first."""
 LEAST_SUBJECTS = 4
+LEAST_CONTROLS = 8
+"""Fewest healthy boxes of a scan from which the norms learn."""
+LEVEL = 0.05
+"""Share of healthy boxes that may be called abnormal."""
 PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Strengths tried of the pull of the coefficients towards each other."""
 _FOLDS = 5
@@ -55,27 +64,38 @@ class KnownBoxes:
         subject: its folder's and its file's name.
         scores: robust standard scores, shape (boxes, scores).
         sick: boolean, shape (boxes,).
+        drawn: of every drawn box, which is healthy, the rows of `scores` that are its own and, after it, its controls'.
     """
 
     subject: str
     scores: np.ndarray
     sick: np.ndarray
+    drawn: tuple[np.ndarray, ...]
 
 
-def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...]) -> dict | None:
-    """The metrics of healthy and painted boxes of one healthy scan; None where no box with enough controls fits.
+def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN) -> list[dict]:
+    """The metrics of healthy and painted boxes of one healthy scan, one entry for every drawn box around which enough controls fit.
 
     Args:
         file: the scan.
         shapes: files of lesion masks.
+        drawn: boxes to draw.
     Returns:
-        "healthy": metrics of every box; "painted": pairs of a box's number and its metrics with a lesion in it.
+        Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number among them
+        and its metrics with a lesion in it.
     Raises:
         InputError: the scan cannot be used.
     """
-    scan, rng = read_scan(file), np.random.default_rng(seed)
+    scan = read_scan(file)
     tissue = estimate_tissue(scan)
-    scan = as_contrast(scan, tissue, rng.choice(list(CONTRAST_SHARES), p=list(CONTRAST_SHARES.values())), rng)
+    found = [_measured_around(scan, tissue, model, shapes, np.random.default_rng((*seed, number))) for number in range(drawn)]
+    return [entry for entry in found if entry is not None]
+
+
+def _measured_around(scan: Scan, tissue: Tissue, model: Model, shapes: tuple[Path, ...], rng: np.random.Generator) -> dict | None:
+    """One entry of `measured_boxes`."""
+    contrast = str(rng.choice(list(CONTRAST_SHARES), p=list(CONTRAST_SHARES.values())))
+    scan = as_contrast(scan, tissue, contrast, rng)
     side = float(np.exp(rng.uniform(*np.log(SIDES))))
     first = random_box(scan, tissue, rng, (0.8 * side, 1.25 * side))
     if first is None:
@@ -91,37 +111,43 @@ def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tup
     healthy = [metrics_of(prepared, r, model, limits) for r in rebuilt]
     lesions: list[tuple[int, dict[str, float]]] = []
     boxes: list[Box] = [first, *(control.box for control in placed)]
-    for number in range(0, len(boxes), 2):
+    for number in range(0, len(boxes), PAINTED_EVERY):
         lesion = lesion_in_box(scan, boxes[number], shapes, rng)
         if lesion is None:
             continue
         hole = rebuilt[number].hole
         original = scan.array[hole.region]
         inside = lesion.mask_over(hole.start, hole.mask.shape)
-        values = np.where(hole.mask, painted(original, inside, scan.spacing, prepared.tissue.scale, rng), original)
+        lesioned = painted(original, inside, scan.spacing, prepared.tissue.scale, contrast, rng)
+        values = np.where(hole.mask, lesioned, original)
         lesions.append((number, metrics_of(prepared, rebuilt[number], model, limits, values=values)))
-    return {"healthy": healthy, "painted": lesions}
+    return {"milliliters": first.volume_ml, "healthy": healthy, "painted": lesions}
 
 
-def known_boxes(subject: str, found: dict) -> KnownBoxes:
-    """What `measured_boxes` found, every box held against all the others."""
-    healthy = [metrics_from(m) for m in found["healthy"]]
-    scores, sick = list(standard_scores(healthy)), [False] * len(healthy)
-    for number, lesion in found["painted"]:
-        metrics = list(healthy)
-        metrics[number] = metrics_from(lesion)
-        scores.append(standard_scores(metrics)[number])
-        sick.append(True)
-    return KnownBoxes(subject, np.array(scores), np.array(sick))
+def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm]) -> KnownBoxes:
+    """What `measured_boxes` found, every box held against all the others around the same drawn one."""
+    scores, sick, drawn = [], [], []
+    for around in found:
+        healthy, milliliters = [metrics_from(m) for m in around["healthy"]], around["milliliters"]
+        drawn.append(len(scores) + np.arange(len(healthy)))
+        scores += list(standard_scores(healthy, norms, milliliters))
+        for number, lesion in around["painted"]:
+            metrics = list(healthy)
+            metrics[number] = metrics_from(lesion)
+            scores.append(standard_scores(metrics, norms, milliliters)[number])
+        sick += len(healthy) * [False] + len(around["painted"]) * [True]
+    return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), tuple(drawn))
 
 
-def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, seed: int = 0) -> Classifier:
+def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[str, Norm] | None = None, seed: int = 0) -> Classifier:
     """Logistic regression in which every subject, and within it either truth, has the same weight.
 
     Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best where the
     cases are not those of the fit (Dawes 1979), and as strongly as predictions for subjects that were left out allow within one
     standard error of the best (Breiman et al. 1984). Their log odds are recalibrated by the line that fits those predictions (Cox 1958).
 
+    Args:
+        norms: with which the scores were standardised.
     Raises:
         InputError: too few subjects, or only one truth.
     """
@@ -152,9 +178,57 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, seed: int = 
         "brier": float(np.average((probability - truth) ** 2, weights=weight)),
         "slope": slope,
     }
-    return make_classifier(
-        name, tuple(SCORES), slope * final.coefficients, slope * final.intercept + intercept, about | {"cross_validation": measured}
-    )
+    about = about | {"cross_validation": measured}
+    coefficients, widening = slope * final.coefficients, widening_of(boxes, left_out)
+    return make_classifier(name, tuple(SCORES), coefficients, slope * final.intercept + intercept, about, norms, widening)
+
+
+def widening_of(boxes: list[KnownBoxes], log_odds: list[np.ndarray]) -> float:
+    """By how much healthy boxes drawn anywhere must come closer to their controls for `LEVEL` of them to have p <= `LEVEL`; at least 1.
+
+    Args:
+        log_odds: of every subject's boxes.
+    """
+    ratios = []
+    for known, odds in zip(boxes, log_odds):
+        for rows in known.drawn:
+            own, others = odds[rows[0]], np.sort(odds[rows[1:]])
+            beyond = int(LEVEL * (len(others) + 1) + 1e-9)  # so many of the largest may be reached, less one
+            if not beyond:
+                continue
+            middle, limit = np.median(others), others[-beyond]
+            ratios.append((own - middle) / max(limit - middle, 1e-9))
+    return max(1.0, float(np.quantile(ratios, 1 - LEVEL))) if ratios else 1.0
+
+
+def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
+    """What is usual in healthy boxes, by score.
+
+    Args:
+        found: by subject, from `measured_boxes`.
+    Source: variance components by moments, from medians and MADs; see `Norm`.
+    """
+    sets = [around for subject in found for around in subject]
+    raw = [np.array([raw_scores(metrics_from(m)) for m in around["healthy"]]) for around in sets]
+    volumes, norms = np.log([around["milliliters"] for around in sets]), {}
+    for column, key in enumerate(SCORES):
+        values = [scores[np.isfinite(scores[:, column]), column] for scores in raw]
+        kept = [number for number, these in enumerate(values) if len(these) >= LEAST_CONTROLS]
+        if len(kept) < LEAST_SUBJECTS:
+            continue
+        counts = np.array([len(values[n]) for n in kept])
+        middles = np.array([np.median(values[n]) for n in kept])
+        spreads = np.array([1.4826 * np.median(np.abs(values[n] - np.median(values[n]))) for n in kept])
+        if not (spreads > 0).all():
+            continue
+        slope, intercept = np.polyfit(volumes[kept], middles, 1)
+        off = middles - intercept - slope * volumes[kept]
+        spread = float(np.sqrt(np.median(spreads**2)))
+        # a median of n varies by pi/2 of what a mean does, a MAD by as much as the SD of 0.37 n values
+        between = np.sqrt(max(np.var(off) - np.pi / 2 * np.mean(spreads**2 / counts), (0.1 * spread) ** 2))
+        uneven = max(np.var(np.log(spreads**2)) - np.mean(2 / (0.37 * counts)), 0.05)
+        norms[key] = Norm(float(intercept), float(slope), spread, float(between), float(2 / uneven))
+    return norms
 
 
 def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
@@ -173,6 +247,7 @@ def calibrate(
     journal: Path,
     seed: int = 0,
     progress: Progress | None = None,
+    drawn: int = DRAWN,
 ) -> Classifier:
     """Fit a classifier on healthy scans, one per subject.
 
@@ -182,6 +257,7 @@ def calibrate(
         shapes: files of lesion masks to paint with.
         journal: file of what was measured so far; a run that was cut off goes on from it.
         progress: called with (scans done, scans in all, what); may raise to cancel.
+        drawn: boxes to draw in every scan.
     Raises:
         InputError: a scan cannot be used, or too few can.
     """
@@ -191,20 +267,27 @@ def calibrate(
         "seed": seed,
         "sides_mm": list(SIDES),
         "contrast_shares": CONTRAST_SHARES,
+        "brighter": BRIGHTER,
+        "drawn": drawn,
+        "painted_every": PAINTED_EVERY,
     }
     found = Journal(journal, identity | {"shapes": [name_of(file) for file in shapes], "metrics": list(METRICS)})
-    boxes = []
     for number, file in enumerate(files):
-        subject = f"{file.parent.name}/{name_of(file)}"
+        subject = _subject_of(file)
         if subject not in found.records:
             # by the name, so that a scan gets the same boxes whichever others there are
-            found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode()))))
-        if found.records[subject] is not None:
-            boxes.append(known_boxes(subject, found.records[subject]))
+            found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn))
         if progress:
             progress(number + 1, len(files), file.name)
-    about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": [b.subject for b in boxes]}
-    return fit_classifier(boxes, name, about, seed)
+    usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
+    norms = fit_norms(list(usable.values()))
+    boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
+    about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
+    return fit_classifier(boxes, name, about, norms, seed)
+
+
+def _subject_of(file: Path) -> str:
+    return f"{file.parent.name}/{name_of(file)}"
 
 
 @dataclass(frozen=True)

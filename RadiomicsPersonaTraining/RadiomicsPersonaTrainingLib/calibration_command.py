@@ -14,6 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--lesion-masks", required=True, metavar="FOLDER", help="binary masks of real lesions, whose shapes are painted")
     parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per folder")
+    parser.add_argument("--drawn", type=int, default=4, metavar="N", help="boxes to draw in every scan (default 4)")
     parser.add_argument("--name", default="healthy-or-not", help="the classifier's name (default healthy-or-not)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, metavar="FILE.json")
@@ -32,6 +33,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.subjects is not None and options.subjects < 1:
         raise InputError("--subjects must be at least 1.")
+    if options.drawn < 1:
+        raise InputError("--drawn must be at least 1.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     places, masks = [Path(place) for place in options.places], Path(options.lesion_masks)
@@ -47,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
     output = Path(options.output)
     journal = output.with_name(f"{output.stem}-boxes.jsonl")
-    classifier = calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar())
+    classifier = calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar(), options.drawn)
     with file_written_whole(output) as path:
         path.write_text(written(classifier), encoding="utf-8")
     measured = classifier.about["cross_validation"]

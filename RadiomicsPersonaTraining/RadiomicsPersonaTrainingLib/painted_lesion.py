@@ -16,7 +16,10 @@ from .lesion_shapes import lesion_shape, placed
 from .smooth_field import smooth_field
 
 SHIFT = (0.7, 4.0)
-"""Least and greatest difference of a lesion from the tissue it replaces, tissue SD, log-uniform, either way."""
+"""Least and greatest difference of a lesion from the tissue it replaces, tissue SD, log-uniform."""
+BRIGHTER = {"T1": 0.12, "T2": 0.88, "FLAIR": 0.88}
+"""How often a lesion, or its core, is brighter than what it replaces: water is dark in T1 and bright in T2 and FLAIR, but there are blood,
+fat, calcium, and cysts that FLAIR suppresses."""
 OPACITY = (0.5, 1.0)
 SOFTNESS = (0.4, 2.0)
 """Standard deviation of the lesion's border, millimetres."""
@@ -53,7 +56,7 @@ def lesion_in_box(scan: Scan, box: Box, shapes: tuple[Path, ...], rng: np.random
 
 
 def painted(
-    values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, scale: IntensityScale, rng: np.random.Generator
+    values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, scale: IntensityScale, contrast: str, rng: np.random.Generator
 ) -> np.ndarray:
     """Tissue with a lesion in it, float64.
 
@@ -65,20 +68,22 @@ def painted(
         mask: boolean, same shape; the lesion.
         spacing: millimetres along I, J, K.
         scale: the scan's.
+        contrast: the scan's, one of `BRIGHTER`.
     """
     values = np.asarray(values, np.float64)
     softness = rng.uniform(*SOFTNESS)
     weight = ndimage.gaussian_filter(mask.astype(np.float64), softness / spacing)
     weight *= min(1.0, 1 / max(weight.max(), 1e-9)) * rng.uniform(*OPACITY)
-    level = np.median(values[mask]) + _shift(rng) * scale.deviation
+    level = np.median(values[mask]) + _shift(contrast, rng) * scale.deviation
     texture = rng.uniform(0.05, 0.6) * scale.deviation * smooth_field(rng, values.shape, float(np.mean(spacing)), rng.uniform(3, 12))[0]
     inner = np.full(values.shape, level)
     if rng.random() < 0.3:
         depth = ndimage.distance_transform_edt(mask, sampling=spacing)
-        inner[depth > rng.uniform(0.3, 0.7) * depth.max()] += _shift(rng) * scale.deviation
+        inner[depth > rng.uniform(0.3, 0.7) * depth.max()] += _shift(contrast, rng) * scale.deviation
     kept = rng.uniform(0, 0.5) * (values - ndimage.gaussian_filter(values, 3.0 / spacing))
     return (1 - weight) * values + weight * (inner + texture + kept)
 
 
-def _shift(rng: np.random.Generator) -> float:
-    return float(np.exp(rng.uniform(*np.log(SHIFT))) * rng.choice([-1.0, 1.0]))
+def _shift(contrast: str, rng: np.random.Generator) -> float:
+    size = float(np.exp(rng.uniform(*np.log(SHIFT))))
+    return size if rng.random() < BRIGHTER[contrast] else -size

@@ -97,7 +97,7 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
             members = [case for case in every if family_of(case.case) == family and case.case.kind == kind]
             if not members:
                 continue
-            labels = [verdict_of(case.case.measured, classifier)[0].label for case in members]
+            labels = [verdict_of(case.case, classifier)[0].label for case in members]
             subjects = [case.subject for case in members]
             area = auroc(members, lambda box: box.scores[COMBINED], seed)
             found = share_of([(s, label == 1) for s, label in zip(subjects, labels)], seed)
@@ -115,7 +115,7 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
     healthy = [case for case in every if not case.case.sick]
     for group in dict.fromkeys(case.case.group for case in healthy):
         members = [case for case in healthy if case.case.group == group]
-        verdicts = [verdict_of(case.case.measured, classifier) for case in members]
+        verdicts = [verdict_of(case.case, classifier) for case in members]
         subjects = [case.subject for case in members]
         known = [(s, p <= 0.05) for s, (_, p) in zip(subjects, verdicts) if p is not None]
         low = share_of(known, seed)
@@ -189,7 +189,7 @@ def _size_table(tight: list[ScoredCase], classifier: Classifier, record: dict) -
     for name, holds in parts:
         cells = []
         for contrast in contrasts:
-            labels = [verdict_of(c.case.measured, classifier)[0].label for c in tight if family_of(c.case)[1] == contrast and holds(c.case)]
+            labels = [verdict_of(c.case, classifier)[0].label for c in tight if family_of(c.case)[1] == contrast and holds(c.case)]
             cells.append(f"{sum(label == 1 for label in labels)} of {len(labels)}")
         rows.append([name, *cells])
         record["called_1_by_size_and_tissue"][name] = dict(zip(contrasts, cells))
@@ -204,7 +204,7 @@ def _stability_table(every: list[ScoredCase], classifier: Classifier, seed: int,
         for what, sick in (("lesions", True), ("healthy people", False)):
             members = [case for case in changed if case.case.sick == sick]
             pairs = [
-                (case.subject, verdict_of(case.case.measured, classifier)[0].label, verdict_of(case.case.changed[name], classifier)[0].label)
+                (case.subject, verdict_of(case.case, classifier)[0].label, verdict_of(case.case, classifier, name)[0].label)
                 for case in members
             ]
             other = share_of([(s, before != after) for s, before, after in pairs], seed)

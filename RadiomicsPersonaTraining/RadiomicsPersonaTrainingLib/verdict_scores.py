@@ -9,12 +9,12 @@ import numpy as np
 
 from RadiomicsPersonaLib.classifier import Classifier, probability_of
 from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaLib.score import SCORES, standard_scores
+from RadiomicsPersonaLib.score import SCORES
 from RadiomicsPersonaLib.verdict import Decision, Verdict, judge, weigh
 
 from .evaluation_contrasts import source_and_contrast
 from .evaluation_summary import DRAWS, Estimate, estimate_of
-from .verdict_evaluation import KnownCase, Measured
+from .verdict_evaluation import KnownCase
 
 FAMILIES = {"LGG": "glioma", "BraTS": "glioma", "MS": "MS"}
 """Disease by source."""
@@ -64,17 +64,20 @@ def family_of(case: KnownCase) -> tuple[str, str] | None:
 def scored(case: KnownCase, classifier: Classifier) -> ScoredCase:
     """Hold the box against its controls, and every control against the other controls."""
     measured = case.measured
-    own = standard_scores([measured.metrics, *measured.controls])[0]
+    own = classifier.scores_of([measured.metrics, *measured.controls], case.milliliters)[0]
     # the lesion has no say in what is said of the healthy boxes
-    others = standard_scores(measured.controls) if len(measured.controls) > 1 else np.empty((0, len(SCORES)))
+    others = classifier.scores_of(measured.controls, case.milliliters)
     boxes = [_box(case.sick, own, case.naive, classifier)]
     boxes += [_box(False, z, naive, classifier) for z, naive, clean in zip(others, case.control_naive, case.clean) if clean]
     return ScoredCase(case, tuple(boxes))
 
 
-def verdict_of(measured: Measured, classifier: Classifier, decision: Decision | None = None) -> tuple[Verdict, float | None]:
-    """The verdict on what was measured, and its p; the same as an analysis gives."""
-    evidence = weigh(measured.metrics, measured.controls, classifier)
+def verdict_of(
+    case: KnownCase, classifier: Classifier, change: str | None = None, decision: Decision | None = None
+) -> tuple[Verdict, float | None]:
+    """The verdict on a case, as it was or after a change, and its p; the same as an analysis gives."""
+    measured = case.measured if change is None else case.changed[change]
+    evidence = weigh(measured.metrics, measured.controls, classifier, case.milliliters)
     return judge(measured.metrics, evidence, decision or Decision(), measured.brain_share, measured.unlike_known), evidence.p
 
 
