@@ -133,10 +133,19 @@ def test_a_painted_lesion_changes_the_lesion_and_leaves_what_is_far_from_it():
     mask[12:18, 12:18, 12:18] = True
     changes = []
     for seed in range(10):
-        result = painted(values, mask, np.ones(3), IntensityScale(100, 20), np.random.default_rng(seed))
+        result = painted(values, mask, np.ones(3), IntensityScale(100, 20), "T1", np.random.default_rng(seed))
         changes.append(np.abs(result - values)[mask].mean())
         assert np.abs(result - values)[:2].max() < 1e-6
     assert min(changes) > 2 and np.median(changes) > 12
+
+
+@pytest.mark.parametrize(("contrast", "brighter"), [("T1", False), ("T2", True), ("FLAIR", True)])
+def test_painted_lesions_are_mostly_dark_in_t1_and_bright_in_t2_and_flair(contrast, brighter):
+    values, mask = np.full((16, 16, 16), 100.0), np.zeros((16, 16, 16), bool)
+    mask[4:12, 4:12, 4:12] = True
+    scale = IntensityScale(100, 20)
+    lesions = [painted(values, mask, np.ones(3), scale, contrast, np.random.default_rng(seed))[mask].mean() for seed in range(60)]
+    assert 0.75 < np.mean((np.array(lesions) > 100) == brighter) < 1
 
 
 def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
