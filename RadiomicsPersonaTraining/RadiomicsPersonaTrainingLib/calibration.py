@@ -154,6 +154,7 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[
     boxes = [b for b in boxes if b.sick.any() and not b.sick.all()]
     if len(boxes) < LEAST_SUBJECTS:
         raise InputError(f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy scans.")
+    from scipy.special import expit
     from sklearn.metrics import roc_auc_score
 
     folds = np.random.default_rng(seed).permutation(len(boxes)) % min(_FOLDS, len(boxes))
@@ -166,7 +167,7 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[
     odds, truth, weight = np.concatenate(left_out), np.concatenate([b.sick for b in boxes]), _weights(boxes)
     slope, intercept = calibration_line(odds, truth, weight)
     final = _regression(boxes, pull)
-    probability = 1 / (1 + np.exp(-(slope * odds + intercept)))
+    probability = expit(slope * odds + intercept)
     measured = {
         "what": "predictions for subjects that were left out; the slope is that of the log odds before they were recalibrated",
         "subjects": len(boxes),
