@@ -106,7 +106,10 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
             record["boxes"][f"{' '.join(family)}, {kind}"] = {
                 "lesions": len(members), "auroc": _plain(area), "called_1": _plain(found), "undetermined": _plain(unknown),
             }  # fmt: skip
-    return "Boxes drawn otherwise", ["lesions and boxes", "lesions", "AUROC, combined score", "called pathological", "undetermined"], rows
+    called = [verdict_of(case.case, classifier)[0].label == 1 for case in every if not case.case.sick]
+    title = "Sensitivity, and boxes drawn otherwise"
+    title += f" (realised false-positive rate in healthy people: {np.mean(called):.3f})" if called else ""
+    return title, ["lesions and boxes", "lesions", "AUROC, combined score", "called pathological", "undetermined"], rows
 
 
 def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, record: dict) -> Table:
