@@ -15,6 +15,7 @@ from .classifier import Classifier, load_classifier
 from .control import lattice_of, overlaps, place_controls
 from .defaults import USUAL_CONTROLS
 from .deviation_map import deviation_p
+from .device import usable_cores
 from .errors import InputError
 from .head_model import LesionModel
 from .hole import Hole, hole_of_box, hole_of_mask, union_of
@@ -131,7 +132,7 @@ class _Line:
         placed = place_controls(prepared, box, reconstruction, count, seed)
         rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
         compared = []
-        with ThreadPoolExecutor() as pool:
+        with ThreadPoolExecutor(usable_cores()) as pool:
             for measured in pool.map(lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt):
                 compared.append(measured)
                 self._advance(0, f"controls of {box.name}")  # which may raise to cancel
