@@ -119,7 +119,7 @@ def wait_until(condition, seconds=60.0):
 
 def settle(panel):
     """Let events pass until nothing is asked or expected any more."""
-    wait_until(lambda: not panel._following and not panel._running)
+    wait_until(lambda: not panel.live.following and not panel.run.running)
 
 
 def drag(panel, roi, places):
@@ -196,7 +196,7 @@ def test_a_click_that_moves_nothing_computes_nothing(panel, inputs):
     inputs[1][0].InvokeEvent(RELEASE)
     for _ in range(20):
         slicer.app.processEvents()
-    assert not panel._running and panel.logic.getParameterNode().resultTable is None
+    assert not panel.run.running and panel.logic.getParameterNode().resultTable is None
 
 
 def test_while_it_is_dragged_the_volume_is_no_result(panel, inputs):
@@ -299,7 +299,7 @@ def test_what_is_removed_in_the_middle_of_a_drag_ends_it_quietly(panel, inputs, 
     settle(panel)
     for step in range(100):  # an answer may be so quick that none is waited for
         rois[0].SetCenter(20 + 0.1 * step, 0, 20)
-        wait_until(lambda: panel.logic.liveTwin.waiting or not panel._following)
+        wait_until(lambda: panel.logic.liveTwin.waiting or not panel.live.following)
         if panel.logic.liveTwin.waiting:
             break
     assert panel.logic.liveTwin.waiting

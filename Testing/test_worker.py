@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from bench.phantom import make_head
@@ -20,7 +21,6 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, child_environment
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
 from RadiomicsPersonaLib.scan import write_nifti
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
@@ -111,7 +111,7 @@ def go_on(activity: str) -> bool:
 def numbers_of(output: Path) -> str:
     """All that was found, without when and where it was computed."""
     results = json.loads((output / "results.json").read_text(encoding="utf-8"))
-    voxels = [read_nifti_voxels(output / name)[0].tobytes() for name in ("reconstruction.nii.gz", "deviation_p.nii.gz")]
+    voxels = [nibabel.load(output / name).get_fdata().tobytes() for name in ("reconstruction.nii.gz", "deviation_p.nii.gz")]
     return json.dumps([results["boxes"], results["warnings"], results["provenance"]]) + str(hash(b"".join(voxels)))
 
 

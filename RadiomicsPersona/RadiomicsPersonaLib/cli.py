@@ -149,13 +149,14 @@ def _analyze(options) -> int:
     return 0
 
 
-def analyze_into_folder(options: argparse.Namespace, cache, progress):
+def analyze_into_folder(options: argparse.Namespace, cache, progress, write=None):
     """Do what `analyze` was asked for and write all of its files, or none.
 
     Args:
         options: of the command `analyze`.
         cache: the `Cache` of this process.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+        write: called with the `Analysis` and the folder; by default writes the files of the command line.
     Returns:
         the `Analysis`.
     Raises:
@@ -196,7 +197,10 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress):
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
         cache.tell("Writing the results")
-        _write_all(analysis, folder, _name_in_report(options, scan))
+        if write:
+            write(analysis, folder)
+        else:
+            _write_all(analysis, folder, _name_in_report(options, scan))
     return analysis
 
 

@@ -4,6 +4,7 @@ It reads one JSON object per line from standard input and answers with one per l
 number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
+    {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
     {"cancel": 1}                                          ends a request
@@ -11,7 +12,7 @@ number `id` and a `kind`:
 An answer has the request's `id` and one of these keys; all but the first close the request:
 
     "activity": text                         what is being done; "12 of 40" in it says how far it is
-    "done": {...}                            "command": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
+    "done": {...}                            "command", "analyze": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
                                              `values` and `mask`, axes I, J, K, from voxel `start` on
     "refused": sentence                      what the user gave cannot be used
     "failed": sentence, "log": text          an error that nobody foresaw, or too little memory
@@ -186,12 +187,13 @@ def main() -> None:
 
 def _result(request: dict, cache, activity: Activity) -> dict:
     kind = request.get("kind")
-    if kind == "command":
+    if kind in ("command", "analyze"):
         from .cli import analyze_into_folder, parse
+        from .exchange import write_exchange
 
         options = parse(request["arguments"])
         if options.command == "analyze":
-            analyze_into_folder(options, cache, activity.progress)
+            analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
         else:
             options.run(options)
         return {}

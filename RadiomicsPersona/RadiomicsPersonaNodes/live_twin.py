@@ -12,6 +12,8 @@ import vtk
 
 from RadiomicsPersonaLib.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 
+from . import output
+from . import scan as scans
 from .roi import box_from_roi, plain_name
 
 ANSWER_WAIT_SECONDS = 0.002
@@ -52,14 +54,14 @@ class LiveTwin:
         """
         parameters = self._logic.getParameterNode()
         scan = parameters.inputVolume
-        self._logic._checkVolume(scan)
+        scans.check(scan)
         others = [other for other in parameters.inputROIs if other and other is not roi]
         boxes = [box_from_roi(node, scan) for node in (roi, *others)]
         state = self._state_of(scan)
         if state != self._scan_state:
             self.stop()
             self._folder = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
-            self._scan = self._logic.writeScan(scan, self._folder.name)
+            self._scan = scans.write(scan, self._folder.name)
             self._scan_state = state
         path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
         number = self._logic.worker.send({
@@ -126,7 +128,7 @@ class LiveTwin:
             return
         self.is_new = self._logic.getParameterNode().reconstructionVolume in (None, scan)
         if self._volume is None or not slicer.mrmlScene.IsNodePresent(self._volume):
-            self._volume, self._covered = self._logic.createReconstruction(scan), None
+            self._volume, self._covered = output.reconstruction_of(self._logic.getParameterNode(), scan), None
         self._uncover()
         first = done["start"][::-1]
         region = tuple(slice(low, low + size) for low, size in zip(first, values.shape))

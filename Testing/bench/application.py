@@ -107,8 +107,7 @@ def new_scene() -> Scene:
     scene = Scene()
     slicer.mrmlScene = scene.node
     slicer.app.scene = scene
-    for name in ("Markups", "Plots"):
-        setattr(slicer.modules, name.lower(), types.SimpleNamespace(logic=lambda logic=scene.logics[name]: logic))
+    slicer.modules.plots = types.SimpleNamespace(logic=lambda: scene.logics["Plots"])
     return scene
 
 
