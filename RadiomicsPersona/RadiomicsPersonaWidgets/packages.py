@@ -10,7 +10,7 @@ import inspect
 import os
 from subprocess import CalledProcessError
 
-import slicer
+import slicer.packaging
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.defaults import CLASSICAL
@@ -29,7 +29,7 @@ def ensure(model: str) -> bool:
     Returns:
         whether something was installed.
     Raises:
-        InputError: it is not there and was not installed; the sentence says what works without.
+        InputError: it is not there and was not installed; the sentence says what works without it.
     """
     if model in CLASSICAL or missing_package() is None:
         return False
@@ -74,4 +74,4 @@ def _install_torch(extension) -> None:
 
 
 def _without() -> str:
-    return _("Without them choose a model that needs none under Advanced, such as harmonic.")
+    return _("Harmonic, under Advanced, Model, works without.")

@@ -90,10 +90,11 @@ def start() -> str | None:
     if SLICER_PYTHON_DIR:
         slicer.__path__.append(SLICER_PYTHON_DIR)
     else:
-        from . import i18n, parameter_node_wrapper, scripted_loadable_module
+        from . import i18n, packaging, parameter_node_wrapper, scripted_loadable_module
 
         for name, module in (
             ("i18n", i18n),
+            ("packaging", packaging),
             ("parameterNodeWrapper", parameter_node_wrapper),
             ("ScriptedLoadableModule", scripted_loadable_module),
         ):
