@@ -78,8 +78,8 @@ def test_the_index_entry_follows_the_schema_and_agrees_with_cmake(checkout, meta
 def test_the_parameters_named_in_the_ui_file_exist(checkout):
     ui = ElementTree.parse(checkout / "RadiomicsPersona/Resources/UI/RadiomicsPersona.ui")
     named = {p.findtext("string") for p in ui.iter("property") if p.get("name") == "SlicerParameterName"}
-    source = (checkout / "RadiomicsPersona/RadiomicsPersona.py").read_text()
-    fields = source.split("class RadiomicsPersonaParameterNode:")[1].split('"""', 2)[2].split("\n\n\n")[0]
+    source = (checkout / "RadiomicsPersona/RadiomicsPersonaNodes/parameter_node.py").read_text()
+    fields = source.split("class RadiomicsPersonaParameterNode:")[1]
     assert named == {"inputVolume", "decision", "threshold", "controls", "device", "seed", "shown", "fade", "showControls", "nameScan"}
     assert named <= set(re.findall(r"^    (\w+):", fields, re.M))
 

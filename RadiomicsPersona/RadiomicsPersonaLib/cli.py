@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (analyze, report):
         command.add_argument(
             "--with-name", nargs="?", const=True, metavar="TEXT",
-            help="name the scan in the report, by its file or by a text of yours; reports are anonymous without",
+            help="name the scan in report and scene, by its file or by a text of yours; they are anonymous without",
         )  # fmt: skip
 
     inpaint = commands.add_parser("inpaint", help="rebuild the voxels of a mask of any shape")
@@ -261,7 +261,7 @@ def _write_all(analysis, folder: Path, name: str | None) -> None:
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
     picture_of(analysis, name).save(folder / "report.png")
     _write_reports(analysis, folder, name)
-    write_scene(analysis, folder / "scene.mrb")
+    write_scene(analysis, folder / "scene.mrb", name)
 
 
 def _write_reports(analysis, folder: Path, name: str | None) -> None:
