@@ -28,7 +28,7 @@ from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaNodes import analyzed, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
-from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode
+from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
 from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live import LiveSection
 from RadiomicsPersonaWidgets.results import ResultsSection
@@ -102,9 +102,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
         self.sections = [self.seeing, self.inputs, self.settings, self.run, self.live, self.results]
 
-        # These connections ensure that we let go of the parameter node when the scene is closed
+        # These connections ensure that we let go of the parameter node while it is replaced
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEnd)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartImportEvent, self.onSceneStartImport)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndImportEvent, self.onSceneEnd)
 
         self.initializeParameterNode()
 
@@ -140,9 +142,13 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             section.scene_closes()
         self.setParameterNode(None)
 
-    def onSceneEndClose(self, caller, event) -> None:
-        """Called just after the scene is closed."""
-        # If this module is shown while the scene is closed then take a new parameter node immediately
+    def onSceneStartImport(self, caller, event) -> None:
+        """Called just before a scene is read."""
+        self.setParameterNode(None)
+
+    def onSceneEnd(self, caller, event) -> None:
+        """Called just after the scene is closed or read."""
+        # If this module is shown meanwhile then take the parameter node immediately
         if self.parent.isEntered:
             self.initializeParameterNode()
 
@@ -169,6 +175,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             # ui element that needs connection.
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.parameterNodeModified)
+            if self.logic.foreignSettings:
+                self.run.say(_("This scene was made by another version; what it chose for {names} is not known here, the default is set.").format(
+                    names=", ".join(self.logic.foreignSettings)))
+                self.logic.foreignSettings = []
         for section in self.sections:
             section.follow(self._parameterNode)
         self.parameterNodeModified()
@@ -211,6 +221,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     reportRunner - The same for reports, with the files of the command line.
     worker - The process that this logic owns; `close` ends it.
     liveTwin - The healthy persona of a box while it is dragged.
+    foreignSettings - The parameters whose values, from another version's scene, were replaced by the defaults.
 
     Uses ScriptedLoadableModuleLogic base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
@@ -223,6 +234,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         self.runner = runner or (lambda arguments, proceed: self._runInWorker("analyze", arguments, proceed))
         self.reportRunner = lambda arguments, proceed: self._runInWorker("command", arguments, proceed)
         self.liveTwin = live_twin.LiveTwin(self)
+        self.foreignSettings = []
         self._parameterNode = None
 
     def _runInWorker(self, kind, arguments, proceed) -> None:
@@ -239,6 +251,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self) -> RadiomicsPersonaParameterNode:
         parameterNode = super().getParameterNode()
+        self.foreignSettings = forget_foreign_choices(parameterNode) or self.foreignSettings
         if not self._parameterNode or self._parameterNode.parameterNode != parameterNode:
             self._parameterNode = RadiomicsPersonaParameterNode(parameterNode)
         return self._parameterNode

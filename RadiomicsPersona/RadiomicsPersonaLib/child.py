@@ -25,7 +25,7 @@ from .errors import InputError
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 0.8
 """What the worker has to end a request by itself; then its process is ended and replaced."""
-LOG_LINES = 1000
+LOG_LINES, LINE_LENGTH = 1000, 2000
 FINAL = {"done", "refused", "failed", "cancelled", "dropped"}
 """What the last answer to a request says; others tell what is being done."""
 
@@ -268,23 +268,25 @@ class _Running:
 
 def _read_answers(stream, answers: queue.SimpleQueue, log: deque) -> None:
     """Sort a process's output into answers and everything else, which no worker writes, but a launcher might."""
-    for line in stream:
-        text = line.decode("utf-8", errors="replace").strip()
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if isinstance(answer, dict):
-            answers.put(answer)
-        elif text:
-            log.append(text)
+    with stream:
+        for line in stream:
+            text = line.decode("utf-8", errors="replace").strip()
+            try:
+                answer = json.loads(text)
+            except (ValueError, RecursionError):
+                answer = None
+            if isinstance(answer, dict):
+                answers.put(answer)
+            elif text:
+                log.append(text[:LINE_LENGTH])
 
 
 def _read_log(stream, log: deque) -> None:
-    for line in stream:
-        text = line.decode("utf-8", errors="replace").rstrip()
-        if text:
-            log.append(text)
+    with stream:
+        for line in stream:
+            text = line.decode("utf-8", errors="replace").rstrip()
+            if text:
+                log.append(text[:LINE_LENGTH])
 
 
 def _own_group() -> dict:

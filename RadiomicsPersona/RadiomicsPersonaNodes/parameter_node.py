@@ -8,6 +8,11 @@ from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrappe
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.metric import METRICS
 
+DECISIONS = [*USUAL_THRESHOLDS, *METRICS]
+DEVICES = ["auto", "cpu", "cuda", "mps"]
+SHOWN = ["nothing", "reconstruction", "difference", "deviation"]
+"""What lies over the scan. The first of each list is the default."""
+
 
 @parameterNodeWrapper
 class RadiomicsPersonaParameterNode:
@@ -39,9 +44,9 @@ class RadiomicsPersonaParameterNode:
     inputROIs: list[vtkMRMLMarkupsROINode]
     model: str = "auto"
     controls: Annotated[int, WithinRange(0, 500)] = USUAL_CONTROLS
-    decision: Annotated[str, Choice([*USUAL_THRESHOLDS, *METRICS])] = "p"
+    decision: Annotated[str, Choice(DECISIONS)] = DECISIONS[0]
     threshold: Annotated[float, WithinRange(-100000.0, 100000.0)] = USUAL_THRESHOLDS["p"]
-    device: Annotated[str, Choice(["auto", "cpu", "cuda", "mps"])] = "auto"
+    device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
@@ -51,7 +56,22 @@ class RadiomicsPersonaParameterNode:
     standingTable: vtkMRMLTableNode | None
     standingChart: vtkMRMLPlotChartNode | None
     resultTable: vtkMRMLTableNode | None
-    shown: Annotated[str, Choice(["nothing", "reconstruction", "difference", "deviation"])] = "nothing"
+    shown: Annotated[str, Choice(SHOWN)] = SHOWN[0]
     fade: Annotated[int, WithinRange(0, 100)] = 100
     showControls: bool = False
     nameScan: bool = False
+
+
+def forget_foreign_choices(node) -> list:
+    """Give fields whose value only another version knows their default, before anything reads them; returns their names.
+
+    Args:
+        node: the vtkMRMLScriptedModuleNode behind a parameter node.
+    """
+    foreign = []
+    for field, choices in (("decision", DECISIONS), ("device", DEVICES), ("shown", SHOWN)):
+        value = node.GetParameter(field)
+        if value and value not in choices:
+            node.SetParameter(field, choices[0])
+            foreign.append(field)
+    return foreign

@@ -69,6 +69,9 @@ class Application:
     def connect(self, signal: str, slot) -> None:
         """Modules are never unloaded here: nothing to call."""
 
+    def disconnect(self, signal: str, slot) -> None:
+        """The same."""
+
     def testingEnabled(self) -> bool:
         return True
 
