@@ -25,6 +25,7 @@ from .errors import InputError
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 0.8
 """What the worker has to end a request by itself; then its process is ended and replaced."""
+END_SECONDS = 5.0
 LOG_LINES, LINE_LENGTH = 1000, 2000
 FINAL = {"done", "refused", "failed", "cancelled", "dropped"}
 """What the last answer to a request says; others tell what is being done."""
@@ -174,6 +175,12 @@ class Child:
                 self._sort(running, POLL_SECONDS)
         del self._open[number]
 
+    def forget(self, number: int) -> None:
+        """Ask the worker to end a request, if it is open, whose answer is not wanted any more; returns at once."""
+        running, _mail = self._open.pop(number, (None, []))
+        if running and running is self._running and running.process.poll() is None:
+            running.write({"cancel": number})
+
     def end(self) -> None:
         """End the process with every process it started; open requests count as cancelled."""
         if self._running:
@@ -303,8 +310,10 @@ def _end_tree(process: subprocess.Popen) -> None:
         command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
         subprocess.run(command, creationflags=subprocess.CREATE_NO_WINDOW, capture_output=True, check=False)
     elif process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        with suppress(ProcessLookupError, PermissionError):  # it has ended since; macOS then says that it is not permitted
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):  # what the system itself holds on to must not hold on to Slicer
+        process.wait(END_SECONDS)
     with suppress(OSError):  # that the last request found no reader does not matter any more
         process.stdin.close()
 

@@ -141,14 +141,18 @@ class Activity:
         self._wire, self._desk, self._number = wire, desk, number
         self._told = 0.0
 
+    def check(self) -> None:
+        """Raise Cancelled if the request was."""
+        self._desk.check()
+
     def tell(self, what: str) -> None:
         """Something starts that takes a moment."""
-        self._desk.check()
+        self.check()
         self._wire.answer(id=self._number, activity=what)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """`done` of `total` steps are behind."""
-        self._desk.check()
+        self.check()
         now = time.monotonic()
         if now - self._told >= ANSWER_SECONDS or done >= total:
             self._told = now
@@ -198,11 +202,11 @@ def _result(request: dict, cache, activity: Activity) -> dict:
             options.run(options)
         return {}
     if kind == "twin":
-        return _twin(request, cache)
+        return _twin(request, cache, activity)
     raise ValueError(f"there is no request of the kind {kind!r}")
 
 
-def _twin(request: dict, cache) -> dict:
+def _twin(request: dict, cache, activity: Activity) -> dict:
     from .hole import hole_of_box
     from .twin import twin_of
 
@@ -211,6 +215,7 @@ def _twin(request: dict, cache) -> dict:
     prepared = cache.prepared(scan, [hole_of_box(scan, box) for box in boxes])
     model = cache.model(request["model"], request["device"]).for_scan(prepared)
     twin = twin_of(prepared, boxes, model)
+    activity.check()  # its folder may be gone
     np.savez(request["output"], values=twin.values.astype(scan.array.dtype), mask=twin.hole.mask)
     return {"start": twin.hole.start.tolist(), "notes": list(twin.warnings) + list(getattr(model, "notes", ()))}
 

@@ -82,8 +82,8 @@ class LiveSection(Section):
         roi, self._moved = self._moved, None
         live = self.logic.liveTwin
         try:
-            if roi and slicer.mrmlScene.IsNodePresent(roi):
-                live.ask(roi)
+            if roi and slicer.mrmlScene.IsNodePresent(roi) and not live.ask(roi):
+                self._moved = self._moved or roi
             if live.take():
                 self.say(_("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
                 if live.is_new:
