@@ -158,9 +158,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         # Select default input nodes if nothing is selected yet to save a few clicks for the user
         if not self._parameterNode.inputVolume:
-            firstVolumeNode = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
-            if firstVolumeNode:
-                self._parameterNode.inputVolume = firstVolumeNode
+            for volumeNode in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
+                if volumeNode.GetClassName() == "vtkMRMLScalarVolumeNode":  # no label map
+                    self._parameterNode.inputVolume = volumeNode
+                    break
 
     def setParameterNode(self, inputParameterNode: RadiomicsPersonaParameterNode | None) -> None:
         """Set and observe parameter node, so that the panel follows it."""
@@ -384,8 +385,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
 class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
     """
-    What can be checked inside Slicer in a second, without packages and downloads; the whole analysis is tested by the
-    suite in the Testing folder.
+    What can be checked inside Slicer in some seconds, without packages and downloads: boxes under transforms, and an
+    analysis from nodes to nodes through the worker. The suite in the Testing folder tests the rest.
     Uses ScriptedLoadableModuleTest base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
@@ -396,7 +397,7 @@ class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
 
     def runTest(self, **kwargs):
         """Run every test."""
-        for test in (self.test_boxFollowsTransforms, self.test_nonLinearTransformIsRefused):
+        for test in (self.test_boxFollowsTransforms, self.test_nonLinearTransformIsRefused, self.test_lesionIsRebuilt):
             self.setUp()
             test()
         self.delayDisplay("Test passed")
@@ -434,3 +435,34 @@ class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
         roi.SetAndObserveTransformNodeID(transform.GetID())
         with self.assertRaisesRegex(InputError, "harden"):
             RadiomicsPersonaLogic.boxFromROI(roi, volume)
+
+    def makeHead(self):
+        """A head of ellipsoids, 4 mm a voxel, with a bright lesion of 16 mm; the volume, and an ROI around the lesion."""
+        z, y, x = np.indices((48, 56, 48))
+        depth = np.sqrt(((x - 23.5) / 18) ** 2 + ((y - 27.5) / 22) ** 2 + ((z - 23.5) / 18) ** 2)
+        head = np.select([depth < 0.25, depth < 0.7, depth < 1, depth < 1.1, depth < 1.2], [30, 140, 100, 10, 120], 0)
+        head = head + np.random.default_rng(0).normal(0, 3, head.shape)
+        lesion = (x - 32) ** 2 + (y - 27) ** 2 + (z - 27) ** 2 < 2.5**2
+        head[lesion] = 400
+        volume = slicer.util.addVolumeFromArray(np.maximum(head, 0).astype(np.int16), np.diag([4.0, 4, 4, 1]), "head")
+        roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "lesion")
+        roi.SetXYZ(128, 108, 108)
+        roi.SetSize(28, 28, 28)
+        return volume, roi, lesion
+
+    def test_lesionIsRebuilt(self):
+        """A classical fill needs no package and no network: the lesion is gone, everything else stays, and there is a verdict."""
+        volume, roi, lesion = self.makeHead()
+        logic = RadiomicsPersonaLogic()
+        parameterNode = logic.getParameterNode()
+        parameterNode.inputVolume, parameterNode.inputROIs = volume, [roi]
+        parameterNode.model, parameterNode.controls, parameterNode.threshold = "harmonic", 3, 0.25
+        try:
+            results = logic.apply()
+        finally:
+            logic.close()
+        self.assertEqual((results["boxes"][0]["n_controls"], results["boxes"][0]["label"]), (3, 1))
+        before, after = slicer.util.arrayFromVolume(volume), slicer.util.arrayFromVolume(parameterNode.reconstructionVolume)
+        self.assertLess(after[lesion].max(), 200)
+        np.testing.assert_array_equal(after[:20], before[:20])
+        self.assertIn("Pathological", logic.verdicts(parameterNode.resultTable)[0])

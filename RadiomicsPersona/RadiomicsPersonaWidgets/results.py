@@ -29,6 +29,7 @@ class ResultsSection(Section):
         super().__init__(ui, logic)
         self._run = run
         self._shown = None
+        self._moved = []
         self._observed = []
         ui.copyButton.clicked.connect(self.on_copy)
         ui.exportButton.clicked.connect(self.on_export)
@@ -45,7 +46,7 @@ class ResultsSection(Section):
 
     def on_roi(self, caller=None, event=None) -> None:
         """Called when the user moves or renames an analyzed box: a verdict belongs to one place."""
-        if self.parameters and not self._run.running:
+        if self.parameters and not self._run.running and self.logic.markROIs() != self._moved:
             self.look_again()
 
     def on_copy(self) -> None:
@@ -97,7 +98,7 @@ class ResultsSection(Section):
         state = (table.GetID(), table.GetMTime()) if table else None
         if state == self._shown and state:
             return
-        moved = self.logic.markROIs() if table else []
+        moved = self._moved = self.logic.markROIs() if table else []
         self._shown = state
         self.ui.resultTableView.setMRMLTableNode(table)
         verdicts = self.logic.verdictsByBox(table) if table else []
