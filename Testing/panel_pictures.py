@@ -80,7 +80,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
             add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
         ]
     # the same scan and boxes, analyzed already
-    widget.logic.runner = lambda given, proceed: _hand_over(demo, Path(given[given.index("--output") + 1]))
+    widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
     parent.resize(430, 860)
     _save(parent, folder / f"results-{name}.png")
@@ -97,7 +97,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     scene.close()
 
 
-def _hand_over(demo: Path, folder: Path) -> None:
+def hand_over(demo: Path, folder: Path) -> None:
     """The demo's results as the worker would give them to the panel."""
     import nibabel
     import numpy as np
