@@ -277,7 +277,8 @@ def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
     roi = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
     interaction = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
     selection = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode")
-    assert selection.GetActivePlaceNodeID() == roi.GetID()
+    assert (selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()) == (roi.GetID(), "vtkMRMLMarkupsROINode")
+    assert roi.GetNumberOfDisplayNodes() == 1  # the views place nothing that they cannot show
     assert interaction.GetCurrentInteractionMode() == interaction.Place and not interaction.GetPlaceModePersistence()
     assert list(panel.logic.getParameterNode().inputROIs) == [roi] == list(panel.ui.inputROIsSelector.checkedNodes())
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-from subprocess import CalledProcessError
 
 import slicer.packaging
 from slicer.i18n import tr as _
@@ -44,7 +43,7 @@ def ensure(model: str) -> bool:
         if extension:
             _install_torch(extension)
         slicer.packaging.pip_ensure(slicer.packaging.load_requirements(REQUIREMENTS), requester=REQUESTER, prompt_install=False)
-    except (CalledProcessError, RuntimeError, OSError, ImportError, ValueError) as error:
+    except Exception as error:  # each version of pip and of the extension raises its own
         raise InputError(_("The packages could not be installed ({error}): check the network and proxy. {without}").format(
             error=error, without=_without())) from error
     importlib.invalidate_caches()

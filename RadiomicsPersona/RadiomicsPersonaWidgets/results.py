@@ -138,7 +138,6 @@ def _fill(widget, table_node) -> None:
             value = row[number]
             item = qt.QTableWidgetItem()
             item.setData(qt.Qt.DisplayRole, float(f"{value:.3g}") if isinstance(value, float) else value)
-            item.setFlags(qt.Qt.ItemIsSelectable | qt.Qt.ItemIsEnabled)
             widget.setItem(line, place, item)
     widget.sortingEnabled = True
     widget.resizeColumnsToContents()
