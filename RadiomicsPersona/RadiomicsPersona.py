@@ -26,7 +26,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.exchange import read_exchange
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaNodes import analyzed, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict
+from RadiomicsPersonaNodes import analyzed, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
 from RadiomicsPersonaWidgets.inputs import InputsSection
@@ -62,6 +62,7 @@ the same scan. Research use only, not a medical device.
         self.parent.acknowledgementText = _("""
 See the list of contributors and the references in the documentation of the extension.
 """)
+        slicer.app.connect("startupCompleted()", view_nodes.register_layout)
 
 
 #
@@ -123,11 +124,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
-        self.seeing.flicker_key.enabled = True
+        self.seeing.listen(True)
 
     def exit(self) -> None:
         """Called each time the user opens a different module."""
-        self.seeing.flicker_key.enabled = False
+        self.seeing.listen(False)
         self.setParameterNode(None)
 
     def onReload(self) -> None:

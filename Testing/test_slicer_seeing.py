@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -187,6 +188,33 @@ def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, vi
     choose(panel.ui.shownComboBox, "healthy persona")
     panel.ui.sideBySideButton.click()
     assert layout_number() == layout and state(views) == before
+
+
+def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, panel, views, slicer_bench, tmp_path):  # noqa: F811
+    """Also before the module is opened: what Slicer does at its start is enough."""
+    from RadiomicsPersonaNodes.view import SIDE_BY_SIDE
+
+    panel.ui.applyButton.click()
+    panel.ui.sideBySideButton.click()
+    messages = slicer.vtkMRMLMessageCollection()
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"), None, messages)
+    panel.exit()
+    again = slicer_bench.new_scene()
+    layout = slicer.vtkMRMLLayoutNode()
+    layout.SetSingletonTag("vtkMRMLLayoutNode")
+    slicer.mrmlScene.AddNode(layout)
+    started = {}
+    slicer.app.connect = started.__setitem__
+    try:
+        module.RadiomicsPersona(SimpleNamespace(path=str(slicer_bench.MODULE_FILE)))
+    finally:
+        del slicer.app.connect
+    started["startupCompleted()"]()
+    again.node.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
+    assert again.node.ReadFromMRB(str(tmp_path / "scene.mrb"), True, messages)
+    assert layout is slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    assert layout.GetViewArrangement() == SIDE_BY_SIDE and layout.IsLayoutDescription(SIDE_BY_SIDE)
+    again.close()
 
 
 @pytest.mark.parametrize("name", ["sideBySideButton", "showScoresButton", "showStandingButton"])

@@ -120,19 +120,22 @@ class Arrangement:
         self.number = self._before = None
 
 
+def register_layout() -> None:
+    """Make our layout known, also to a scene that was saved in it."""
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if node and not node.IsLayoutDescription(SIDE_BY_SIDE):
+        items = [_ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
+                 for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))]
+        node.AddLayoutDescription(SIDE_BY_SIDE, f"<layout type=\"horizontal\" split=\"true\">{''.join(items)}</layout>")
+
+
 def side_by_side(arrangement: Arrangement, scan, volume, opacity: float, center) -> None:
     """Two linked slice views of our own, the scan on the left and the same with the volume over it on the right.
 
     Args:
         center: world coordinates that both views show, or None for where they are.
     """
-    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if not layout:
-        return
-    if not layout.IsLayoutDescription(SIDE_BY_SIDE):
-        items = [_ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
-                 for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))]
-        layout.AddLayoutDescription(SIDE_BY_SIDE, f"<layout type=\"horizontal\" split=\"true\">{''.join(items)}</layout>")
+    register_layout()
     arrangement.take(SIDE_BY_SIDE)
     for composite in _composites():
         if composite.GetLayoutName() in (SCAN_VIEW, TWIN_VIEW):

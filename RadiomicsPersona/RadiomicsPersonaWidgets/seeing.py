@@ -76,6 +76,11 @@ class SeeingSection(Section):
             self.flicker_key.deleteLater()
             self.flicker_key = None
 
+    def listen(self, on: bool) -> None:
+        """Whether the key does anything: it belongs to other modules while they are shown."""
+        if self.flicker_key:
+            self.flicker_key.enabled = on
+
     def show_reconstruction(self) -> None:
         """Lay the healthy persona over the scan, unless the user wants another result there."""
         parameters = self.logic.getParameterNode()

@@ -16,7 +16,7 @@ class SettingsSection(Section):
     """What the connections of the .ui file do not cover of the advanced settings.
 
     Attributes:
-        card: the window of the model card, or None.
+        card: the window of the model card, or None until it is asked for.
     """
 
     def __init__(self, ui, logic):
@@ -40,7 +40,8 @@ class SettingsSection(Section):
     def close(self) -> None:
         super().close()
         if self.card:
-            self.card.close()
+            self.card.deleteLater()
+            self.card = None
 
     def on_model(self) -> None:
         """Called when the user chooses a model."""
@@ -54,19 +55,23 @@ class SettingsSection(Section):
         except InputError as error:
             self.say(str(error))
             return
+        if self.card is None:
+            self._make_card()
+        self._browser.setPlainText(text)
+        self.card.show()
+
+    def _make_card(self) -> None:
         self.card = qt.QDialog(self.ui.modelCardButton.window())
         self.card.windowTitle = _("Model card")
-        browser = qt.QTextBrowser()
-        browser.accessibleName = _("Model card")
-        browser.setPlainText(text)
+        self._browser = qt.QTextBrowser()
+        self._browser.accessibleName = _("Model card")
         buttons = qt.QDialogButtonBox()
         buttons.setStandardButtons(qt.QDialogButtonBox.Close)
         buttons.rejected.connect(self.card.reject)
         layout = qt.QVBoxLayout(self.card)
-        layout.addWidget(browser)
+        layout.addWidget(self._browser)
         layout.addWidget(buttons)
         self.card.resize(640, 560)
-        self.card.show()
 
     def on_decision(self) -> None:
         """Called when the user chooses what the label rests on: begin with the threshold that is usual for it."""
