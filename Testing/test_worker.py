@@ -417,8 +417,15 @@ def test_no_orphan_is_left_when_slicer_ends_without_a_word(analyze):
 def test_the_environment_of_another_python_does_not_reach_the_worker():
     conda = {"PATH": "/bin", "PYTHONHOME": "/conda", "PYTHONPATH": "/conda/lib", "PYTHONSTARTUP": "x"}
     assert child_environment(conda, "/module") == {
-        "PATH": "/bin", "PYTHONPATH": "/module", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1",
+        "PATH": "/bin", "PYTHONPATH": "/module", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1",
     }  # fmt: skip
+
+
+def test_files_where_slicer_was_started_are_not_taken_for_libraries(start, analyze, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('a script of the user')")
+    monkeypatch.chdir(tmp_path)
+    start().run(analyze(), go_on)
+    assert (tmp_path / "résultats" / "results.json").is_file()
 
 
 def test_a_twin_holds_the_box_and_leaves_the_rest(worker, folder, tmp_path):

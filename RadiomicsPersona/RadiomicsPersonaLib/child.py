@@ -50,14 +50,15 @@ class ChildFailed(Exception):
 def child_environment(base: Mapping[str, str], module_folder: str | Path) -> dict[str, str]:
     """The environment for the child's Python.
 
-    Variables that point a Python elsewhere (a conda shell's, a user's) are taken out: PythonSlicer sets its own.
+    Variables that point a Python elsewhere (a conda shell's, a user's) are taken out: PythonSlicer sets its own. Nothing is
+    imported from the folder that Slicer happens to be started in.
 
     Args:
         base: the environment Slicer was started from, without the launcher's own additions.
         module_folder: the folder that contains RadiomicsPersonaLib.
     """
     environment = {name: value for name, value in base.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
-    return environment | {"PYTHONPATH": str(module_folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
+    return environment | {"PYTHONPATH": str(module_folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"}
 
 
 class Child:
