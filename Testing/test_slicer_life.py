@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import types
 
 import numpy as np
 import pytest
 import vtk
-from bench.application import MODULE_FILE
 from bench.prepared_run import PreparedRun
 from test_slicer_boxes import add_roi, add_volume
 from test_slicer_panel import inputs, panel  # noqa: F401 (fixtures)
@@ -51,7 +49,7 @@ def parent(slicer_bench, module):
     parent.setLayout(qt.QVBoxLayout())
     parent.isEntered = True
     parent.reload = lambda: make_panel(sys.modules["RadiomicsPersona"], parent)
-    slicer.modules.radiomicspersona = types.SimpleNamespace(path=str(MODULE_FILE), widgetRepresentation=lambda: parent)
+    slicer.modules.radiomicspersona.widgetRepresentation = lambda: parent
     loaded = dict(sys.modules)
     yield parent
     slicer.modules.RadiomicsPersonaWidget.cleanup()

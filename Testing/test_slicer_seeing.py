@@ -206,7 +206,7 @@ def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, 
     started = {}
     slicer.app.connect = started.__setitem__
     try:
-        module.RadiomicsPersona(SimpleNamespace(path=str(slicer_bench.MODULE_FILE)))
+        module.RadiomicsPersona(SimpleNamespace(path=slicer.modules.radiomicspersona.path))
     finally:
         del slicer.app.connect
     started["startupCompleted()"]()
