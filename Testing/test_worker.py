@@ -399,8 +399,7 @@ def test_no_orphan_is_left_when_slicer_is_killed_while_the_worker_waits(analyze)
     code = SLICER.format(command=COMMAND, request=analyze(), then="pass") + "print('done', flush=True)\nimport time; time.sleep(60)"
     slicer = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     pid = int(slicer.stdout.readline())
-    while slicer.stdout.readline().strip() != b"done":
-        pass
+    assert any(line.strip() == b"done" for line in slicer.stdout)
     assert alive(pid)
     slicer.kill()
     slicer.wait()
