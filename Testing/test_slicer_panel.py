@@ -281,6 +281,10 @@ def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
     assert roi.GetNumberOfDisplayNodes() == 1  # the views place nothing that they cannot show
     assert interaction.GetCurrentInteractionMode() == interaction.Place and not interaction.GetPlaceModePersistence()
     assert list(panel.logic.getParameterNode().inputROIs) == [roi] == list(panel.ui.inputROIsSelector.checkedNodes())
+    for corner in ([0, 0, 5], [20, 30, 5]):  # what the views do at each click
+        roi.AddControlPoint(corner)
+    box = panel.logic.boxFromROI(roi, volume)
+    np.testing.assert_allclose([box.center, box.size], [[10, 15, 5], [20, 30, 20]])  # as deep as its shorter edge
 
 
 def add_segmentation(array_kji, affine):
