@@ -41,6 +41,12 @@ def test_every_file_of_a_module_is_listed_once(checkout, module, variable, resou
     assert sorted(names) == sorted(in_tree(checkout, module, resources))
 
 
+def test_no_module_overwrites_a_file_of_the_other(checkout):
+    """All modules of an extension are installed into one folder."""
+    files = [name for module in MODULES for resources in (False, True) for name in in_tree(checkout, module, resources)]
+    assert sorted(set(files)) == sorted(files)
+
+
 @pytest.fixture(scope="module")
 def metadata(checkout) -> dict[str, str]:
     """The EXTENSION_* variables of the top CMakeLists.txt."""
