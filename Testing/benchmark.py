@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.child import Child, child_environment
 from RadiomicsPersonaLib.control import place_controls
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.exchange import read_exchange
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
@@ -69,9 +70,10 @@ class Window:
         self.twin()
 
     def apply(self) -> None:
-        """One box with three healthy ones, to the files that the panel reads."""
+        """One box with three healthy ones, read as the panel does."""
         words = ["analyze", self.scan, "--box=34,-10,14,30,30,30", "--controls", "3", "--output", str(self.folder / "results")]
-        self.worker.run({"kind": "command", "arguments": words}, lambda activity: True)
+        self.worker.run({"kind": "analyze", "arguments": words}, lambda activity: True)
+        read_exchange(self.folder / "results")
 
     def first_apply(self) -> None:
         """The same with a worker that is not there yet."""

@@ -49,6 +49,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
     from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaNodes.roi import add_roi
 
     qt.QApplication.setStyle("Fusion")
     palette = qt.QPalette()
@@ -76,10 +77,10 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     for number, center in enumerate((LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:])), start=1):
         widget._parameterNode.inputROIs = [
             *widget._parameterNode.inputROIs,
-            module.roi_nodes.add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
+            add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
         ]
     # the same scan and boxes, analyzed already
-    widget.logic.runner = lambda given, proceed: shutil.copytree(demo, given[given.index("--output") + 1])
+    widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
     parent.resize(430, 860)
     _save(parent, folder / f"results-{name}.png")
@@ -87,13 +88,27 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
         getattr(widget.ui, button).collapsed = False
     parent.resize(430, 1180)
     _save(parent, folder / f"unfolded-{name}.png")
-    widget.onModelCardButton()
-    _save(widget._cardDialog, folder / f"card-{name}.png")
-    widget._cardDialog.close()
+    widget.settings.on_card()
+    _save(widget.settings.card, folder / f"card-{name}.png")
+    widget.settings.card.close()
     parent.hide()
     widget.cleanup()
     parent.layout().itemAt(0).widget().setMRMLScene(None)
     scene.close()
+
+
+def hand_over(demo: Path, folder: Path) -> None:
+    """The demo's results as the worker would give them to the panel."""
+    import nibabel
+    import numpy as np
+
+    from RadiomicsPersonaLib.exchange import ARRAYS, RESULTS
+
+    folder.mkdir()
+    shutil.copy(demo / RESULTS, folder)
+    images = {name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p")}
+    arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
+    np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
 
 
 def _save(widget, path: Path) -> None:

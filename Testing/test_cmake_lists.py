@@ -41,6 +41,12 @@ def test_every_file_of_a_module_is_listed_once(checkout, module, variable, resou
     assert sorted(names) == sorted(in_tree(checkout, module, resources))
 
 
+def test_no_module_overwrites_a_file_of_the_other(checkout):
+    """All modules of an extension are installed into one folder."""
+    files = [name for module in MODULES for resources in (False, True) for name in in_tree(checkout, module, resources)]
+    assert sorted(set(files)) == sorted(files)
+
+
 @pytest.fixture(scope="module")
 def metadata(checkout) -> dict[str, str]:
     """The EXTENSION_* variables of the top CMakeLists.txt."""
@@ -78,8 +84,8 @@ def test_the_index_entry_follows_the_schema_and_agrees_with_cmake(checkout, meta
 def test_the_parameters_named_in_the_ui_file_exist(checkout):
     ui = ElementTree.parse(checkout / "RadiomicsPersona/Resources/UI/RadiomicsPersona.ui")
     named = {p.findtext("string") for p in ui.iter("property") if p.get("name") == "SlicerParameterName"}
-    source = (checkout / "RadiomicsPersona/RadiomicsPersona.py").read_text()
-    fields = source.split("class RadiomicsPersonaParameterNode:")[1].split('"""', 2)[2].split("\n\n\n")[0]
+    source = (checkout / "RadiomicsPersona/RadiomicsPersonaNodes/parameter_node.py").read_text()
+    fields = source.split("class RadiomicsPersonaParameterNode:")[1]
     assert named == {"inputVolume", "decision", "threshold", "controls", "device", "seed", "shown", "fade", "showControls", "nameScan"}
     assert named <= set(re.findall(r"^    (\w+):", fields, re.M))
 

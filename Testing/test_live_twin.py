@@ -119,7 +119,7 @@ def wait_until(condition, seconds=60.0):
 
 def settle(panel):
     """Let events pass until nothing is asked or expected any more."""
-    wait_until(lambda: not panel._following and not panel._running)
+    wait_until(lambda: not panel.live.following and not panel.run.running)
 
 
 def drag(panel, roi, places):
@@ -196,7 +196,7 @@ def test_a_click_that_moves_nothing_computes_nothing(panel, inputs):
     inputs[1][0].InvokeEvent(RELEASE)
     for _ in range(20):
         slicer.app.processEvents()
-    assert not panel._running and panel.logic.getParameterNode().resultTable is None
+    assert not panel.run.running and panel.logic.getParameterNode().resultTable is None
 
 
 def test_while_it_is_dragged_the_volume_is_no_result(panel, inputs):
@@ -271,6 +271,39 @@ def test_a_worker_that_crashes_is_one_sentence_and_the_next_step_works(panel, in
     assert panel.ui.statusLabel.text.startswith("Live twin of 'lésion'")
 
 
+def test_switched_off_in_the_middle_of_a_step_nothing_is_kept_of_it(panel, inputs):
+    panel.ui.liveTwinCheckBox.click()
+    settle(panel)
+    for step in range(100):  # an answer may be so quick that none is waited for
+        inputs[1][0].SetCenter(20 + 0.1 * step, 0, 20)
+        panel.live.on_tick()
+        if panel.logic.liveTwin.waiting:
+            break
+    panel.ui.liveTwinCheckBox.click()
+    worker = panel.logic.worker
+    assert not panel.logic.liveTwin.waiting and not worker._open
+    panel.ui.applyButton.click()  # the worker is as it was
+    assert panel.ui.statusLabel.text == "Done." and not worker._open
+
+
+def test_a_worker_that_hears_nothing_does_not_freeze_the_window(panel, inputs):
+    """Its pipe would be full after some hundred steps, and Slicer would wait at it."""
+    _, rois = inputs
+    panel.ui.liveTwinCheckBox.click()
+    settle(panel)
+    os.kill(panel.logic.worker.pid, 19)
+    for step in range(40):
+        rois[0].SetCenter(20 + 0.01 * step, 0, 20)
+        panel.live.on_tick()
+    assert len(panel.logic.liveTwin._asked) == 8 and panel.live.following
+    os.kill(panel.logic.worker.pid, 18)
+    settle(panel)
+    mask = inside(panel, inputs[0], rois[0])
+    twin, scan = arrays(panel, inputs[0])
+    np.testing.assert_array_equal(twin[~mask], scan[~mask])  # the newest place, no other
+    assert np.abs(twin - scan)[mask].mean() > 5
+
+
 def test_only_checked_boxes_are_followed_and_switched_off_none_is(panel, inputs):
     _, rois = inputs
     before = [roi.HasObserver(event) for roi in rois for event in (MOVED, RELEASE)]
@@ -299,7 +332,7 @@ def test_what_is_removed_in_the_middle_of_a_drag_ends_it_quietly(panel, inputs, 
     settle(panel)
     for step in range(100):  # an answer may be so quick that none is waited for
         rois[0].SetCenter(20 + 0.1 * step, 0, 20)
-        wait_until(lambda: panel.logic.liveTwin.waiting or not panel._following)
+        wait_until(lambda: panel.logic.liveTwin.waiting or not panel.live.following)
         if panel.logic.liveTwin.waiting:
             break
     assert panel.logic.liveTwin.waiting

@@ -96,6 +96,22 @@ def write_dicom_series(image: SimpleITK.Image, folder, series_uid: str) -> None:
         writer.Execute(slice_image)
 
 
+def test_every_direction_has_the_axis_nearest_to_it_whatever_the_scan_is_turned_flipped_or_sheared_by(volume):
+    random = np.random.default_rng(5)
+    for _ in range(50):
+        order, flips = random.permutation(3), random.choice([-1.0, 1.0], 3)
+        linear = np.zeros((3, 3))
+        linear[np.arange(3), order] = flips
+        angle = random.uniform(-0.6, 0.6)  # up to 35 degrees about an axis of the head
+        turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+        affine = np.eye(4)
+        affine[:3, :3] = turn @ linear @ [[1, 0, 0.1], [0, 1, 0], [0, 0, 1]] * random.uniform(0.5, 5, 3)
+        axis, signs = make_scan(volume, affine).axes_to_ras
+        assert axis == tuple(order) and signs.tolist() == flips.tolist()
+        codes = nibabel.aff2axcodes(affine)
+        assert [codes[a] in "RAS" for a in axis] == [sign > 0 for sign in signs]
+
+
 def test_scale_factors_are_applied_and_not_rounded(tmp_path, volume):
     image = nibabel.Nifti1Image(volume, np.diag([2.0, 2, 2, 1]))
     image.header.set_slope_inter(0.1, -3)

@@ -36,13 +36,13 @@ def analysis(synthetic_head):
 @pytest.fixture(scope="module")
 def opened(analysis, tmp_path_factory):
     """The bundle of the analysis, read back by Slicer's scene."""
-    return open_in_slicer(analysis, tmp_path_factory.mktemp("scène é"))
+    return open_in_slicer(analysis, tmp_path_factory.mktemp("scène é"), analysis.scan.name)
 
 
-def open_in_slicer(analysis, folder):
+def open_in_slicer(analysis, folder, name=None):
     from bench.scene import Scene
 
-    write_scene(analysis, folder / "scène.mrb")
+    write_scene(analysis, folder / "scène.mrb", name)
     scene = Scene()
     scene.node.GetCacheManager().SetRemoteCacheDirectory(str(folder))
     messages = slicer.vtkMRMLMessageCollection()
@@ -110,7 +110,7 @@ def test_a_left_handed_oblique_scan_with_nan_and_doubles_keeps_every_value_at_it
     values[1, 2, 3] = np.nan
     scan = make_scan(values, head.affine, "oblique")
     middle = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)
-    opened = open_in_slicer(blurred_analysis(scan, [Box(middle, [30, 30, 30])], controls=1), tmp_path)
+    opened = open_in_slicer(blurred_analysis(scan, [Box(middle, [30, 30, 30])], controls=1), tmp_path, scan.name)
     volume = node_named(opened, "oblique")
     stored, matrix = array_of(volume), matrix_of(volume)
     # Slicer may turn a left-handed volume into a right-handed one: compare where the values are, not in which order
@@ -240,6 +240,25 @@ def test_the_scene_says_what_it_rests_on_and_names_no_file(analysis, opened):
     assert "Patient^Name" not in text + json.dumps(provenance)
 
 
+def test_nothing_in_the_bundle_names_the_scan_unless_it_is_given_a_name(analysis, tmp_path):
+    scan = dataclasses.replace(analysis.scan, name="Anna Muster")
+    told = dataclasses.replace(analysis, scan=scan, provenance=analysis.provenance | {"command": "analyze Anna Muster.nii"})
+    found = {}
+    for name in (None, "Anna Muster"):
+        write_scene(told, tmp_path / "scene.mrb", name)
+        with zipfile.ZipFile(tmp_path / "scene.mrb") as archive:
+            content = {file: archive.read(file) for file in archive.namelist()}
+        assert not any("Muster" in file for file in content)
+        found[name] = [file for file, text in content.items() if b"Muster" in text]
+    assert found == {None: [], "Anna Muster": ["RadiomicsPersona/RadiomicsPersona.mrml"]}
+    opened = open_in_slicer(told, tmp_path)
+    nodes = [opened.node.GetNthNode(number) for number in range(opened.node.GetNumberOfNodes())]
+    assert not [node.GetName() for node in nodes if "Muster" in (node.GetName() or "")]
+    assert not [node.GetName() for node in nodes for key in node.GetAttributeNames() if "Muster" in node.GetAttribute(key)]
+    assert {"scan", "scan healthy persona"} <= {node.GetName() for node in nodes}
+    opened.close()
+
+
 def test_the_same_analysis_gives_the_same_bundle_of_plainly_named_files(analysis, tmp_path):
     write_scene(analysis, tmp_path / "a.mrb")
     write_scene(analysis, tmp_path / "b.mrb")
@@ -253,4 +272,4 @@ def test_the_same_analysis_gives_the_same_bundle_of_plainly_named_files(analysis
 
 def test_a_file_name_that_is_not_utf8_does_not_stop_the_scene(analysis, tmp_path):
     scan = dataclasses.replace(analysis.scan, name=b"t\xeate".decode("utf-8", "surrogateescape"))
-    open_in_slicer(dataclasses.replace(analysis, scan=scan, boxes=analysis.boxes[1:]), tmp_path)
+    open_in_slicer(dataclasses.replace(analysis, scan=scan, boxes=analysis.boxes[1:]), tmp_path, scan.name)

@@ -119,9 +119,20 @@ sys.path[:0] = ["Testing", "RadiomicsPersona"]
 from bench import application
 application.start()
 before = set(sys.modules)
-import numpy as np, slicer
+import numpy as np, slicer, socket
+def refuse(*given):
+    raise OSError("the network was asked for")
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 module = application.load_module()
 scene = application.new_scene()
+panel = None
+if not slicer.no_qt:
+    import qt
+    parent = qt.QWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    parent.isEntered = True
+    panel = module.RadiomicsPersonaWidget(parent)
+    panel.setup()
 with np.load({path!r}) as head:
     volume = slicer.util.addVolumeFromArray(head["array"], head["affine"])
 roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", "R")
@@ -135,6 +146,9 @@ logic.liveTwin.ask(roi)
 while not logic.liveTwin.take():
     pass
 logic.close()
+if panel:
+    panel.cleanup()
+    parent.layout().itemAt(0).widget().setMRMLScene(None)
 new = {{name.split(".")[0] for name in set(sys.modules) - before}}
 heavy = new & {{"torch", "scipy", "skimage", "nibabel", "SimpleITK", "safetensors", "PIL", "monai"}}
 scene.close()
@@ -143,7 +157,7 @@ sys.exit(f"imported: {{heavy}}" if heavy else 0)
 
 
 def test_slicers_process_imports_neither_torch_nor_scipy_whatever_is_asked(tmp_path):
-    """In a fresh interpreter, since other tests import them: an analysis with a network, and a live twin."""
+    """In a fresh interpreter, since other tests import them: the panel, an analysis with a network, a live twin; and without internet."""
     head = make_head(4.0)
     np.savez(tmp_path / "head.npz", array=head.array.transpose(2, 1, 0), affine=head.affine)
     code = IN_SLICERS_PROCESS.format(path=str(tmp_path / "head.npz"))

@@ -143,6 +143,8 @@ def test_a_table_of_something_else_says_nothing(logic):
 
 
 def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
+    from RadiomicsPersonaNodes.volume import difference_colors
+
     volume = head_volume()
     volume.GetDisplayNode().SetAutoWindowLevel(False)
     volume.GetDisplayNode().SetWindowLevel(800, 410)
@@ -152,7 +154,7 @@ def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
     assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (-3, 3)
     assert not display.GetAutoWindowLevel()
     colors = display.GetColorNode()
-    assert colors is logic.differenceColorNode()
+    assert colors is difference_colors()
     shown = colors.GetLookupTable()
     table = np.array([shown.GetTableValue(index) for index in range(colors.GetNumberOfColors())])
     middle = len(table) // 2

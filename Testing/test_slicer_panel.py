@@ -206,7 +206,7 @@ def test_an_error_is_one_sentence_in_the_panel(panel, inputs, error):
 def test_an_error_that_nobody_foresaw_is_told_and_leaves_the_panel_usable(panel, inputs):
     panel.logic.runner = PreparedRun(error=OSError("No space left on device"))
     with pytest.raises(OSError):
-        panel.onApplyButton()
+        panel.run.on_apply()
     assert "No space left on device" in panel.ui.statusLabel.text
     assert panel.ui.applyButton.text == "Apply" and panel.ui.applyButton.enabled
 
@@ -277,9 +277,14 @@ def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
     roi = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
     interaction = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLInteractionNode")
     selection = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode")
-    assert selection.GetActivePlaceNodeID() == roi.GetID()
+    assert (selection.GetActivePlaceNodeID(), selection.GetActivePlaceNodeClassName()) == (roi.GetID(), "vtkMRMLMarkupsROINode")
+    assert roi.GetNumberOfDisplayNodes() == 1  # the views place nothing that they cannot show
     assert interaction.GetCurrentInteractionMode() == interaction.Place and not interaction.GetPlaceModePersistence()
     assert list(panel.logic.getParameterNode().inputROIs) == [roi] == list(panel.ui.inputROIsSelector.checkedNodes())
+    for corner in ([0, 0, 5], [20, 30, 5]):  # what the views do at each click
+        roi.AddControlPoint(corner)
+    box = panel.logic.boxFromROI(roi, volume)
+    np.testing.assert_allclose([box.center, box.size], [[10, 15, 5], [20, 30, 20]])  # as deep as its shorter edge
 
 
 def add_segmentation(array_kji, affine):
@@ -292,7 +297,7 @@ def add_segmentation(array_kji, affine):
 
 
 def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
-    assert menu_texts(panel.ui.segmentButton, panel.fillSegmentMenu) == ["There is no segment: draw one in the Segment Editor"]
+    assert menu_texts(panel.ui.segmentButton, panel.inputs.fill_segment_menu) == ["There is no segment: draw one in the Segment Editor"]
     assert not panel.ui.segmentButton.menu().actions()[0].enabled
     random = np.random.default_rng(8)
     for _ in range(5):
@@ -302,7 +307,7 @@ def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
         segmentation = add_segmentation(array, affine)
         to_world = four_by_four(random_rotation(random), random.uniform(-30, 30, 3))
         segmentation.SetAndObserveTransformNodeID(add_transform(to_world).GetID())
-        panel.fillSegmentMenu()
+        panel.inputs.fill_segment_menu()
         action = panel.ui.segmentButton.menu().actions()[0]
         assert action.text.startswith("Lesions && more: ")
         action.trigger()
@@ -321,7 +326,7 @@ def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
 def test_an_empty_segment_is_refused_in_one_sentence(panel):
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "S")
     segmentation.GetSegmentation().AddEmptySegment("", "tumour")
-    panel.fillSegmentMenu()
+    panel.inputs.fill_segment_menu()
     panel.ui.segmentButton.menu().actions()[0].trigger()
     assert panel.ui.statusLabel.text == "Segment 'tumour' is empty: paint it in the Segment Editor, or choose another one."
     assert not slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
@@ -332,11 +337,11 @@ def test_a_box_is_mirrored_at_the_middle_first_and_at_the_midplane_once_it_is_kn
     move = add_transform(four_by_four(np.eye(3), (100, 0, 0)))
     for node in (volume, *rois):
         node.SetAndObserveTransformNodeID(move.GetID())
-    assert menu_texts(panel.ui.mirrorButton, panel.fillMirrorMenu) == ["A", "B"]
+    assert menu_texts(panel.ui.mirrorButton, panel.inputs.fill_mirror_menu) == ["A", "B"]
     center = np.zeros(3)
     # the volume's middle is at 39 / 2 mm, and the prepared analysis finds the midplane at 18
     for plane, words in ((19.0, "check its place"), (18.0, "midplane that the analysis found")):
-        panel.fillMirrorMenu()
+        panel.inputs.fill_mirror_menu()
         panel.ui.mirrorButton.menu().actions()[0].trigger()
         mirrored = panel.logic.getParameterNode().inputROIs[-1]
         mirrored.GetCenterWorld(center)
@@ -378,12 +383,12 @@ def test_the_card_of_the_chosen_model_is_one_click_away(panel):
     for model, words in (("auto", "Automatic: of the models below"), ("healthy-t1", "ds002748"), ("mirror", "It needs neither weights nor PyTorch")):
         panel.logic.getParameterNode().model = model
         panel.ui.modelCardButton.click()
-        text = panel._cardDialog.findChild(qt.QTextBrowser).toPlainText()
-        assert words in text and panel._cardDialog.isVisible()
+        text = panel.settings.card.findChild(qt.QTextBrowser).toPlainText()
+        assert words in text and panel.settings.card.isVisible()
         if model != "mirror":
             assert "Limits: Adults without focal lesions" in text and "SHA-256 of the weights: 0141" in text
-        panel._cardDialog.findChild(qt.QDialogButtonBox).buttons()[0].click()
-        assert not panel._cardDialog.isVisible()
+        panel.settings.card.findChild(qt.QDialogButtonBox).buttons()[0].click()
+        assert not panel.settings.card.isVisible()
     panel.logic.getParameterNode().model = "site-7"
     assert panel.ui.modelComboBox.currentText == "site-7 (not installed here)"
     panel.ui.modelCardButton.click()
@@ -418,8 +423,8 @@ def test_the_bar_shows_how_much_is_done_and_the_time_left(panel, inputs):
 
     def look():
         process()
-        if panel._startTime:
-            panel._startTime -= 10  # ten seconds pass
+        if panel.run._started:
+            panel.run._started -= 10  # ten seconds pass
         seen.append((panel.ui.progressBar.value, panel.ui.progressBar.maximum, panel.ui.statusLabel.text))
 
     slicer.app.processEvents = look
@@ -458,12 +463,12 @@ def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):
     panel.ui.applyButton.click()
     panel.ui.copyButton.click()
     copied = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
-    panel.askForPath = lambda *asked: str(tmp_path / "é.csv")
+    panel.results.ask_for_path = lambda *asked: str(tmp_path / "é.csv")
     panel.ui.exportButton.click()
     with open(tmp_path / "é.csv", encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert copied[0] == list(rows[0]) and copied[1] == list(rows[0].values())
     assert [(row["box"], row["label"], row["p"], row["mse"]) for row in rows] == [("A", "1.0", "0.04", "1.5"), ("B", "0.0", "0.6", "2.5")]
-    panel.askForPath = lambda *asked: str(tmp_path / "nowhere" / "a.csv")
+    panel.results.ask_for_path = lambda *asked: str(tmp_path / "nowhere" / "a.csv")
     panel.ui.exportButton.click()
     assert "cannot be written (No such file or directory): choose another place." in panel.ui.statusLabel.text

@@ -18,7 +18,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 def report_into(panel, folder: Path) -> tuple[str, str]:  # noqa: F811
     """Click "Save report..." and choose the folder; the text of HTML and PDF."""
-    panel.askForFolder = lambda title: str(folder)
+    panel.results.ask_for_folder = lambda title: str(folder)
     panel.ui.reportButton.click()
     assert panel.ui.statusLabel.text.startswith("Written: "), panel.ui.statusLabel.text
     return (folder / "report.html").read_text(encoding="utf-8"), "\n".join(pages_of(folder / "report.pdf"))
@@ -50,16 +50,16 @@ def test_one_click_writes_the_report_anonymous_unless_ticked(panel, inputs, tmp_
 def test_a_report_that_cannot_be_written_is_one_sentence_and_a_cancelled_choice_is_nothing(panel, inputs, tmp_path):  # noqa: F811
     panel.ui.applyButton.click()
     (tmp_path / "file").write_text("")
-    panel.askForFolder = lambda title: str(tmp_path / "file")
+    panel.results.ask_for_folder = lambda title: str(tmp_path / "file")
     panel.ui.reportButton.click()
     assert panel.ui.statusLabel.text == f"The output '{tmp_path / 'file'}' is a file: name a folder."
     assert panel.ui.reportButton.enabled
-    panel.askForFolder = lambda title: ""
+    panel.results.ask_for_folder = lambda title: ""
     panel.ui.statusLabel.text = "as before"
     panel.ui.reportButton.click()
     assert panel.ui.statusLabel.text == "as before"
     slicer.mrmlScene.RemoveNode(panel.logic.getParameterNode().reconstructionVolume)
-    panel.askForFolder = lambda title: str(tmp_path / "gone")
+    panel.results.ask_for_folder = lambda title: str(tmp_path / "gone")
     panel.ui.reportButton.click()
     assert panel.ui.statusLabel.text.startswith("There is nothing to report: apply first")
 
@@ -78,14 +78,17 @@ def save_and_open(slicer_bench, folder: Path):
 @pytest.fixture
 def reopened(module, panel, inputs, slicer_bench, tmp_path):  # noqa: F811
     """A scene with results that was saved and opened again, with all it was about: (logic, what was saved)."""
+    from RadiomicsPersonaNodes import roi as roi_nodes
+    from RadiomicsPersonaNodes import table as table_nodes
+
     panel.ui.applyButton.click()
     panel.ui.showControlsCheckBox.click()
     parameters = panel.logic.getParameterNode()
     saved = {
         "arrays": {name: slicer.util.arrayFromVolume(getattr(parameters, name)).copy() for name in ("reconstructionVolume", "differenceVolume", "deviationVolume")},
-        "rows": module.table_nodes.rows_of(parameters.resultTable),
+        "rows": table_nodes.rows_of(parameters.resultTable),
         "rois": [(roi.GetName(), roi.GetDisplayNode().GetSelectedColor()) for roi in inputs[1]],
-        "controls": sorted(roi.GetName() for roi in module.roi_nodes.control_rois()),
+        "controls": sorted(roi.GetName() for roi in roi_nodes.control_rois()),
         "verdicts": panel.logic.verdicts(parameters.resultTable),
     }
     panel.exit()
@@ -95,25 +98,29 @@ def reopened(module, panel, inputs, slicer_bench, tmp_path):  # noqa: F811
 
 
 def test_a_saved_scene_comes_back_whole(module, reopened, tmp_path):
+    from RadiomicsPersonaNodes import roi as roi_nodes
+    from RadiomicsPersonaNodes import table as table_nodes
+    from RadiomicsPersonaNodes import volume as volume_nodes
+
     logic, saved = reopened
     parameters = logic.getParameterNode()
     for name, array in saved["arrays"].items():
         np.testing.assert_array_equal(slicer.util.arrayFromVolume(getattr(parameters, name)), array)
-    assert module.table_nodes.rows_of(parameters.resultTable) == saved["rows"]
+    assert table_nodes.rows_of(parameters.resultTable) == saved["rows"]
     assert logic.verdicts(parameters.resultTable) == saved["verdicts"]
     rois = list(parameters.inputROIs)
     assert [roi.GetName() for roi in rois] == [name for name, _ in saved["rois"]] == ["A (pathological)", "B (healthy)"]
     for roi, (_, color), word in zip(rois, saved["rois"], ("pathological", "healthy")):
         np.testing.assert_allclose(roi.GetDisplayNode().GetSelectedColor(), color, atol=1e-6)
         np.testing.assert_allclose(color, np.array(VERDICT_COLORS[word]) / 255, atol=1e-6)
-    assert sorted(roi.GetName() for roi in module.roi_nodes.control_rois()) == saved["controls"] and len(saved["controls"]) == 6
+    assert sorted(roi.GetName() for roi in roi_nodes.control_rois()) == saved["controls"] and len(saved["controls"]) == 6
     assert logic.analyzedROIs() == rois and logic.markROIs() == []
     for chart, table in ((parameters.scoreChart, parameters.scoreTable), (parameters.standingChart, parameters.standingTable)):
         series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
         assert series and all(node.GetTableNode() is table for node in series)
         assert all(table.GetTable().GetColumnByName(node.GetYColumnName()) for node in series)
     colors = parameters.differenceVolume.GetDisplayNode().GetColorNode()
-    assert colors is module.volume_nodes.difference_colors() and colors.GetNumberOfColors() == 255
+    assert colors is volume_nodes.difference_colors() and colors.GetNumberOfColors() == 255
     shown = [0.0] * 4
     colors.GetColor(127, shown)
     assert shown == [1, 1, 1, 0]  # clear where there is no difference

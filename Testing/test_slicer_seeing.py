@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import vtk
@@ -40,6 +43,21 @@ def choose(combo, text: str) -> None:
     combo.activated.emit(index)
 
 
+def wait_until(condition, seconds: float = 60.0) -> None:
+    """Let events pass until something is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it took too long"
+        slicer.app.processEvents()
+
+
+def timers_at_work(panel) -> list:  # noqa: F811
+    """Every timer of the panel that is still to fire."""
+    import qt
+
+    return [timer for timer in panel.parent.findChildren(qt.QTimer.__mro__[1]) if timer.isActive()]
+
+
 def layout_number() -> int:
     return slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode").GetViewArrangement()
 
@@ -47,6 +65,7 @@ def layout_number() -> int:
 def test_nothing_over_the_scan_brings_back_what_the_views_showed(panel, views):  # noqa: F811
     before = state(views)
     panel.ui.applyButton.click()
+    wait_until(lambda: not panel.seeing.fade_in.running)
     for word, name in (("healthy persona", "reconstructionVolume"), ("difference, in SD", "differenceVolume"), ("p of the difference", "deviationVolume")):
         choose(panel.ui.shownComboBox, word)
         wanted = getattr(panel.logic.getParameterNode(), name).GetID()
@@ -75,11 +94,38 @@ def test_the_slider_fades_and_flicker_switches_in_place(panel, views):  # noqa: 
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
     panel.ui.flickerButton.click()
     assert {c.GetForegroundOpacity() for c in views} == {0.0}
-    panel._flickerShortcut.activated.emit()
+    panel.seeing.flicker_key.activated.emit()
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
-    assert panel._flickerShortcut.key == qt.QKeySequence("Q")
+    assert panel.seeing.flicker_key.key == qt.QKeySequence("Q")
     panel.exit()
-    assert not panel._flickerShortcut.enabled  # Q belongs to other modules while they are shown
+    assert not panel.seeing.flicker_key.enabled  # Q belongs to other modules while they are shown
+
+
+def test_a_result_fades_in_until_the_user_takes_the_slider(panel, views):  # noqa: F811
+    panel.ui.applyButton.click()
+    assert {c.GetForegroundOpacity() for c in views} == {0.0} and len(timers_at_work(panel)) == 1
+    panel.seeing.fade_in._started = time.monotonic() - 0.15
+    panel.seeing.fade_in._step()
+    assert 0.4 < views[0].GetForegroundOpacity() < 1.0
+    panel.ui.fadeSlider.value = 20
+    assert not timers_at_work(panel)
+    assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.2}
+    choose(panel.ui.shownComboBox, "nothing")
+    choose(panel.ui.shownComboBox, "healthy persona")
+    wait_until(lambda: not timers_at_work(panel))
+    assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.2}  # what the slider says, and no more
+
+
+@pytest.mark.parametrize("how", ["scene", "panel"])
+def test_what_is_closed_while_it_fades_leaves_no_timer(panel, views, how):  # noqa: F811
+    panel.ui.applyButton.click()
+    assert timers_at_work(panel)
+    if how == "scene":
+        slicer.mrmlScene.Clear(0)
+    else:
+        panel.cleanup()
+        assert {c.GetForegroundOpacity() for c in views} == {1.0}
+    assert not timers_at_work(panel)
 
 
 def test_only_the_box_changes_whatever_window_the_user_sets(panel, views, inputs):  # noqa: F811
@@ -120,6 +166,7 @@ def test_the_difference_and_its_p_are_clear_outside_the_boxes_and_have_a_scale(p
 
 def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, views):  # noqa: F811
     panel.ui.applyButton.click()
+    wait_until(lambda: not panel.seeing.fade_in.running)
     before, layout = state(views), layout_number()
     panel.ui.sideBySideButton.click()
     composites = {c.GetLayoutName(): c for c in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
@@ -141,6 +188,33 @@ def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, vi
     choose(panel.ui.shownComboBox, "healthy persona")
     panel.ui.sideBySideButton.click()
     assert layout_number() == layout and state(views) == before
+
+
+def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, panel, views, slicer_bench, tmp_path):  # noqa: F811
+    """Also before the module is opened: what Slicer does at its start is enough."""
+    from RadiomicsPersonaNodes.view import SIDE_BY_SIDE
+
+    panel.ui.applyButton.click()
+    panel.ui.sideBySideButton.click()
+    messages = slicer.vtkMRMLMessageCollection()
+    assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"), None, messages)
+    panel.exit()
+    again = slicer_bench.new_scene()
+    layout = slicer.vtkMRMLLayoutNode()
+    layout.SetSingletonTag("vtkMRMLLayoutNode")
+    slicer.mrmlScene.AddNode(layout)
+    started = {}
+    slicer.app.connect = started.__setitem__
+    try:
+        module.RadiomicsPersona(SimpleNamespace(path=slicer.modules.radiomicspersona.path))
+    finally:
+        del slicer.app.connect
+    started["startupCompleted()"]()
+    again.node.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
+    assert again.node.ReadFromMRB(str(tmp_path / "scene.mrb"), True, messages)
+    assert layout is slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    assert layout.GetViewArrangement() == SIDE_BY_SIDE and layout.IsLayoutDescription(SIDE_BY_SIDE)
+    again.close()
 
 
 @pytest.mark.parametrize("name", ["sideBySideButton", "showScoresButton", "showStandingButton"])
@@ -235,8 +309,8 @@ def test_closing_the_scene_leaves_no_pressed_button_and_no_observer(panel, views
     panel.ui.applyButton.click()
     panel.ui.sideBySideButton.click()
     display = inputs[0].GetDisplayNode()
-    assert panel.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.onScanDisplayModified)
+    assert panel.seeing.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.seeing.on_scan_display)
     slicer.mrmlScene.Clear(0)
     assert not panel.ui.sideBySideButton.checked and not panel.ui.sideBySideButton.enabled
-    assert not panel.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.onScanDisplayModified)
-    assert not [roi for roi in inputs[1] if panel.hasObserver(roi, vtk.vtkCommand.ModifiedEvent, panel.onAnalyzedROIModified)]
+    assert not panel.seeing.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.seeing.on_scan_display)
+    assert not [roi for roi in inputs[1] if panel.results.hasObserver(roi, vtk.vtkCommand.ModifiedEvent, panel.results.on_roi)]

@@ -12,6 +12,7 @@ import threading
 import time
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from bench.phantom import make_head
@@ -20,7 +21,6 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, child_environment
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
 from RadiomicsPersonaLib.scan import write_nifti
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
@@ -111,7 +111,7 @@ def go_on(activity: str) -> bool:
 def numbers_of(output: Path) -> str:
     """All that was found, without when and where it was computed."""
     results = json.loads((output / "results.json").read_text(encoding="utf-8"))
-    voxels = [read_nifti_voxels(output / name)[0].tobytes() for name in ("reconstruction.nii.gz", "deviation_p.nii.gz")]
+    voxels = [nibabel.load(output / name).get_fdata().tobytes() for name in ("reconstruction.nii.gz", "deviation_p.nii.gz")]
     return json.dumps([results["boxes"], results["warnings"], results["provenance"]]) + str(hash(b"".join(voxels)))
 
 
@@ -399,8 +399,7 @@ def test_no_orphan_is_left_when_slicer_is_killed_while_the_worker_waits(analyze)
     code = SLICER.format(command=COMMAND, request=analyze(), then="pass") + "print('done', flush=True)\nimport time; time.sleep(60)"
     slicer = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     pid = int(slicer.stdout.readline())
-    while slicer.stdout.readline().strip() != b"done":
-        pass
+    assert any(line.strip() == b"done" for line in slicer.stdout)
     assert alive(pid)
     slicer.kill()
     slicer.wait()
@@ -417,8 +416,15 @@ def test_no_orphan_is_left_when_slicer_ends_without_a_word(analyze):
 def test_the_environment_of_another_python_does_not_reach_the_worker():
     conda = {"PATH": "/bin", "PYTHONHOME": "/conda", "PYTHONPATH": "/conda/lib", "PYTHONSTARTUP": "x"}
     assert child_environment(conda, "/module") == {
-        "PATH": "/bin", "PYTHONPATH": "/module", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1",
+        "PATH": "/bin", "PYTHONPATH": "/module", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1",
     }  # fmt: skip
+
+
+def test_files_where_slicer_was_started_are_not_taken_for_libraries(start, analyze, tmp_path, monkeypatch):
+    (tmp_path / "numpy.py").write_text("raise RuntimeError('a script of the user')")
+    monkeypatch.chdir(tmp_path)
+    start().run(analyze(), go_on)
+    assert (tmp_path / "résultats" / "results.json").is_file()
 
 
 def test_a_twin_holds_the_box_and_leaves_the_rest(worker, folder, tmp_path):

@@ -61,7 +61,10 @@ class Cache:
         key = _voxels(union_of(list(suspects)))
         if key not in self._prepared:
             self.tell("Finding the brain")
-            self._prepared[key] = prepare(scan, suspects)
+            prepared = prepare(scan, suspects)
+            for earlier in self._prepared.values():
+                prepared.take_maps_of(earlier)
+            self._prepared[key] = prepared
         self._prepared[key] = self._prepared.pop(key)  # the latest is the last
         for oldest in list(self._prepared)[:-KEPT_PREPARATIONS]:
             del self._prepared[oldest]

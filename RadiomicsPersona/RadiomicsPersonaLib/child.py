@@ -25,7 +25,8 @@ from .errors import InputError
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 0.8
 """What the worker has to end a request by itself; then its process is ended and replaced."""
-LOG_LINES = 1000
+END_SECONDS = 5.0
+LOG_LINES, LINE_LENGTH = 1000, 2000
 FINAL = {"done", "refused", "failed", "cancelled", "dropped"}
 """What the last answer to a request says; others tell what is being done."""
 
@@ -49,14 +50,15 @@ class ChildFailed(Exception):
 def child_environment(base: Mapping[str, str], module_folder: str | Path) -> dict[str, str]:
     """The environment for the child's Python.
 
-    Variables that point a Python elsewhere (a conda shell's, a user's) are taken out: PythonSlicer sets its own.
+    Variables that point a Python elsewhere (a conda shell's, a user's) are taken out: PythonSlicer sets its own. Nothing is
+    imported from the folder that Slicer happens to be started in.
 
     Args:
         base: the environment Slicer was started from, without the launcher's own additions.
         module_folder: the folder that contains RadiomicsPersonaLib.
     """
     environment = {name: value for name, value in base.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
-    return environment | {"PYTHONPATH": str(module_folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1"}
+    return environment | {"PYTHONPATH": str(module_folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"}
 
 
 class Child:
@@ -174,6 +176,12 @@ class Child:
                 self._sort(running, POLL_SECONDS)
         del self._open[number]
 
+    def forget(self, number: int) -> None:
+        """Ask the worker to end a request, if it is open, whose answer is not wanted any more; returns at once."""
+        running, _mail = self._open.pop(number, (None, []))
+        if running and running is self._running and running.process.poll() is None:
+            running.write({"cancel": number})
+
     def end(self) -> None:
         """End the process with every process it started; open requests count as cancelled."""
         if self._running:
@@ -268,23 +276,25 @@ class _Running:
 
 def _read_answers(stream, answers: queue.SimpleQueue, log: deque) -> None:
     """Sort a process's output into answers and everything else, which no worker writes, but a launcher might."""
-    for line in stream:
-        text = line.decode("utf-8", errors="replace").strip()
-        try:
-            answer = json.loads(text)
-        except ValueError:
-            answer = None
-        if isinstance(answer, dict):
-            answers.put(answer)
-        elif text:
-            log.append(text)
+    with stream:
+        for line in stream:
+            text = line.decode("utf-8", errors="replace").strip()
+            try:
+                answer = json.loads(text)
+            except (ValueError, RecursionError):
+                answer = None
+            if isinstance(answer, dict):
+                answers.put(answer)
+            elif text:
+                log.append(text[:LINE_LENGTH])
 
 
 def _read_log(stream, log: deque) -> None:
-    for line in stream:
-        text = line.decode("utf-8", errors="replace").rstrip()
-        if text:
-            log.append(text)
+    with stream:
+        for line in stream:
+            text = line.decode("utf-8", errors="replace").rstrip()
+            if text:
+                log.append(text[:LINE_LENGTH])
 
 
 def _own_group() -> dict:
@@ -301,8 +311,10 @@ def _end_tree(process: subprocess.Popen) -> None:
         command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
         subprocess.run(command, creationflags=subprocess.CREATE_NO_WINDOW, capture_output=True, check=False)
     elif process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        with suppress(ProcessLookupError, PermissionError):  # it has ended since; macOS then says that it is not permitted
+            os.killpg(process.pid, signal.SIGKILL)
+    with suppress(subprocess.TimeoutExpired):  # what the system itself holds on to must not hold on to Slicer
+        process.wait(END_SECONDS)
     with suppress(OSError):  # that the last request found no reader does not matter any more
         process.stdin.close()
 

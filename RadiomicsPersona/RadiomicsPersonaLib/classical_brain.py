@@ -1,4 +1,7 @@
-"""Classical brain: brain and tissues by thresholds, for where the tissue model cannot run or sees no brain."""
+"""Classical brain: brain and tissues by thresholds, for where the tissue model cannot run or sees no brain.
+
+It needs nothing that Slicer does not bring, so that it works there before anything was installed.
+"""
 
 from __future__ import annotations
 
@@ -20,13 +23,11 @@ def classical_brain(values: np.ndarray) -> np.ndarray:
     Raises:
         InputError: nothing like a head is in the scan.
     """
-    from skimage.filters import threshold_otsu
-
     positive = values[values > 0]
     if positive.size < 200:
         raise InputError("The scan is almost all air: choose a brain MRI.")
     top = np.percentile(positive, 99)
-    head = values > 0.6 * threshold_otsu(np.clip(values, 0, top))
+    head = values > 0.6 * otsu_thresholds(np.clip(values, 0, top), 2, 256)[0]
     head = _largest(ndimage.binary_opening(head))
     if not head.any():
         raise InputError("The scan shows nothing like a head: choose a brain MRI.")
@@ -61,11 +62,35 @@ def _largest(mask: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
 
 def three_classes(sample: np.ndarray) -> tuple[float, float]:
     """Two thresholds that part brain intensities into dark, middle and bright (Otsu 1979)."""
-    from skimage.filters import threshold_multiotsu
-
     low, high = np.percentile(sample, [0.5, 99.5])
     clipped = np.clip(sample, low, high)
-    try:
-        return tuple(float(t) for t in threshold_multiotsu(clipped, classes=3, nbins=64))
-    except ValueError:  # fewer than three distinct values
-        return tuple(float(t) for t in np.percentile(sample, [33, 67]))
+    thresholds = otsu_thresholds(clipped, 3, 64)
+    return thresholds or tuple(float(t) for t in np.percentile(sample, [33, 67]))
+
+
+def otsu_thresholds(values: np.ndarray, classes: int, bins: int) -> tuple[float, ...]:
+    """The thresholds that part values into classes of the least variance: centres of the classes' last bins (Otsu 1979).
+
+    Returns:
+        `classes` - 1 thresholds; none where there are fewer distinct values than classes.
+    """
+    counts, edges = np.histogram(values, bins)
+    if np.count_nonzero(counts) < classes:
+        return ()
+    centers = (edges[:-1] + edges[1:]) / 2
+    mass, moment = (np.concatenate([[0], np.cumsum(part)]) for part in (counts, counts * centers))
+    low, high = np.triu_indices(bins + 1, 1)
+    table = np.full((bins + 1, bins + 1), -np.inf)
+    # for a class from bin `low` up to, but not with, `high`: mass times squared mean
+    weight = np.maximum(mass[high] - mass[low], 1e-12)
+    table[low, high] = np.where(mass[high] > mass[low], (moment[high] - moment[low]) ** 2 / weight, -np.inf)
+    best, ends = table[0], []
+    for _ in range(classes - 1):
+        sums = best[:, None] + table
+        ends.append(sums.argmax(axis=0))
+        best = sums.max(axis=0)
+    thresholds, end = [], bins
+    for last in reversed(ends):
+        end = last[end]
+        thresholds.append(float(centers[end - 1]))
+    return tuple(thresholds[::-1])

@@ -116,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (analyze, report):
         command.add_argument(
             "--with-name", nargs="?", const=True, metavar="TEXT",
-            help="name the scan in the report, by its file or by a text of yours; reports are anonymous without",
+            help="name the scan in report and scene, by its file or by a text of yours; they are anonymous without",
         )  # fmt: skip
 
     inpaint = commands.add_parser("inpaint", help="rebuild the voxels of a mask of any shape")
@@ -149,13 +149,14 @@ def _analyze(options) -> int:
     return 0
 
 
-def analyze_into_folder(options: argparse.Namespace, cache, progress):
+def analyze_into_folder(options: argparse.Namespace, cache, progress, write=None):
     """Do what `analyze` was asked for and write all of its files, or none.
 
     Args:
         options: of the command `analyze`.
         cache: the `Cache` of this process.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+        write: called with the `Analysis` and the folder; by default writes the files of the command line.
     Returns:
         the `Analysis`.
     Raises:
@@ -196,7 +197,10 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress):
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
         cache.tell("Writing the results")
-        _write_all(analysis, folder, _name_in_report(options, scan))
+        if write:
+            write(analysis, folder)
+        else:
+            _write_all(analysis, folder, _name_in_report(options, scan))
     return analysis
 
 
@@ -257,7 +261,7 @@ def _write_all(analysis, folder: Path, name: str | None) -> None:
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
     picture_of(analysis, name).save(folder / "report.png")
     _write_reports(analysis, folder, name)
-    write_scene(analysis, folder / "scene.mrb")
+    write_scene(analysis, folder / "scene.mrb", name)
 
 
 def _write_reports(analysis, folder: Path, name: str | None) -> None:

@@ -31,6 +31,12 @@ class PreparedScan:
         """What the models that look at whole heads make of the scan, suspects included."""
         return head_maps(self.scan, self.tissue)
 
+    def take_maps_of(self, other: PreparedScan) -> None:
+        """Share another preparation's maps where they are there and are the same: nothing else than what is compared here goes into them."""
+        mine, theirs = ((p.scan, p.tissue.stretch, p.tissue.background, p.tissue.anatomy is None) for p in (self, other))
+        if "maps" in vars(other) and mine == theirs:
+            vars(self)["maps"] = other.maps
+
 
 def prepare(scan: Scan, suspects: list[Hole] = ()) -> PreparedScan:
     """Estimate tissue and midplane of a scan without looking into the suspects.

@@ -52,11 +52,11 @@ class Scan:
     @cached_property
     def axes_to_ras(self) -> tuple[tuple[int, int, int], np.ndarray]:
         """For right, anterior, superior: the scan axis nearest to it, and +1 or -1 for its direction."""
-        import nibabel
+        from scipy.optimize import linear_sum_assignment  # slow to import
 
-        orientation = nibabel.orientations.io_orientation(self.affine)
-        axis = tuple(int(np.flatnonzero(orientation[:, 0] == p)[0]) for p in range(3))
-        return axis, np.array([orientation[s, 1] for s in axis])
+        cosines = self.affine[:3, :3] / self.spacing
+        axis = tuple(int(axis) for axis in linear_sum_assignment(-np.abs(cosines))[1])
+        return axis, np.array([np.sign(cosines[row, column]) for row, column in enumerate(axis)])
 
     @cached_property
     def bounds_ras(self) -> tuple[np.ndarray, np.ndarray]:

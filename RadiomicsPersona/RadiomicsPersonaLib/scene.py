@@ -1,8 +1,8 @@
 """Scene: an analysis as a Slicer scene bundle (.mrb), written without Slicer.
 
 The bundle is a zip archive with one folder: a .mrml file that describes the nodes, and Data/ with the volumes (NRRD),
-boxes (.mrk.json), results (.tsv) and the difference's colours (.csv). File names in it are plain ASCII; the nodes carry
-the users' names.
+boxes (.mrk.json), results (.tsv) and the difference's colours (.csv). File names in it are plain ASCII. It is anonymous
+unless it is given a name for the scan; boxes keep the names their user gave them.
 """
 
 from __future__ import annotations
@@ -48,21 +48,24 @@ _ROTATIONS = {
 }
 
 
-def write_scene(analysis: Analysis, path: str | Path) -> None:
+def write_scene(analysis: Analysis, path: str | Path, name: str | None = None) -> None:
     """Write a scene with the scan, its healthy persona, their difference, all boxes and the results.
 
     Opened in Slicer it shows the scan with the persona over it at half opacity around the first box, four-up. The boxes
     carry their verdicts' words and colours; the controls are there but hidden; the difference has its own colours.
+
+    Args:
+        name: what the scene calls the scan; None leaves it anonymous.
     """
     with zipfile.ZipFile(path, "w") as archive:
-        _Bundle(analysis, archive).write()
+        _Bundle(analysis, archive, name).write()
 
 
 class _Bundle:
     """The nodes of one scene while their files go into the archive."""
 
-    def __init__(self, analysis: Analysis, archive: zipfile.ZipFile):
-        self.analysis, self.archive = analysis, archive
+    def __init__(self, analysis: Analysis, archive: zipfile.ZipFile, name: str | None):
+        self.analysis, self.archive, self.name = analysis, archive, name
         self.nodes: list[str] = []
         self.counts: dict[str, int] = {}
         self.folders: list[tuple[str, list[str]]] = []
@@ -71,7 +74,7 @@ class _Bundle:
         analysis = self.analysis
         low, high = display_window(analysis)
         reach = DIFFERENCE_RANGE * analysis.tissue.scale.deviation
-        name = analysis.scan.name
+        name = self.name or "scan"
         original = analysis.scan.array if analysis.scan.original is None else analysis.scan.original
         colors = self._add_colors()
         scan = self._add_volume("scan", name, original, low, high, "vtkMRMLColorTableNodeGrey", {})
@@ -262,7 +265,7 @@ class _Bundle:
     def _provenance(self) -> dict:
         """Without the command line, which names files."""
         shown = {key: value for key, value in self.analysis.provenance.items() if key != "command"}
-        return {"scan": self.analysis.scan.name, "decision": self.analysis.decision} | shown
+        return ({"scan": self.name} if self.name else {}) | {"decision": self.analysis.decision} | shown
 
     def _add_views(self, scan: str, persona: str) -> None:
         box = self.analysis.boxes[0].box

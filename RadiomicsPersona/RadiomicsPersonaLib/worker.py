@@ -4,6 +4,7 @@ It reads one JSON object per line from standard input and answers with one per l
 number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
+    {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
     {"cancel": 1}                                          ends a request
@@ -11,7 +12,7 @@ number `id` and a `kind`:
 An answer has the request's `id` and one of these keys; all but the first close the request:
 
     "activity": text                         what is being done; "12 of 40" in it says how far it is
-    "done": {...}                            "command": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
+    "done": {...}                            "command", "analyze": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
                                              `values` and `mask`, axes I, J, K, from voxel `start` on
     "refused": sentence                      what the user gave cannot be used
     "failed": sentence, "log": text          an error that nobody foresaw, or too little memory
@@ -140,14 +141,18 @@ class Activity:
         self._wire, self._desk, self._number = wire, desk, number
         self._told = 0.0
 
+    def check(self) -> None:
+        """Raise Cancelled if the request was."""
+        self._desk.check()
+
     def tell(self, what: str) -> None:
         """Something starts that takes a moment."""
-        self._desk.check()
+        self.check()
         self._wire.answer(id=self._number, activity=what)
 
     def progress(self, done: int, total: int, what: str) -> None:
         """`done` of `total` steps are behind."""
-        self._desk.check()
+        self.check()
         now = time.monotonic()
         if now - self._told >= ANSWER_SECONDS or done >= total:
             self._told = now
@@ -186,21 +191,22 @@ def main() -> None:
 
 def _result(request: dict, cache, activity: Activity) -> dict:
     kind = request.get("kind")
-    if kind == "command":
+    if kind in ("command", "analyze"):
         from .cli import analyze_into_folder, parse
+        from .exchange import write_exchange
 
         options = parse(request["arguments"])
         if options.command == "analyze":
-            analyze_into_folder(options, cache, activity.progress)
+            analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
         else:
             options.run(options)
         return {}
     if kind == "twin":
-        return _twin(request, cache)
+        return _twin(request, cache, activity)
     raise ValueError(f"there is no request of the kind {kind!r}")
 
 
-def _twin(request: dict, cache) -> dict:
+def _twin(request: dict, cache, activity: Activity) -> dict:
     from .hole import hole_of_box
     from .twin import twin_of
 
@@ -209,6 +215,7 @@ def _twin(request: dict, cache) -> dict:
     prepared = cache.prepared(scan, [hole_of_box(scan, box) for box in boxes])
     model = cache.model(request["model"], request["device"]).for_scan(prepared)
     twin = twin_of(prepared, boxes, model)
+    activity.check()  # its folder may be gone
     np.savez(request["output"], values=twin.values.astype(scan.array.dtype), mask=twin.hole.mask)
     return {"start": twin.hole.start.tolist(), "notes": list(twin.warnings) + list(getattr(model, "notes", ()))}
 

@@ -12,10 +12,14 @@ import vtk
 
 from RadiomicsPersonaLib.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 
+from . import output
+from . import scan as scans
 from .roi import box_from_roi, plain_name
 
 ANSWER_WAIT_SECONDS = 0.002
 """Long enough for the thread that reads them to have its turn."""
+MOST_ASKED = 8
+"""Steps without an answer after which no more are sent: a worker that hears nothing would leave us waiting at a full pipe."""
 
 
 class LiveTwin:
@@ -43,23 +47,27 @@ class LiveTwin:
         """Whether an answer is still to come."""
         return bool(self._asked)
 
-    def ask(self, roi) -> None:
+    def ask(self, roi) -> bool:
         """Ask for the twin of an ROI, without looking into it or any other chosen one; returns at once.
 
+        Returns:
+            False if too many answers are still to come; then nothing was asked.
         Raises:
             InputError: the volume or an ROI cannot be used.
             ChildFailed: the worker cannot be started.
         """
+        if len(self._asked) >= MOST_ASKED:
+            return False
         parameters = self._logic.getParameterNode()
         scan = parameters.inputVolume
-        self._logic._checkVolume(scan)
+        scans.check(scan)
         others = [other for other in parameters.inputROIs if other and other is not roi]
         boxes = [box_from_roi(node, scan) for node in (roi, *others)]
         state = self._state_of(scan)
         if state != self._scan_state:
             self.stop()
             self._folder = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
-            self._scan = self._logic.writeScan(scan, self._folder.name)
+            self._scan = scans.write(scan, self._folder.name)
             self._scan_state = state
         path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
         number = self._logic.worker.send({
@@ -72,6 +80,7 @@ class LiveTwin:
             "output": path,
         })
         self._asked[number] = (path, scan, plain_name(roi))
+        return True
 
     def take(self) -> bool:
         """Put the newest twin that came in into the reconstruction volume; returns whether there was one.
@@ -86,7 +95,7 @@ class LiveTwin:
             try:
                 final = [answer for answer in self._logic.worker.answers(number, ANSWER_WAIT_SECONDS) if FINAL & set(answer)]
             except (ChildFailed, Cancelled):
-                self._asked.clear()
+                self._forget_asked()
                 raise
             for answer in final:
                 del self._asked[number]
@@ -105,12 +114,17 @@ class LiveTwin:
 
     def stop(self) -> None:
         """Let go of the files; what is on its way is not waited for."""
-        self._asked.clear()
+        self._forget_asked()
         self.forget()
         self._scan_state = None
         if self._folder:
             self._folder.cleanup()
             self._folder = None
+
+    def _forget_asked(self) -> None:
+        for number in self._asked:
+            self._logic.worker.forget(number)
+        self._asked.clear()
 
     @staticmethod
     def _read(path) -> tuple:
@@ -126,7 +140,7 @@ class LiveTwin:
             return
         self.is_new = self._logic.getParameterNode().reconstructionVolume in (None, scan)
         if self._volume is None or not slicer.mrmlScene.IsNodePresent(self._volume):
-            self._volume, self._covered = self._logic.createReconstruction(scan), None
+            self._volume, self._covered = output.reconstruction_of(self._logic.getParameterNode(), scan), None
         self._uncover()
         first = done["start"][::-1]
         region = tuple(slice(low, low + size) for low, size in zip(first, values.shape))

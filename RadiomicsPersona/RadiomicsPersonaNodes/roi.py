@@ -81,11 +81,16 @@ def set_roi(roi, box: Box, volume=None) -> None:
 
 
 def start_placing(name: str):
-    """A new ROI that the next two clicks in a view place; returns the ROI."""
+    """A new ROI whose opposite corners the next two clicks in a view place; returns the ROI."""
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", slicer.mrmlScene.GenerateUniqueName(name))
-    logic = slicer.modules.markups.logic()
-    logic.SetActiveList(roi)
-    logic.StartPlaceMode(False)
+    # the views place only what they can show
+    roi.CreateDefaultDisplayNodes()
+    application = slicer.app.applicationLogic()
+    # not the Markups logic's StartPlaceMode, which places points whatever is active
+    selection, interaction = application.GetSelectionNode(), application.GetInteractionNode()
+    selection.SetReferenceActivePlaceNodeClassName(roi.GetClassName())
+    selection.SetActivePlaceNodeID(roi.GetID())
+    interaction.SwitchToSinglePlaceMode()
     return roi
 
 

@@ -22,15 +22,16 @@ class Overlay:
 
     Attributes:
         scan, volume: the volume lies over the scan; None and None where nothing does.
+        opacity: 0 clear to 1 opaque.
     """
 
     def __init__(self):
         self.scan = self.volume = None
-        self._before, self._opacity = {}, 1.0
+        self._before, self.opacity = {}, 1.0
 
     def show(self, scan, volume, opacity: float) -> None:
         """Lay a volume over the scan, 0 clear to 1 opaque."""
-        self.scan, self.volume, self._opacity = scan, volume, opacity
+        self.scan, self.volume, self.opacity = scan, volume, opacity
         for composite in _composites():
             own = composite.GetLayoutName() == SCAN_VIEW
             if composite.GetID() not in self._before and composite.GetLayoutName() not in (SCAN_VIEW, TWIN_VIEW):
@@ -46,19 +47,23 @@ class Overlay:
         """Take what the views of an opened scene show as it is; nothing is known of what they showed before."""
         if volume is not self.volume:
             self.forget()
-            self.scan, self.volume, self._opacity = scan, volume, opacity
+            self.scan, self.volume, self.opacity = scan, volume, opacity
 
     def fade(self, opacity: float) -> None:
         """Change the opacity."""
-        self._opacity = opacity
+        self.opacity = opacity
+        self.dim(1.0)
+
+    def dim(self, share: float) -> None:
+        """Show a share of the opacity for the moment, 0 to 1."""
         for composite in self._ours():
-            composite.SetForegroundOpacity(opacity)
+            composite.SetForegroundOpacity(self.opacity * share)
 
     def flicker(self) -> bool:
         """Take the volume away for the moment, or lay it back; returns whether it is shown now."""
         hidden = all(composite.GetForegroundOpacity() == 0 for composite in self._ours())
         for composite in self._ours():
-            composite.SetForegroundOpacity((self._opacity or 1.0) if hidden else 0.0)
+            composite.SetForegroundOpacity((self.opacity or 1.0) if hidden else 0.0)
         return hidden
 
     def hide(self) -> None:
@@ -115,19 +120,22 @@ class Arrangement:
         self.number = self._before = None
 
 
+def register_layout() -> None:
+    """Make our layout known, also to a scene that was saved in it."""
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    if node and not node.IsLayoutDescription(SIDE_BY_SIDE):
+        items = [_ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
+                 for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))]
+        node.AddLayoutDescription(SIDE_BY_SIDE, f"<layout type=\"horizontal\" split=\"true\">{''.join(items)}</layout>")
+
+
 def side_by_side(arrangement: Arrangement, scan, volume, opacity: float, center) -> None:
     """Two linked slice views of our own, the scan on the left and the same with the volume over it on the right.
 
     Args:
         center: world coordinates that both views show, or None for where they are.
     """
-    layout = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
-    if not layout:
-        return
-    if not layout.IsLayoutDescription(SIDE_BY_SIDE):
-        items = [_ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
-                 for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))]
-        layout.AddLayoutDescription(SIDE_BY_SIDE, f"<layout type=\"horizontal\" split=\"true\">{''.join(items)}</layout>")
+    register_layout()
     arrangement.take(SIDE_BY_SIDE)
     for composite in _composites():
         if composite.GetLayoutName() in (SCAN_VIEW, TWIN_VIEW):

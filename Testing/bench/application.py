@@ -69,6 +69,9 @@ class Application:
     def connect(self, signal: str, slot) -> None:
         """Modules are never unloaded here: nothing to call."""
 
+    def disconnect(self, signal: str, slot) -> None:
+        """The same."""
+
     def testingEnabled(self) -> bool:
         return True
 
@@ -90,10 +93,11 @@ def start() -> str | None:
     if SLICER_PYTHON_DIR:
         slicer.__path__.append(SLICER_PYTHON_DIR)
     else:
-        from . import i18n, parameter_node_wrapper, scripted_loadable_module
+        from . import i18n, packaging, parameter_node_wrapper, scripted_loadable_module
 
         for name, module in (
             ("i18n", i18n),
+            ("packaging", packaging),
             ("parameterNodeWrapper", parameter_node_wrapper),
             ("ScriptedLoadableModule", scripted_loadable_module),
         ):
@@ -107,8 +111,7 @@ def new_scene() -> Scene:
     scene = Scene()
     slicer.mrmlScene = scene.node
     slicer.app.scene = scene
-    for name in ("Markups", "Plots"):
-        setattr(slicer.modules, name.lower(), types.SimpleNamespace(logic=lambda logic=scene.logics[name]: logic))
+    slicer.modules.plots = types.SimpleNamespace(logic=lambda: scene.logics["Plots"])
     return scene
 
 

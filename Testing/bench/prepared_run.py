@@ -9,16 +9,17 @@ import numpy as np
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.child import Cancelled
+from RadiomicsPersonaLib.exchange import ARRAYS, RESULTS
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.markups import read_boxes
-from RadiomicsPersonaLib.scan import read_scan, write_nifti
+from RadiomicsPersonaLib.scan import read_scan
 
 LABELS = (1, 0, None)
 WORDS = {1: "Pathological", 0: "Healthy", None: "Undetermined"}
 
 
 class PreparedRun:
-    """Reads the files it is given with the core, and answers with a reconstruction that is 7 everywhere in the boxes.
+    """Reads the files it is given with the core, and answers as the worker with a reconstruction that is 7 everywhere in the boxes.
 
     Attributes:
         arguments: of the latest run.
@@ -48,13 +49,12 @@ class PreparedRun:
         holes = [hole_of_box(self.scan, box) for box in self.boxes]
         for hole in holes:
             reconstruction[hole.region][hole.mask] = 7
-        write_nifti(output / "reconstruction.nii.gz", reconstruction, self.scan.affine)
         difference = (self.scan.array - reconstruction).astype(np.float32)
-        write_nifti(output / "difference.nii.gz", difference, self.scan.affine)
         deviation_p = np.ones(self.scan.shape, np.float32)
         for hole in holes:
             deviation_p[hole.region][hole.mask] = 0.02
-        write_nifti(output / "deviation_p.nii.gz", deviation_p, self.scan.affine)
+        arrays = {"reconstruction": reconstruction, "difference": difference, "deviation_p": deviation_p}
+        np.savez(output / ARRAYS, affine=self.scan.affine, **arrays)
         results = {
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
             "decision": {"rule": option["--decision"], "threshold": float(option["--threshold"])},
@@ -70,7 +70,7 @@ class PreparedRun:
                 },
             },
         }
-        (output / "results.json").write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
+        (output / RESULTS).write_text(json.dumps(results, ensure_ascii=False), encoding="utf-8")
 
     def _record(self, number: int, box, hole) -> dict:
         label = LABELS[number % len(LABELS)]

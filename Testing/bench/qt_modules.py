@@ -53,6 +53,7 @@ def install() -> str | None:
     for source in (QtCore, QtGui, QtWidgets):
         # PySide makes its classes when they are asked for
         qt.__dict__.update({name: getattr(source, name) for name in dir(source) if name.startswith("Q")})
+    qt.QTimer = _timer_class(QtCore)
     qt.QUiLoader = _loader_class(QtUiTools, QtCore, slicer_widgets.WIDGETS)
     ctk = types.ModuleType("ctk")
     named = {name: type(name, (QtWidgets.QWidget,), {}) for name in NAMED_BY_CONNECTORS}
@@ -97,6 +98,17 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
                 setattr(cls, name, property(read, write))
     base.name = property(lambda self: getter(self, "objectName"))
     base.className = lambda self: self.metaObject().className()
+
+
+def _timer_class(QtCore) -> type:
+    class Timer(QtCore.QTimer):
+        """Connected as PythonQt does it, by the signal's signature."""
+
+        def connect(self, signal: str, slot) -> None:
+            assert signal == "timeout()", signal
+            self.timeout.connect(slot)
+
+    return Timer
 
 
 def _loader_class(QtUiTools, QtCore, custom: dict[str, type]) -> type:

@@ -42,6 +42,9 @@ class ScriptedLoadableModuleWidget:
     def cleanup(self) -> None:
         pass
 
+    def onReload(self) -> None:
+        slicer.util.reloadScriptedModule(self.moduleName)
+
 
 class ScriptedLoadableModuleLogic:
     """Finds or makes the module's one parameter node."""

@@ -1,0 +1,42 @@
+"""Model choice: the models that can be chosen here, and what is known of them."""
+
+from __future__ import annotations
+
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.card import model_cards, read_card, text_of_card
+from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
+from RadiomicsPersonaLib.errors import InputError
+
+
+def choices() -> list:
+    """Names and one-line descriptions of the models, the automatic choice first.
+
+    Raises:
+        InputError: a model card is damaged.
+    """
+    cards = [read_card(path) for path in model_cards().values()]
+    return [
+        (DEFAULT_MODEL, _("automatic")),
+        *((card["name"], _("{name}: {text}").format(name=card["name"], text=card.get("description", ""))) for card in cards),
+        *((name, _("{name}: {text}, no weights").format(name=name, text=text)) for name, text in CLASSICAL.items()),
+    ]
+
+
+def card_text(model: str) -> str:
+    """What is known of a model, as text for a reader.
+
+    Raises:
+        InputError: the model's card is damaged, or there is no such model.
+    """
+    if model in CLASSICAL:
+        return _("{name}\n\nFills the box by: {text}. It needs neither weights nor PyTorch, and knows nothing of anatomy.").format(
+            name=model, text=CLASSICAL[model])
+    cards = {name: read_card(path) for name, path in model_cards().items()}
+    chosen = [card for name, card in cards.items() if name == model or (model == DEFAULT_MODEL and card.get("default"))]
+    if not chosen:
+        raise InputError(_("There is no model '{name}' here: choose another one.").format(name=model))
+    parts = [text_of_card(card) for card in chosen]
+    if model == DEFAULT_MODEL:
+        parts.insert(0, _("Automatic: of the models below, the one that is meant for the scan's contrast."))
+    return "\n\n".join(parts)

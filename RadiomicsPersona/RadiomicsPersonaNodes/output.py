@@ -1,0 +1,120 @@
+"""Output: the nodes that hold the results, made where they are missing and filled."""
+
+from __future__ import annotations
+
+import numpy as np
+import slicer
+import vtk
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.errors import InputError
+
+from . import analyzed, origin, table, volume
+
+VOLUMES = ("reconstructionVolume", "differenceVolume", "deviationVolume")
+NODES = {
+    **dict.fromkeys(VOLUMES, "vtkMRMLScalarVolumeNode"),
+    **dict.fromkeys(("resultTable", "scoreTable", "standingTable"), "vtkMRMLTableNode"),
+    **dict.fromkeys(("scoreChart", "standingChart"), "vtkMRMLPlotChartNode"),
+}
+"""Class of the node behind each field of the parameter node."""
+
+
+def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
+    """Put the results of an analysis into the output nodes.
+
+    Args:
+        scan, rois: what was analyzed.
+        results: the content of results.json.
+        arrays: `reconstruction`, `difference` and `deviation_p`, axes I, J, K, and the `affine` of their grid.
+    Raises:
+        InputError: the scan was removed or put on another grid meanwhile; no node was touched.
+    """
+    if not slicer.mrmlScene.IsNodePresent(scan):
+        raise InputError(_("The volume was removed during the analysis: load it again and apply."))
+    if not _is_on_grid(arrays, scan):
+        raise InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
+    _make_missing(parameter_node, scan)
+    deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
+    _fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
+    _fill_volume(parameter_node.differenceVolume, scan, (arrays["difference"] / deviation).astype(np.float32))
+    _fill_volume(parameter_node.deviationVolume, scan, arrays["deviation_p"])
+    volume.show_like(parameter_node.reconstructionVolume, scan)
+    volume.show_difference(parameter_node.differenceVolume)
+    volume.show_deviation(parameter_node.deviationVolume)
+    table.fill_results(parameter_node.resultTable, results)
+    table.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
+    table.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
+    for field, kind in NODES.items():
+        if kind != "vtkMRMLPlotChartNode":
+            origin.record(getattr(parameter_node, field), scan, results)
+            _place_beside(getattr(parameter_node, field), scan)
+    origin.record_results(parameter_node.resultTable, results)
+    analyzed.record(parameter_node.resultTable, rois)
+
+
+def reconstruction_of(parameter_node, scan):
+    """The reconstruction volume, made if it is missing, with the scan's voxels; and no result's provenance."""
+    _make(parameter_node, "reconstructionVolume", scan)
+    node = parameter_node.reconstructionVolume
+    node.SetName(_names(scan)["reconstructionVolume"])
+    array = slicer.util.arrayFromVolume(scan)
+    _fill_volume(node, scan, array.transpose(2, 1, 0).astype(np.promote_types(array.dtype, np.float32)))
+    volume.show_like(node, scan)
+    _place_beside(node, scan)
+    origin.erase(node)
+    node.SetNodeReferenceID(origin.INPUT_VOLUME_ROLE, scan.GetID())
+    return node
+
+
+def _is_on_grid(arrays: dict, scan) -> bool:
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    scan.GetIJKToRASMatrix(ijk_to_ras)
+    same_place = np.allclose(arrays["affine"], slicer.util.arrayFromVTKMatrix(ijk_to_ras), rtol=1e-4, atol=1e-3)
+    return same_place and arrays["reconstruction"].shape == scan.GetImageData().GetDimensions()
+
+
+def _names(scan) -> dict:
+    name = scan.GetName()
+    scores, standing = _("{name} scores").format(name=name), _("{name} among healthy boxes").format(name=name)
+    return {
+        "reconstructionVolume": _("{name} healthy persona").format(name=name),
+        "differenceVolume": _("{name} difference in SD").format(name=name),
+        "deviationVolume": _("{name} p of the difference").format(name=name),
+        "resultTable": _("{name} verdicts").format(name=name),
+        "scoreTable": scores,
+        "scoreChart": scores,
+        "standingTable": standing,
+        "standingChart": standing,
+    }
+
+
+def _make_missing(parameter_node, scan) -> None:
+    for field, name in _names(scan).items():
+        _make(parameter_node, field, scan)
+        getattr(parameter_node, field).SetName(name)
+
+
+def _make(parameter_node, field: str, scan) -> None:
+    """Make an output that is missing; one that is now the input is kept, and replaced by a new one."""
+    if getattr(parameter_node, field) in (None, scan):
+        setattr(parameter_node, field, slicer.mrmlScene.AddNewNodeByClass(NODES[field]))
+
+
+def _fill_volume(node, scan, array) -> None:
+    """Give a volume an array (axes I, J, K) on the scan's grid, under the scan's transform."""
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    scan.GetIJKToRASMatrix(ijk_to_ras)
+    with slicer.util.NodeModify(node):
+        slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(array.transpose(2, 1, 0)))
+        node.SetIJKToRASMatrix(ijk_to_ras)
+        node.SetAndObserveTransformNodeID(scan.GetTransformNodeID())
+    node.CreateDefaultDisplayNodes()
+
+
+def _place_beside(node, scan) -> None:
+    """Put the node where the scan is in the subject hierarchy (study, folder)."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item, scan_item = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(scan)
+    if item and scan_item:
+        hierarchy.SetItemParent(item, hierarchy.GetItemParent(scan_item))

@@ -1,0 +1,77 @@
+"""Parameter node: what the user has chosen and what came of it, saved with the scene."""
+
+from typing import Annotated
+
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
+from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
+
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS, USUAL_THRESHOLDS
+from RadiomicsPersonaLib.metric import METRICS
+
+DECISIONS = [*USUAL_THRESHOLDS, *METRICS]
+DEVICES = ["auto", "cpu", "cuda", "mps"]
+SHOWN = ["nothing", "reconstruction", "difference", "deviation"]
+"""What lies over the scan. The first of each list is the default."""
+
+
+@parameterNodeWrapper
+class RadiomicsPersonaParameterNode:
+    """
+    The parameters of the module. Fields keep their names for ever, since scenes are saved with them.
+
+    inputVolume - The MRI with the region in question.
+    inputROIs - The boxes around the regions, one verdict each.
+    model - The name of the model that rebuilds healthy tissue, or "auto".
+    controls - The number of healthy boxes of the same scan that a box is held against.
+    decision - What the label rests on: "p", "classifier", or the key of a metric.
+    threshold - Where the label changes; in the decision's own unit, for example the p-value at or below which a box is
+        called pathological.
+    device - Where the model computes; "auto" takes a graphics card if there is one.
+    seed - The seed of everything random; the same inputs and seed give the same numbers.
+    reconstructionVolume - The input volume with every box replaced by its healthy persona.
+    differenceVolume - The input volume minus the reconstruction, in tissue SD.
+    deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
+    scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
+    standingTable, standingChart - Every box's combined score among those of its healthy boxes as a scatter plot.
+    resultTable - One row per box: verdict, p-value, and the comparison's measures.
+    shown - What lies over the scan in the slice views: "nothing", or one of the three result volumes.
+    fade - Its opacity in percent.
+    showControls - Whether the healthy boxes are in the scene as ROIs.
+    nameScan - Whether a report names the scan and the patient.
+    """
+
+    inputVolume: vtkMRMLScalarVolumeNode | None
+    inputROIs: list[vtkMRMLMarkupsROINode]
+    model: str = "auto"
+    controls: Annotated[int, WithinRange(0, 500)] = USUAL_CONTROLS
+    decision: Annotated[str, Choice(DECISIONS)] = DECISIONS[0]
+    threshold: Annotated[float, WithinRange(-100000.0, 100000.0)] = USUAL_THRESHOLDS["p"]
+    device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
+    seed: Annotated[int, WithinRange(0, 99999)] = 0
+    reconstructionVolume: vtkMRMLScalarVolumeNode | None
+    differenceVolume: vtkMRMLScalarVolumeNode | None
+    deviationVolume: vtkMRMLScalarVolumeNode | None
+    scoreTable: vtkMRMLTableNode | None
+    scoreChart: vtkMRMLPlotChartNode | None
+    standingTable: vtkMRMLTableNode | None
+    standingChart: vtkMRMLPlotChartNode | None
+    resultTable: vtkMRMLTableNode | None
+    shown: Annotated[str, Choice(SHOWN)] = SHOWN[0]
+    fade: Annotated[int, WithinRange(0, 100)] = 100
+    showControls: bool = False
+    nameScan: bool = False
+
+
+def forget_foreign_choices(node) -> list:
+    """Give fields whose value only another version knows their default, before anything reads them; returns their names.
+
+    Args:
+        node: the vtkMRMLScriptedModuleNode behind a parameter node.
+    """
+    foreign = []
+    for field, choices in (("decision", DECISIONS), ("device", DEVICES), ("shown", SHOWN)):
+        value = node.GetParameter(field)
+        if value and value not in choices:
+            node.SetParameter(field, choices[0])
+            foreign.append(field)
+    return foreign

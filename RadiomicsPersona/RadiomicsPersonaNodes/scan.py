@@ -1,0 +1,89 @@
+"""Scan: the volume with the region in question, checked, written for the worker, and named."""
+
+from __future__ import annotations
+
+import os
+import re
+
+import numpy as np
+import slicer
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.errors import InputError
+
+from .roi import refuse_non_linear_transform
+
+LEAST_EXTENT_MM = 100.0
+LEAST_MR_INTENSITY = -900.0
+
+
+def check(volume) -> None:
+    """Refuse what cannot be a scan.
+
+    Raises:
+        InputError: no volume, no image in it, several values per voxel, or a transform that is not linear.
+    """
+    if not volume:
+        raise InputError(_("No volume is selected: choose the MRI."))
+    image = volume.GetImageData()
+    if not image or image.GetNumberOfPoints() == 0:
+        raise InputError(_("The volume '{name}' holds no image: choose another one.").format(name=volume.GetName()))
+    if image.GetNumberOfScalarComponents() != 1:
+        raise InputError(_("The volume '{name}' has {count} values per voxel: choose a single grey-scale MRI.").format(
+            name=volume.GetName(), count=image.GetNumberOfScalarComponents()))
+    refuse_non_linear_transform(volume)
+
+
+def notes(volume) -> list:
+    """Why a volume may not be a brain MRI that the models know, in sentences; only what the volume itself says for certain."""
+    image = volume.GetImageData() if volume else None
+    if not image or image.GetNumberOfPoints() == 0:
+        return []
+    sentences = []
+    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+        sentences.append(_("This is a label map, not an MRI."))
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item = hierarchy.GetItemByDataNode(volume)
+    modality = hierarchy.GetItemAttribute(item, "DICOM.Modality") if item else ""
+    if modality and modality != "MR":
+        sentences.append(_("Its DICOM header says {modality}, not MR; the verdict would mean nothing.").format(modality=modality))
+    elif image.GetScalarRange()[0] <= LEAST_MR_INTENSITY:
+        sentences.append(_("It holds intensities down to {low:g}, as CT does; this needs an MRI.").format(low=image.GetScalarRange()[0]))
+    extent = np.array(volume.GetSpacing()) * image.GetDimensions()
+    if extent.min() < LEAST_EXTENT_MM:
+        sentences.append(_("It covers {extent} mm, less than a whole head: check its spacing, or take a scan of the whole brain.").format(
+            extent=" x ".join(f"{edge:.0f}" for edge in extent)))
+    return sentences
+
+
+def write(volume, folder) -> str:
+    """Write a volume as it is, without its parent transform, into the folder under its own name; returns the file's path."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", volume.GetName())[:60] or "scan"
+    path = os.path.join(folder, name + ".nrrd")
+    write_file(volume, path)
+    return path
+
+
+def write_file(volume, path) -> None:
+    """Write a volume as NRRD.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
+    storage.SetFileName(str(path))
+    storage.SetUseCompression(0)
+    if not storage.WriteData(volume):
+        raise InputError(_("The volume could not be written to '{folder}': make room on that disk.").format(folder=os.path.dirname(path)))
+
+
+def identity(volume) -> str:
+    """What names a scan and its patient: the volume's name, and the patient's from the subject hierarchy."""
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    item, parts = hierarchy.GetItemByDataNode(volume), [volume.GetName()]
+    patient = hierarchy.GetItemAncestorAtLevel(item, "Patient") if item else 0
+    if patient:
+        parts.append(hierarchy.GetItemName(patient))
+        identifier = hierarchy.GetItemAttribute(patient, "DICOM.PatientID") or hierarchy.GetItemUID(patient, "DICOM")
+        parts += [identifier] if identifier and identifier not in parts[-1] else []
+    return ", ".join(parts)

@@ -1,0 +1,6 @@
+"""RadiomicsPersonaWidgets: the panel in sections, each a class that is given the widgets of the .ui file and the module's Logic.
+
+section: what all have in common. inputs: scan and boxes. settings: model and decision. run: Apply, Cancel, progress.
+live: the twin while a box is dragged. seeing: what the views show. results: verdicts, table, report. fade_in: the ramp with
+which a result appears.
+"""

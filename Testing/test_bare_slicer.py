@@ -1,0 +1,78 @@
+"""What works in a Slicer to which no package was added: the worker with nothing but what Slicer brings."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.phantom import make_head
+
+from RadiomicsPersonaLib.child import Child, child_environment
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.exchange import read_exchange
+from RadiomicsPersonaLib.nrrd import write_nrrd
+
+MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
+BROUGHT_BY_SLICER = ("numpy", "scipy", "SimpleITK", "PIL")
+BARE_WORKER = """
+import importlib.machinery, runpy, sys
+from importlib.machinery import PathFinder
+class Bare(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and spec.origin and "site-packages" in spec.origin and name.split(".")[0] not in {brought!r}:
+            return None
+        return spec
+sys.meta_path[:] = [Bare if finder is PathFinder else finder for finder in sys.meta_path]
+runpy.run_module("RadiomicsPersonaLib.worker", run_name="__main__", alter_sys=True)
+""".format(brought=BROUGHT_BY_SLICER)
+
+
+@pytest.fixture(scope="module")
+def worker():
+    child = Child([sys.executable, "-c", BARE_WORKER], lambda: child_environment(os.environ, MODULE_FOLDER))
+    yield child
+    child.end()
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory) -> Path:
+    """As the panel hands it over."""
+    head = make_head(4.0)
+    path = tmp_path_factory.mktemp("bare") / "head.nrrd"
+    with open(path, "wb") as stream:
+        write_nrrd(stream, head.array, head.affine)
+    return path
+
+
+def analyze(worker, scan: Path, model: str, output: Path) -> None:
+    words = ["analyze", str(scan), "--box=30,0,20,24,24,24", "--model", model, "--controls", "3", "--output", str(output)]
+    worker.run({"kind": "analyze", "arguments": words}, lambda activity: True)
+
+
+@pytest.mark.parametrize("model", ["harmonic", "biharmonic", "mirror", "rim-mean"])
+def test_classical_fills_judge_a_box(worker, scan, tmp_path, model):
+    analyze(worker, scan, model, tmp_path)
+    results, arrays = read_exchange(tmp_path)
+    assert results["boxes"][0]["n_controls"] == 3 and results["boxes"][0]["p"] is not None
+    assert np.abs(arrays["difference"]).max() > 5
+
+
+def test_a_report_is_written(worker, scan, tmp_path):
+    analyze(worker, scan, "harmonic", tmp_path / "work")
+    with open(tmp_path / "work" / "reconstruction.nrrd", "wb") as stream:
+        _, arrays = read_exchange(tmp_path / "work")
+        write_nrrd(stream, arrays["reconstruction"], arrays["affine"])
+    words = ["report", str(tmp_path / "work"), str(scan), "--output", str(tmp_path / "report")]
+    worker.run({"kind": "command", "arguments": words}, lambda activity: True)
+    assert (tmp_path / "report" / "report.html").stat().st_size > 10_000 and (tmp_path / "report" / "report.pdf").is_file()
+
+
+def test_a_network_is_refused_with_what_to_do(worker, scan, tmp_path):
+    with pytest.raises(InputError, match="needs torch, which is not installed: install PyTorch"):
+        analyze(worker, scan, "auto", tmp_path)
+    assert not list(tmp_path.iterdir())
