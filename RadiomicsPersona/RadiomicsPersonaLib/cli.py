@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | mesh | follow | regress | cohort | models`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from . import __version__
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
+from .mesh_command import add_mesh
 from .result import RESEARCH_USE
 
 EXIT_BAD_INPUT = 2
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|mesh|follow|regress|cohort|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -129,6 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     for command in (analyze, inpaint):
         command.add_argument("--model", default="auto", metavar="M", help="a name of `radiomics-persona models` (default auto)")
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+
+    add_mesh(commands)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")

@@ -130,18 +130,25 @@ def read_scan(path: str | Path) -> Scan:
     Raises:
         InputError: the file is missing, damaged, not an image, or not a usable 3-D scan.
     """
+    return make_scan(*read_image(path), name_of(path))
+
+
+def read_image(path: str | Path) -> tuple[np.ndarray, np.ndarray]:
+    """The array (axes I, J, K) and the 4x4 IJK-to-RAS matrix of a file or of a folder with one DICOM series, as they are stored.
+
+    Raises:
+        InputError: the file is missing, damaged, or not an image.
+    """
     path = Path(path)
     if not path.exists():
         raise InputError(f"There is no file or folder '{path}': check the path.")
     if path.is_dir():
-        array, affine = _read_dicom(path)
-    elif path.name.lower().endswith(NIBABEL_SUFFIXES):
-        array, affine = _read_nibabel(path)
-    elif path.name.lower().endswith(ITK_SUFFIXES):
-        array, affine = _read_itk(str(path), path.name)
-    else:
-        raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
-    return make_scan(array, affine, name_of(path))
+        return _read_dicom(path)
+    if path.name.lower().endswith(NIBABEL_SUFFIXES):
+        return _read_nibabel(path)
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        return _read_itk(str(path), path.name)
+    raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
 
 
 def name_of(path: str | Path) -> str:
