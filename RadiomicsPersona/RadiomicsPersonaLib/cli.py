@@ -14,6 +14,7 @@ from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
 from .mesh_command import add_mesh
+from .regress_command import add_regress
 from .result import RESEARCH_USE
 
 EXIT_BAD_INPUT = 2
@@ -132,6 +133,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
 
     add_mesh(commands)
+    add_regress(commands)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")

@@ -15,7 +15,7 @@ from .score import SCORES
 
 def results_of(analysis: Analysis) -> dict:
     """Everything but the images, in plain JSON types; numbers that are not finite become null."""
-    return _plain(
+    return plain(
         {
             "notice": RESEARCH_USE,
             "scan": analysis.scan.name,
@@ -113,11 +113,12 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
     }
 
 
-def _plain(value):
+def plain(value):
+    """A value in plain JSON types; numbers that are not finite become null."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
         return value
     number = float(value)
