@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from . import __version__
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
+from .follow_command import add_follow
 from .mesh_command import add_mesh
 from .regress_command import add_regress
 from .result import RESEARCH_USE
@@ -69,8 +71,12 @@ def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, af
 
 
 def _join_negative_boxes(arguments: list[str]) -> list[str]:
-    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option."""
+    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option; and for commands that run others, what
+    stands behind a lone -- as their --options."""
     joined, rest = [], list(arguments)
+    if rest[:1] in (["follow"], ["cohort"]) and "--" in rest:
+        place = rest.index("--")
+        rest[place:] = [f"--options={shlex.join(rest[place + 1 :])}"]
     while rest:
         word = rest.pop(0)
         if word in ("--box", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
@@ -133,6 +139,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
 
     add_mesh(commands)
+    add_follow(commands)
     add_regress(commands)
 
     models = commands.add_parser("models", help="list the models")
@@ -215,6 +222,15 @@ def _boxes(options) -> list:
     for file in options.boxes:
         boxes += read_boxes(file)
     return boxes
+
+
+def boxes_of(options, scan) -> list:
+    """All boxes that the options name, those around the labels of a map too.
+
+    Raises:
+        InputError: there is none, or one cannot be used.
+    """
+    return _boxes(options) + (_label_boxes(scan, options.labels) if options.labels else [])
 
 
 def _label_boxes(scan, path: str) -> list:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from dataclasses import asdict
@@ -15,7 +14,7 @@ from .page import html_page, html_table
 from .regression_figures import figures_of
 from .report import number_text
 from .result import RESEARCH_USE
-from .table import plain
+from .table import plain, write_rows
 
 _READING = (
     "Estimates are the mean change of the outcome per unit of what stands beside them, over patients, with the 95 % confidence interval. "
@@ -34,12 +33,12 @@ def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: di
     """
     names = _names(analyses, with_names)
     figures = [figures_of(analysis, names) for analysis in analyses]
-    _write_csv(folder / "regression.csv", [row for analysis in analyses for row in term_rows(analysis)])
-    _write_csv(
+    write_rows(folder / "regression.csv", [row for analysis in analyses for row in term_rows(analysis)])
+    write_rows(
         folder / "patients.csv",
         [{"outcome": analysis.regression.observations.outcome} | asdict(slope) for analysis in analyses for slope in analysis.slopes],
     )
-    _write_csv(folder / "residuals.csv", [row for analysis in analyses for row in _residual_rows(analysis)])
+    write_rows(folder / "residuals.csv", [row for analysis in analyses for row in _residual_rows(analysis)])
     for outcome in figures:
         for stem, _, plot in outcome:
             (folder / f"{stem}.svg").write_text(plot.svg_alone, encoding="utf-8")
@@ -139,14 +138,6 @@ def _residual_rows(analysis: OutcomeAnalysis) -> list[dict]:
 def _names(analyses: list[OutcomeAnalysis], with_names: bool) -> dict[str, str]:
     patients = sorted({patient for analysis in analyses for patient in analysis.regression.observations.visits})
     return {patient: patient if with_names else f"patient {number}" for number, patient in enumerate(patients, 1)}
-
-
-def _write_csv(path: Path, rows: list[dict]) -> None:
-    heads = list(dict.fromkeys(key for row in rows for key in row))
-    with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, heads)
-        writer.writeheader()
-        writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)
 
 
 def _interval(value: float, low: float, high: float) -> str:
