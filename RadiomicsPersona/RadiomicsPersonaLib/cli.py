@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from . import __version__
+from .cohort_command import add_cohort
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
@@ -24,7 +25,13 @@ EXIT_CANCELLED = 130
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Says what is wrong in one line; `--help` tells the rest."""
+    """Says what is wrong in one line; `--help` tells the rest.
+
+    Attributes:
+        commands: the parsers of the subcommands by name.
+    """
+
+    commands: dict[str, argparse.ArgumentParser] = {}
 
     def error(self, message: str):
         raise InputError(f"{message}; see {self.prog} --help.")
@@ -42,6 +49,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         InputError: they cannot be understood.
     """
     return _parser().parse_args(_join_negative_boxes(arguments))
+
+
+def parser_of(command: str) -> argparse.ArgumentParser | None:
+    """A subcommand's own parser; None where there is no such command."""
+    return _parser().commands.get(command)
 
 
 def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, after_cancel: str) -> int:
@@ -140,11 +152,13 @@ def _parser() -> argparse.ArgumentParser:
 
     add_mesh(commands)
     add_follow(commands)
+    add_cohort(commands)
     add_regress(commands)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")
     models.set_defaults(run=_models)
+    parser.commands = dict(commands.choices)
     return parser
 
 
