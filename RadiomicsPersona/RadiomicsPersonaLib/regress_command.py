@@ -29,8 +29,7 @@ def _regress(options) -> int:
     from .follow_up import CORRECTIONS, analyze_visits
     from .output import folder_written_whole
     from .regression import require_statsmodels
-    from .regression_report import term_rows, write_regression
-    from .report import number_text
+    from .regression_report import interval_text, term_rows, write_regression
     from .result import RESEARCH_USE
 
     if options.correction not in CORRECTIONS:
@@ -62,7 +61,7 @@ def _regress(options) -> int:
             p = "-" if row["p"] is None else f"{row['p']:.2g}"
             q = "" if row["q"] is None else f", q = {row['q']:.2g}"
             print(
-                f"{row['outcome']} per {row['term']}: {number_text(row['estimate'])} ({number_text(row['low'])} to {number_text(row['high'])}), "
+                f"{row['outcome']} per {row['term']}: {interval_text(row['estimate'], row['low'], row['high'])}, "
                 f"p = {p}{q}; {row['method']}; {row['patients']} patient(s), {row['rows']} rows"
             )
         if analysis.doubling:

@@ -55,7 +55,7 @@ def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: di
 def report_of(analyses: list[OutcomeAnalysis], figures, names: dict[str, str], settings: dict) -> str:
     """The page's HTML; the figures are what `figures_of` gives for each outcome."""
     rows = [
-        [row["outcome"], row["term"], row["method"], _interval(row["estimate"], row["low"], row["high"]), _p(row["p"]), _p(row["q"])]
+        [row["outcome"], row["term"], row["method"], interval_text(row["estimate"], row["low"], row["high"]), _p(row["p"]), _p(row["q"])]
         for analysis in analyses
         for row in term_rows(analysis)
     ]
@@ -99,7 +99,7 @@ def _section(analysis: OutcomeAnalysis, figures, names: dict[str, str]) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in analysis.notes)
     pictures = "".join(f"<figure>{plot.svg}<figcaption>{escape(caption)}</figcaption></figure>" for _, caption, plot in figures)
     patients = [
-        [names[slope.patient], str(slope.visits), _interval(slope.slope, slope.low, slope.high), number_text(slope.robust)] for slope in analysis.slopes
+        [names[slope.patient], str(slope.visits), interval_text(slope.slope, slope.low, slope.high), number_text(slope.robust)] for slope in analysis.slopes
     ]
     table = html_table(f"Every patient's own slope per {seen.unit}.", ["Patient", "Visits", "Least squares", "Theil-Sen"], patients) if patients else ""
     return (
@@ -140,7 +140,8 @@ def _names(analyses: list[OutcomeAnalysis], with_names: bool) -> dict[str, str]:
     return {patient: patient if with_names else f"patient {number}" for number, patient in enumerate(patients, 1)}
 
 
-def _interval(value: float, low: float, high: float) -> str:
+def interval_text(value: float, low: float, high: float) -> str:
+    """A number with its interval; alone where there is none."""
     if not math.isfinite(low):
         return number_text(value)
     return f"{number_text(value)} ({number_text(low)} to {number_text(high)})"
