@@ -13,6 +13,8 @@ _SPACING = 2.0
 """Millimetres of the grid on which the scans are compared."""
 _MARGIN = 2
 _BINS = 48
+_SAMPLED = 0.25
+"""Share of the voxels that the search looks at."""
 _COARSE, _FINE = ((4,), (4.0,)), ((2, 1), (2.0, 0.0))
 """Shrink factors and smoothing (mm) of the search from each start, and of the refinement of the better one."""
 
@@ -76,9 +78,10 @@ def _registered(fixed, moving, start, shrink: tuple[int, ...], smooth: tuple[flo
     method = SimpleITK.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(_BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentage(0.25)
+    method.SetMetricSamplingPercentage(_SAMPLED, seed=1)
+    method.SetNumberOfThreads(1)  # sums over several come out a little different every time
     method.SetInterpolator(SimpleITK.sitkLinear)
-    method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-3, 150, 0.6)
+    method.SetOptimizerAsRegularStepGradientDescent(2.0, 1e-4, 300, 0.7)
     method.SetOptimizerScalesFromPhysicalShift()
     method.SetShrinkFactorsPerLevel(shrink)
     method.SetSmoothingSigmasPerLevel(smooth)

@@ -18,8 +18,10 @@ SLOPES = "mixed model, intercept and slope random over patients (REML, Satterthw
 INTERCEPTS = "mixed model, intercept random over patients (REML, Satterthwaite)"
 ORDINARY = "ordinary least squares"
 _LEVEL = 0.975
-_SINGULAR = 1e-4
-"""Random effects' smallest eigenvalue over the residual variance, in standardised units, below which the model is too rich for the data."""
+_EXACT = 1e-10
+"""Variance, in standardised units, that stands for none."""
+_OPTIMIZERS = ["bfgs", "powell"]
+"""Where patients hardly differ the likelihood has no gradient to follow; Powell's method finds its top there."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +144,8 @@ def require_statsmodels() -> None:
 def regress(observations: Observations, log: bool = False, slope_by: str | None = None) -> Regression:
     """Fit one outcome: with every patient's own level and slope where the visits suffice, simpler where they do not.
 
-    A linear mixed model (Laird and Ware 1982) by REML; patients with one visit take part. When the slopes' spread cannot be told from none, or
-    visits are too few, patients differ in their level only; when all rows are independent (one visit each, or a single patient), ordinary least squares.
+    A linear mixed model (Laird and Ware 1982) by REML; patients with one visit take part. Where visits are too few for slopes of their own,
+    patients differ in their level only; where all rows are independent (one visit each, or a single patient), ordinary least squares.
 
     Args:
         log: analyze logarithms of the outcome, so that slopes are growth rates.
@@ -256,20 +258,13 @@ def _fit(values: np.ndarray, design: np.ndarray, observations: Observations, vis
     if patients == 1 or patients == rows:
         why = ("There is one patient only: the interval speaks of this patient's visits, not of patients.",) if patients == 1 else ()
         return _ordinary(values, design, why)
-    notes = ()
-    if observations.times is not None:
-        # lme4 asks for the same: fewer random effects than rows
-        if repeated >= 3 and rows > 2 * patients:
-            fit = _mixed(values, design, design[:, :2], observations.patients, SLOPES)
-            if fit:
-                return fit
-            notes = ("The patients' slopes differ no more than chance would have it: they share one in the model.",)
-        else:
-            notes = ("The visits are too few to tell the patients' slopes apart: they share one in the model.",)
-    fit = _mixed(values, design, design[:, :1], observations.patients, INTERCEPTS, notes)
-    if fit:
-        return fit
-    return _ordinary(values, design, (*notes, "The patients' levels differ no more than chance would have it: visits count as independent."))
+    if observations.times is None:
+        return _mixed(values, design, design[:, :1], observations.patients, INTERCEPTS)
+    # lme4 asks for the same: fewer random effects than rows
+    if repeated >= 3 and rows > 2 * patients:
+        return _mixed(values, design, design[:, :2], observations.patients, SLOPES)
+    notes = ("The visits are too few to tell the patients' slopes apart: they share one in the model.",)
+    return _mixed(values, design, design[:, :1], observations.patients, INTERCEPTS, notes)
 
 
 def _ordinary(values: np.ndarray, design: np.ndarray, notes: tuple[str, ...]) -> _Fit:
@@ -284,24 +279,23 @@ def _ordinary(values: np.ndarray, design: np.ndarray, notes: tuple[str, ...]) ->
     return _Fit(ORDINARY, np.asarray(result.params), covariance, lambda combination: df, np.asarray(result.fittedvalues), spread, notes)
 
 
-def _mixed(values, design, random, patients, method: str, notes: tuple[str, ...] = ()) -> _Fit | None:
-    """A mixed model; None where its random effects collapse or it cannot be fitted."""
+def _mixed(values, design, random, patients, method: str, notes: tuple[str, ...] = ()) -> _Fit:
     from statsmodels.regression.mixed_linear_model import MixedLM
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # what they warn of is looked at below
+        warnings.simplefilter("ignore")  # what they warn of is said in a note
         try:
-            result = MixedLM(values, design, patients, exog_re=random).fit(reml=True)
-        except np.linalg.LinAlgError:
-            return None
-        between, scale = np.asarray(result.cov_re), float(result.scale)
-        if not (np.isfinite(between).all() and scale > 1e-12) or np.linalg.eigvalsh(between)[0] < _SINGULAR * scale:
-            return None
-        likelihood = RestrictedLikelihood(values, design, random, patients)
-        degrees = DegreesOfFreedom(likelihood, likelihood.theta(between, scale))
-        fitted = np.asarray(result.fittedvalues)
+            result = MixedLM(values, design, patients, exog_re=random).fit(reml=True, method=_OPTIMIZERS)
+            between, scale = np.asarray(result.cov_re), max(float(result.scale), _EXACT)
+            likelihood = RestrictedLikelihood(values, design, random, patients)
+            degrees = DegreesOfFreedom(likelihood, likelihood.theta(between + _EXACT * np.eye(len(between)), scale))
+            fitted = likelihood.fitted(np.asarray(result.fe_params), between, scale)
+        except np.linalg.LinAlgError as error:
+            raise InputError("The mixed model cannot be fitted to these rows: leave covariates out, or add visits.") from error
+    least = max(1, len(np.unique(patients)) - design.shape[1])
     names = ("intercept", "slope")[: random.shape[1]]
     spread = dict(zip(names, np.sqrt(np.diag(between)).tolist())) | {"residual": float(np.sqrt(scale))}
     if not result.converged:
         notes += ("The fit of the mixed model did not settle: look at the patients' own slopes instead.",)
-    return _Fit(method, np.asarray(result.fe_params), degrees.covariance, degrees.of, fitted, spread, notes)
+    # the patients' own estimates alone would give as many degrees of freedom
+    return _Fit(method, np.asarray(result.fe_params), degrees.covariance, lambda row: max(least, degrees.of(row)), fitted, spread, notes)

@@ -27,8 +27,8 @@ class RestrictedLikelihood:
 
     def __init__(self, outcome: np.ndarray, fixed: np.ndarray, random: np.ndarray, groups: np.ndarray):
         self._size = random.shape[1]
-        places = [np.flatnonzero(groups == group) for group in np.unique(groups)]
-        self._blocks = [(np.column_stack([fixed[rows], outcome[rows]]), random[rows]) for rows in places]
+        self._places = [np.flatnonzero(groups == group) for group in np.unique(groups)]
+        self._blocks = [(np.column_stack([fixed[rows], outcome[rows]]), random[rows]) for rows in self._places]
 
     def theta(self, covariance: np.ndarray, scale: float) -> np.ndarray:
         """The variances in the form that the other methods take; the covariance must be positive definite."""
@@ -49,6 +49,15 @@ class RestrictedLikelihood:
         fixed_covariance = np.linalg.inv(information)
         misfit = products[-1, -1] - cross @ fixed_covariance @ cross
         return -0.5 * (log_determinant + np.linalg.slogdet(information)[1] + misfit), fixed_covariance
+
+    def fitted(self, effects: np.ndarray, covariance: np.ndarray, scale: float) -> np.ndarray:
+        """Per row the fixed effects plus the best predictions of its group's random effects, whose covariance may be singular."""
+        fitted = np.empty(sum(len(rows) for rows in self._places))
+        for rows, (data, random) in zip(self._places, self._blocks):
+            mean = data[:, :-1] @ effects
+            total = random @ covariance @ random.T
+            fitted[rows] = mean + total @ np.linalg.solve(total + scale * np.eye(len(rows)), data[:, -1] - mean)
+        return fitted
 
 
 class DegreesOfFreedom:

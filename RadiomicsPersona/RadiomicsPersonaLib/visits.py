@@ -63,7 +63,12 @@ def carried(boxes: list[Box], first: Scan, later: Scan) -> tuple[list[Box], Rigi
     motion = rigid_motion(first, later)
     moved = [box.transformed(motion.matrix) for box in boxes]
     for box in moved:
-        hole_of_box(later, box)
+        try:
+            hole_of_box(later, box)
+        except InputError as error:
+            raise InputError(
+                f"Box '{box.name}' does not lie in '{later.name}' after registration: check that both are of one head, and that the scan reaches that far."
+            ) from error
     notes = ()
     if motion.information < _LITTLE_INFORMATION:
         notes = (f"'{later.name}' hardly matches '{first.name}' after registration: check that both are of one head, and where the box lies.",)
