@@ -83,14 +83,14 @@ def test_with_equal_visits_the_interval_is_that_of_the_patients_slopes():
 
 
 def test_intervals_hold_the_known_slope_in_95_of_100_simulations():
-    runs, held, robust_held = 150, 0, 0
+    runs, held, robust_held = 100, 0, 0
     for seed in range(runs):
         seen = observations(visits(8, 4, seed=seed), "volume_ml", "years", [])
         term, robust = regress(seen).time_term, robust_slope(patient_slopes(seen))
         held += term.low <= 0.5 <= term.high
         robust_held += robust.low <= 0.5 <= robust.high
-    # 2.4 standard errors of so few runs around 0.95; intervals of the normal distribution hold it in 0.91
-    assert 0.93 <= held / runs <= 0.99 and 0.91 <= robust_held / runs <= 0.995
+    # two standard errors of so few runs around 0.95; benchmark_regression.py makes as many as it takes
+    assert 0.91 <= held / runs <= 0.99 and 0.91 <= robust_held / runs <= 1
 
 
 def test_a_treatment_that_halves_growth_is_seen_in_the_slopes():
@@ -145,6 +145,15 @@ def test_the_models_step_down_where_the_data_do_not_carry_them():
     alone = visits(1, 6)
     fit = regress(observations(alone, "volume_ml", "years", []))
     assert fit.method == ORDINARY and fit.terms[0].df == 4 and any("one patient only" in note for note in fit.notes)
+
+
+def test_two_visits_of_one_patient_give_a_slope_without_an_interval(tmp_path, capsys):
+    table = pandas.DataFrame({"patient": ["Q", "Q"], "years": [0, 1.5], "volume_ml": [2.0, 8.0]})
+    table.to_csv(tmp_path / "visits.csv", index=False)
+    assert main(["regress", str(tmp_path / "visits.csv"), "--output", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "volume_ml per years: 4, p = -" in said and "It doubles in 0.75 years; two visits give no interval" in said
+    assert "nan" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
 
 
 def test_p_is_corrected_over_all_outcomes(tmp_path):

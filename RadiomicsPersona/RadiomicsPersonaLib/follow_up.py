@@ -23,7 +23,7 @@ class DoublingTime:
 
     Attributes:
         estimate: in units of time; negative for the time in which it halves.
-        low, high: 95 % interval; infinite where no change, or shrinking, is possible too.
+        low, high: 95 % interval; of different signs where no change is possible too, NaN where there is none.
         unit: of time.
     """
 
@@ -39,6 +39,8 @@ class DoublingTime:
         best = abs(self.estimate)
         if not math.isfinite(best):
             return "It neither doubles nor halves."
+        if math.isnan(self.low):
+            return f"It {what} in {best:.3g} {self.unit}; two visits give no interval."
         ends = sorted((abs(self.low), abs(self.high)))
         if math.isfinite(ends[1]) and self.low * self.high > 0:
             return f"It {what} in {best:.3g} {self.unit} (95 % interval {ends[0]:.3g} to {ends[1]:.3g})."

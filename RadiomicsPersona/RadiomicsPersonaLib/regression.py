@@ -162,7 +162,7 @@ def regress(observations: Observations, log: bool = False, slope_by: str | None 
             f"Every patient has only one visit with {observations.outcome}: a slope over {observations.time} needs at least two visits of a patient."
         )
     names, columns, products = _predictors(observations, slope_by)
-    if len(values) < len(names) + 1:
+    if len(values) < len(names):
         raise InputError(
             f"{len(values)} complete rows are too few to estimate {len(names)} effects of {observations.outcome}: add visits or leave covariates out."
         )

@@ -52,7 +52,8 @@ def _curve(analysis: OutcomeAnalysis, predictor: str, names: dict[str, str]) -> 
             plot.line(xs[order], seen.values[order], OTHER, opacity=0.5)
     labels = [f"{names[patient]}: {value:.4g} at {x:.4g}" for patient, value, x in zip(seen.patients, seen.values, xs)]
     plot.points(xs, seen.values, OTHER, labels=labels)
-    plot.band(grid, low, high)
+    if np.isfinite(low).all():
+        plot.band(grid, low, high)
     plot.line(grid, mean, MAIN, 2.5)
     lines = "Thin lines: patients. " if over_time else "Dots: visits. "
     others = ", other predictors at their means" if len(regression.terms) > 1 else ""
