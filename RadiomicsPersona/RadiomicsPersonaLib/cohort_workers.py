@@ -15,7 +15,7 @@ from .errors import InputError
 
 ATTEMPTS = 3
 """How many workers may die of one row before it is given up."""
-_DIED = "The process that worked on it ended unexpectedly {attempts} times; perhaps the memory does not suffice ({why})"
+_DIED = "The process that worked on it ended unexpectedly {how_often}; perhaps the memory does not suffice ({why})"
 _WAIT_FOR_CLUSTER = 30
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
@@ -89,7 +89,7 @@ def _run_in(child: Child, job: dict, stop: threading.Event) -> None:
             return
         except ChildFailed as error:
             if attempt == ATTEMPTS:
-                write_record(Path(job["folder"]), job["identity"], [], _DIED.format(attempts=ATTEMPTS, why=error), False)
+                write_record(Path(job["folder"]), job["identity"], [], _DIED.format(how_often=f"{ATTEMPTS} times", why=error), False)
 
 
 def run_on_cluster(jobs: Iterable[dict], address: str, finished: Callable[[dict], None]) -> None:
@@ -127,7 +127,7 @@ def run_on_cluster(jobs: Iterable[dict], address: str, finished: Callable[[dict]
         for future in open_jobs:
             error = future.exception()
             if isinstance(error, KilledWorker):
-                sentence = _DIED.format(attempts=ATTEMPTS, why="Dask gave it up")
+                sentence = _DIED.format(how_often="again and again", why="Dask gave it up.")
                 write_record(Path(future.job["folder"]), future.job["identity"], [], sentence, False)
             elif error is not None:
                 raise error

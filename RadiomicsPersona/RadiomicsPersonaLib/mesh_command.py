@@ -19,7 +19,7 @@ def add_mesh(commands) -> None:
     )
     mesh.add_argument("--decimate", type=float, default=0.0, metavar="F", help="share of the triangles to take away, 0 to below 1 (default 0)")
     mesh.add_argument("--json", action="store_true", help="print area, volume and numbers of triangles as JSON")
-    mesh.add_argument("--output", required=True, metavar="MESH", help="file that ends in .ply, .stl, .obj or .vtk; RAS mm, and its header says so to Slicer")
+    mesh.add_argument("--output", required=True, metavar="MESH.ply", help="file that ends in .ply, .stl, .obj or .vtk; RAS mm, and its header says so to Slicer")
     mesh.set_defaults(run=_mesh)
 
 
