@@ -188,7 +188,9 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         return top
 
     peak(10)  # what is loaded once
-    assert peak(1500) < peak(150) + 150_000, "a row held in memory would take at least 200 bytes"
+    # the smaller of two, since now and then Python doubles a table of its own meanwhile
+    few, many = (min(peak(count), peak(count)) for count in (150, 1500))
+    assert many < few + 150_000, "a row held in memory would take at least 200 bytes"
 
 
 @pytest.mark.parametrize(
