@@ -52,7 +52,7 @@ class CohortTable:
     """
 
     def __init__(self, path: str | Path, command: str, common: list[str]):
-        from .cli import parser_of, parse
+        from .cli import parse, parser_of
 
         self.path, self.command, self._common = Path(path), command, common
         if not self.path.is_file():
