@@ -15,7 +15,7 @@ from .output import file_written_whole
 from .page import page_parts
 from .report import number_text
 
-SHOWN = ("label", "p", "combined", "volume_ml", "deviating_ml", "deviation", "area_mm2", "mask_volume_ml", "voxels")
+SHOWN = ("label", "p", "combined", "volume_ml", "deviating_ml", "deviation", "ml", "area_mm2", "mask_volume_ml", "voxels")
 """Results that the page shows where they are there; the table holds all."""
 _STYLE = "td img { width: 20rem; max-width: none } tr { content-visibility: auto; contain-intrinsic-size: auto 7rem }"
 Records = Callable[[], Iterator[tuple[CohortRow, dict, Path]]]

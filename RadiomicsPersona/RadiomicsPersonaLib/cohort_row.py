@@ -24,9 +24,14 @@ _PIXELS = 128
 
 def identity_of(words: list[str]) -> dict:
     """What decides a row's results: the command, the state of the files that it names, and the program's version."""
-    values = [word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in words[1:]]
+    values = [_file_of(word) for word in words[1:]]
     states = {value: [os.stat(value).st_size, os.stat(value).st_mtime_ns] for value in values if os.path.exists(value)}
     return {"words": words, "files": states, "version": __version__}
+
+
+def _file_of(word: str) -> str:
+    """The path in --option=PATH or contrast=PATH; else the word."""
+    return word if os.path.exists(word) else word.rpartition("=")[2]
 
 
 def read_record(folder: Path) -> dict | None:
@@ -90,16 +95,25 @@ def _run(job: dict, folder: Path, cache, progress) -> list[dict]:
             _write_thumbnail(_most_unusual(analyze_into_folder(options, cache, progress)), folder)
         elif options.command == "follow":
             follow_into_folder(options, folder, cache, progress)
-            _write_thumbnail(_middle(options.scans[-1]), folder)
         else:
             options.run(options)
-            _write_thumbnail(_middle(job["words"][1]), folder)
+    if not (folder / THUMBNAIL).exists():
+        _write_thumbnail(_middle(_file_of(job["words"][1])), folder)
     for name in TABLES:
         if (folder / name).is_file():
             with open(folder / name, encoding="utf-8", newline="") as stream:
                 return list(csv.DictReader(stream))
-    told = json.loads(printed.getvalue())
-    return [{key: value for key, value in told.items() if isinstance(value, (int, float, str)) and key != "output"}]
+    return _results_in(json.loads(printed.getvalue()))
+
+
+def _results_in(told: dict) -> list[dict]:
+    """What a command printed as rows: one for each entry of its list, such as the classes of a segmentation, or a single one."""
+
+    def plain(record: dict) -> dict:
+        return {key: value for key, value in record.items() if isinstance(value, (int, float, str)) and key != "output"}
+
+    listed = next((value for value in told.values() if isinstance(value, list) and value and all(isinstance(item, dict) for item in value)), [{}])
+    return [plain(told) | plain(item) for item in listed]
 
 
 def _use_one_thread() -> None:
@@ -120,14 +134,16 @@ def _most_unusual(analysis):
 
 def _middle(path: str):
     """The axial slice through the middle of what is in the image."""
+    from dataclasses import replace
+
     import numpy as np
     from PIL import Image
 
     from .plane import ORIENTATIONS, cut, planes_of_scan
-    from .scan import Scan, read_image
+    from .scan import read_label_map
 
-    array, affine = read_image(path)
-    scan = Scan(np.nan_to_num(np.asarray(array, np.float32).reshape(array.shape[:3])), np.array(affine, float))
+    image = read_label_map(path)
+    scan = replace(image, array=np.nan_to_num(image.array.astype(np.float32)))
     weights = np.abs(scan.array)
     middle = [float(np.average(np.arange(size), weights=weights.sum(axis=tuple({0, 1, 2} - {axis})))) for axis, size in enumerate(scan.shape)]
     plane = planes_of_scan(scan, scan.ras_from_ijk(np.array(middle)), _PIXELS)[ORIENTATIONS.index("axial")]

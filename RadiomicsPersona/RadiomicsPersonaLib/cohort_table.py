@@ -150,9 +150,10 @@ class CohortTable:
         return [part.strip() for part in text.split(SEPARATOR) if part.strip()] if several else [text]
 
     def _placed(self, value: str) -> str:
-        """A path relative to the table's folder as an absolute one; anything else as it is."""
-        beside = self.path.absolute().parent / value
-        return str(beside) if beside.exists() else value
+        """A path relative to the table's folder as an absolute one, also behind the name of a contrast (t1=FILE); anything else as it is."""
+        name, mark, file = value.rpartition("=")
+        beside = self.path.absolute().parent / file
+        return f"{name}{mark}{beside}" if file and beside.exists() else value
 
     def _required(self) -> list[str]:
         """Stand-ins for required options, which the rows give."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .scan import read_image
+from .scan import read_label_map
 
 
 def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -19,12 +19,8 @@ def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, n
         InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
     """
     name = Path(path).name
-    labels, affine = read_image(path)
-    affine = np.array(affine, np.float64)
-    while labels.ndim > 3 and labels.shape[-1] == 1:
-        labels = labels[..., 0]
-    if labels.ndim != 3:
-        raise InputError(f"The mask '{name}' has {labels.ndim} dimensions, not 3: choose a 3-D segmentation.")
+    image = read_label_map(path)
+    labels, affine = image.array, np.array(image.affine, np.float64)
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(f"The mask '{name}' has no usable geometry (its voxel-to-world matrix is singular): save it again from its source.")
     if not np.isfinite(labels).all() or not np.array_equal(labels, np.rint(labels)):
