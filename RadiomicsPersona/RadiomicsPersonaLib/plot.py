@@ -11,7 +11,9 @@ from .score_axis import axis_range, ticks
 MAIN, OTHER = "#d55e00", "#0072b2"
 """Colours told apart by colour-blind readers (Okabe and Ito 2008)."""
 _LEFT, _TOP, _BELOW = 64, 10, 46
-_ALONE = "<style>svg { --text: #1b1f24; --faint: #57606a; --line: #cfd5dc; background: #ffffff } text { fill: #57606a; font: 13px sans-serif }</style>"
+_ALONE = {"var(--text)": "#1b1f24", "var(--faint)": "#57606a", "var(--line)": "#cfd5dc"}
+"""What the page's style gives; many programs that show SVG files know no such variables."""
+_TEXT = "<style>text { fill: #57606a; font: 13px sans-serif }</style>"
 
 
 class Plot:
@@ -58,7 +60,10 @@ class Plot:
     @property
     def svg_alone(self) -> str:
         """The plot as a file of its own."""
-        return '<?xml version="1.0" encoding="utf-8"?>\n' + self._svg(_ALONE)
+        drawn = self._svg(_TEXT)
+        for variable, color in _ALONE.items():
+            drawn = drawn.replace(variable, color)
+        return '<?xml version="1.0" encoding="utf-8"?>\n' + drawn
 
     def _svg(self, style: str) -> str:
         middle = (_TOP + self._bottom) / 2

@@ -181,7 +181,7 @@ def regress(observations: Observations, log: bool = False, slope_by: str | None 
         fitted=fit.fitted * scale + center,
         residuals=((values - center) / scale - fit.fitted) / fit.spread["residual"] if fit.spread["residual"] > 0 else np.zeros(len(values)),
         spread={key: float(value * per_unit[key]) for key, value in fit.spread.items()},
-        notes=observations.notes + fit.notes,
+        notes=observations.notes + fit.notes + _reading(names, products, observations),
         _line=line,
     )
 
@@ -211,6 +211,14 @@ def _predictors(observations: Observations, slope_by: str | None):
             names.append(f"{observations.time} x {names[factor]}")
             columns.append(columns[1] * columns[factor])
     return names, np.column_stack(columns), products
+
+
+def _reading(names: list[str], products: dict[int, tuple[int, int]], observations: Observations) -> tuple[str, ...]:
+    """What the slope is, where it depends on a covariate."""
+    if not products:
+        return ()
+    factors = " and ".join(f"'{names[factor]}'" for _, factor in products.values())
+    return (f"The change per {observations.unit} is that where {factors} is 0, of the other group or at that value; the product says how much it differs.",)
 
 
 def _standardised(names: list[str], columns: np.ndarray, products) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
