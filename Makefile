@@ -22,6 +22,7 @@ evaluate: .venv/ready
 benchmark: .venv/ready
 	$(PY) Testing/benchmark.py
 	$(PY) Testing/benchmark_training.py
+	$(PY) Testing/benchmark_cohort.py
 
 .venv/ready: pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else "This needs Python 3.11 or 3.12; name one with: make PYTHON=python3.12 ...")'

@@ -1,18 +1,23 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | mesh | follow | regress | cohort | models`."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from . import __version__
+from .cohort_command import add_cohort
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
+from .follow_command import add_follow
+from .mesh_command import add_mesh
+from .regress_command import add_regress
 from .result import RESEARCH_USE
 
 EXIT_BAD_INPUT = 2
@@ -20,7 +25,13 @@ EXIT_CANCELLED = 130
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Says what is wrong in one line; `--help` tells the rest."""
+    """Says what is wrong in one line; `--help` tells the rest.
+
+    Attributes:
+        commands: the parsers of the subcommands by name.
+    """
+
+    commands: dict[str, argparse.ArgumentParser] = {}
 
     def error(self, message: str):
         raise InputError(f"{message}; see {self.prog} --help.")
@@ -38,6 +49,11 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         InputError: they cannot be understood.
     """
     return _parser().parse_args(_join_negative_boxes(arguments))
+
+
+def parser_of(command: str) -> argparse.ArgumentParser | None:
+    """A subcommand's own parser; None where there is no such command."""
+    return _parser().commands.get(command)
 
 
 def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, after_cancel: str) -> int:
@@ -67,8 +83,12 @@ def run_command(parser: argparse.ArgumentParser, arguments: list[str] | None, af
 
 
 def _join_negative_boxes(arguments: list[str]) -> list[str]:
-    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option."""
+    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option; and for commands that run others, what
+    stands behind a lone -- as their --options."""
     joined, rest = [], list(arguments)
+    if rest[:1] in (["follow"], ["cohort"]) and "--" in rest:
+        place = rest.index("--")
+        rest[place:] = [f"--options={shlex.join(rest[place + 1 :])}"]
     while rest:
         word = rest.pop(0)
         if word in ("--box", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
@@ -83,7 +103,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|mesh|follow|regress|cohort|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -130,9 +150,15 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--model", default="auto", metavar="M", help="a name of `radiomics-persona models` (default auto)")
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
 
+    add_mesh(commands)
+    add_follow(commands)
+    add_cohort(commands)
+    add_regress(commands)
+
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")
     models.set_defaults(run=_models)
+    parser.commands = dict(commands.choices)
     return parser
 
 
@@ -214,6 +240,15 @@ def _boxes(options) -> list:
     for file in options.boxes:
         boxes += read_boxes(file)
     return boxes
+
+
+def boxes_of(options, scan) -> list:
+    """All boxes that the options name, those around the labels of a map too.
+
+    Raises:
+        InputError: there is none, or one cannot be used.
+    """
+    return _boxes(options) + (_label_boxes(scan, options.labels) if options.labels else [])
 
 
 def _label_boxes(scan, path: str) -> list:

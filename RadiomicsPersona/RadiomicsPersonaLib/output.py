@@ -16,7 +16,7 @@ from .errors import InputError
 def folder_written_whole(target: str | Path) -> Iterator[Path]:
     """A temporary folder beside `target` whose files are moved into it when the block ends without an error.
 
-    Files of the same name are replaced one by one; others in an existing folder stay.
+    Files and folders of the same name are replaced one by one; others in an existing folder stay.
 
     Raises:
         InputError: the folder cannot be written, found out before anything is computed.
@@ -36,6 +36,8 @@ def folder_written_whole(target: str | Path) -> Iterator[Path]:
         yield staging
         target.mkdir(exist_ok=True)
         for file in sorted(staging.iterdir()):
+            if file.is_dir() and (target / file.name).is_dir():
+                shutil.rmtree(target / file.name)
             os.replace(file, target / file.name)
     except OSError as error:
         raise _unwritable(target, error) from error

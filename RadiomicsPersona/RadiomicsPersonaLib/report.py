@@ -236,7 +236,7 @@ def _slices(analysis: Analysis, result: BoxResult) -> str:
             f"{orientation.capitalize()} slices through the middle of {result.box.name}: whole slice with the box, then scan, "
             f"healthy persona and difference around the box."
         )
-        picture = _data_uri(side_by_side(slice_row(analysis, result, orientation)))
+        picture = data_uri(side_by_side(slice_row(analysis, result, orientation)))
         figures.append(f"<figure><img src='{picture}' alt='{escape(alt, quote=True)}'></figure>")
     heads = "".join(f"<span>{caption}</span>" for caption in COLUMNS)
     colors = ", ".join(_css(diverging(share)) for share in (-1, 0, 1))
@@ -248,7 +248,8 @@ def _slices(analysis: Analysis, result: BoxResult) -> str:
     return f"<div class='heads' aria-hidden='true'>{heads}</div>{''.join(figures)}{scale}"
 
 
-def _data_uri(image) -> str:
+def data_uri(image) -> str:
+    """A picture as PNG inside a page."""
     stream = io.BytesIO()
     image.save(stream, "PNG")
     return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode("ascii")

@@ -15,7 +15,7 @@ from .score import SCORES
 
 def results_of(analysis: Analysis) -> dict:
     """Everything but the images, in plain JSON types; numbers that are not finite become null."""
-    return _plain(
+    return plain(
         {
             "notice": RESEARCH_USE,
             "scan": analysis.scan.name,
@@ -46,10 +46,16 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
         row |= {f"z_{key}": record["scores"].get(key, {}).get("z") for key in SCORES}
         row |= {"reason": record["reason"], "warnings": " ".join(record["warnings"])}
         rows.append(row)
+    write_rows(path, rows)
+
+
+def write_rows(path: str | Path, rows: list[dict]) -> None:
+    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
     with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
+        writer = csv.DictWriter(stream, columns)
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)
 
 
 def probability_bound(p: float | None) -> float | None:
@@ -113,11 +119,12 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
     }
 
 
-def _plain(value):
+def plain(value):
+    """A value in plain JSON types; numbers that are not finite become null."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
         return value
     number = float(value)

@@ -7,6 +7,7 @@ number `id` and a `kind`:
     {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
+    {"id": 3, "kind": "row", "job": {...}}                 a row of a cohort, see `cohort_row`
     {"cancel": 1}                                          ends a request
 
 An answer has the request's `id` and one of these keys; all but the first close the request:
@@ -203,6 +204,11 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         return {}
     if kind == "twin":
         return _twin(request, cache, activity)
+    if kind == "row":
+        from .cohort_row import run_row
+
+        run_row(request["job"], cache, activity.progress)
+        return {}
     raise ValueError(f"there is no request of the kind {kind!r}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE
+from RadiomicsPersonaLib.page import html_page, html_table
 
 from .evaluation import NETWORK
 from .evaluation_contrasts import ContrastLine
@@ -12,7 +13,6 @@ from .evaluation_figures import NOTES, contrast_table, counted, headline_table, 
 from .evaluation_pictures import PANELS, Example, data_uri
 from .evaluation_plots import error_plot, ratio_plot, spoken
 from .evaluation_summary import ALL_CUBOIDS, GOAL, Cell
-from .tables import html_page, html_table
 
 _OWN_STYLE = """
 .examples { display: grid; grid-template-columns: repeat(auto-fit, minmax(30rem, 1fr)); gap: 0 1.5rem; }

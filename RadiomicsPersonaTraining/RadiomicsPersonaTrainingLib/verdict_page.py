@@ -6,7 +6,8 @@ from html import escape
 
 import numpy as np
 
-from .tables import html_page, html_table
+from RadiomicsPersonaLib.page import html_page, html_table
+
 from .verdict_cases import TIGHT
 from .verdict_figures import NOTES, Figures
 from .verdict_scores import COMBINED, ScoredCase, family_of, score_names
