@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--minutes", type=float, metavar="N", help="stop after this time, ready to go on")
     fit.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
     fit.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
+    fit.add_argument("--estimate", action="store_true", help="only say how much disk space and time it will take")
     fit.set_defaults(run=_fit)
 
     compare = commands.add_parser("compare", help="fit variations of one training on the same steps, and measure them in the same holes")
@@ -151,6 +152,7 @@ def _init(options) -> int:
 def _fit(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
+    from .alive import NAME, alive_in, refuse_if_running
     from .cohort import split_of
     from .run_folder import RunRecord, begin
     from .settings import read_settings
@@ -161,17 +163,27 @@ def _fit(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    begin(output, RunRecord(settings, tuple(rows)), options.resume)
-    from .work import work_of  # slow to import
-
     cache = Path(options.cache) if options.cache else output.parent / "cache"
-    work = work_of(settings, rows, _lesion_masks(settings, file, root), cache, ProgressBar())
-    for sentence in work.told:
-        print(sentence, flush=True)
+    masks = _lesion_masks(settings, file, root)
+    if options.estimate:
+        from .estimate import estimate
 
-    from .fitting import fit
+        print(estimate(settings, rows, masks, cache, ProgressBar()).sentence)
+        return 0
+    refuse_if_running(output / NAME)
+    begin(output, RunRecord(settings, tuple(rows)), options.resume)
+    with alive_in(output / NAME, "fit", ProgressBar()) as alive:
+        from .work import work_of  # slow to import
 
-    best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes)
+        work = work_of(settings, rows, masks, cache, lambda done, total, scan: alive.progress(done, total, f"preparing {scan}"))
+        for sentence in work.told:
+            print(sentence, flush=True)
+
+        from .fit_callbacks import StepsTold
+        from .fitting import fit
+
+        told = StepsTold(settings.fit.epochs, settings.fit.validate_every, alive.progress)
+        best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes, (told,))
     print(f"Best checkpoint: {best}")
     return 0
 
@@ -214,6 +226,15 @@ def _export(options) -> int:
     card = export_model(Path(options.checkpoint), Path(options.output) if options.output else None, options.default)
     print(f"Exported: {card}")
     return 0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options that a command's arguments stand for.
+
+    Raises:
+        InputError: they cannot be understood.
+    """
+    return _parser().parse_args(arguments)
 
 
 def _models(options) -> int:
