@@ -151,6 +151,7 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, seed: int = 
         "auroc_by_pull": {f"{tried_pull:g}": round(float(area.mean()), 4) for tried_pull, area in areas.items()},
         "brier": float(np.average((probability - truth) ** 2, weights=weight)),
         "slope": slope,
+        "reliability": reliability(probability, truth, weight),
     }
     return make_classifier(
         name, tuple(SCORES), slope * final.coefficients, slope * final.intercept + intercept, about | {"cross_validation": measured}
@@ -163,6 +164,17 @@ def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray
 
     line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds[:, None], truth, sample_weight=weight)
     return float(line.coef_[0, 0]), float(line.intercept_[0])
+
+
+def reliability(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> list[tuple[float, float, int]]:
+    """Mean probability, share of what is true, and number of boxes, in bins of a tenth that hold any; weighted but for the number."""
+    points = []
+    for low in np.arange(0, 1, 0.1):
+        inside = (probability >= low) & (probability < low + 0.1 + (low > 0.85))
+        if inside.any():
+            share = float(np.average(truth[inside], weights=weight[inside]))
+            points.append((float(np.average(probability[inside], weights=weight[inside])), share, int(inside.sum())))
+    return points
 
 
 def calibrate(

@@ -91,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
     export.set_defaults(run=_export)
 
-    models = commands.add_parser("models", help="list the models that are installed")
+    models = commands.add_parser("models", help="list the models that are installed, install one, or put one into a file")
+    models.add_argument("--install", metavar="FILE.zip", help="install a model that --archive has written")
+    models.add_argument("--archive", metavar="NAME", help="put a model, weights and card, into one file")
+    models.add_argument("--remove", metavar="NAME", help="delete a model of your own")
+    models.add_argument("--output", metavar="FILE.zip", help="of --archive (default: NAME.zip)")
     models.set_defaults(run=_models)
     return parser
 
@@ -240,4 +244,22 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def _models(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
+    from .model_archive import install_archive, installed_models, remove_model, write_archive
+
+    if sum(map(bool, (options.install, options.archive, options.remove))) > 1:
+        raise InputError("--install, --archive and --remove are three commands: give one of them.")
+    if options.install:
+        print(f"Installed: {install_archive(Path(options.install))}")
+        return 0
+    if options.remove:
+        print(f"Removed: {remove_model(options.remove)} bytes are free again.")
+        return 0
+    if options.archive:
+        files = {model.name: model.file for model in installed_models()}
+        if options.archive not in files:
+            raise InputError(f"There is no model '{options.archive}': choose one of {', '.join(files)}.")
+        target = Path(options.output or f"{options.archive}.zip")
+        write_archive(files[options.archive], target)
+        print(f"Written: {target}")
+        return 0
     return analysis(["models"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -147,10 +148,11 @@ def _timed(work: Work, settings: TrainingSettings) -> tuple[float, float]:
     half = "bf16" in precision_of(settings.fit.precision, work)
     for _ in range(2):  # the first one warms up
         started = time.monotonic()
-        with torch.autocast(device, torch.bfloat16, enabled=half):
+        with torch.autocast(device, torch.bfloat16, enabled=half), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")  # there is no trainer to log for
             loss = task.training_step(batch, 0)
         loss.backward()
         optimizer.step()
-        float(loss)
+        loss.item()  # a graphics card is done only then
         seconds = time.monotonic() - started
     return drawing, seconds * settings.fit.batch / size

@@ -10,7 +10,7 @@ from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
 
-from .run_state import BEST, LAST, RECORD
+from .run_state import LAST, RECORD
 from .setting import from_table, plain
 from .settings import SECTIONS, DataSource, TrainingSettings
 from .split import ListedScan

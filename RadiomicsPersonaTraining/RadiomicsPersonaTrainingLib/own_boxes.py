@@ -1,0 +1,148 @@
+"""Own boxes: what a site knows to be healthy or pathological, as the verdict's classifier is fitted on it.
+
+Every box is given to the analysis as a user would give it. A pathological box is held against its healthy boxes, and each of these,
+being healthy tissue of the same scan, against the others: the same as with painted lesions (see `calibration`).
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib import __version__
+from RadiomicsPersonaLib.analysis import analyze
+from RadiomicsPersonaLib.box import Box, parse_box
+from RadiomicsPersonaLib.classifier import Classifier
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import installed_head_models
+from RadiomicsPersonaLib.markups import read_boxes
+from RadiomicsPersonaLib.metric import METRICS
+from RadiomicsPersonaLib.model import Model
+from RadiomicsPersonaLib.scan import read_scan, sha256_of
+from RadiomicsPersonaLib.score import SCORES, standard_scores
+
+from .calibration import KnownBoxes, Progress, fit_classifier
+from .journal import Journal, metrics_from
+from .source_table import refuse_unless_fittable
+
+COLUMNS = ("subject", "scan", "truth", "box")
+TRUTHS = {"healthy": False, "pathological": True, "0": False, "1": True}
+LEAST_CONTROLS = 8
+"""Healthy boxes that a box must have to say anything."""
+
+
+@dataclass(frozen=True, eq=False)
+class OwnBox:
+    """A box whose truth the site knows.
+
+    Attributes:
+        subject: whose scan it is; all scans of a subject count as one.
+        scan: the scan's file.
+        sick: the truth.
+        box: where.
+    """
+
+    subject: str
+    scan: Path
+    sick: bool
+    box: Box
+
+
+def read_own_boxes(path: Path) -> list[OwnBox]:
+    """The boxes of a CSV file with the columns subject, scan, truth and box.
+
+    `truth` is healthy or pathological (or 0 or 1). `box` is R,A,S,X,Y,Z in RAS millimetres, or a Slicer markups file (.mrk.json) all of
+    whose ROIs have this truth. Files lie beside the CSV unless their path says otherwise.
+
+    Raises:
+        InputError: the file, a column, a value, a scan or a box is missing or cannot be used; the line is named.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise InputError(f"There is no file '{path}': check the path.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"'{path}' cannot be read as CSV ({error}): save it as comma-separated text.") from error
+    boxes = []
+    for number, row in enumerate(rows, start=2):
+        values = {column: (row.get(column) or "").strip() for column in COLUMNS}
+        missing = [column for column, value in values.items() if not value]
+        if missing:
+            raise InputError(f"Line {number} of '{path}' has no '{missing[0]}': the columns are {','.join(COLUMNS)}.")
+        if values["truth"].lower() not in TRUTHS:
+            raise InputError(f"Line {number} of '{path}' has the truth '{values['truth']}': write healthy or pathological.")
+        scan = path.parent / values["scan"]
+        if not scan.exists():
+            raise InputError(f"Line {number} of '{path}' names the scan '{scan}', which is not there: check the path.")
+        found = read_boxes(path.parent / values["box"]) if values["box"].endswith(".json") else [parse_box(values["box"], f"line {number}")]
+        boxes += [OwnBox(values["subject"], scan, TRUTHS[values["truth"].lower()], box) for box in found]
+    if not boxes:
+        raise InputError(f"'{path}' lists no box: add one line per box beneath the header {','.join(COLUMNS)}.")
+    for folder in {box.scan.parent for box in boxes}:
+        refuse_unless_fittable(folder)
+    return boxes
+
+
+def calibrate_on_own(
+    boxes: list[OwnBox], model: Model, name: str, journal: Path, seed: int = 0, progress: Progress | None = None
+) -> Classifier:
+    """Fit a classifier on a site's own boxes.
+
+    Args:
+        model: what rebuilds.
+        journal: file of what was measured so far; a run that was cut off goes on from it.
+        progress: called with (done, in all, what), in hundredths of a scan; may raise to cancel.
+    Raises:
+        InputError: a scan or a box cannot be used, or too few subjects have a pathological box.
+    """
+    identity = {
+        "model": {key: model.provenance()[key] for key in ("name", "sha256")},
+        "head_models": installed_head_models(),
+        "seed": seed,
+        "controls": USUAL_CONTROLS,
+        "metrics": list(METRICS),
+    }
+    found, subjects = Journal(journal, identity), {}
+    scans = list(dict.fromkeys(box.scan for box in boxes))
+    for number, scan in enumerate(scans, start=1):
+        own = [box for box in boxes if box.scan == scan]
+        # by the content of the scan and the boxes' places, so that a box that was moved is measured anew
+        places = [[*np.round(b.box.center, 2).tolist(), *np.round(b.box.size, 2).tolist(), *np.round(b.box.axes, 4).ravel().tolist()] for b in own]
+        key = f"{sha256_of(scan)} {places}"
+        if key not in found.records:
+            found.add(key, _measured(own, scan, model, seed, _part_of(progress, number - 1, len(scans), scan.name)))
+        for box, measured in zip(own, found.records[key]):
+            subjects.setdefault(box.subject, []).append(_rows(box.sick, measured))
+        if progress:
+            progress(100 * number, 100 * len(scans), scan.name)
+    known = [KnownBoxes(subject, *(np.concatenate(part) for part in zip(*rows))) for subject, rows in subjects.items()]
+    about = {"versions": {"RadiomicsPersona": __version__}, "what": "boxes of a site's own"} | identity
+    return fit_classifier(known, name, about | {"subjects": len(known), "own_boxes": len(boxes)}, seed)
+
+
+def _measured(own: list[OwnBox], scan: Path, model: Model, seed: int, progress: Progress | None) -> list[dict]:
+    """The metrics of every box of a scan and of its healthy boxes, none of which touches a box of the site's."""
+    analysis = analyze(read_scan(scan), [box.box for box in own], model, USUAL_CONTROLS, seed=seed, progress=progress)
+    return [{"metrics": result.metrics, "controls": [control.metrics for control in result.controls]} for result in analysis.boxes]
+
+
+def _rows(sick: bool, measured: dict) -> tuple[np.ndarray, np.ndarray]:
+    """Scores (boxes, scores) and truth (boxes,) of a box and of its healthy boxes; none where there are too few of them."""
+    controls = [metrics_from(metrics) for metrics in measured["controls"]]
+    if len(controls) < LEAST_CONTROLS:
+        return np.empty((0, len(SCORES))), np.empty(0, bool)
+    own = standard_scores([metrics_from(measured["metrics"]), *controls])[:1]
+    return np.concatenate([own, standard_scores(controls)]), np.array([sick] + [False] * len(controls))
+
+
+def _part_of(progress: Progress | None, done: int, total: int, name: str) -> Callable[[int, int, str], None] | None:
+    """Progress of one scan as a part of all, in hundredths of a scan."""
+    if progress is None:
+        return None
+    return lambda part, parts, what: progress(100 * done + 100 * part // max(parts, 1), 100 * total, f"{name}: {what}")
