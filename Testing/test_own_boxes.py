@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.scan import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.own_boxes import read_own_boxes
+from RadiomicsPersonaTrainingLib.own_box_list import read_own_boxes
 
 CENTER = (34.0, -10.0, 14.0)
 

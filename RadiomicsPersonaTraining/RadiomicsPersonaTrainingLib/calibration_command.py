@@ -83,7 +83,8 @@ def _on_own_boxes(options: argparse.Namespace, journal: Path, progress):
     """The classifier fitted on a site's own boxes."""
     from RadiomicsPersonaLib.model import load_model
 
-    from .own_boxes import calibrate_on_own, read_own_boxes
+    from .own_box_list import read_own_boxes
+    from .own_boxes import calibrate_on_own
 
     return calibrate_on_own(read_own_boxes(Path(options.boxes)), load_model(options.model), options.name, journal, options.seed, progress)
 

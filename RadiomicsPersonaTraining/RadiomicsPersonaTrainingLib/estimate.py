@@ -14,6 +14,7 @@ from torch.utils.data import default_collate
 
 from RadiomicsPersonaLib.errors import InputError
 
+from .amounts import in_bytes, in_time
 from .cohort import sources_of
 from .fitting import precision_of
 from .run_state import size_of
@@ -103,24 +104,6 @@ def estimate(
     cache_bytes = written * share + variants * VARIANT_BYTES
     free = shutil.disk_usage(cache if cache.is_dir() else cache.parent).free
     return Estimate(len(read), int(_SPARE * cache_bytes), int(_SPARE * run_bytes), free, preparing * share, step, seconds, settings.fit.steps, device)
-
-
-def in_bytes(count: float) -> str:
-    """A number of bytes for a reader."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.3g} {unit}" if unit != "bytes" else f"{count:.0f} bytes"
-        count /= 1000
-    raise AssertionError
-
-
-def in_time(seconds: float) -> str:
-    """A time for a reader."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 48 * 3600 else f"{seconds / 86400:.1f} days"
 
 
 def _few(settings: TrainingSettings, rows: list[ListedScan]) -> list[ListedScan]:

@@ -5,7 +5,7 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
 
     command   {"arguments"}                           what the command line would do; {"text": what it prints}
     survey    {"places", "folder", "closely"}         {"rows": see `survey.SurveyedScan`}
-    define    {}                                      {"definition": see `settings_definition.definition`, "table": the defaults}
+    define    {}                                      {"definition": see `settings_definition.definition`, "table", "hidden": the defaults}
     read      {"file"}                                {"table", "hidden"} of a settings file
     begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
     check     {"table"}                               {"complaints", "hidden"}, see `settings_definition`
@@ -14,6 +14,7 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
     record    {"run"}                                 {"table"} of a run, or refused where it is another version's
     worst     {"evaluation"}                          {"rows"}
     case      {"run", "evaluation", "row", "folder"}  {"scan", "rebuilt", "center"}
+    predict   {"run", "scan", "boxes", "output"}      {"notes"}: the boxes of a scan rebuilt by the run's best checkpoint
     use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and installed
     install   {"file"}, archive {"card", "file"}      {"card"}, {}
 """
@@ -56,11 +57,12 @@ def _survey(request: dict, activity: Activity) -> dict:
 
 
 def _define(request: dict, activity: Activity) -> dict:
-    from .settings import TrainingSettings
-    from .settings_definition import definition, table_of
-
     activity.tell("Loading the training's libraries")
-    return {"definition": definition(), "table": table_of(TrainingSettings())}
+    from .settings import TrainingSettings
+    from .settings_definition import definition, hidden_section, table_of
+
+    table = table_of(TrainingSettings())
+    return {"definition": definition(), "table": table, "hidden": hidden_section(table)}
 
 
 def _read(request: dict, activity: Activity) -> dict:
@@ -130,6 +132,29 @@ def _case(request: dict, activity: Activity) -> dict:
     return {"scan": str(opened.scan), "rebuilt": str(opened.rebuilt), "center": list(opened.center)}
 
 
+def _predict(request: dict, activity: Activity) -> dict:
+    from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+    from RadiomicsPersonaLib.errors import InputError
+    from RadiomicsPersonaLib.hole import hole_of_box
+    from RadiomicsPersonaLib.inpainting import inpaint
+    from RadiomicsPersonaLib.output import file_written_whole
+    from RadiomicsPersonaLib.scan import read_scan, write_nifti
+
+    from .run_evaluation import HeldOutRun
+    from .run_folder import read_record
+
+    run = HeldOutRun(Path(request["run"]), read_record(Path(request["run"])))
+    if run.kind != RECONSTRUCTION_KIND:
+        raise InputError(f"A {run.kind} model rebuilds nothing: choose a run that rebuilds.")
+    scan = read_scan(request["scan"])
+    mask = sum(hole_of_box(scan, Box(**box)).full_mask(scan.shape) for box in request["boxes"]) > 0
+    with file_written_whole(request["output"]) as path:
+        rebuilt, _, notes = inpaint(scan, mask, run.model(), activity.progress)
+        write_nifti(path, rebuilt, scan.affine)
+    return {"notes": list(notes)}
+
+
 def _use(request: dict, activity: Activity) -> dict:
     from .model_archive import install_run
 
@@ -152,7 +177,7 @@ def _archive(request: dict, activity: Activity) -> dict:
 
 _KINDS = {
     "command": _command, "survey": _survey, "define": _define, "read": _read, "begin": _begin, "check": _check, "write": _write,
-    "estimate": _estimate, "record": _record, "worst": _worst, "case": _case, "use": _use, "install": _install, "archive": _archive,
+    "estimate": _estimate, "record": _record, "worst": _worst, "case": _case, "predict": _predict, "use": _use, "install": _install, "archive": _archive,
 }  # fmt: skip
 
 

@@ -75,7 +75,7 @@ def open_case(run: Path, evaluation: Path, row: dict, folder: Path) -> OpenedCas
     values[reconstruction.hole.region][reconstruction.hole.mask] = reconstruction.values[reconstruction.hole.mask]
     composed[hole.region][hole.mask] = values[hole.region][hole.mask]
     folder.mkdir(parents=True, exist_ok=True)
-    files = folder / "scan.nii", folder / "rebuilt.nii"
+    files = folder / "scan.nii.gz", folder / "rebuilt.nii.gz"
     for file, array in zip(files, (scan.array, composed)):
         write_nifti(file, array.astype(np.float32), scan.affine)
     middle = np.argwhere(hole.mask).mean(axis=0) + hole.start
