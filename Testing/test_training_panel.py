@@ -135,9 +135,9 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     folder = project.runs / "first"
     wait(panel, lambda: len(run_state.curves_of(folder)) >= 2 and run_state.picture_of(folder))
     assert alive.is_running(folder / alive.NAME) and not run.startButton.enabled and run.cancelButton.enabled
-    wait(panel, lambda: run.progressNote.text.startswith("epoch"))
+    wait(panel, lambda: run.progressNote.text.startswith("epoch") and not run.picture.pixmap.isNull())
     assert run.progressBar.maximum == 100_000 and "left" in run.progressNote.text and "of memory" in run.progressNote.text
-    assert not run.picture.pixmap.isNull() and "epoch 1/50000" in run.log.plainText
+    assert "epoch 1/50000" in run.log.plainText
     run.curvesButton.click()
     chart = slicer.util.getNodesByClass("vtkMRMLPlotChartNode")[0]
     curve = chart.GetNthPlotSeriesNode(1)
