@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -28,26 +27,18 @@ def wait_until(happened, seconds: float = 90) -> None:
 
 @pytest.fixture
 def training(site, tmp_path):
-    """Begins a training without end in a process of its own; gives its run folder and starts it again."""
-    settings, run, processes = site / f"{tmp_path.name}.toml", tmp_path / "run", []
+    """Run folder and process of a training without end."""
+    settings, run = site / f"{tmp_path.name}.toml", tmp_path / "run"
     settings.write_text(tiny(steps=100_000))
-
-    def start(*more: str):
-        command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(settings), "--output", str(run)]
-        process = subprocess.Popen(
-            [*command, "--cache", str(site / "cache"), *more], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        processes.append(process)
-        return run, process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
+    command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(settings), "--output", str(run), "--cache", str(site / "cache")]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    yield run, process
+    process.kill()
+    process.wait()
 
 
-def test_a_running_training_is_seen_told_of_refused_a_second_time_stopped_and_gone_on_with(training, site, tmp_path, capsys):
-    run, process = training()
+def test_a_running_training_is_seen_refused_a_second_time_and_stopped_with_its_best_kept(training, site, tmp_path, capsys):
+    run, process = training
     wait_until(lambda: (run / "last.ckpt").is_file() and state_of(run).what.startswith("epoch"))
     state = state_of(run)
     assert (state.state, state.total, state.kind, state.name) == (run_state.RUNNING, 100_000, "reconstruction", "tiny")
@@ -66,14 +57,6 @@ def test_a_running_training_is_seen_told_of_refused_a_second_time_stopped_and_go
     state = state_of(run)
     assert (state.state, state.sentence) == (run_state.CANCELLED, "Cancelled; the best checkpoint is kept.")
     assert state.has_best and state.has_last and state.best < 10 and not (run / "alive.stop").exists()
-
-    epochs = len(run_state.curves_of(run))
-    run, process = training("--resume")
-    wait_until(lambda: len(run_state.curves_of(run)) > epochs + 1)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    wait_until(lambda: state_of(run).state == run_state.BROKEN_OFF, 20)
-    assert "Resume" in state_of(run).sentence and run_state.curves_of(run)[-1]["step"] == state_of(run).steps
     size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
     assert run_state.delete_run(run) == size and not run.exists()
     assert state_of(run).state == run_state.GONE

@@ -16,24 +16,46 @@ from bench.training_site import tiny
 from test_slicer_boxes import add_roi, add_volume
 
 from RadiomicsPersonaLib.card import model_cards
+from RadiomicsPersonaLib.child import Child
 from RadiomicsPersonaLib.scan import read_scan
 from RadiomicsPersonaTrainingLib import alive, run_state
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
 
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """Folder of the user's own models."""
+    folder = tmp_path_factory.mktemp("own") / "models"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADIOMICS_PERSONA_MODELS", str(folder))
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def worker(models):
+    """One worker for all panels of this file, since its libraries take seconds to load; it ends with the last of them."""
+    workers = []
+    yield workers
+    for child in workers:
+        child.end()
+
+
 @pytest.fixture
-def training_module(slicer_bench, scene, tmp_path, monkeypatch):
-    """The module RadiomicsPersonaTraining.py on a fresh scene, with settings and a folder of models of the test's own."""
+def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch):
+    """The module RadiomicsPersonaTraining.py on a fresh scene, with settings of the test's own and no models of the user's."""
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
 
-    monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(tmp_path / "models"))
+    shutil.rmtree(models, ignore_errors=True)
     slicer.app.user_settings = qt.QSettings(str(tmp_path / "Slicer.ini"), qt.QSettings.IniFormat)
     scene.open_views()
     slicer_bench.load_module()
-    return slicer_bench.load_module("RadiomicsPersonaTraining")
+    module = slicer_bench.load_module("RadiomicsPersonaTraining")
+    monkeypatch.setattr(module, "Child", lambda *arguments: worker[0] if worker else worker.append(Child(*arguments)) or worker[0])
+    monkeypatch.setattr(module.Questions, "close", module.Questions.cancel)
+    return module
 
 
 @pytest.fixture
@@ -378,8 +400,9 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     boxes = read_own_boxes(page.listFile)
     assert [(box.subject, box.sick, box.box.size.tolist()) for box in boxes] == [("p1", True, [20, 22, 24]), ("p1", False, [20, 22, 24])]
     assert np.allclose(boxes[0].box.center, [34, -10, 14])
+    page.listFile.write_text(page.listFile.read_text().replace("healthy,", "well,"))
     page.startButton.click()
-    wait(panel, lambda: "at least 4" in page.note.text)
+    wait(panel, lambda: "write healthy or pathological" in page.note.text)
 
     cross = {"subjects": 9, "boxes": 400, "lesions": 18, "auroc_mean_over_subjects": 0.9, "brier": 0.1, "slope": 1.1,
              "reliability": [[0.1, 0.05, 300], [0.9, 0.8, 100]]}
@@ -391,9 +414,8 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     assert slicer.util.arrayFromTableColumn(series[0].GetTableNode(), "share").tolist() == [0.05, 0.8]
 
 
-def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, tmp_path, monkeypatch, checkout):
-    shipped = checkout / "RadiomicsPersona" / "Resources" / "Models"
-    own = tmp_path / "models"
+def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, models, tmp_path, monkeypatch, checkout):
+    shipped, own = checkout / "RadiomicsPersona" / "Resources" / "Models", models
     own.mkdir()
     card = json.loads((shipped / "tissue.json").read_text()) | {"name": "mine", "weights": "mine.safetensors"}
     (own / "mine.json").write_text(json.dumps(card))

@@ -140,8 +140,8 @@ def delete_run(folder: Path) -> int:
     """
     if not is_run(folder):
         raise InputError(f"'{folder}' is no training run: nothing was deleted.")
-    if alive.is_running(folder / alive.NAME):
-        raise InputError(f"The training in '{folder}' is running: cancel it first.")
+    if any(alive.is_running(place / alive.NAME) for place in (folder, folder / EVALUATION)):
+        raise InputError(f"The training or the evaluation in '{folder}' is running: cancel it first.")
     size = size_of(folder)
     try:
         shutil.rmtree(folder)

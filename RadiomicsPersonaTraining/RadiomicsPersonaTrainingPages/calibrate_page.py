@@ -25,7 +25,7 @@ class CalibratePage(Page):
 
     def __init__(self, place):
         super().__init__(place)
-        self._arrangement, self._shown = view.Arrangement(), None
+        self._arrangement, self._shown, self._busy = view.Arrangement(), None, False
         layout = self.layout
         box, form = folded(_("Boxes from the scene"), _("ROIs around what is known to be pathological, and around what is known to be healthy."), collapsed=False)
         self.scanComboBox = labelled(form, _("Sca&n:"), slicer.qMRMLNodeComboBox(), _("The scan that the boxes are in."))
@@ -171,7 +171,8 @@ class CalibratePage(Page):
             self.place.jobs.start(arguments, self._log)
         except (InputError, OSError) as error:
             self.note.say(str(error))
-        self._shown = None
+            return
+        self._shown, self._busy = None, True
         self.refresh()
 
     def onCancel(self) -> None:
@@ -203,10 +204,10 @@ class CalibratePage(Page):
             self.progressBar.maximum, self.progressBar.value = told.get("total", 0), told.get("done", 0)
             left = _("; about {time} left").format(time=in_time(told["left"])) if told.get("left") else ""
             self.note.say(_("Measuring {what}{left}").format(what=told.get("what", ""), left=left), warning=False)
-        else:
-            refusal = self.place.jobs.refusal(self._log) if told.get("ended") != alive.CANCELLED else ""
-            self.note.say(refusal or told.get("sentence", "") or (_("Cancelled; it goes on from there.") if told.get("ended") == alive.CANCELLED else ""),
-                          warning=told.get("ended") != alive.CANCELLED)
+        elif self._busy:
+            cancelled = told.get("ended") == alive.CANCELLED
+            self.note.say(_("Cancelled; it goes on from there.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", ""), not cancelled)
+        self._busy = busy
         measured = self._measured()
         self.reliabilityButton.enabled = bool(measured)
         if measured != self._shown:

@@ -21,6 +21,9 @@ from . import curves, dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
 
+ALL = "all cuboids"
+"""What an evaluation calls its cuboids of all sizes."""
+
 
 class ResultsPage(Page):
     """The widget of the page.
@@ -32,7 +35,7 @@ class ResultsPage(Page):
     def __init__(self, place):
         super().__init__(place)
         self.installed = lambda name: None
-        self._arrangement, self._worst, self._tables_of, self._sizes = view.Arrangement(), [], None, {}
+        self._arrangement, self._worst, self._tables_of, self._sizes, self._evaluating = view.Arrangement(), [], None, {}, None
         layout = self.layout
         self.runsTable = table(
             _("The runs beside each other; choose one, or several to compare them. The ratio is the squared error as a share of the best simple fill's."),
@@ -119,7 +122,8 @@ class ResultsPage(Page):
         rows = []
         for state in states:
             ratios = ratios_in(state.folder / run_state.EVALUATION)
-            mean = sum(ratios.values()) / len(ratios) if ratios else None
+            overall = [value for kind, value in ratios.items() if kind.endswith(ALL)] or list(ratios.values())
+            mean = sum(overall) / len(overall) if overall else None
             rows.append((
                 state.folder.name, state.kind, state.state, state.steps or "", "" if state.best is None else f"{state.best:.4f}",
                 "" if mean is None else f"{mean:.2f}", in_bytes(self._size(state)),
@@ -174,7 +178,8 @@ class ResultsPage(Page):
                 self.place.jobs.start(arguments, folder / run_state.OUTPUT)
             except (InputError, OSError) as error:
                 self.evaluationNote.say(str(error))
-            self._tables_of = None
+                return
+            self._tables_of, self._evaluating = None, self.run
             self.refresh()
 
         self.place.questions.ask(request, start, self.evaluationNote.say)
@@ -291,11 +296,12 @@ class ResultsPage(Page):
             left = _(", about {time} left").format(time=in_time(told["left"])) if told.get("left") else ""
             self.evaluationNote.say(_("Evaluating: {what} {done} of {total}{left}").format(
                 what=told.get("what", ""), done=told.get("done", 0), total=told.get("total", 0), left=left), warning=False)
-        elif run:
+        elif run and self._evaluating == run:
             told = alive.told_by(folder / alive.NAME)
-            sentence = self.place.jobs.refusal(folder / run_state.OUTPUT) if told.get("ended") != alive.CANCELLED else _("Cancelled; it goes on from there.")
-            if sentence or self.evaluationNote.text.startswith(_("Evaluating")):
-                self.evaluationNote.say(sentence or told.get("sentence", ""))
+            cancelled = told.get("ended") == alive.CANCELLED
+            refusal = self.place.jobs.refusal(folder / run_state.OUTPUT)
+            self.evaluationNote.say(_("Cancelled; it goes on from there.") if cancelled else refusal or told.get("sentence", ""), warning=not cancelled)
+        self._evaluating = run if busy else None
         self._show_tables(run, folder, busy)
 
     def _show_tables(self, run, folder, busy: bool) -> None:

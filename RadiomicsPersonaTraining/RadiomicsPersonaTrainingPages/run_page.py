@@ -28,7 +28,7 @@ class RunPage(Page):
     def __init__(self, place):
         super().__init__(place)
         self.run = None
-        self._arrangement, self._waited, self._shown_picture = view.Arrangement(), 0, None
+        self._arrangement, self._waited, self._starting, self._shown_picture = view.Arrangement(), 0, False, None
         layout = self.layout
         top = qt.QWidget()
         form = qt.QFormLayout(top)
@@ -187,7 +187,7 @@ class RunPage(Page):
         except InputError as error:
             self.startNote.say(str(error))
             return
-        self.run, self._waited = run, 0
+        self.run, self._waited, self._starting = run, 0, True
         self.nameEdit.text = self.place.project.free_name("run")
         self.refresh()
 
@@ -205,9 +205,11 @@ class RunPage(Page):
         output = self.run / run_state.OUTPUT
         starting = self.place.jobs.is_starting(output) and not state.at_work
         busy = starting or state.at_work
-        refusal = "" if busy else self.place.jobs.refusal(output)
-        if refusal and state.state != run_state.CANCELLED:
-            self.startNote.say(refusal)
+        if self._starting and not starting:
+            self._starting = False
+            # what was refused before the training could tell it itself
+            refusal = "" if busy else self.place.jobs.refusal(output)
+            self.startNote.say(refusal if refusal != state.sentence else "")
         self.startButton.enabled = self.place.project.at_work() is None and not starting
         self.cancelButton.enabled = busy and self._waited == 0
         self.resumeButton.enabled = not busy and state.state not in (run_state.FINISHED, run_state.GONE)

@@ -129,7 +129,7 @@ class SettingsPage(Page):
         self._sources_box, self._sources_form = folded(_("Collections of scans"), _("What the model's card says of them, and how often each is drawn."))
         layout.addWidget(self._sources_box)
         for section in self._definition["sections"]:
-            box, form = folded(_("[{name}] {text}").format(name=section["name"], text=section["explanation"]), section["explanation"])
+            box, form = folded(f"[{section['name']}] {section['explanation'].split('.')[0]}", section["explanation"])
             for key in section["keys"]:
                 if (section["name"], key["name"]) != ("scans", "split"):  # the Data page's
                     self._add_key(self._form if key["matters"] else form, f"{section['name']}.{key['name']}", key)
