@@ -90,7 +90,9 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         layout = qt.QVBoxLayout(uiWidget)
         self.projectEdit = named(qt.QLineEdit(), _("Folder of this project: split, settings, trainings and what they need."), _("Project"))
         self.projectEdit.readOnly = True
-        self.projectButton = push(_("Pro&ject..."), _("Choose the folder in which everything of this project lies, or a new one."), self.onProjectButton)
+        self.projectButton = push(
+            _("Pro&ject..."), _("Choose the folder in which everything of this project lies, or a new one."), self.onProjectButton
+        )
         layout.addWidget(side_by_side(self.projectEdit, self.projectButton))
         self.projectNote = Note(_("Note on the project"))
         layout.addWidget(self.projectNote.label)
@@ -109,9 +111,13 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         layout.addWidget(self.tabs)
         self.activityLabel = named(qt.QLabel(), _("What is being done."), _("Status"))
         self.activityLabel.wordWrap = True
-        self.stopButton = push(_("Sto&p"), _("Give up what is being looked up. A training is not ended by this."), self.logic.questions.cancel)
+        self.stopButton = push(
+            _("Sto&p"), _("Give up what is being looked up. A training is not ended by this."), self.logic.questions.cancel
+        )
         layout.addWidget(side_by_side(self.activityLabel, self.stopButton))
-        self.researchUseLabel = named(qt.QLabel(_("Research use only, not a medical device.")), _("What the models are for."), _("Research use"))
+        self.researchUseLabel = named(
+            qt.QLabel(_("Research use only, not a medical device.")), _("What the models are for."), _("Research use")
+        )
         layout.addWidget(self.researchUseLabel)
         self.layout.addWidget(uiWidget)
         for page in self.pages:
@@ -121,7 +127,9 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         place.settings_table = lambda: self.settings.table
         place.show_complaint = self.settings.show_complaint
         place.kinds_of_sources = self.data.kinds_of_sources
-        place.on_estimate = lambda answer: self.run.estimateNote.say(answer["sentence"] if answer else "", warning=bool(answer) and not answer["fits"])
+        place.on_estimate = lambda answer: self.run.estimateNote.say(
+            answer["sentence"] if answer else "", warning=bool(answer) and not answer["fits"]
+        )
         self.data.changed = lambda: self.settings.show_sources(self.data.kinds_of_sources())
         self.results.installed = self.onModelInstalled
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)

@@ -84,7 +84,10 @@ def test_a_model_travels_as_one_file_and_is_checked_on_arrival(evaluated, own_mo
         "'model.pkl'": {"clinic.json": content["clinic.json"], "model.pkl": pickle.dumps({})},
         "'../clinic.safetensors'": {"clinic.json": content["clinic.json"], "../clinic.safetensors": weights},
         "SHA-256": {**content, "clinic.safetensors": weights[:-1] + b"x"},
-        "another version": {**content, "clinic.json": json.dumps(card | {"architecture": card["architecture"] | {"channels": [16, 8, 8, 8]}}).encode()},
+        "another version": {
+            **content,
+            "clinic.json": json.dumps(card | {"architecture": card["architecture"] | {"channels": [16, 8, 8, 8]}}).encode(),
+        },
         "name of a model of the program": {**content, "clinic.json": json.dumps(card | {"name": "healthy-t1"}).encode()},
         "does not hold what its card says": {**content, "clinic.json": json.dumps(card | {"grid": {}}).encode()},
         "cannot be called": {**content, "clinic.json": json.dumps(card | {"name": "../../x"}).encode()},

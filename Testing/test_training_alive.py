@@ -30,7 +30,17 @@ def training(site, tmp_path):
     """Run folder and process of a training without end."""
     settings, run = site / f"{tmp_path.name}.toml", tmp_path / "run"
     settings.write_text(tiny(steps=100_000))
-    command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(settings), "--output", str(run), "--cache", str(site / "cache")]
+    command = [
+        sys.executable,
+        "-m",
+        "RadiomicsPersonaTrainingLib",
+        "fit",
+        str(settings),
+        "--output",
+        str(run),
+        "--cache",
+        str(site / "cache"),
+    ]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     yield run, process
     process.kill()

@@ -112,7 +112,8 @@ def wait(panel, happened, seconds: float = 120) -> None:
 
 def said(panel) -> list[str]:
     """All sentences that the panel shows."""
-    notes = [value for page in panel.pages for value in vars(page).values() if hasattr(value, "label")]
+    parts = [*panel.pages, panel.results.evaluation]
+    notes = [value for part in parts for value in vars(part).values() if hasattr(value, "label")]
     return [note.text for note in [*notes, *panel.settings.notes.values(), panel.projectNote] if note.text]
 
 
@@ -148,7 +149,7 @@ def ready_to_train(panel, monkeypatch, site, tmp_path, **settings) -> None:
 def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch):
     ready_to_train(panel, monkeypatch, site, tmp_path, steps=100_000)
     project, run = panel.place.project, panel.run
-    assert panel.data.table.rowCount == 4 and "2 subjects (2 scans) train, 1 subjects" in panel.data.splitNote.text
+    assert panel.data.table.rowCount == 4 and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.splitNote.text
     assert [source["name"] for source in panel.settings.table["data"]] == ["heads"]
 
     turn_to(panel, run)
@@ -189,12 +190,12 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     turn_to(panel, results)
     results.refresh()
     assert results.run == folder
-    results.boxesSpinBox.value = 1
-    results.evaluateButton.click()
-    wait(panel, lambda: results.worstTable.rowCount > 0, 240)
-    assert "Network against the best simple fill" in results.tables.plainText and results.reportButton.enabled
+    results.evaluation.boxesSpinBox.value = 1
+    results.evaluation.evaluateButton.click()
+    wait(panel, lambda: results.evaluation.worstTable.rowCount > 0, 240)
+    assert "Network against the best simple fill" in results.evaluation.tables.plainText and results.evaluation.reportButton.enabled
     assert float(results.runsTable.item(0, 5).text()) > 0.1
-    results.worstTable.cellClicked.emit(0, 0)
+    results.evaluation.worstTable.cellClicked.emit(0, 0)
     wait(panel, lambda: any("rebuilt" in node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")))
     scan, rebuilt = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[:2]
     changed = slicer.util.arrayFromVolume(scan) != slicer.util.arrayFromVolume(rebuilt)
@@ -244,7 +245,7 @@ def test_what_was_found_can_be_left_out_and_is_said_in_words(panel, site, tmp_pa
     table = panel.data.table
     assert [table.item(line, 1).text() for line in range(table.rowCount)] == ["sub-0", "sub-1", "sub-2", "sub-3", "sub-9"]
     assert "sub-9.nii.gz" in table.item(4, 4).text() and not table.item(4, 0).flags() & qt.Qt.ItemIsEnabled
-    assert not table.item(0, 0).icon().isNull() and "48 x 48" in table.item(0, 2).text() or "4 x 4 x 4 mm" in table.item(0, 2).text()
+    assert not table.item(0, 0).icon().isNull() and "4 x 4 x 4 mm" in table.item(0, 2).text()
     table.item(0, 0).setCheckState(qt.Qt.Unchecked)
     assert "3 of 5 scans are used" in panel.data.summaryNote.text
     table.item(1, 0).setCheckState(qt.Qt.Unchecked)
@@ -327,7 +328,10 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     panel.place.estimated({"sentence": "About 4 GB on the disk, which has 2 GB free.", "fits": False})
     run.nameEdit.text = "second"
     run.startButton.click()
-    assert run.startNote.text == "About 4 GB on the disk, which has 2 GB free." == run.estimateNote.text and not (project.runs / "second").exists()
+    assert (
+        run.startNote.text == "About 4 GB on the disk, which has 2 GB free." == run.estimateNote.text
+        and not (project.runs / "second").exists()
+    )
     panel.place.estimated(None)
     # somebody trains already
     (project.runs / "busy").mkdir(parents=True)
@@ -374,7 +378,9 @@ def test_what_is_missing_is_offered_with_its_size_before_anything_is_installed(p
     assert packages.missing() == [] and not panel.packagesButton.isVisible()
     monkeypatch.setattr(packages, "missing", lambda: ["monai", "lightning"])
     panel.checkPackages()
-    assert "monai, lightning" in panel.packagesNote.text and "about 51 MB" in panel.packagesNote.text and not panel.packagesButton.isHidden()
+    assert (
+        "monai, lightning" in panel.packagesNote.text and "about 51 MB" in panel.packagesNote.text and not panel.packagesButton.isHidden()
+    )
 
 
 def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel, site, tmp_path):
@@ -404,8 +410,15 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     page.startButton.click()
     wait(panel, lambda: "write healthy or pathological" in page.note.text)
 
-    cross = {"subjects": 9, "boxes": 400, "lesions": 18, "auroc_mean_over_subjects": 0.9, "brier": 0.1, "slope": 1.1,
-             "reliability": [[0.1, 0.05, 300], [0.9, 0.8, 100]]}
+    cross = {
+        "subjects": 9,
+        "boxes": 400,
+        "lesions": 18,
+        "auroc_mean_over_subjects": 0.9,
+        "brier": 0.1,
+        "slope": 1.1,
+        "reliability": [[0.1, 0.05, 300], [0.9, 0.8, 100]],
+    }
     page.output.write_text(json.dumps({"about": {"cross_validation": cross}}))
     page.refresh()
     assert "9 subjects, 18 pathological boxes and 382 healthy ones" in page.resultNote.text and "AUROC 0.90" in page.resultNote.text
@@ -422,7 +435,9 @@ def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, mode
     shutil.copy(shipped / "tissue.safetensors", own / "mine.safetensors")
     page = panel.models
     turn_to(panel, page)
-    rows = {page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (1, 2, 4)] for line in range(page.table.rowCount)}
+    rows = {
+        page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (1, 2, 4)] for line in range(page.table.rowCount)
+    }
     assert rows["healthy-t1"] == ["reconstruction", "shipped", "right"] and rows["mine"] == ["tissue", "your own", "right"]
     page.show("healthy-t1")
     assert not page.removeButton.enabled and "SHA-256" in page.card.plainText
@@ -445,7 +460,16 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     import qt
 
     wait(panel, lambda: panel.settings.controls)
-    kinds = (qt.QAbstractButton, qt.QLineEdit, qt.QComboBox, qt.QAbstractSpinBox, qt.QTableWidget, qt.QTextEdit, qt.QPlainTextEdit, qt.QProgressBar)
+    kinds = (
+        qt.QAbstractButton,
+        qt.QLineEdit,
+        qt.QComboBox,
+        qt.QAbstractSpinBox,
+        qt.QTableWidget,
+        qt.QTextEdit,
+        qt.QPlainTextEdit,
+        qt.QProgressBar,
+    )
     inside = [w for w in panel.parent.findChildren(qt.QWidget) if isinstance(w, kinds) and not w.objectName.startswith("qt_")]
     inside = [w for w in inside if not isinstance(w.parentWidget(), (qt.QAbstractSpinBox, qt.QTabBar, qt.QTableWidget, qt.QComboBox))]
     assert len(inside) > 60

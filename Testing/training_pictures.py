@@ -1,6 +1,6 @@
-"""Pictures of the training module after a real, tiny training on variations of the demo's template; the README shows three of them in a row.
+"""Pictures of the training module after a real, tiny training on variations of the demo's template; the README shows three in a row.
 
-    python Testing/training_pictures.py FOLDER          some minutes; a page each, and pages.png
+python Testing/training_pictures.py FOLDER          some minutes; a page each, and pages.png
 """
 
 from __future__ import annotations
@@ -75,7 +75,9 @@ def main(arguments: list[str]) -> int:
     panel.data.keepButton.click()
     wait(lambda: panel.settings.table is not None)
     settings = folder / "tiny.toml"
-    settings.write_text(tiny(steps=8 * EPOCHS).replace("validate_every = 2", "validate_every = 8").replace('name = "heads"', 'name = "site"'))
+    settings.write_text(
+        tiny(steps=8 * EPOCHS).replace("validate_every = 2", "validate_every = 8").replace('name = "heads"', 'name = "site"')
+    )
     dialogs.file = lambda *asked: str(settings)
     panel.settings.openButton.click()
     wait(lambda: panel.settings.table["fit"]["validate_every"] == 8)
@@ -94,9 +96,9 @@ def main(arguments: list[str]) -> int:
     wait(lambda: run_state.state_of(run).state == run_state.FINISHED)
     panel.tabs.currentIndex = panel.pages.index(panel.results)
     panel.refresh()
-    panel.results.boxesSpinBox.value = 1
-    panel.results.evaluateButton.click()
-    wait(lambda: panel.results.worstTable.rowCount > 0)
+    panel.results.evaluation.boxesSpinBox.value = 1
+    panel.results.evaluation.evaluateButton.click()
+    wait(lambda: panel.results.evaluation.worstTable.rowCount > 0)
     take(panel.results, "results")
     panel.results.useButton.click()
     wait(lambda: "among the models" in panel.results.useNote.text)
@@ -123,7 +125,9 @@ def make_site(folder: Path) -> None:
     for number in range(SUBJECTS):
         rng = np.random.default_rng(number)
         grid = np.indices(array.shape).astype(np.float32)
-        bent = [g + 4 * s / s.std() * 0.4 for g, s in zip(grid, (ndimage.gaussian_filter(rng.normal(size=array.shape), 12) for _ in range(3)))]
+        bent = [
+            g + 4 * s / s.std() * 0.4 for g, s in zip(grid, (ndimage.gaussian_filter(rng.normal(size=array.shape), 12) for _ in range(3)))
+        ]
         image = ndimage.map_coordinates(array, bent, order=1) ** rng.uniform(0.85, 1.2)
         image = image / image.max() * 900 + rng.normal(0, 6, array.shape) * (image > 0.02)
         write_nifti(folder / f"sub-{number:02d}_T1w.nii.gz", np.clip(image, 0, None).astype(np.int16), affine)

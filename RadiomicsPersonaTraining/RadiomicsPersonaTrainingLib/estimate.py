@@ -95,7 +95,9 @@ def estimate(
     left = len(read) - len(prepared)
     # scans that were in the cache before say nothing about those that are not
     share = left / len(prepared) if prepared and written else 0.0
-    variants = sum(source.variants * sum(row.source == source.name for row in used) for source in kinds.values() if source.kind != SCANS and read)
+    variants = sum(
+        source.variants * sum(row.source == source.name for row in used) for source in kinds.values() if source.kind != SCANS and read
+    )
     device = "graphics card" if torch.cuda.is_available() else "processor"
     step = max(step, drawing * settings.fit.batch / settings.fit.workers)
     validating = settings.fit.epochs * settings.fit.validation_pairs * step / settings.fit.batch / 3
@@ -103,7 +105,9 @@ def estimate(
     seconds = preparing * share + settings.fit.steps * step + validating
     cache_bytes = written * share + variants * VARIANT_BYTES
     free = shutil.disk_usage(cache if cache.is_dir() else cache.parent).free
-    return Estimate(len(read), int(_SPARE * cache_bytes), int(_SPARE * run_bytes), free, preparing * share, step, seconds, settings.fit.steps, device)
+    return Estimate(
+        len(read), int(_SPARE * cache_bytes), int(_SPARE * run_bytes), free, preparing * share, step, seconds, settings.fit.steps, device
+    )
 
 
 def _few(settings: TrainingSettings, rows: list[ListedScan]) -> list[ListedScan]:

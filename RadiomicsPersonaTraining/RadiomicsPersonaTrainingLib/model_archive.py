@@ -76,16 +76,20 @@ def install_archive(file: Path) -> Path:
     Returns:
         The card's path.
     Raises:
-        InputError: the file is no model archive, holds anything else, its checksum or its network is wrong, or a model of this name is there.
+        InputError: the file is no model archive, holds anything else, its checksum or network is wrong, or its name is taken.
     """
     try:
         with zipfile.ZipFile(file) as archive:
             members = [entry for entry in archive.infolist() if not entry.is_dir()]
             names = sorted(entry.filename for entry in members)
-            strange = [name for name in names if PurePosixPath(name).name != name or PurePosixPath(name).suffix not in (".json", ".safetensors")]
+            strange = [
+                name for name in names if PurePosixPath(name).name != name or PurePosixPath(name).suffix not in (".json", ".safetensors")
+            ]
             if strange or sorted(PurePosixPath(name).suffix for name in names) != [".json", ".safetensors"]:
                 what = f"'{strange[0]}'" if strange else f"{len(names)} files"
-                raise InputError(f"'{file.name}' holds {what}: a model archive holds one card (.json) and its weights (.safetensors), nothing else.")
+                raise InputError(
+                    f"'{file.name}' holds {what}: a model archive holds one card (.json) and its weights (.safetensors), nothing else."
+                )
             if max(entry.file_size for entry in members) > LARGEST_BYTES:
                 raise InputError(f"'{file.name}' unpacks to more than {LARGEST_BYTES // 10**6} MB, which no model has: export it again.")
             content = {PurePosixPath(name).suffix: archive.read(name) for name in names}

@@ -53,7 +53,9 @@ def calibrate_on_own(
     for number, scan in enumerate(scans, start=1):
         own = [box for box in boxes if box.scan == scan]
         # by the content of the scan and the boxes' places, so that a box that was moved is measured anew
-        places = [[*np.round(b.box.center, 2).tolist(), *np.round(b.box.size, 2).tolist(), *np.round(b.box.axes, 4).ravel().tolist()] for b in own]
+        places = [
+            [*np.round(b.box.center, 2).tolist(), *np.round(b.box.size, 2).tolist(), *np.round(b.box.axes, 4).ravel().tolist()] for b in own
+        ]
         key = f"{sha256_of(scan)} {places}"
         if key not in found.records:
             found.add(key, _measured(own, scan, model, seed, _part_of(progress, number - 1, len(scans), scan.name)))

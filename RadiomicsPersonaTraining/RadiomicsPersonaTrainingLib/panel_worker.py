@@ -1,4 +1,4 @@
-"""Panel worker: the process beside Slicer that looks things up for the training module, `python -m RadiomicsPersonaTrainingLib.panel_worker`.
+"""Panel worker: `python -m RadiomicsPersonaTrainingLib.panel_worker`, the process that looks things up for the training module.
 
 It is asked as `RadiomicsPersonaLib.worker` is, one JSON object per line, and answers in the same way. What takes hours is no request: the
 module starts it as a process of its own (see `alive`). Requests, by their `kind`, with what "done" holds:
@@ -10,7 +10,7 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
     begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
     check     {"table"}                               {"complaints", "hidden"}, see `settings_definition`
     write     {"table", "file"}                       {}
-    estimate  {"table", "file", "cache"}              {"sentence", "fits"}; the table's paths are relative to the file, which need not be there
+    estimate  {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be there
     record    {"run"}                                 {"table"} of a run, or refused where it is another version's
     worst     {"evaluation"}                          {"rows"}
     case      {"run", "evaluation", "row", "folder"}  {"scan", "rebuilt", "center"}
@@ -176,9 +176,22 @@ def _archive(request: dict, activity: Activity) -> dict:
 
 
 _KINDS = {
-    "command": _command, "survey": _survey, "define": _define, "read": _read, "begin": _begin, "check": _check, "write": _write,
-    "estimate": _estimate, "record": _record, "worst": _worst, "case": _case, "predict": _predict, "use": _use, "install": _install, "archive": _archive,
-}  # fmt: skip
+    "command": _command,
+    "survey": _survey,
+    "define": _define,
+    "read": _read,
+    "begin": _begin,
+    "check": _check,
+    "write": _write,
+    "estimate": _estimate,
+    "record": _record,
+    "worst": _worst,
+    "case": _case,
+    "predict": _predict,
+    "use": _use,
+    "install": _install,
+    "archive": _archive,
+}
 
 
 if __name__ == "__main__":

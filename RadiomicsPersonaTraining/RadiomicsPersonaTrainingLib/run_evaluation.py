@@ -71,7 +71,9 @@ class HeldOutRun:
         scans = [scan for source, files in self.files(TEST, True).items() for scan in held_out_files(source, files[:most])]
         scans += [scan for files in self.files(TEST, False).values() for scan in heads_of(files[:most])]
         if not scans:
-            raise InputError(f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that keeps some.")
+            raise InputError(
+                f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+            )
         return scans
 
     def maps(self) -> list[Path]:
@@ -82,7 +84,9 @@ class HeldOutRun:
         """
         maps = [file for files in self.files(TEST, False).values() for file in files]
         if not maps:
-            raise InputError(f"None of the test label maps of '{self.folder}' is there any more: bring them back, or train with a split that keeps some.")
+            raise InputError(
+                f"None of the test label maps of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+            )
         return maps
 
     def training(self) -> list[Path]:

@@ -155,7 +155,10 @@ def _state_and_sentence(folder: Path, told: dict) -> tuple[str, str]:
         silence = time.time() - told.get("beat", time.time())
         if silence < alive.SILENT_SECONDS:
             return RUNNING, ""
-        return SILENT, f"The training has not been heard of for {silence / 60:.0f} min: the computer slept, its disk is full, or it hangs; wait, or end it."
+        return (
+            SILENT,
+            f"The training was not heard of for {silence / 60:.0f} min: it sleeps, hangs, or its disk is full. Wait, or end it.",
+        )
     end = told.get("ended")
     if end == alive.DONE:
         return FINISHED, ""
@@ -179,7 +182,9 @@ def _why_broken_off(folder: Path) -> str:
         free = FULL_BYTES
     if free < FULL_BYTES:
         return f"The training broke off, and the disk of '{folder}' is full: free some space, then go on with Resume."
-    return "The training broke off without a word: it was ended from outside, or memory ran out, or the computer went off. Go on with Resume."
+    return (
+        "The training broke off without a word: it was ended from outside, or memory ran out, or the computer went off. Go on with Resume."
+    )
 
 
 def _deciding(rows: list[dict[str, float]]) -> list[float]:

@@ -106,7 +106,9 @@ def _looked_at(subject: str, file: Path, folder: Path, look_closely: bool) -> tu
     note = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
     try:
         kept = json.loads(note.read_text(encoding="utf-8"))
-        return SurveyedScan(**kept["row"] | {"subject": subject} | {k: tuple(kept["row"][k]) for k in ("shape", "spacing", "problems")}), kept["digest"]
+        return SurveyedScan(
+            **kept["row"] | {"subject": subject} | {k: tuple(kept["row"][k]) for k in ("shape", "spacing", "problems")}
+        ), kept["digest"]
     except (OSError, ValueError, KeyError, TypeError):
         row, digest = _seen(subject, file, note.with_suffix(".png"), look_closely), sha256_of(file)
     with file_written_whole(note) as path:
@@ -133,7 +135,9 @@ def _seen(subject: str, file: Path, thumbnail: Path, look_closely: bool) -> Surv
             kind, problems = UNUSABLE, [str(error), *problems]
     _draw(scan, thumbnail, kind)
     shape, spacing = tuple(int(n) for n in scan.shape), tuple(round(float(s), 3) for s in scan.spacing)
-    return SurveyedScan(subject, str(file), kind, shape, spacing, "" if kind == LABEL_MAP else contrast, tuple(problems), str(thumbnail), size)
+    return SurveyedScan(
+        subject, str(file), kind, shape, spacing, "" if kind == LABEL_MAP else contrast, tuple(problems), str(thumbnail), size
+    )
 
 
 def contrast_in_name(name: str) -> str:

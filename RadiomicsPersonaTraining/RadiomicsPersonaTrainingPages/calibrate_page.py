@@ -27,12 +27,20 @@ class CalibratePage(Page):
         super().__init__(place)
         self._arrangement, self._shown, self._busy = view.Arrangement(), None, False
         layout = self.layout
-        box, form = folded(_("Boxes from the scene"), _("ROIs around what is known to be pathological, and around what is known to be healthy."), collapsed=False)
+        box, form = folded(
+            _("Boxes from the scene"),
+            _("ROIs around what is known to be pathological, and around what is known to be healthy."),
+            collapsed=False,
+        )
         self.scanComboBox = labelled(form, _("Sca&n:"), slicer.qMRMLNodeComboBox(), _("The scan that the boxes are in."))
         self.scanComboBox.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         self.scanComboBox.addEnabled = self.scanComboBox.removeEnabled = False
-        self.subjectEdit = labelled(form, _("S&ubject:"), qt.QLineEdit(), _("Whose scan it is; empty takes the patient's, without the name."))
-        self.sickComboBox = labelled(form, _("&Pathological:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be pathological."))
+        self.subjectEdit = labelled(
+            form, _("S&ubject:"), qt.QLineEdit(), _("Whose scan it is; empty takes the patient's, without the name.")
+        )
+        self.sickComboBox = labelled(
+            form, _("&Pathological:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be pathological.")
+        )
         self.healthyComboBox = labelled(form, _("&Healthy:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be healthy."))
         for combo in (self.sickComboBox, self.healthyComboBox):
             combo.nodeTypes = ["vtkMRMLMarkupsROINode"]
@@ -63,7 +71,11 @@ class CalibratePage(Page):
         form.addRow(self.note.label)
         self.resultNote = Note(_("The classifier"))
         form.addRow(self.resultNote.label)
-        self.reliabilityButton = push(_("Show re&liability"), _("How often boxes were pathological that got a probability, in subjects that were left out."), lambda: None)
+        self.reliabilityButton = push(
+            _("Show re&liability"),
+            _("How often boxes were pathological that got a probability, in subjects that were left out."),
+            lambda: None,
+        )
         self.reliabilityButton.checkable = True
         self.reliabilityButton.toggled.connect(self.onReliability)
         form.addRow(self.reliabilityButton)
@@ -103,7 +115,10 @@ class CalibratePage(Page):
         fill(self.table, [tuple(row.get(key) or "" for key in ("subject", "truth", "scan", "box")) for row in rows], list(range(len(rows))))
         if rows and not self.listNote.text:
             subjects = {row.get("subject") for row in rows}
-            self.listNote.say(_("{file}: {lines} lines, {subjects} subjects.").format(file=self.listFile, lines=len(rows), subjects=len(subjects)), warning=False)
+            self.listNote.say(
+                _("{file}: {lines} lines, {subjects} subjects.").format(file=self.listFile, lines=len(rows), subjects=len(subjects)),
+                warning=False,
+            )
         self.startButton.enabled = bool(rows)
         self.removeButton.enabled = bool(rows) and self._list is None
 
@@ -119,7 +134,9 @@ class CalibratePage(Page):
             self.listNote.say(_("Choose a scan and check at least one ROI."))
             return
         if twice:
-            self.listNote.say(_("'{name}' cannot be both pathological and healthy: uncheck it in one of the lists.").format(name=twice[0].GetName()))
+            self.listNote.say(
+                _("'{name}' cannot be both pathological and healthy: uncheck it in one of the lists.").format(name=twice[0].GetName())
+            )
             return
         try:
             pairs = [(roi, "pathological") for roi in sick] + [(roi, "healthy") for roi in healthy]
@@ -206,7 +223,10 @@ class CalibratePage(Page):
             self.note.say(_("Measuring {what}{left}").format(what=told.get("what", ""), left=left), warning=False)
         elif self._busy:
             cancelled = told.get("ended") == alive.CANCELLED
-            self.note.say(_("Cancelled; it goes on from there.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", ""), not cancelled)
+            self.note.say(
+                _("Cancelled; it goes on from there.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", ""),
+                not cancelled,
+            )
         self._busy = busy
         measured = self._measured()
         self.reliabilityButton.enabled = bool(measured)
@@ -239,9 +259,9 @@ class CalibratePage(Page):
 
 def _result(measured: dict, output: Path) -> str:
     return _(
-        "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left out: AUROC {auroc:.2f}, "
-        "Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they were recalibrated. The analysis takes it with "
-        "radiomics-persona analyze --classifier."
+        "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left out: AUROC "
+        "{auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they were recalibrated. The "
+        "analysis takes it with radiomics-persona analyze --classifier."
     ).format(
         file=output, subjects=measured["subjects"], lesions=measured["lesions"], healthy=measured["boxes"] - measured["lesions"],
         auroc=measured["auroc_mean_over_subjects"], brier=measured["brier"], slope=measured["slope"],

@@ -68,7 +68,10 @@ def show_ratios(runs: dict[str, dict[str, float]]):
     chart = _node("vtkMRMLPlotChartNode", "ratios", _("Error over the best simple fill's"))
     kinds = list(dict.fromkeys(kind for ratios in runs.values() for kind in ratios))
     table = _node("vtkMRMLTableNode", "ratios", _("Error over the best simple fill's"))
-    _fill(table, {"place": list(range(1, len(kinds) + 1)), **{name: [ratios.get(kind, np.nan) for kind in kinds] for name, ratios in runs.items()}})
+    _fill(
+        table,
+        {"place": list(range(1, len(kinds) + 1)), **{name: [ratios.get(kind, np.nan) for kind in kinds] for name, ratios in runs.items()}},
+    )
     _label(table, kinds)
     kept = []
     for number, name in enumerate(runs):

@@ -25,7 +25,6 @@ class DataPage(Page):
 
     Attributes:
         rows: dictionaries as `survey.SurveyedScan`, with the collection's name under "source".
-        kind: what the kept rows are, "scan" or "label map".
         changed: called when a split was kept.
     """
 
@@ -37,7 +36,9 @@ class DataPage(Page):
 
         self.folderButton = push(_("&Folder..."), _("Add a folder of .nii.gz scans, or of a BIDS data set."), self.onFolder)
         self.csvButton = push(_("&CSV..."), _("Add a list of scans: a table with the columns subject and file."), self.onCSV)
-        self.volumesButton = push(_("From &Slicer"), _("Add volumes that are loaded in Slicer, one by one or a patient, study or folder at once."), lambda: None)
+        self.volumesButton = push(
+            _("From &Slicer"), _("Add volumes that are loaded in Slicer, one by one or a patient, study or folder at once."), lambda: None
+        )
         self.volumesMenu = qt.QMenu(self.widget)
         self.volumesMenu.aboutToShow.connect(self.fillVolumesMenu)
         self.volumesButton.setMenu(self.volumesMenu)
@@ -47,12 +48,17 @@ class DataPage(Page):
         layout.addWidget(self.placesNote.label)
         layout.addWidget(self.note.label)
         self.closelyCheckBox = named(
-            qt.QCheckBox(_("&Look closely")), _("Look for the brain and the contrast in every scan; takes some seconds per scan."), _("Look closely"))
+            qt.QCheckBox(_("&Look closely")),
+            _("Look for the brain and the contrast in every scan; takes some seconds per scan."),
+            _("Look closely"),
+        )
         self.closelyCheckBox.checked = True
         layout.addWidget(self.closelyCheckBox)
         self.table = table(
-            _("What was found. Uncheck what should not be trained on."), _("Scans"),
-            ["", _("Subject"), _("Grid"), _("Contrast"), _("Problems"), _("File")])
+            _("What was found. Uncheck what should not be trained on."),
+            _("Scans"),
+            ["", _("Subject"), _("Grid"), _("Contrast"), _("Problems"), _("File")],
+        )
         self.table.setIconSize(qt.QSize(THUMBNAIL, THUMBNAIL))
         self.table.itemChanged.connect(self.onItemChanged)
         layout.addWidget(self.table)
@@ -60,8 +66,12 @@ class DataPage(Page):
         layout.addWidget(self.summaryNote.label)
 
         box, form = folded(_("Split by subject"), _("All scans of a subject are in one part."), collapsed=False)
-        self.validationSpinBox = labelled(form, _("Va&lidation %:"), qt.QSpinBox(), _("Share of the subjects that tells which checkpoint is best."))
-        self.testSpinBox = labelled(form, _("&Test %:"), qt.QSpinBox(), _("Share of the subjects that nothing is decided on: they measure the result."))
+        self.validationSpinBox = labelled(
+            form, _("Va&lidation %:"), qt.QSpinBox(), _("Share of the subjects that tells which checkpoint is best.")
+        )
+        self.testSpinBox = labelled(
+            form, _("&Test %:"), qt.QSpinBox(), _("Share of the subjects that nothing is decided on: they measure the result.")
+        )
         self.seedSpinBox = labelled(form, _("See&d:"), qt.QSpinBox(), _("Another seed draws other subjects."))
         for spinBox, low, high in ((self.validationSpinBox, 1, 50), (self.testSpinBox, 0, 50), (self.seedSpinBox, 0, 99999)):
             spinBox.setRange(low, high)
@@ -70,19 +80,16 @@ class DataPage(Page):
         form.addRow(self.splitNote.label)
         self.keepButton = push(_("&Keep this split"), _("Write split.csv into the project; the next training uses it."), self.onKeep)
         self.estimateButton = push(
-            _("&Estimate disk space and time"), _("Prepare one scan of either part and do one step with the present settings."), self.onEstimate)
+            _("&Estimate disk space and time"),
+            _("Prepare one scan of either part and do one step with the present settings."),
+            self.onEstimate,
+        )
         form.addRow(side_by_side(self.keepButton, self.estimateButton))
         self.keepNote, self.estimateNote = Note(_("Note on the split")), Note(_("Disk space and time"))
         form.addRow(self.keepNote.label)
         form.addRow(self.estimateNote.label)
         layout.addWidget(box)
         layout.addStretch(1)
-
-    @property
-    def kind(self) -> str:
-        """What most of the rows that are used are."""
-        used = [row["kind"] for row in self.used]
-        return LABEL_MAPS if used.count(LABEL_MAPS) > len(used) / 2 else SCANS
 
     @property
     def used(self) -> list:
@@ -99,7 +106,12 @@ class DataPage(Page):
         self.rows = []
         self.show()
         self.estimateNote.say("")
-        self.keepNote.say(_("The split of {file} is kept.").format(file=self.place.project.split.name) if self.place.project.split.is_file() else "", warning=False)
+        self.keepNote.say(
+            _("{file} of the project holds a split.").format(file=self.place.project.split.name)
+            if self.place.project.split.is_file()
+            else "",
+            warning=False,
+        )
         if choices.places:
             self.look()
 
@@ -145,7 +157,12 @@ class DataPage(Page):
 
         def ask(places):
             place, *others = places
-            request = {"kind": "survey", "places": [place], "folder": str(self.place.project.survey), "closely": self.closelyCheckBox.checked}
+            request = {
+                "kind": "survey",
+                "places": [place],
+                "folder": str(self.place.project.survey),
+                "closely": self.closelyCheckBox.checked,
+            }
             self.place.questions.ask(request, lambda answer: done(place, others, answer), self.note.say, "survey")
 
         def done(place, others, answer):
@@ -166,7 +183,14 @@ class DataPage(Page):
         self.placesNote.say("\n".join(choices.places), warning=False)
         self._filling = True
         texts = [
-            ("", row["subject"], _grid(row), row["contrast"] or ("" if row["kind"] == SCANS else row["kind"]), "\n".join(row["problems"]), Path(row["file"]).name)
+            (
+                "",
+                row["subject"],
+                _grid(row),
+                row["contrast"] or ("" if row["kind"] == SCANS else row["kind"]),
+                "\n".join(row["problems"]),
+                Path(row["file"]).name,
+            )
             for row in self.rows
         ]
         fill(self.table, texts, [row["file"] for row in self.rows])
@@ -205,9 +229,18 @@ class DataPage(Page):
         used = self.used
         problems = sum(bool(row["problems"]) for row in self.rows)
         unusable = sum(row["kind"] == "unusable" for row in self.rows)
-        self.summaryNote.say(_("{used} of {count} scans are used, {size}; {unusable} cannot be used, {problems} have a note.").format(
-            used=len(used), count=len(self.rows), size=in_bytes(sum(row["bytes"] for row in used)), unusable=unusable, problems=problems,
-        ) if self.rows else "", warning=False)
+        self.summaryNote.say(
+            _("{used} of {count} scans are used, {size}; {unusable} cannot be used, {problems} have a note.").format(
+                used=len(used),
+                count=len(self.rows),
+                size=in_bytes(sum(row["bytes"] for row in used)),
+                unusable=unusable,
+                problems=problems,
+            )
+            if self.rows
+            else "",
+            warning=False,
+        )
         self.keepButton.enabled = self.estimateButton.enabled = bool(used)
         if not used:
             self.splitNote.say("")
@@ -221,8 +254,11 @@ class DataPage(Page):
     def onKeep(self) -> bool:
         """Write the split."""
         if {row["kind"] for row in self.used} == {SCANS, LABEL_MAPS} and self._mixed_sources():
-            self.keepNote.say(_("'{name}' holds scans and label maps: put them into folders of their own, or leave one kind out.").format(
-                name=self._mixed_sources()[0]))
+            self.keepNote.say(
+                _("'{name}' holds scans and label maps: put them into folders of their own, or leave one kind out.").format(
+                    name=self._mixed_sources()[0]
+                )
+            )
             return False
         try:
             write_split(self._split(), self.place.project.split)
@@ -230,7 +266,7 @@ class DataPage(Page):
             self.keepNote.say(str(error))
             return False
         self._keep_choices()
-        self.keepNote.say(_("Kept in {file}.").format(file=self.place.project.split), warning=False)
+        self.keepNote.say(_("Kept in {file} of the project.").format(file=self.place.project.split.name), warning=False)
         self.changed()
         return True
 
@@ -243,7 +279,12 @@ class DataPage(Page):
             self.estimateNote.say(_("The settings are not known yet: look at the Settings page first."))
             return
         self.estimateNote.say(_("Preparing a scan and doing a step..."), warning=False)
-        request = {"kind": "estimate", "table": table, "file": str(self.place.project.split.with_name("settings.toml")), "cache": str(self.place.project.cache)}
+        request = {
+            "kind": "estimate",
+            "table": table,
+            "file": str(self.place.project.split.with_name("settings.toml")),
+            "cache": str(self.place.project.cache),
+        }
         self.place.questions.ask(request, self._estimated, self.estimateNote.say, "estimate")
 
     def _estimated(self, answer) -> None:
@@ -255,7 +296,11 @@ class DataPage(Page):
         for source in dict.fromkeys(row["source"] for row in self.used):
             members = [row for row in self.used if row["source"] == source]
             parts = split_subjects(
-                [row["subject"] for row in members], self.validationSpinBox.value / 100, self.testSpinBox.value / 100, self.seedSpinBox.value)
+                [row["subject"] for row in members],
+                self.validationSpinBox.value / 100,
+                self.testSpinBox.value / 100,
+                self.seedSpinBox.value,
+            )
             rows += [ListedScan(source, row["subject"], parts[row["subject"]], Path(row["file"])) for row in members]
         return rows
 
@@ -292,14 +337,18 @@ class DataPage(Page):
 def _grid(row) -> str:
     if not row["shape"]:
         return ""
-    return _("{shape}, {spacing} mm").format(shape=" x ".join(map(str, row["shape"])), spacing=" x ".join(f"{s:.3g}" for s in row["spacing"]))
+    return _("{shape}\n{spacing} mm").format(
+        shape=" x ".join(map(str, row["shape"])), spacing=" x ".join(f"{s:.3g}" for s in row["spacing"])
+    )
 
 
 def _counts(rows: list) -> str:
-    words = {"training": _("train"), "validation": _("validate"), "test": _("test")}
+    words = {"training": _("training"), "validation": _("validation"), "test": _("test")}
     parts = []
     for part in PARTS:
         members = [row for row in rows if row.part == part]
         subjects = len({(row.source, row.subject) for row in members})
-        parts.append(_("{subjects} subjects ({scans} scans) {word}").format(subjects=subjects, scans=len(members), word=words[part]))
+        counts = _("1 subject") if subjects == 1 else _("{count} subjects").format(count=subjects)
+        scans = _("1 scan") if len(members) == 1 else _("{count} scans").format(count=len(members))
+        parts.append(_("{subjects} ({scans}): {word}").format(subjects=counts, scans=scans, word=words[part]))
     return ", ".join(parts) + "."

@@ -1,4 +1,4 @@
-"""Form: rows, buttons, tables and the lines below them that say what is wrong; every control has a tooltip and a name for screen readers."""
+"""Form: rows, buttons, tables and the lines below them that say what is wrong; every control has a tooltip and a spoken name."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def folded(text: str, tip: str, collapsed: bool = True):
     return heading, form
 
 
-def table(tip: str, name: str, heads: list, checkable: bool = False):
+def table(tip: str, name: str, heads: list):
     """A table that is read, whose rows are chosen as wholes."""
     widget = named(qt.QTableWidget(), tip, name)
     widget.setColumnCount(len(heads))
@@ -98,6 +98,7 @@ def fill(widget, rows: list, keys: list | None = None) -> None:
             if place == 0 and keys:
                 item.setData(qt.Qt.UserRole, keys[line])
             widget.setItem(line, place, item)
+    widget.horizontalHeader().setStretchLastSection(False)
     widget.resizeColumnsToContents()
     widget.horizontalHeader().setStretchLastSection(True)
     for line in range(len(rows)):

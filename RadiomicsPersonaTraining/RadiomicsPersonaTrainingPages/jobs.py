@@ -38,7 +38,9 @@ class Jobs:
             with open(output, "ab") as stream:
                 self._processes[output] = _detached(command, dict(self._environment()) | {"PYTHONUNBUFFERED": "1"}, stream)
         except OSError as error:
-            raise InputError(f"It could not be started ({error.strerror or error}): is there room on the disk of '{output.parent}'?") from error
+            raise InputError(
+                f"It could not be started ({error.strerror or error}): is there room on the disk of '{output.parent}'?"
+            ) from error
 
     def is_starting(self, output: Path) -> bool:
         """Whether a process that this panel has started lives, which it does before it tells so itself."""

@@ -25,13 +25,19 @@ class ModelsPage(Page):
         self._models = {}
         layout = self.layout
         self.table = table(
-            _("Models that the analysis can take. Choose one to read its card."), _("Models"),
-            [_("Model"), _("What it does"), _("From"), _("Meant for"), _("Checksum")])
+            _("Models that the analysis can take. Choose one to read its card."),
+            _("Models"),
+            [_("Model"), _("What it does"), _("From"), _("Meant for"), _("Checksum")],
+        )
         self.table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.table.itemSelectionChanged.connect(self.onChosen)
         layout.addWidget(self.table)
-        self.importButton = push(_("&Import..."), _("Install a model from one file (.zip with weights and card); everything in it is checked."), self.onImport)
-        self.archiveButton = push(_("E&xport as a file..."), _("Put the model, weights and card, into one file for another machine."), self.onArchive)
+        self.importButton = push(
+            _("&Import..."), _("Install a model from one file (.zip with weights and card); everything in it is checked."), self.onImport
+        )
+        self.archiveButton = push(
+            _("E&xport as a file..."), _("Put the model, weights and card, into one file for another machine."), self.onArchive
+        )
         self.removeButton = push(_("Re&move..."), _("Delete a model of your own."), self.onRemove)
         layout.addWidget(side_by_side(self.importButton, self.archiveButton, self.removeButton))
         self.note = Note(_("Note on the models"))
@@ -45,7 +51,13 @@ class ModelsPage(Page):
         """Look at all models, and choose one."""
         self._models = {str(model.file): model for model in installed_models()}
         rows = [
-            (model.name, model.kind, _("your own") if model.own else _("shipped"), model.card.get("contrasts", ""), _("wrong") if model.problem else _("right"))
+            (
+                model.name,
+                model.kind,
+                _("your own") if model.own else _("shipped"),
+                model.card.get("contrasts", ""),
+                _("wrong") if model.problem else _("right"),
+            )
             for model in self._models.values()
         ]
         fill(self.table, rows, list(self._models))
@@ -74,7 +86,9 @@ class ModelsPage(Page):
         """Install a model from a file."""
         file = dialogs.file(_("Import a model"), "", _("Model (*.zip)"))
         if file:
-            self.place.questions.ask({"kind": "install", "file": file}, lambda answer: self._installed(Path(answer["card"]).stem), self.note.say)
+            self.place.questions.ask(
+                {"kind": "install", "file": file}, lambda answer: self._installed(Path(answer["card"]).stem), self.note.say
+            )
 
     def onArchive(self) -> None:
         """Put the model into a file."""
@@ -88,7 +102,9 @@ class ModelsPage(Page):
     def onRemove(self) -> None:
         """Delete the model, after asking."""
         model = self.model
-        if not dialogs.confirmed(_("Remove a model"), _("Delete '{name}' from {folder}? This cannot be undone.").format(name=model.name, folder=own_models())):
+        if not dialogs.confirmed(
+            _("Remove a model"), _("Delete '{name}' from {folder}? This cannot be undone.").format(name=model.name, folder=own_models())
+        ):
             return
         try:
             freed = remove_model(model.name)

@@ -12,7 +12,7 @@ MEGABYTES = {
     "torch": 750, "monai": 16, "lightning": 35, "tensorboard": 60, "sklearn": 55, "skimage": 32, "nibabel": 13, "safetensors": 2,
     "scipy": 113, "PIL": 20, "SimpleITK": 150,
 }  # fmt: skip
-"""What every package takes on the disk with what it brings along, by the name that it is imported by; PyTorch for a graphics card takes 5,000."""
+"""What every package takes on the disk with what it brings along, by the name that it is imported by."""
 
 
 def missing() -> list:
@@ -26,8 +26,9 @@ def offer(names: list) -> str:
     if not names:
         return ""
     size = sum(MEGABYTES[name] for name in names)
-    return _("Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package index.").format(
-        names=", ".join(names), size=size) + (_(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else "")
+    return _(
+        "Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package index."
+    ).format(names=", ".join(names), size=size) + (_(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else "")
 
 
 def install(requirements: str) -> None:
@@ -45,10 +46,14 @@ def install(requirements: str) -> None:
     try:
         slicer.packaging.pip_ensure(slicer.packaging.load_requirements(requirements), requester="RadiomicsPersonaTraining")
     except RuntimeError as error:
-        raise InputError(_("The packages could not be installed ({error}): is this computer online, or behind a proxy?").format(error=error)) from error
+        raise InputError(
+            _("The packages could not be installed ({error}): is this computer online, or behind a proxy?").format(error=error)
+        ) from error
     left = missing()
     if left:
-        raise InputError(_("Still missing: {names}. Restart Slicer; if that does not help, the Python console tells why.").format(names=", ".join(left)))
+        raise InputError(
+            _("Still missing: {names}. Restart Slicer; if that does not help, the Python console tells why.").format(names=", ".join(left))
+        )
 
 
 def _install_torch() -> None:
@@ -56,6 +61,8 @@ def _install_torch() -> None:
     try:
         import PyTorchUtils
     except ImportError:
-        raise InputError(_("PyTorch is missing: install the extension 'PyTorch' in the Extensions Manager, restart Slicer and come back.")) from None
+        raise InputError(
+            _("PyTorch is missing: install the extension 'PyTorch' in the Extensions Manager, restart Slicer and come back.")
+        ) from None
     if PyTorchUtils.PyTorchUtilsLogic().installTorch(askConfirmation=True) is None:
         raise InputError(_("PyTorch was not installed: try again, or install it in the module 'PyTorch Utils'."))

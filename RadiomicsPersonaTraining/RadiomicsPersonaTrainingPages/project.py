@@ -10,7 +10,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
-from RadiomicsPersonaTrainingLib.run_state import SETTINGS, RunState, runs_in, state_of
+from RadiomicsPersonaTrainingLib.run_state import SETTINGS, RunState, is_run, runs_in, state_of
 
 SPLIT = "split.csv"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -102,12 +102,12 @@ class Project:
         run = self.runs / name
         if not _NAME.fullmatch(name):
             raise InputError(f"A run cannot be called '{name}': use up to 60 letters, digits, '-', '_' and '.'.")
-        if run.exists():
+        if is_run(run):
             raise InputError(f"There is already a run '{name}': give this one another name, or go on with that one.")
         if not self.split.is_file():
             raise InputError("There is no split yet: choose the scans on the Data page and keep the split.")
         try:
-            run.mkdir(parents=True)
+            run.mkdir(parents=True, exist_ok=True)
             _copy_split(self.split, run / SPLIT)
         except OSError as error:
             shutil.rmtree(run, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import qt
 from slicer.i18n import tr as _
 
@@ -34,10 +36,14 @@ class RunPage(Page):
         form = qt.QFormLayout(top)
         self.nameEdit = labelled(form, _("&Name of the run:"), qt.QLineEdit("run"), _("Of its folder in the project."))
         layout.addWidget(top)
-        self.startButton = push(_("&Start"), _("Begin a training with the present split and settings, in a process of its own."), self.onStart)
+        self.startButton = push(
+            _("&Start"), _("Begin a training with the present split and settings, in a process of its own."), self.onStart
+        )
         self.cancelButton = push(_("&Cancel"), _("End the training; the best checkpoint is kept, and it can go on later."), self.onCancel)
         self.resumeButton = push(_("&Resume"), _("Go on from the end of the last epoch."), self.onResume)
-        self.killButton = push(_("End &by force"), _("It did not end when it was asked to: end its process. What was kept stays."), self.onKill)
+        self.killButton = push(
+            _("End &by force"), _("It did not end when it was asked to: end its process. What was kept stays."), self.onKill
+        )
         self.killButton.visible = False
         layout.addWidget(side_by_side(self.startButton, self.cancelButton, self.resumeButton, self.killButton))
         self.startNote = Note(_("Note on the start"))
@@ -48,7 +54,9 @@ class RunPage(Page):
         self.progressNote, self.stateNote = Note(_("What the training is at")), Note(_("State of the run"))
         for widget in (self.progressBar, self.progressNote.label, self.stateNote.label):
             layout.addWidget(widget)
-        self.runsTable = table(_("The runs of this project. Choose one to see it."), _("Runs"), [_("Run"), _("State"), _("Step"), _("Best validation")])
+        self.runsTable = table(
+            _("The runs of this project. Choose one to see it."), _("Runs"), [_("Run"), _("State"), _("Step"), _("Best validation")]
+        )
         self.runsTable.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.runsTable.itemSelectionChanged.connect(self.onRunChosen)
         layout.addWidget(self.runsTable)
@@ -106,7 +114,9 @@ class RunPage(Page):
             self.startNote.say(_("Choose the project's folder first, at the top of this module."))
             return
         if not project.is_there:
-            self.startNote.say(_("The project's folder '{folder}' is gone: bring it back, or choose another one.").format(folder=project.folder))
+            self.startNote.say(
+                _("The project's folder '{folder}' is gone: bring it back, or choose another one.").format(folder=project.folder)
+            )
             return
         busy = project.at_work()
         if busy:
@@ -124,7 +134,9 @@ class RunPage(Page):
             self.startNote.say(str(error))
             return
         request = {"kind": "write", "table": table_, "file": str(settings)}
-        self.place.questions.ask(request, lambda answer: self._launch(settings.parent, False), lambda text: self._not_written(settings.parent, text))
+        self.place.questions.ask(
+            request, lambda answer: self._launch(settings.parent, False), lambda text: self._not_written(settings.parent, text)
+        )
 
     def onResume(self) -> None:
         """Go on with the run that is shown; from the beginning where it had not finished an epoch."""
@@ -134,7 +146,11 @@ class RunPage(Page):
             self.startNote.say(_("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name))
             return
         if not (self.run / run_state.SETTINGS).is_file():
-            self.startNote.say(_("'{name}' was not begun by this module: go on with radiomics-persona-train fit, with --resume.").format(name=self.run.name))
+            self.startNote.say(
+                _("'{name}' was not begun by this module: go on with radiomics-persona-train fit, with --resume.").format(
+                    name=self.run.name
+                )
+            )
             return
         if not (self.run / run_state.RECORD).is_file():
             self._launch(self.run, False)
@@ -195,8 +211,6 @@ class RunPage(Page):
         """The settings were refused: the run was never begun."""
         if text:
             if run.is_dir() and not (run / run_state.SETTINGS).is_file():
-                import shutil
-
                 shutil.rmtree(run, ignore_errors=True)
             self.startNote.say(text)
             self.place.show_complaint(text)
@@ -218,11 +232,15 @@ class RunPage(Page):
         self.progressBar.visible = busy
         self.progressBar.maximum = state.total if state.at_work else 0
         self.progressBar.value = state.done if state.at_work else 0
-        self.progressNote.say(_("Starting; the libraries take a moment to load.") if starting else _progress(state) if busy else "", warning=False)
+        self.progressNote.say(
+            _("Starting; the libraries take a moment to load.") if starting else _progress(state) if busy else "", warning=False
+        )
         if starting:
             self.stateNote.say("")
         elif not (busy and self._waited):
-            self.stateNote.say(state.sentence, warning=state.state in (run_state.REFUSED, run_state.BROKEN_OFF, run_state.SILENT, run_state.GONE))
+            self.stateNote.say(
+                state.sentence, warning=state.state in (run_state.REFUSED, run_state.BROKEN_OFF, run_state.SILENT, run_state.GONE)
+            )
         self._show_picture(run_state.picture_of(self.run))
         text = run_state.end_of_log(self.run)
         if self.log.plainText != text:

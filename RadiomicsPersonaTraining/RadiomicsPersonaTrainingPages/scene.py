@@ -45,7 +45,9 @@ def write_scans(volumes: list, folder: Path) -> list:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(_("The folder '{folder}' cannot be made ({error}): free some space there.").format(folder=folder, error=error.strerror)) from error
+        raise InputError(
+            _("The folder '{folder}' cannot be made ({error}): free some space there.").format(folder=folder, error=error.strerror)
+        ) from error
     for volume in volumes:
         subject = subject_of(volume)
         file = folder / f"{subject}_{_digest(volume.GetID() + volume.GetName())[:6]}.nii.gz"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import qt
 from slicer.i18n import tr as _
@@ -28,9 +29,14 @@ class SettingsPage(Page):
         super().__init__(place)
         self.controls, self.notes = {}, {}
         self._definition, self._table, self._hidden, self._boxes, self._filling = None, None, "", {}, False
-        self.freshButton = push(_("From &nothing"), _("The default settings of the chosen task, with fresh weights."), lambda: self.begin(""))
+        self.freshButton = push(
+            _("From &nothing"), _("The default settings of the chosen task, with fresh weights."), lambda: self.begin("")
+        )
         self.shippedButton = push(
-            _("Start from the &shipped model"), _("Fine-tuning: begin with the weights of the shipped model; short and gentle."), lambda: self.begin("auto"))
+            _("Start from the &shipped model"),
+            _("Fine-tuning: begin with the weights of the shipped model; short and gentle."),
+            lambda: self.begin("auto"),
+        )
         self.openButton = push(_("&Open..."), _("Read a settings file (TOML)."), self.onOpen)
         self.saveButton = push(_("Sa&ve..."), _("Write the settings as a file in which every key is explained."), self.onSave)
         self.layout.addWidget(side_by_side(self.freshButton, self.shippedButton))
@@ -83,7 +89,9 @@ class SettingsPage(Page):
         file = dialogs.new_file(_("Settings"), "settings.toml", _("Settings (*.toml)"))
         if file and self.table:
             said = _("Written: {file}").format(file=file)
-            self.place.questions.ask({"kind": "write", "table": self.table, "file": file}, lambda answer: self.note.say(said, warning=False), self.note.say)
+            self.place.questions.ask(
+                {"kind": "write", "table": self.table, "file": file}, lambda answer: self.note.say(said, warning=False), self.note.say
+            )
 
     def show_sources(self, kinds: dict) -> None:
         """Fit the collections to those of the split.
@@ -126,10 +134,12 @@ class SettingsPage(Page):
         top = qt.QWidget()
         self._form = qt.QFormLayout(top)
         layout.addWidget(top)
-        self._sources_box, self._sources_form = folded(_("Collections of scans"), _("What the model's card says of them, and how often each is drawn."))
+        self._sources_box, self._sources_form = folded(
+            _("Collections of scans"), _("What the model's card says of them, and how often each is drawn.")
+        )
         layout.addWidget(self._sources_box)
         for section in self._definition["sections"]:
-            box, form = folded(f"[{section['name']}] {section['explanation'].split('.')[0]}", section["explanation"])
+            box, form = folded(f"[{section['name']}] {re.split('[.;]', section['explanation'])[0]}", section["explanation"])
             for key in section["keys"]:
                 if (section["name"], key["name"]) != ("scans", "split"):  # the Data page's
                     self._add_key(self._form if key["matters"] else form, f"{section['name']}.{key['name']}", key)
@@ -212,7 +222,9 @@ def _control(key: dict):
         return qt.QCheckBox()
     if key["type"] == "int" and key["length"] is None:
         control = qt.QSpinBox()
-        control.setRange(0 if key["low"] is None else int(key["low"]), min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"])))
+        control.setRange(
+            0 if key["low"] is None else int(key["low"]), min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"]))
+        )
         control.setGroupSeparatorShown(True)
         return control
     return qt.QLineEdit()
