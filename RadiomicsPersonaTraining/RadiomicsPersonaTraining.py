@@ -130,7 +130,7 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         place.on_estimate = lambda answer: self.run.estimateNote.say(
             answer["sentence"] if answer else "", warning=bool(answer) and not answer["fits"]
         )
-        self.data.changed = lambda: self.settings.show_sources(self.data.kinds_of_sources())
+        self.data.split.changed = lambda: self.settings.show_sources(self.data.kinds_of_sources())
         self.results.installed = self.onModelInstalled
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self._timer = qt.QTimer()

@@ -112,7 +112,7 @@ def wait(panel, happened, seconds: float = 120) -> None:
 
 def said(panel) -> list[str]:
     """All sentences that the panel shows."""
-    parts = [*panel.pages, panel.results.evaluation]
+    parts = [*panel.pages, panel.results.evaluation, panel.data.split]
     notes = [value for part in parts for value in vars(part).values() if hasattr(value, "label")]
     return [note.text for note in [*notes, *panel.settings.notes.values(), panel.projectNote] if note.text]
 
@@ -138,7 +138,7 @@ def look_at_scans(panel, monkeypatch, folder) -> None:
 def ready_to_train(panel, monkeypatch, site, tmp_path, **settings) -> None:
     """Scans looked at, split kept, and the settings of a tiny training."""
     look_at_scans(panel, monkeypatch, site / "heads")
-    panel.data.keepButton.click()
+    panel.data.split.keepButton.click()
     (tmp_path / "tiny.toml").write_text(tiny(**settings))
     wait(panel, lambda: panel.settings.table is not None)
     answer_with(monkeypatch, file=str(tmp_path / "tiny.toml"))
@@ -149,7 +149,7 @@ def ready_to_train(panel, monkeypatch, site, tmp_path, **settings) -> None:
 def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch):
     ready_to_train(panel, monkeypatch, site, tmp_path, steps=100_000)
     project, run = panel.place.project, panel.run
-    assert panel.data.table.rowCount == 4 and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.splitNote.text
+    assert panel.data.table.rowCount == 4 and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.split.countsNote.text
     assert [source["name"] for source in panel.settings.table["data"]] == ["heads"]
 
     turn_to(panel, run)
@@ -249,9 +249,9 @@ def test_what_was_found_can_be_left_out_and_is_said_in_words(panel, site, tmp_pa
     table.item(0, 0).setCheckState(qt.Qt.Unchecked)
     assert "3 of 5 scans are used" in panel.data.summaryNote.text
     table.item(1, 0).setCheckState(qt.Qt.Unchecked)
-    assert "only 2 subjects" in panel.data.splitNote.text and not panel.data.keepButton.enabled
+    assert "only 2 subjects" in panel.data.split.countsNote.text and not panel.data.split.keepButton.enabled
     table.item(1, 0).setCheckState(qt.Qt.Checked)
-    panel.data.keepButton.click()
+    panel.data.split.keepButton.click()
     text = panel.place.project.split.read_text()
     assert "sub-0" not in text and "sub-9" not in text and text.count("sub-") >= 3
     # what was chosen is there again

@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     dialogs.folder = lambda *asked: str(folder / "site")
     panel.data.folderButton.click()
     wait(lambda: panel.data.rows)
-    panel.data.keepButton.click()
+    panel.data.split.keepButton.click()
     wait(lambda: panel.settings.table is not None)
     settings = folder / "tiny.toml"
     settings.write_text(
@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     dialogs.file = lambda *asked: str(settings)
     panel.settings.openButton.click()
     wait(lambda: panel.settings.table["fit"]["validate_every"] == 8)
-    panel.data.estimateButton.click()
+    panel.data.split.estimateButton.click()
     wait(lambda: panel.place.estimate)
     panel.data.placesNote.say("/data/site", warning=False)
     take(panel.data, "data")

@@ -1,4 +1,4 @@
-"""Data page: which scans train, what speaks against each, how they are split, and what the training will take."""
+"""Data page: which scans there are to train on, and what speaks against each."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.amounts import in_bytes
-from RadiomicsPersonaTrainingLib.split import PARTS, ListedScan, split_subjects, write_split
 
 from . import dialogs, scene
-from .form import Note, fill, folded, labelled, named, push, side_by_side, table
+from .form import Note, fill, named, push, side_by_side, table
 from .page import Page
+from .split_box import SplitBox
 
-SCANS, LABEL_MAPS = "scan", "label map"
 THUMBNAIL = 48
 """Pixels along the edge of a thumbnail in the table."""
 
@@ -25,13 +24,12 @@ class DataPage(Page):
 
     Attributes:
         rows: dictionaries as `survey.SurveyedScan`, with the collection's name under "source".
-        changed: called when a split was kept.
+        split: see `SplitBox`.
     """
 
     def __init__(self, place):
         super().__init__(place)
-        self.rows, self.changed = [], lambda: None
-        self._filling = False
+        self.rows, self._filling = [], False
         layout = self.layout
 
         self.folderButton = push(_("&Folder..."), _("Add a folder of .nii.gz scans, or of a BIDS data set."), self.onFolder)
@@ -65,30 +63,8 @@ class DataPage(Page):
         self.summaryNote = Note(_("Summary of the scans"))
         layout.addWidget(self.summaryNote.label)
 
-        box, form = folded(_("Split by subject"), _("All scans of a subject are in one part."), collapsed=False)
-        self.validationSpinBox = labelled(
-            form, _("Va&lidation %:"), qt.QSpinBox(), _("Share of the subjects that tells which checkpoint is best.")
-        )
-        self.testSpinBox = labelled(
-            form, _("&Test %:"), qt.QSpinBox(), _("Share of the subjects that nothing is decided on: they measure the result.")
-        )
-        self.seedSpinBox = labelled(form, _("See&d:"), qt.QSpinBox(), _("Another seed draws other subjects."))
-        for spinBox, low, high in ((self.validationSpinBox, 1, 50), (self.testSpinBox, 0, 50), (self.seedSpinBox, 0, 99999)):
-            spinBox.setRange(low, high)
-            spinBox.valueChanged.connect(lambda value: self.onSplitChanged())
-        self.splitNote = Note(_("Counts of the split"))
-        form.addRow(self.splitNote.label)
-        self.keepButton = push(_("&Keep this split"), _("Write split.csv into the project; the next training uses it."), self.onKeep)
-        self.estimateButton = push(
-            _("&Estimate disk space and time"),
-            _("Prepare one scan of either part and do one step with the present settings."),
-            self.onEstimate,
-        )
-        form.addRow(side_by_side(self.keepButton, self.estimateButton))
-        self.keepNote, self.estimateNote = Note(_("Note on the split")), Note(_("Disk space and time"))
-        form.addRow(self.keepNote.label)
-        form.addRow(self.estimateNote.label)
-        layout.addWidget(box)
+        self.split = SplitBox(place)
+        layout.addWidget(self.split.widget)
         layout.addStretch(1)
 
     @property
@@ -99,20 +75,10 @@ class DataPage(Page):
 
     def open_project(self) -> None:
         """Show what the project's folder holds."""
-        choices = self.place.project.choices
-        self._filling = True
-        self.validationSpinBox.value, self.testSpinBox.value, self.seedSpinBox.value = choices.validation, choices.test, choices.seed
-        self._filling = False
         self.rows = []
+        self.split.open_project()
         self.show()
-        self.estimateNote.say("")
-        self.keepNote.say(
-            _("{file} of the project holds a split.").format(file=self.place.project.split.name)
-            if self.place.project.split.is_file()
-            else "",
-            warning=False,
-        )
-        if choices.places:
+        if self.place.project.choices.places:
             self.look()
 
     def onFolder(self) -> None:
@@ -187,7 +153,7 @@ class DataPage(Page):
                 "",
                 row["subject"],
                 _grid(row),
-                row["contrast"] or ("" if row["kind"] == SCANS else row["kind"]),
+                row["contrast"] or ("" if row["kind"] == "scan" else row["kind"]),
                 "\n".join(row["problems"]),
                 Path(row["file"]).name,
             )
@@ -206,7 +172,7 @@ class DataPage(Page):
         if self.rows:
             self.table.setFixedHeight(self.table.horizontalHeader().height + min(len(self.rows), 5) * (THUMBNAIL + 4) + 6)
         self._filling = False
-        self.onSplitChanged()
+        self._sum_up()
 
     def onItemChanged(self, item) -> None:
         """A row was checked or unchecked."""
@@ -218,97 +184,20 @@ class DataPage(Page):
         elif item.checkState() == qt.Qt.Checked and file in left_out:
             left_out.remove(file)
         self._keep_choices()
-        self.onSplitChanged()
+        self._sum_up()
 
-    def onSplitChanged(self) -> None:
-        """Say how many subjects every part gets."""
-        if self._filling or not self.place.project:
-            return
-        choices = self.place.project.choices
-        choices.validation, choices.test, choices.seed = self.validationSpinBox.value, self.testSpinBox.value, self.seedSpinBox.value
-        used = self.used
-        problems = sum(bool(row["problems"]) for row in self.rows)
-        unusable = sum(row["kind"] == "unusable" for row in self.rows)
-        self.summaryNote.say(
-            _("{used} of {count} scans are used, {size}; {unusable} cannot be used, {problems} have a note.").format(
+    def _sum_up(self) -> None:
+        used, text = self.used, ""
+        if self.rows:
+            text = _("{used} of {count} scans are used, {size}; {unusable} cannot be used, {problems} have a note.").format(
                 used=len(used),
                 count=len(self.rows),
                 size=in_bytes(sum(row["bytes"] for row in used)),
-                unusable=unusable,
-                problems=problems,
+                unusable=sum(row["kind"] == "unusable" for row in self.rows),
+                problems=sum(bool(row["problems"]) for row in self.rows),
             )
-            if self.rows
-            else "",
-            warning=False,
-        )
-        self.keepButton.enabled = self.estimateButton.enabled = bool(used)
-        if not used:
-            self.splitNote.say("")
-            return
-        try:
-            self.splitNote.say(_counts(self._split()), warning=False)
-        except InputError as error:
-            self.splitNote.say(str(error))
-            self.keepButton.enabled = self.estimateButton.enabled = False
-
-    def onKeep(self) -> bool:
-        """Write the split."""
-        if {row["kind"] for row in self.used} == {SCANS, LABEL_MAPS} and self._mixed_sources():
-            self.keepNote.say(
-                _("'{name}' holds scans and label maps: put them into folders of their own, or leave one kind out.").format(
-                    name=self._mixed_sources()[0]
-                )
-            )
-            return False
-        try:
-            write_split(self._split(), self.place.project.split)
-        except InputError as error:
-            self.keepNote.say(str(error))
-            return False
-        self._keep_choices()
-        self.keepNote.say(_("Kept in {file} of the project.").format(file=self.place.project.split.name), warning=False)
-        self.changed()
-        return True
-
-    def onEstimate(self) -> None:
-        """Have a step done to see how long it takes."""
-        if not self.onKeep():
-            return
-        table = self.place.settings_table()
-        if table is None:
-            self.estimateNote.say(_("The settings are not known yet: look at the Settings page first."))
-            return
-        self.estimateNote.say(_("Preparing a scan and doing a step..."), warning=False)
-        request = {
-            "kind": "estimate",
-            "table": table,
-            "file": str(self.place.project.split.with_name("settings.toml")),
-            "cache": str(self.place.project.cache),
-        }
-        self.place.questions.ask(request, self._estimated, self.estimateNote.say, "estimate")
-
-    def _estimated(self, answer) -> None:
-        self.estimateNote.say(answer["sentence"], warning=not answer["fits"])
-        self.place.estimated(answer)
-
-    def _split(self) -> list:
-        rows = []
-        for source in dict.fromkeys(row["source"] for row in self.used):
-            members = [row for row in self.used if row["source"] == source]
-            parts = split_subjects(
-                [row["subject"] for row in members],
-                self.validationSpinBox.value / 100,
-                self.testSpinBox.value / 100,
-                self.seedSpinBox.value,
-            )
-            rows += [ListedScan(source, row["subject"], parts[row["subject"]], Path(row["file"])) for row in members]
-        return rows
-
-    def _mixed_sources(self) -> list:
-        kinds: dict = {}
-        for row in self.used:
-            kinds.setdefault(row["source"], set()).add(row["kind"])
-        return [source for source, found in kinds.items() if len(found) > 1]
+        self.summaryNote.say(text, warning=False)
+        self.split.show(used)
 
     def kinds_of_sources(self) -> dict:
         """What every collection holds, "scan" or "label map", by its name."""
@@ -340,15 +229,3 @@ def _grid(row) -> str:
     return _("{shape}\n{spacing} mm").format(
         shape=" x ".join(map(str, row["shape"])), spacing=" x ".join(f"{s:.3g}" for s in row["spacing"])
     )
-
-
-def _counts(rows: list) -> str:
-    words = {"training": _("training"), "validation": _("validation"), "test": _("test")}
-    parts = []
-    for part in PARTS:
-        members = [row for row in rows if row.part == part]
-        subjects = len({(row.source, row.subject) for row in members})
-        counts = _("1 subject") if subjects == 1 else _("{count} subjects").format(count=subjects)
-        scans = _("1 scan") if len(members) == 1 else _("{count} scans").format(count=len(members))
-        parts.append(_("{subjects} ({scans}): {word}").format(subjects=counts, scans=scans, word=words[part]))
-    return ", ".join(parts) + "."

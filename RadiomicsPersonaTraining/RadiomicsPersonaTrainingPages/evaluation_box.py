@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from RadiomicsPersonaTrainingLib.amounts import in_time
 from . import scene
 from .form import Note, fill, folded, labelled, named, push, side_by_side, table
 from .workplace import Workplace
+
+_FIRST_TABLE = re.compile(r"^(## |\|)", re.MULTILINE)
 
 
 class EvaluationBox:
@@ -162,7 +165,10 @@ class EvaluationBox:
         if state == self._tables_of:
             return
         self._tables_of = state
-        self.tables.setMarkdown(file.read_text(encoding="utf-8") if state[1] else "")
+        text = file.read_text(encoding="utf-8") if state[1] else ""
+        first = _FIRST_TABLE.search(text)
+        # how it was measured is told by the report
+        self.tables.setMarkdown(text[first.start() :] if first else text)
         self._worst = []
         fill(self.worstTable, [])
         if state[1] and (self.folder / "rows.csv").is_file():

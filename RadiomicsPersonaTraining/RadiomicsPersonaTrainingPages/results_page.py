@@ -39,9 +39,11 @@ class ResultsPage(Page):
         self._arrangement, self._sizes = view.Arrangement(), {}
         layout = self.layout
         self.runsTable = table(
-            _("The runs; choose one, or several to compare them. Ratio: squared error as a share of the best simple fill's."),
+            _(
+                "The runs; choose several to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."
+            ),
             _("Runs"),
-            [_("Run"), _("Task"), _("State"), _("Step"), _("Best validation"), _("Ratio"), _("Size")],
+            [_("Run"), _("Task"), _("State"), _("Step"), _("Best"), _("Ratio"), _("Size")],
         )
         self.runsTable.itemSelectionChanged.connect(self.onChosen)
         layout.addWidget(self.runsTable)
