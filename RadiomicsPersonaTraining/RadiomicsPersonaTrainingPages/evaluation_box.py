@@ -46,6 +46,7 @@ class EvaluationBox:
         form.addRow(self.note.label)
         self.tables = named(qt.QTextBrowser(), _("The tables of the evaluation."), _("Tables of the evaluation"))
         self.tables.setMinimumHeight(180)
+        self.tables.setLineWrapMode(qt.QTextEdit.NoWrap)  # wide tables are scrolled
         form.addRow(self.tables)
         self.worstTable = table(
             _("Click on one: the scan with what was rebuilt over it in the slice views."),
