@@ -29,6 +29,7 @@ from RadiomicsPersonaTrainingPages.data_page import DataPage
 from RadiomicsPersonaTrainingPages.form import Note, named, push, side_by_side
 from RadiomicsPersonaTrainingPages.jobs import Jobs
 from RadiomicsPersonaTrainingPages.models_page import ModelsPage
+from RadiomicsPersonaTrainingPages.project import gone
 from RadiomicsPersonaTrainingPages.questions import Questions
 from RadiomicsPersonaTrainingPages.results_page import ResultsPage
 from RadiomicsPersonaTrainingPages.run_page import RunPage
@@ -132,6 +133,7 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         )
         self.data.split.changed = lambda: self.settings.show_sources(self.data.kinds_of_sources())
         self.results.installed = self.onModelInstalled
+        self.results.deleted = self.run.forget_run
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self._timer = qt.QTimer()
         self._timer.setInterval(REFRESH_MS)
@@ -167,7 +169,7 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         """Show what the project's folder holds now; called every second while the module is shown."""
         folder = self.projectEdit.text
         if folder and not os.path.isdir(folder):
-            self.projectNote.say(_("The project's folder '{folder}' is gone: bring it back, or choose another one.").format(folder=folder))
+            self.projectNote.say(gone(folder))
             return
         if folder and not self.place.project:  # it is back
             self.openProject(folder)

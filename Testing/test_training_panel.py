@@ -346,6 +346,13 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     run.startButton.click()
     wait(panel, lambda: "There is no scan" in run.stateNote.text)
     assert run.startButton.enabled and not moved.exists()
+    # cancelled before it began
+    run.nameEdit.text = "soon"
+    run.startButton.click()
+    output = project.runs / "soon" / run_state.OUTPUT
+    wait(panel, lambda: panel.place.jobs.is_starting(output) and run.cancelButton.enabled)
+    run.cancelButton.click()
+    assert not panel.place.jobs.is_starting(output) and run.startButton.enabled and not run.startNote.text
     # a run of another version
     old = project.runs / "old"
     old.mkdir()

@@ -18,6 +18,7 @@ from RadiomicsPersonaTrainingLib.own_box_list import rows_of, write_rows
 from . import curves, dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
+from .project import choose_first
 
 
 class CalibratePage(Page):
@@ -125,7 +126,7 @@ class CalibratePage(Page):
     def onAdd(self) -> None:
         """Put the chosen boxes into the list."""
         if self.place.project is None:
-            self.listNote.say(_("Choose the project's folder first, at the top of this module."))
+            self.listNote.say(choose_first())
             return
         volume = self.scanComboBox.currentNode()
         sick, healthy = list(self.sickComboBox.checkedNodes()), list(self.healthyComboBox.checkedNodes())
@@ -176,7 +177,7 @@ class CalibratePage(Page):
         """Fit."""
         self.note.say("")
         if self.place.project is None:
-            self.note.say(_("Choose the project's folder first, at the top of this module."))
+            self.note.say(choose_first())
             return
         output, name = self.output, self.nameEdit.text.strip() or "my-site"
         if Path(name).name != name:

@@ -13,6 +13,7 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes
 from . import dialogs, scene
 from .form import Note, fill, named, push, side_by_side, table
 from .page import Page
+from .project import choose_first
 from .split_box import SplitBox
 
 THUMBNAIL = 48
@@ -213,7 +214,7 @@ class DataPage(Page):
 
     def _has_project(self) -> bool:
         if self.place.project is None:
-            self.note.say(_("Choose the project's folder first, at the top of this module."))
+            self.note.say(choose_first())
         return self.place.project is not None
 
     def _keep_choices(self) -> None:

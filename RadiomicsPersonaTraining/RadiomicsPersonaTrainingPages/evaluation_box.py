@@ -107,7 +107,11 @@ class EvaluationBox:
         self.place.questions.ask({"kind": "record", "run": str(self.run)}, start, self.note.say)
 
     def onStop(self) -> None:
-        """End the evaluation."""
+        """End the evaluation; one that is only starting is ended at once."""
+        output = self.folder / run_state.OUTPUT
+        if self.place.jobs.is_starting(output) and not alive.is_running(self.folder / alive.NAME):
+            self.place.jobs.end(output)
+            return
         try:
             alive.ask_to_stop(self.folder / alive.NAME)
         except InputError as error:

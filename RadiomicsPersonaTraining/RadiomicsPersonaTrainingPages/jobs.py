@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -45,6 +46,19 @@ class Jobs:
     def is_starting(self, output: Path) -> bool:
         """Whether a process that this panel has started lives, which it does before it tells so itself."""
         return output in self._processes and self._processes[output].poll() is None
+
+    def end(self, output: Path) -> None:
+        """End a process that this panel has started, at once: for one that has not begun its work, and cannot be asked to stop."""
+        process = self._processes.pop(output, None)
+        if process is None or process.poll() is not None:
+            return
+        if os.name == "nt":
+            # the launcher is not the interpreter
+            command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]
+            subprocess.run(command, creationflags=subprocess.CREATE_NO_WINDOW, capture_output=True, check=False)
+        else:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def refusal(self, output: Path) -> str:
         """Why a process that this panel has started ended without having begun, one sentence, or an empty text."""

@@ -8,6 +8,8 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slicer.i18n import tr as _
+
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaTrainingLib.run_state import SETTINGS, RunState, is_run, runs_in, state_of
@@ -15,6 +17,16 @@ from RadiomicsPersonaTrainingLib.run_state import SETTINGS, RunState, is_run, ru
 SPLIT = "split.csv"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 _CHOICES = "project.json"
+
+
+def choose_first() -> str:
+    """What a user is told who has no project yet."""
+    return _("Choose the project's folder first, at the top of this module.")
+
+
+def gone(folder) -> str:
+    """What a user is told whose project has vanished, with its disk for example."""
+    return _("The project's folder '{folder}' is gone: bring it back, or choose another one.").format(folder=folder)
 
 
 @dataclass
@@ -81,9 +93,15 @@ class Project:
         """What every run shows, the newest last."""
         return [state_of(run) for run in runs_in(self.runs)]
 
-    def at_work(self) -> RunState | None:
-        """A run that a process is at."""
-        return next((state for state in self.states() if state.at_work), None)
+    def refuse_second_training(self) -> None:
+        """Raise where a training is at work, since two would share memory and cores.
+
+        Raises:
+            InputError: one is at work; names it.
+        """
+        busy = next((state for state in self.states() if state.at_work), None)
+        if busy:
+            raise InputError(_("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name))
 
     def free_name(self, wish: str) -> str:
         """A name for a run, with a number where the wish is taken."""

@@ -31,17 +31,16 @@ class ResultsPage(Page):
 
     Attributes:
         installed: called with a model's name when it was put beside the shipped ones.
+        deleted: called with a run's folder when it was deleted.
     """
 
     def __init__(self, place):
         super().__init__(place)
-        self.installed = lambda name: None
+        self.installed, self.deleted = lambda name: None, lambda run: None
         self._arrangement, self._sizes = view.Arrangement(), {}
         layout = self.layout
         self.runsTable = table(
-            _(
-                "The runs; choose several to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."
-            ),
+            _("Choose several runs to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."),
             _("Runs"),
             [_("Run"), _("Task"), _("State"), _("Step"), _("Best"), _("Ratio"), _("Size")],
         )
@@ -233,6 +232,7 @@ class ResultsPage(Page):
         try:
             for run in chosen:
                 freed += run_state.delete_run(run)
+                self.deleted(run)
         except InputError as error:
             self.note.say(str(error))
             return

@@ -15,6 +15,7 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes, in_time
 from . import curves
 from .form import Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
+from .project import choose_first, gone
 
 WAIT_BEFORE_KILL = 30
 """Looks, one per second, at a training that was asked to stop until it may be ended by force."""
@@ -91,8 +92,6 @@ class RunPage(Page):
         states = project.states()
         rows = [(s.folder.name, s.state, s.steps or "", "" if s.best is None else f"{s.best:.4f}") for s in states]
         fill(self.runsTable, rows, [s.folder.name for s in states])
-        if self.run and not self.run.is_dir() and not states:
-            self.stateNote.say(run_state.state_of(self.run).sentence)
         names = [s.folder for s in states]
         if self.run in names and chosen_keys(self.runsTable) != [self.run.name]:
             self.runsTable.blockSignals(True)
@@ -110,25 +109,16 @@ class RunPage(Page):
         """Begin a training."""
         self.startNote.say("")
         project, table_ = self.place.project, self.place.settings_table()
-        if project is None:
-            self.startNote.say(_("Choose the project's folder first, at the top of this module."))
-            return
-        if not project.is_there:
-            self.startNote.say(
-                _("The project's folder '{folder}' is gone: bring it back, or choose another one.").format(folder=project.folder)
-            )
-            return
-        busy = project.at_work()
-        if busy:
-            self.startNote.say(_("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name))
-            return
-        if table_ is None:
-            self.startNote.say(_("The settings are not known yet: look at the Settings page first."))
-            return
-        if self.place.estimate and not self.place.estimate["fits"]:
-            self.startNote.say(self.place.estimate["sentence"])
-            return
         try:
+            if project is None:
+                raise InputError(choose_first())
+            if not project.is_there:
+                raise InputError(gone(project.folder))
+            project.refuse_second_training()
+            if table_ is None:
+                raise InputError(_("The settings are not known yet: look at the Settings page first."))
+            if self.place.estimate and not self.place.estimate["fits"]:
+                raise InputError(self.place.estimate["sentence"])
             settings = project.new_run(self.nameEdit.text.strip())
         except InputError as error:
             self.startNote.say(str(error))
@@ -141,16 +131,13 @@ class RunPage(Page):
     def onResume(self) -> None:
         """Go on with the run that is shown; from the beginning where it had not finished an epoch."""
         self.startNote.say("")
-        busy = self.place.project.at_work()
-        if busy:
-            self.startNote.say(_("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name))
-            return
-        if not (self.run / run_state.SETTINGS).is_file():
-            self.startNote.say(
-                _("'{name}' was not begun by this module: go on with radiomics-persona-train fit, with --resume.").format(
-                    name=self.run.name
-                )
-            )
+        try:
+            self.place.project.refuse_second_training()
+            if not (self.run / run_state.SETTINGS).is_file():
+                sentence = _("'{name}' was not begun by this module: go on with radiomics-persona-train fit, with --resume.")
+                raise InputError(sentence.format(name=self.run.name))
+        except InputError as error:
+            self.startNote.say(str(error))
             return
         if not (self.run / run_state.RECORD).is_file():
             self._launch(self.run, False)
@@ -160,7 +147,12 @@ class RunPage(Page):
         self.place.questions.ask(request, lambda answer: self._launch(self.run, (self.run / run_state.LAST).is_file()), self.startNote.say)
 
     def onCancel(self) -> None:
-        """Ask the training to end, or do not begin it."""
+        """Ask the training to end; one that is only starting is ended at once."""
+        output = self.run / run_state.OUTPUT
+        if self.place.jobs.is_starting(output) and not alive.is_running(self.run / alive.NAME):
+            self.place.jobs.end(output)
+            self.refresh()
+            return
         try:
             alive.ask_to_stop(self.run / alive.NAME)
         except InputError as error:
@@ -190,6 +182,11 @@ class RunPage(Page):
             self._arrangement.give_back()
         elif self.run:
             view.show_chart(self._arrangement, curves.show_curves({self.run.name: run_state.curves_of(self.run)}))
+
+    def forget_run(self, run) -> None:
+        """A run was deleted: show the newest instead."""
+        if run == self.run:
+            self.open_project()
 
     def forget_scene(self) -> None:
         """The scene is closed: its nodes and its layout are gone."""
@@ -224,7 +221,7 @@ class RunPage(Page):
             # what was refused before the training could tell it itself
             refusal = "" if busy else self.place.jobs.refusal(output)
             self.startNote.say(refusal if refusal != state.sentence else "")
-        self.startButton.enabled = self.place.project.at_work() is None and not starting
+        self.startButton.enabled = not busy
         self.cancelButton.enabled = busy and self._waited == 0
         self.resumeButton.enabled = not busy and state.state not in (run_state.FINISHED, run_state.GONE)
         self._waited = self._waited + 1 if busy and self._waited else 0
