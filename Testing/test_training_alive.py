@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -27,7 +28,7 @@ def wait_until(happened, seconds: float = 90) -> None:
 
 @pytest.fixture
 def training(site, tmp_path):
-    """Run folder and process of a training without end."""
+    """Run folder and process of a training without end, which was begun as a script begins it in the background: deaf to Ctrl-C."""
     settings, run = site / f"{tmp_path.name}.toml", tmp_path / "run"
     settings.write_text(tiny(steps=100_000))
     command = [
@@ -41,7 +42,8 @@ def training(site, tmp_path):
         "--cache",
         str(site / "cache"),
     ]
-    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deaf = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)} if os.name != "nt" else {}
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **deaf)
     yield run, process
     process.kill()
     process.wait()

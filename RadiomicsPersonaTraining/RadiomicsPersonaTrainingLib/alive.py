@@ -69,6 +69,9 @@ class Alive:
                 self._stream.close()
                 raise InputError(_busy_sentence(self.base))
             time.sleep(0.05)
+        if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+            # begun in the background of a script: nobody's Ctrl-C comes here, but ours has to
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._write()
         threading.Thread(target=self._beat, daemon=True).start()
         return self

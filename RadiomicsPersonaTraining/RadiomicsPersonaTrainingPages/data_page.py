@@ -58,7 +58,7 @@ class DataPage(Page):
             _("Scans"),
             ["", _("Subject"), _("Grid"), _("Contrast"), _("Problems"), _("File")],
         )
-        self.table.setIconSize(qt.QSize(THUMBNAIL, THUMBNAIL))
+        self.table.iconSize = qt.QSize(THUMBNAIL, THUMBNAIL)
         self.table.itemChanged.connect(self.onItemChanged)
         layout.addWidget(self.table)
         self.summaryNote = Note(_("Summary of the scans"))

@@ -225,7 +225,7 @@ def _control(key: dict):
         control.setRange(
             0 if key["low"] is None else int(key["low"]), min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"]))
         )
-        control.setGroupSeparatorShown(True)
+        control.groupSeparatorShown = True
         return control
     return qt.QLineEdit()
 
