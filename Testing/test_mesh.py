@@ -114,6 +114,7 @@ def test_slicer_reads_the_file_back_in_the_right_place(suffix, tmp_path, capsys)
 
 def test_a_model_node_lies_where_the_moved_segmentation_does(module):
     import slicer
+
     from RadiomicsPersonaNodes.model import show_surface
 
     mask, affine = ball(LEFT_HANDED)

@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.scan import read_scan, sha256_of, write_nifti
 from RadiomicsPersonaTrainingLib.bias_field import correct_bias_field
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.run_state import state_of
 from RadiomicsPersonaTrainingLib.settings import SECTIONS, TrainingSettings, read_settings
 from RadiomicsPersonaTrainingLib.split import PARTS, read_split
 
@@ -286,3 +287,4 @@ def test_a_full_disk_leaves_the_checkpoint_before(site, tmp_path):
     )
     assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert not list((tmp_path / "run").glob("*.ckpt*"))
+    assert "free some space" in state_of(tmp_path / "run").sentence

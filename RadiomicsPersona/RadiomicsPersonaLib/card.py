@@ -13,20 +13,26 @@ _HERE = Path(__file__).resolve().parent
 # beside the library in a checkout and in Slicer, inside it when installed as a wheel
 SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
-"""Environment variable with a folder of further models."""
+"""Environment variable with a folder of further models, instead of the user's own."""
+OWN_FOLDER = Path(".radiomics-persona") / "models"
+"""The user's own folder of further models, in the home folder; it outlives an update of the extension."""
 RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND = "reconstruction", "tissue", "lesion"
 """What models do: rebuild healthy tissue, tell tissues apart, or find lesions."""
 
 
+def own_models() -> Path:
+    """The folder of further models: the one that RADIOMICS_PERSONA_MODELS names, or the user's own. It need not be there."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / OWN_FOLDER)
+
+
 def model_cards(kind: str = RECONSTRUCTION_KIND) -> dict[str, Path]:
-    """Names and card files of the shipped models of a kind and of those in the folder named by RADIOMICS_PERSONA_MODELS.
+    """Names and card files of the shipped models of a kind and of those in the folder of further models.
 
     Raises:
         InputError: a card is damaged.
     """
-    folders = [SHIPPED] + ([Path(os.environ[FOLDER_VARIABLE])] if os.environ.get(FOLDER_VARIABLE) else [])
     cards = {}
-    for folder in folders:
+    for folder in (SHIPPED, own_models()):
         for path in sorted(folder.glob("*.json")):
             if kind_of(read_card(path)) == kind:
                 cards[path.stem] = path

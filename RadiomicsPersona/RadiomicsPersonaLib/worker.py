@@ -32,6 +32,7 @@ import threading
 import time
 import traceback
 from collections import deque
+from collections.abc import Callable
 
 import numpy as np
 
@@ -162,29 +163,53 @@ class Activity:
 
 def main() -> None:
     """Work off requests until the input ends."""
-    wire = Wire()
-    desk = Desk(wire)
-    threading.Thread(target=desk.read, daemon=True).start()
-    wire.answer(ready=True)
+    wire, desk = open_desk()
     if missing_package() is None:
         import torch  # noqa: F401  # what takes long to load is loaded before it is asked for
     from .cache import Cache
     from .twin import twin_of  # noqa: F401  # and with it the analysis
 
     cache = Cache()
+
+    def result_of(request: dict, activity: Activity) -> dict:
+        cache.tell = activity.tell
+        return _result(request, cache, activity)
+
+    def forget() -> None:
+        nonlocal cache
+        cache = Cache()  # whatever state it was left in, and whatever memory it takes
+
+    work_off(wire, desk, result_of, forget)
+
+
+def open_desk() -> tuple[Wire, Desk]:
+    """Begin to listen, and say so."""
+    wire = Wire()
+    desk = Desk(wire)
+    threading.Thread(target=desk.read, daemon=True).start()
+    wire.answer(ready=True)
+    return wire, desk
+
+
+def work_off(wire: Wire, desk: Desk, result_of: Callable[[dict, Activity], dict], forget: Callable[[], None]) -> None:
+    """Answer one request after the other, without end.
+
+    Args:
+        result_of: gives what the answer's "done" holds; may raise InputError or Cancelled.
+        forget: called after an error that nobody foresaw.
+    """
     while True:
         request = desk.take()
         number = request.get("id")
         activity = Activity(wire, desk, number)
-        cache.tell = activity.tell
         try:
-            wire.answer(id=number, done=_result(request, cache, activity))
+            wire.answer(id=number, done=result_of(request, activity))
         except Cancelled:
             wire.answer(id=number, cancelled=True)
         except InputError as error:
             wire.answer(id=number, refused=str(error))
         except Exception as error:
-            cache = Cache()  # whatever state it was left in, and whatever memory it takes
+            forget()
             log = traceback.format_exc()
             sentence = NO_MEMORY if ran_out_of_memory(error) else f"The analysis failed unexpectedly ({type(error).__name__}: {error})."
             wire.answer(id=number, failed=sentence, log=log)

@@ -6,7 +6,6 @@ PyTorch comes through the PyTorch extension, the rest through slicer.packaging. 
 from __future__ import annotations
 
 import importlib
-import inspect
 import os
 
 import slicer.packaging
@@ -15,10 +14,10 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.defaults import CLASSICAL
 from RadiomicsPersonaLib.device import missing_package
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaWidgets import pytorch_extension
 
 REQUIREMENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "requirements.txt")
 TORCH = "torch"
-LEAST_TORCH = ">=2.2"
 REQUESTER = "Radiomics Persona"
 
 
@@ -32,7 +31,11 @@ def ensure(model: str) -> bool:
     """
     if model in CLASSICAL or missing_package() is None:
         return False
-    extension = _extension() if missing_package() == TORCH else None
+    needs_torch, extension = missing_package() == TORCH, pytorch_extension.found()
+    if needs_torch and extension is None:
+        raise InputError(_(
+            "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
+        ).format(without=_without()))
     question = _(
         "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics card) and safetensors. "
         "Nothing of your images leaves this computer. Install them now?"
@@ -40,8 +43,8 @@ def ensure(model: str) -> bool:
     if slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
         raise InputError(_("The network needs packages that are not installed. {without}").format(without=_without()))
     try:
-        if extension:
-            _install_torch(extension)
+        if needs_torch:
+            pytorch_extension.install_torch(extension)
         slicer.packaging.pip_ensure(slicer.packaging.load_requirements(REQUIREMENTS), requester=REQUESTER, prompt_install=False)
     except Exception as error:  # each version of pip and of the extension raises its own
         raise InputError(_("The packages could not be installed ({error}): check the network and proxy. {without}").format(
@@ -51,25 +54,6 @@ def ensure(model: str) -> bool:
         raise InputError(_("The package '{name}' is still missing: restart Slicer and apply again. {without}").format(
             name=missing_package(), without=_without()))
     return True
-
-
-def _extension():
-    """The PyTorch extension's module."""
-    try:
-        import PyTorchUtils
-    except ImportError as error:
-        raise InputError(_(
-            "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
-        ).format(without=_without())) from error
-    return PyTorchUtils
-
-
-def _install_torch(extension) -> None:
-    install = extension.PyTorchUtilsLogic().installTorch
-    # its keywords have changed from version to version
-    wanted = {"askConfirmation": False, "torchVersionRequirement": LEAST_TORCH}
-    known = inspect.signature(install).parameters
-    install(**{name: value for name, value in wanted.items() if name in known})
 
 
 def _without() -> str:

@@ -70,7 +70,7 @@ class KnownBoxes:
     subject: str
     scores: np.ndarray
     sick: np.ndarray
-    drawn: tuple[np.ndarray, ...]
+    drawn: tuple[np.ndarray, ...] = ()
 
 
 def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN) -> list[dict]:
@@ -139,7 +139,14 @@ def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm]) -> Know
     return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), tuple(drawn))
 
 
-def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[str, Norm] | None = None, seed: int = 0) -> Classifier:
+def fit_classifier(
+    boxes: list[KnownBoxes],
+    name: str,
+    about: dict,
+    norms: dict[str, Norm] | None = None,
+    widening: float | None = None,
+    seed: int = 0,
+) -> Classifier:
     """Logistic regression in which every subject, and within it either truth, has the same weight.
 
     Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best where the
@@ -148,6 +155,7 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[
 
     Args:
         norms: with which the scores were standardised.
+        widening: see `Classifier`; fitted on the drawn boxes where it is not given.
     Raises:
         InputError: too few subjects, or only one truth.
     """
@@ -178,10 +186,13 @@ def fit_classifier(boxes: list[KnownBoxes], name: str, about: dict, norms: dict[
         "auroc_by_pull": {f"{tried_pull:g}": round(float(area.mean()), 4) for tried_pull, area in areas.items()},
         "brier": float(np.average((probability - truth) ** 2, weights=weight)),
         "slope": slope,
+        "reliability": reliability(probability, truth, weight),
     }
     about = about | {"cross_validation": measured}
-    coefficients, widening = slope * final.coefficients, widening_of(boxes, left_out)
-    return make_classifier(name, tuple(SCORES), coefficients, slope * final.intercept + intercept, about, norms, widening)
+    widening = widening_of(boxes, left_out) if widening is None else widening
+    return make_classifier(
+        name, tuple(SCORES), slope * final.coefficients, slope * final.intercept + intercept, about, norms, widening
+    )
 
 
 def widening_of(boxes: list[KnownBoxes], log_odds: list[np.ndarray]) -> float:
@@ -240,6 +251,17 @@ def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray
     return float(line.coef_[0, 0]), float(line.intercept_[0])
 
 
+def reliability(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> list[tuple[float, float, int]]:
+    """Mean probability, share of what is true, and number of boxes, in bins of a tenth that hold any; weighted but for the number."""
+    points = []
+    for low in np.arange(0, 1, 0.1):
+        inside = (probability >= low) & (probability < low + 0.1 + (low > 0.85))
+        if inside.any():
+            share = float(np.average(truth[inside], weights=weight[inside]))
+            points.append((float(np.average(probability[inside], weights=weight[inside])), share, int(inside.sum())))
+    return points
+
+
 def calibrate(
     files: list[Path],
     model: Model,
@@ -284,7 +306,7 @@ def calibrate(
     norms = fit_norms(list(usable.values()))
     boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
     about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
-    return fit_classifier(boxes, name, about, norms, seed)
+    return fit_classifier(boxes, name, about, norms, seed=seed)
 
 
 def _subject_of(file: Path) -> str:

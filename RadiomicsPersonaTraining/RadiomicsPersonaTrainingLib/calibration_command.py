@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
@@ -10,8 +11,12 @@ from RadiomicsPersonaLib.errors import InputError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("places", nargs="+", metavar="FOLDER", help="folder with healthy scans, one per subject")
-    parser.add_argument("--lesion-masks", required=True, metavar="FOLDER", help="binary masks of real lesions, whose shapes are painted")
+    parser.add_argument("places", nargs="*", metavar="FOLDER", help="folder with healthy scans, one per subject")
+    parser.add_argument("--lesion-masks", metavar="FOLDER", help="binary masks of real lesions, whose shapes are painted into them")
+    parser.add_argument(
+        "--boxes", metavar="CSV",
+        help="instead of both, boxes of your own: a table with the columns subject, scan, truth (healthy or pathological) and box",
+    )  # fmt: skip
     parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per folder")
     parser.add_argument("--drawn", type=int, default=4, metavar="N", help="boxes to draw in every scan (default 4)")
@@ -23,13 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Fit a classifier as the arguments say and write its file."""
     from RadiomicsPersonaLib.classifier import written
-    from RadiomicsPersonaLib.model import NetworkModel, load_model
     from RadiomicsPersonaLib.output import file_written_whole
     from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .calibration import calibrate
-    from .lesion_shapes import training_shapes
-    from .source_table import refuse_unless_fittable
+    from .alive import Alive
 
     if options.subjects is not None and options.subjects < 1:
         raise InputError("--subjects must be at least 1.")
@@ -37,6 +39,35 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--drawn must be at least 1.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    if bool(options.boxes) == bool(options.places or options.lesion_masks):
+        raise InputError("Give either --boxes with boxes of your own, or a folder with healthy scans and --lesion-masks.")
+    output = Path(options.output)
+    journal = output.with_name(f"{output.stem}-boxes.jsonl")
+    with Alive(output.with_name(f"{output.stem}-alive"), "calibrate", ProgressBar()) if options.boxes else nullcontext() as alive:
+        classifier = _on_own_boxes(options, journal, alive.progress) if options.boxes else _on_painted(options, journal)
+        with file_written_whole(output) as path:
+            path.write_text(written(classifier), encoding="utf-8")
+    measured, sick = classifier.about["cross_validation"], "pathological" if options.boxes else "with a painted lesion"
+    print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
+    print(
+        f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score {measured['brier']:.3f}, "
+        f"slope {measured['slope']:.2f}."
+    )
+    print(f"Classifier: {options.output}")
+    return 0
+
+
+def _on_painted(options: argparse.Namespace, journal: Path):
+    """The classifier fitted on healthy scans with painted lesions."""
+    from RadiomicsPersonaLib.model import NetworkModel, load_model
+    from RadiomicsPersonaLib.progress import ProgressBar
+
+    from .calibration import calibrate
+    from .lesion_shapes import training_shapes
+    from .source_table import refuse_unless_fittable
+
+    if not options.places or not options.lesion_masks:
+        raise InputError("Painted lesions need both a folder with healthy scans and --lesion-masks: give the other one too.")
     places, masks = [Path(place) for place in options.places], Path(options.lesion_masks)
     for folder in (*places, masks):
         if not folder.is_dir():
@@ -48,19 +79,17 @@ def run(options: argparse.Namespace) -> int:
     model = load_model(options.model)
     card = model.card if isinstance(model, NetworkModel) else None
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
-    output = Path(options.output)
-    journal = output.with_name(f"{output.stem}-boxes.jsonl")
-    classifier = calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar(), options.drawn)
-    with file_written_whole(output) as path:
-        path.write_text(written(classifier), encoding="utf-8")
-    measured = classifier.about["cross_validation"]
-    print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them with a painted lesion.")
-    print(
-        f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score {measured['brier']:.3f}, "
-        f"slope {measured['slope']:.2f}."
-    )
-    print(f"Classifier: {options.output}")
-    return 0
+    return calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar(), options.drawn)
+
+
+def _on_own_boxes(options: argparse.Namespace, journal: Path, progress):
+    """The classifier fitted on a site's own boxes."""
+    from RadiomicsPersonaLib.model import load_model
+
+    from .own_box_list import read_own_boxes
+    from .own_boxes import calibrate_on_own
+
+    return calibrate_on_own(read_own_boxes(Path(options.boxes)), load_model(options.model), options.name, journal, options.seed, progress)
 
 
 def _files(folder: Path, card: dict | None) -> list[Path]:

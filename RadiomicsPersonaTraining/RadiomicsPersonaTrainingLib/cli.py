@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--minutes", type=float, metavar="N", help="stop after this time, ready to go on")
     fit.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
     fit.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
+    fit.add_argument("--estimate", action="store_true", help="only say how much disk space and time it will take")
     fit.set_defaults(run=_fit)
 
     compare = commands.add_parser("compare", help="fit variations of one training on the same steps, and measure them in the same holes")
@@ -90,7 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
     export.set_defaults(run=_export)
 
-    models = commands.add_parser("models", help="list the models that are installed")
+    models = commands.add_parser("models", help="list the models that are installed, install one, or put one into a file")
+    models.add_argument("--install", metavar="FILE.zip", help="install a model that --archive has written")
+    models.add_argument("--archive", metavar="NAME", help="put a model, weights and card, into one file")
+    models.add_argument("--remove", metavar="NAME", help="delete a model of your own")
+    models.add_argument("--output", metavar="FILE.zip", help="of --archive (default: NAME.zip)")
     models.set_defaults(run=_models)
     return parser
 
@@ -151,6 +156,7 @@ def _init(options) -> int:
 def _fit(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
+    from .alive import NAME, alive_in, refuse_if_running
     from .cohort import split_of
     from .run_folder import RunRecord, begin
     from .settings import read_settings
@@ -161,17 +167,27 @@ def _fit(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    begin(output, RunRecord(settings, tuple(rows)), options.resume)
-    from .work import work_of  # slow to import
-
     cache = Path(options.cache) if options.cache else output.parent / "cache"
-    work = work_of(settings, rows, _lesion_masks(settings, file, root), cache, ProgressBar())
-    for sentence in work.told:
-        print(sentence, flush=True)
+    masks = _lesion_masks(settings, file, root)
+    if options.estimate:
+        from .estimate import estimate
 
-    from .fitting import fit
+        print(estimate(settings, rows, masks, cache, ProgressBar()).sentence)
+        return 0
+    refuse_if_running(output / NAME)
+    begin(output, RunRecord(settings, tuple(rows)), options.resume)
+    with alive_in(output / NAME, "fit", ProgressBar()) as alive:
+        from .work import work_of  # slow to import
 
-    best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes)
+        work = work_of(settings, rows, masks, cache, lambda done, total, scan: alive.progress(done, total, f"preparing {scan}"))
+        for sentence in work.told:
+            print(sentence, flush=True)
+
+        from .fit_callbacks import StepsTold
+        from .fitting import fit
+
+        told = StepsTold(settings.fit.epochs, settings.fit.validate_every, alive.progress)
+        best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes, (told,))
     print(f"Best checkpoint: {best}")
     return 0
 
@@ -216,7 +232,34 @@ def _export(options) -> int:
     return 0
 
 
+def parse(arguments: list[str]) -> argparse.Namespace:
+    """The options that a command's arguments stand for.
+
+    Raises:
+        InputError: they cannot be understood.
+    """
+    return _parser().parse_args(arguments)
+
+
 def _models(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
+    from .model_archive import install_archive, installed_models, remove_model, write_archive
+
+    if sum(map(bool, (options.install, options.archive, options.remove))) > 1:
+        raise InputError("--install, --archive and --remove are three commands: give one of them.")
+    if options.install:
+        print(f"Installed: {install_archive(Path(options.install))}")
+        return 0
+    if options.remove:
+        print(f"Removed: {remove_model(options.remove)} bytes are free again.")
+        return 0
+    if options.archive:
+        files = {model.name: model.file for model in installed_models()}
+        if options.archive not in files:
+            raise InputError(f"There is no model '{options.archive}': choose one of {', '.join(files)}.")
+        target = Path(options.output or f"{options.archive}.zip")
+        write_archive(files[options.archive], target)
+        print(f"Written: {target}")
+        return 0
     return analysis(["models"])

@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.result import RESEARCH_USE
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("data", metavar="FOLDER", help="folder with healthy/, lesion/, label_maps/ and lesion_masks/")
+    parser.add_argument("data", metavar="FOLDER", help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; or a run of fit, whose best checkpoint is measured on its own test scans")
     parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue` or `lesion` for those models")
     parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
@@ -29,7 +29,21 @@ def run(options: argparse.Namespace) -> int:
     for name in ("boxes", "subjects"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1.")
-    return {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion}[_kind_of(options.model)](options)
+    from RadiomicsPersonaLib.progress import ProgressBar
+
+    from .alive import NAME, Alive
+    from .run_evaluation import held_out_run
+
+    run = held_out_run(Path(options.data))
+    kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
+    measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion}.get(kind)
+    if measure is None:
+        raise InputError(f"A {kind} model is not measured in this way: give its card with --model, and a folder of data.")
+    if run is None:
+        return measure(options, None, ProgressBar())
+    Path(options.output).mkdir(parents=True, exist_ok=True)
+    with Alive(Path(options.output) / NAME, "evaluate", ProgressBar()) as alive:
+        return measure(options, run, alive.progress)
 
 
 def _kind_of(name: str) -> str:
@@ -38,9 +52,8 @@ def _kind_of(name: str) -> str:
     return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
 
 
-def _rebuilding(options: argparse.Namespace) -> int:
+def _rebuilding(options: argparse.Namespace, run, progress) -> int:
     from RadiomicsPersonaLib.model import NetworkModel, load_model
-    from RadiomicsPersonaLib.progress import ProgressBar
 
     from .evaluation import EvaluationPlan, evaluate, standard_rebuilders
     from .evaluation_card import card_file_of, write_card
@@ -49,16 +62,16 @@ def _rebuilding(options: argparse.Namespace) -> int:
     from .lesion_shapes import is_for_evaluation
     from .population_mean import population_mean, training_files
 
-    model = load_model(options.model)
+    model = run.model() if run and options.model == "auto" else load_model(options.model)
     network = model if isinstance(model, NetworkModel) else None
     card_file = card_file_of(options.model, model) if options.card else None
     root, output = Path(options.data), Path(options.output)
     card = network.card if network else None
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
-    scans = held_out_scans(root, card, groups, options.subjects)
+    scans = run.scans(options.subjects) if run else held_out_scans(root, card, groups, options.subjects)
     output.mkdir(parents=True, exist_ok=True)
-    training = training_files(root, card) if card else []
-    average = population_mean(training, output / "population_mean.npz", ProgressBar()) if training else None
+    training = run.training() if run else training_files(root, card) if card else []
+    average = population_mean(training, output / "population_mean.npz", progress) if training else None
     plan = EvaluationPlan(
         rebuilders=standard_rebuilders(network, average),
         scans=tuple(scans),
@@ -67,7 +80,7 @@ def _rebuilding(options: argparse.Namespace) -> int:
         seed=options.seed,
         identity=model.provenance() | {"population_mean_of": list(average.subjects) if average else []},
     )
-    scores = evaluate(plan, output, ProgressBar())
+    scores = evaluate(plan, output, progress)
     files = write_report(plan, scores, output)
     print((output / "evaluation.md").read_text(encoding="utf-8"))
     if card_file is not None:
@@ -77,22 +90,22 @@ def _rebuilding(options: argparse.Namespace) -> int:
     return 0
 
 
-def _tissue(options: argparse.Namespace) -> int:
+def _tissue(options: argparse.Namespace, run, progress) -> int:
     from RadiomicsPersonaLib.head_model import TissueModel
     from RadiomicsPersonaLib.output import file_written_whole
-    from RadiomicsPersonaLib.progress import ProgressBar
 
     from .mask_sheets import mask_sheet, real_scans
     from .tissue_evaluation import NOTES, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
 
     root, output = Path(options.data), Path(options.output)
-    model = TissueModel.load(options.model)
-    cases = evaluate_tissue(held_out_maps(root, model.card)[: options.subjects], model, options.seed, progress=ProgressBar())
+    model = run.model() if run and options.model == "auto" else TissueModel.load(options.model)
+    maps = run.maps() if run else held_out_maps(root, model.card)
+    cases = evaluate_tissue(maps[: options.subjects], model, options.seed, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
     write_cases(cases, output / "cases.csv")
     text = f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
-    progress, doubts = ProgressBar(), []
-    scans = real_scans(root, options.subjects)
+    doubts = []
+    scans = {} if run else real_scans(root, options.subjects)
     for number, (source, files) in enumerate(scans.items(), start=1):
         sheet, rows = mask_sheet(files, model)
         doubts += [f"{row['scan']} ({source}): {row['doubt']}" for row in rows if row["doubt"]]
@@ -105,19 +118,19 @@ def _tissue(options: argparse.Namespace) -> int:
     return _written(options, model, text + "\n", record_of(cases, model, options.seed))
 
 
-def _lesion(options: argparse.Namespace) -> int:
+def _lesion(options: argparse.Namespace, run, progress) -> int:
     from RadiomicsPersonaLib.head_model import LesionModel
-    from RadiomicsPersonaLib.progress import ProgressBar
 
     from .lesion_evaluation import NOTES, evaluate_lesion, record_of, table_of, write_cases
     from .tissue_evaluation import held_out_maps
     from .verdict_cases import verdict_scans
 
     root, output = Path(options.data), Path(options.output)
-    model = LesionModel.load(options.model)
+    model = run.model() if run and options.model == "auto" else LesionModel.load(options.model)
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
-    maps, scans = held_out_maps(root, model.card), verdict_scans(root, None, groups, options.subjects)
-    cases = evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=ProgressBar())
+    maps = run.maps() if run else held_out_maps(root, model.card)
+    scans = [] if run else verdict_scans(root, None, groups, options.subjects)
+    cases = evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
     write_cases(cases, output / "cases.csv")
     text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"

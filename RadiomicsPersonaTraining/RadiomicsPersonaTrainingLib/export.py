@@ -23,7 +23,8 @@ from .cohort import sources_of
 from .contrast import CONTRASTS
 from .known_range import measure_known_range
 from .networks import NETWORKS, network_from
-from .run_folder import BEST, RunRecord, read_record
+from .run_folder import RunRecord, read_record
+from .run_state import BEST
 from .samples import LARGEST_HOLE
 from .setting import plain
 from .settings import SCANS, TrainingSettings, unused_section
@@ -58,7 +59,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's known range is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
-        card = _write_weights(checkpoint, record, file, default)
+        card = written_weights(checkpoint, record, file, default)
         file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")
@@ -81,11 +82,15 @@ def model_of(checkpoint: Path, averaged: bool = True) -> NetworkModel:
     record = read_record(checkpoint.parent)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{record.settings.model.name}.safetensors"
-        return NetworkModel(_write_weights(checkpoint, record, file, averaged=averaged), file, "auto")
+        return NetworkModel(written_weights(checkpoint, record, file, averaged=averaged), file, "auto")
 
 
-def _write_weights(checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True) -> dict:
-    """Write the weights, and return their card without a known range."""
+def written_weights(checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True) -> dict:
+    """Write a checkpoint's weights, and return their card without a known range.
+
+    Raises:
+        InputError: see `weights_of`.
+    """
     weights, step = weights_of(checkpoint, record, averaged)
     save_file(weights, str(file))
     return _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import lightning
@@ -67,6 +68,21 @@ class EpochLines(Callback):
         left = (time.monotonic() - self.started) / (done - self.first) * (self.epochs - done) / 60
         figures = "  ".join(f"{name} {value:.4f}" for name, value in _figures(trainer).items())
         print(f"epoch {done}/{self.epochs}  step {trainer.global_step}  {figures}  {left:.0f} min left", flush=True)
+
+
+class StepsTold(Callback):
+    """Tells how far the run is after every step, with what is done meanwhile (see `alive`)."""
+
+    def __init__(self, epochs: int, steps_per_epoch: int, told: Callable[[int, int, str], None]):
+        self.epochs, self.total, self.told = epochs, epochs * steps_per_epoch, told
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        """The first step takes longest."""
+        self.told(trainer.global_step, self.total, "first step")
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule, *batch) -> None:
+        """Tell the step."""
+        self.told(trainer.global_step, self.total, f"epoch {trainer.current_epoch + 1} of {self.epochs}")
 
 
 class StopInTime(Callback):

@@ -24,7 +24,7 @@ from RadiomicsPersonaLib.device import computes_in_bfloat16
 from RadiomicsPersonaLib.errors import InputError
 
 from .fit_callbacks import EpochLines, EpochLog, PictureGrid, StopInTime
-from .run_folder import BEST, LAST
+from .run_state import BEST, LAST
 from .samples import DrawSampler
 from .settings import FitSettings
 from .work import Work
@@ -66,7 +66,7 @@ def fit(
         devices=devices,
         num_nodes=nodes,
         strategy="ddp" if devices * nodes > 1 else "auto",
-        precision=_precision(run.precision, work),
+        precision=precision_of(run.precision, work),
         max_epochs=run.epochs,
         gradient_clip_val=1.0,
         deterministic="warn" if torch.cuda.is_available() else True,
@@ -141,7 +141,8 @@ class _WholeCheckpoints(TorchCheckpointIO):
             Path(staging).unlink(missing_ok=True)
 
 
-def _precision(asked: str, work: Work) -> str:
+def precision_of(asked: str, work: Work) -> str:
+    """The arithmetic of a run, as Lightning calls it; "auto" takes what computes fast and right here."""
     if asked != "auto":
         return asked
     # on a CPU the bfloat16 gradient of a kernel wider than its input reads memory that was never written (oneDNN, torch 2.13)

@@ -10,13 +10,11 @@ from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
 
+from .run_state import LAST, RECORD
 from .setting import from_table, plain
 from .settings import SECTIONS, DataSource, TrainingSettings
 from .split import ListedScan
 
-BEST, LAST = "best.ckpt", "last.ckpt"
-"""The running average with the lowest validation error, and the state at the end of the last epoch."""
-RECORD = "run.json"
 MAY_CHANGE = {"steps", "workers", "patience", "pictures_every", "precision"}
 """Keys of [fit] that may differ when a run goes on."""
 

@@ -54,6 +54,11 @@ def synthetic_heads(root: Path, card: dict | None, part: str = TEST) -> list[Hel
             share = MAPS / len(files)
             parts = split_subjects([name_of(file) for file in files], share if part == VALIDATION else 0.0, share, seed=0)
             files = [file for file in files if parts[name_of(file)] == part]
+    return heads_of(files)
+
+
+def heads_of(files: list[Path]) -> list[HeldOutScan]:
+    """The heads of some label maps, contrast by contrast."""
     return [
         HeldOutScan(
             f"{SOURCE} {contrast}", name_of(file), partial(synthetic_scan, file, contrast), partial(synthetic_brain, file)

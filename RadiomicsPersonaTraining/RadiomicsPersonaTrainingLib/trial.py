@@ -28,7 +28,8 @@ from .export import model_of, weights_of
 from .fitting import fit
 from .held_out import HeldOutScan
 from .lesion_shapes import is_for_evaluation
-from .run_folder import BEST, LAST, RunRecord, begin, read_record
+from .run_folder import RunRecord, begin, read_record
+from .run_state import BEST, LAST
 from .split import ListedScan
 from .synthetic_heads import SOURCE as SYNTHETIC
 from .work import work_of

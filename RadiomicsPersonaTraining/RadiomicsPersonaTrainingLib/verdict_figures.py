@@ -9,7 +9,7 @@ import numpy as np
 
 from RadiomicsPersonaLib.classifier import Classifier
 
-from .calibration import calibration_line
+from .calibration import calibration_line, reliability
 from .evaluation_plots import spoken
 from .evaluation_summary import DRAWS, Estimate, estimate_of
 from .verdict_cases import OFF, TIGHT, WIDE
@@ -140,12 +140,7 @@ def _probability_table(tight: list[ScoredCase], families, seed: int, record: dic
         rows.append([name, *(spoken(value) for value in values)])
         record["probability"][name] = dict(zip(("brier", "slope"), map(_plain, values)))
     _, truth, probability, weight = _probabilities(tight)
-    points = []
-    for low in np.arange(0, 1, 0.1):
-        inside = (probability >= low) & (probability < low + 0.1 + (low > 0.85))
-        if inside.any():
-            share = float(np.average(truth[inside], weights=weight[inside]))
-            points.append((float(np.average(probability[inside], weights=weight[inside])), share, int(inside.sum())))
+    points = reliability(probability, truth, weight)
     record["reliability"] = points
     heads = ["boxes", "Brier score (0.25 knows nothing)", "slope of the log odds (goal 0.8 to 1.2)"]
     return ("Probability, lesions and healthy boxes with equal weight", heads, rows), tuple(points)

@@ -20,7 +20,7 @@ from . import qt_modules
 from .scene import Scene
 
 SLICER_PYTHON_DIR = os.environ.get("SLICER_PYTHON_DIR", "")
-MODULE_FILE = Path(__file__).resolve().parents[2] / "RadiomicsPersona" / "RadiomicsPersona.py"
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 class Environment(dict):
@@ -36,6 +36,7 @@ class Application:
     Attributes:
         events_processed: how often the window was given the chance to redraw.
         scene: the present one.
+        user_settings: a QSettings of the tests' own.
     """
 
     documentationBaseUrl = "https://slicer.readthedocs.io/en/latest/"
@@ -43,6 +44,7 @@ class Application:
     def __init__(self):
         self.events_processed = 0
         self.scene = None
+        self.user_settings = None
 
     def translate(self, context: str, text: str) -> str:
         return text
@@ -58,6 +60,9 @@ class Application:
 
     def applicationLogic(self):
         return self.scene.application
+
+    def userSettings(self):
+        return self.user_settings
 
     def processEvents(self) -> None:
         self.events_processed += 1
@@ -115,7 +120,7 @@ def new_scene() -> Scene:
     return scene
 
 
-def load_module():
-    """Import RadiomicsPersona.py as Slicer does, with the module registered in slicer.modules."""
-    slicer.modules.radiomicspersona = types.SimpleNamespace(path=str(MODULE_FILE))
-    return importlib.import_module("RadiomicsPersona")
+def load_module(name: str = "RadiomicsPersona"):
+    """Import a module's file as Slicer does, with the module registered in slicer.modules."""
+    setattr(slicer.modules, name.lower(), types.SimpleNamespace(path=str(CHECKOUT / name / f"{name}.py")))
+    return importlib.import_module(name)

@@ -15,8 +15,8 @@ import types
 
 INSTALL = "install Qt for the tests with `pip install PySide6_Essentials` and the system libraries libegl1 and libxkbcommon0"
 PROBE = "from PySide6 import QtUiTools, QtWidgets; QtWidgets.QApplication([])"
-VIRTUAL = ("sizeHint", "minimumSizeHint", "heightForWidth")
-"""Getters that Qt itself calls as functions."""
+VIRTUAL = ("sizeHint", "minimumSizeHint", "heightForWidth", "QProgressBar.text")
+"""Getters that Qt itself calls as functions; of one class where another's getter of that name is not called."""
 
 NAMED_BY_CONNECTORS = (
     *("ctkCheckBox", "ctkCheckablePushButton", "ctkColorPickerButton", "ctkComboBox", "ctkDirectoryButton"),
@@ -93,7 +93,7 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
         meta = cls.staticMetaObject
         for index in range(meta.propertyOffset(), meta.propertyCount()):
             name = meta.property(index).name()
-            if name not in VIRTUAL:
+            if not {name, f"{cls.__name__}.{name}"} & set(VIRTUAL):
                 read, write = (lambda self, n=name: getter(self, n)), (lambda self, value, n=name: setter(self, n, value))
                 setattr(cls, name, property(read, write))
     base.name = property(lambda self: getter(self, "objectName"))

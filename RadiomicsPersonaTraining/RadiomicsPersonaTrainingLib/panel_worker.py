@@ -1,0 +1,198 @@
+"""Panel worker: `python -m RadiomicsPersonaTrainingLib.panel_worker`, the process that looks things up for the training module.
+
+It is asked as `RadiomicsPersonaLib.worker` is, one JSON object per line, and answers in the same way. What takes hours is no request: the
+module starts it as a process of its own (see `alive`). Requests, by their `kind`, with what "done" holds:
+
+    command   {"arguments"}                           what the command line would do; {"text": what it prints}
+    survey    {"places", "folder", "closely"}         {"rows": see `survey.SurveyedScan`}
+    define    {}                                      {"definition": see `settings_definition.definition`, "table", "hidden": the defaults}
+    read      {"file"}                                {"table", "hidden"} of a settings file
+    begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
+    check     {"table"}                               {"complaints", "hidden"}, see `settings_definition`
+    write     {"table", "file"}                       {}
+    estimate  {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be there
+    record    {"run"}                                 {"table"} of a run, or refused where it is another version's
+    worst     {"evaluation"}                          {"rows"}
+    case      {"run", "evaluation", "row", "folder"}  {"scan", "rebuilt", "center"}
+    predict   {"run", "scan", "boxes", "output"}      {"notes"}: the boxes of a scan rebuilt by the run's best checkpoint
+    use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and installed
+    install   {"file"}, archive {"card", "file"}      {"card"}, {}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from RadiomicsPersonaLib.worker import Activity, open_desk, work_off
+
+from .cli import parse
+
+
+def main() -> None:
+    """Work off requests until the input ends."""
+    wire, desk = open_desk()
+    work_off(wire, desk, _result, lambda: None)
+
+
+def _result(request: dict, activity: Activity) -> dict:
+    return _KINDS[request["kind"]](request, activity)
+
+
+def _command(request: dict, activity: Activity) -> dict:
+    options, said = parse(request["arguments"]), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        options.run(options)
+    return {"text": said.getvalue()}
+
+
+def _survey(request: dict, activity: Activity) -> dict:
+    from .survey import survey
+
+    rows = survey([Path(place) for place in request["places"]], Path(request["folder"]), request["closely"], activity.progress)
+    return {"rows": [asdict(row) for row in rows]}
+
+
+def _define(request: dict, activity: Activity) -> dict:
+    activity.tell("Loading the training's libraries")
+    from .settings import TrainingSettings
+    from .settings_definition import definition, hidden_section, table_of
+
+    table = table_of(TrainingSettings())
+    return {"definition": definition(), "table": table, "hidden": hidden_section(table)}
+
+
+def _read(request: dict, activity: Activity) -> dict:
+    from .settings import read_settings
+    from .settings_definition import hidden_section, table_of
+
+    table = table_of(read_settings(request["file"]))
+    return {"table": table, "hidden": hidden_section(table)}
+
+
+def _begin(request: dict, activity: Activity) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "settings.toml"
+        split = ["--split", request["split"]] if request["split"] else []
+        start = ["--start", request["start"]] if request["start"] else []
+        _command({"arguments": ["init", str(file), "--task", request["task"], *split, *start]}, activity)
+        return _read({"file": str(file)}, activity)
+
+
+def _check(request: dict, activity: Activity) -> dict:
+    from .settings_definition import complaints, hidden_section
+
+    return {"complaints": complaints(request["table"]), "hidden": hidden_section(request["table"])}
+
+
+def _write(request: dict, activity: Activity) -> dict:
+    from RadiomicsPersonaLib.output import file_written_whole
+
+    from .settings import settings_from, written
+
+    text = written(settings_from(request["table"]))
+    with file_written_whole(request["file"]) as path:
+        path.write_text(text, encoding="utf-8")
+    return {}
+
+
+def _estimate(request: dict, activity: Activity) -> dict:
+    from .cohort import split_of
+    from .estimate import estimate
+    from .settings import settings_from
+
+    settings, file = settings_from(request["table"]), Path(request["file"])
+    rows = split_of(settings, file, None)
+    masks = file.parent / settings.scans.lesion_masks if settings.scans.lesion_masks else None
+    found = estimate(settings, rows, masks, Path(request["cache"]), activity.progress)
+    return {"sentence": found.sentence, "fits": found.fits}
+
+
+def _record(request: dict, activity: Activity) -> dict:
+    from .run_folder import read_record
+    from .settings_definition import table_of
+
+    return {"table": table_of(read_record(Path(request["run"])).settings)}
+
+
+def _worst(request: dict, activity: Activity) -> dict:
+    from .worst_case import worst_cases
+
+    return {"rows": worst_cases(Path(request["evaluation"]))}
+
+
+def _case(request: dict, activity: Activity) -> dict:
+    from .worst_case import open_case
+
+    activity.tell("Rebuilding the hole once more")
+    opened = open_case(Path(request["run"]), Path(request["evaluation"]), request["row"], Path(request["folder"]))
+    return {"scan": str(opened.scan), "rebuilt": str(opened.rebuilt), "center": list(opened.center)}
+
+
+def _predict(request: dict, activity: Activity) -> dict:
+    from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+    from RadiomicsPersonaLib.errors import InputError
+    from RadiomicsPersonaLib.hole import hole_of_box
+    from RadiomicsPersonaLib.inpainting import inpaint
+    from RadiomicsPersonaLib.output import file_written_whole
+    from RadiomicsPersonaLib.scan import read_scan, write_nifti
+
+    from .run_evaluation import HeldOutRun
+    from .run_folder import read_record
+
+    run = HeldOutRun(Path(request["run"]), read_record(Path(request["run"])))
+    if run.kind != RECONSTRUCTION_KIND:
+        raise InputError(f"A {run.kind} model rebuilds nothing: choose a run that rebuilds.")
+    scan = read_scan(request["scan"])
+    mask = sum(hole_of_box(scan, Box(**box)).full_mask(scan.shape) for box in request["boxes"]) > 0
+    with file_written_whole(request["output"]) as path:
+        rebuilt, _, notes = inpaint(scan, mask, run.model(), activity.progress)
+        write_nifti(path, rebuilt, scan.affine)
+    return {"notes": list(notes)}
+
+
+def _use(request: dict, activity: Activity) -> dict:
+    from .model_archive import install_run
+
+    activity.tell("Exporting; how well it rebuilds is measured on the validation scans")
+    return {"card": str(install_run(Path(request["run"]), request["name"]))}
+
+
+def _install(request: dict, activity: Activity) -> dict:
+    from .model_archive import install_archive
+
+    return {"card": str(install_archive(Path(request["file"])))}
+
+
+def _archive(request: dict, activity: Activity) -> dict:
+    from .model_archive import write_archive
+
+    write_archive(Path(request["card"]), Path(request["file"]))
+    return {}
+
+
+_KINDS = {
+    "command": _command,
+    "survey": _survey,
+    "define": _define,
+    "read": _read,
+    "begin": _begin,
+    "check": _check,
+    "write": _write,
+    "estimate": _estimate,
+    "record": _record,
+    "worst": _worst,
+    "case": _case,
+    "predict": _predict,
+    "use": _use,
+    "install": _install,
+    "archive": _archive,
+}
+
+
+if __name__ == "__main__":
+    main()

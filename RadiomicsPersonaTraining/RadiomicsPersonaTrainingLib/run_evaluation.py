@@ -1,0 +1,103 @@
+"""Run evaluation: a run's best checkpoint and the test scans of its own split, as `evaluate RUN` measures them."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.head_model import HEAD_MODELS
+
+from .cohort import sources_of
+from .export import model_of, written_weights
+from .held_out import HeldOutScan, held_out_files
+from .run_folder import RunRecord, read_record
+from .run_state import BEST, RECORD
+from .settings import SCANS
+from .split import TEST, TRAINING
+from .synthetic_heads import heads_of
+
+
+@dataclass(frozen=True)
+class HeldOutRun:
+    """A run with what its split kept for the test.
+
+    Attributes:
+        folder, record: the run's.
+    """
+
+    folder: Path
+    record: RunRecord
+
+    @property
+    def kind(self) -> str:
+        """What its model does."""
+        return self.record.settings.task.kind
+
+    def model(self):
+        """The model of the best checkpoint, as an export would write it.
+
+        Raises:
+            InputError: there is no checkpoint, or the kind cannot be loaded from one.
+        """
+        checkpoint = self.folder / BEST
+        if self.kind == RECONSTRUCTION_KIND:
+            return model_of(checkpoint)
+        if self.kind not in HEAD_MODELS:
+            raise InputError(f"A {self.kind} model is evaluated once it is exported: give its card with --model.")
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{self.record.settings.model.name}.safetensors"
+            return HEAD_MODELS[self.kind](written_weights(checkpoint, self.record, file), file)
+
+    def files(self, part: str, scans: bool) -> dict[str, list[Path]]:
+        """Files of a part by collection, of scans or of label maps, as far as they are there."""
+        kinds = {source.name: source.kind == SCANS for source in sources_of(self.record.settings, list(self.record.rows))}
+        found: dict[str, list[Path]] = {}
+        for row in self.record.rows:
+            if row.part == part and kinds[row.source] == scans and row.file.is_file():
+                found.setdefault(row.source, []).append(row.file)
+        return found
+
+    def scans(self, most: int | None = None) -> list[HeldOutScan]:
+        """The test scans, collection by collection; of label maps synthetic heads in every contrast.
+
+        Args:
+            most: at most this many subjects of every collection.
+        Raises:
+            InputError: none of them is there.
+        """
+        scans = [scan for source, files in self.files(TEST, True).items() for scan in held_out_files(source, files[:most])]
+        scans += [scan for files in self.files(TEST, False).values() for scan in heads_of(files[:most])]
+        if not scans:
+            raise InputError(
+                f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+            )
+        return scans
+
+    def maps(self) -> list[Path]:
+        """The test label maps.
+
+        Raises:
+            InputError: none of them is there.
+        """
+        maps = [file for files in self.files(TEST, False).values() for file in files]
+        if not maps:
+            raise InputError(
+                f"None of the test label maps of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+            )
+        return maps
+
+    def training(self) -> list[Path]:
+        """The training scans that are there."""
+        return [file for files in self.files(TRAINING, True).values() for file in files]
+
+
+def held_out_run(folder: Path) -> HeldOutRun | None:
+    """The run in a folder, or None where it is a folder of data.
+
+    Raises:
+        InputError: the run is of another version.
+    """
+    return HeldOutRun(folder, read_record(folder)) if (folder / RECORD).is_file() else None

@@ -1,0 +1,1 @@
+"""The pages of the training module, and what they share. They compute nothing: RadiomicsPersonaTrainingLib does, in other processes."""

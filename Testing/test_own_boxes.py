@@ -1,0 +1,76 @@
+"""A site's own boxes: the classifier is fitted on them, with its reliability, and what is wrong in their list is said."""
+
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from bench.phantom import make_head
+
+from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.classifier import read_classifier
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.markups import write_boxes
+from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.own_box_list import read_own_boxes
+
+CENTER = (34.0, -10.0, 14.0)
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """Four heads with a bright lesion each, a markups file and a list of their boxes."""
+    root = tmp_path_factory.mktemp("own boxes")
+    rows = [("subject", "scan", "truth", "box")]
+    for seed in range(4):
+        head = make_head(4.0, seed=seed)
+        array = head.array.copy()
+        points = head.ras_from_ijk(np.indices(head.shape).reshape(3, -1).T).reshape(*head.shape, 3)
+        array[np.linalg.norm(points - CENTER, axis=-1) < 11] *= 1.6
+        write_nifti(root / f"sub-{seed}.nii.gz", array, head.affine)
+        place = "lesions.mrk.json" if seed == 0 else f"{CENTER[0]} {CENTER[1]} {CENTER[2]} 26 26 26"
+        rows.append((f"s{seed}", f"sub-{seed}.nii.gz", "pathological", place))
+    rows.append(("s3", "sub-3.nii.gz", "healthy", "-34 10 14 26 26 26"))
+    write_boxes(root / "lesions.mrk.json", [Box(np.array(CENTER), np.array([26.0, 26.0, 26.0]), name="lesion")])
+    with open(root / "boxes.csv", "w", newline="") as stream:
+        csv.writer(stream).writerows(rows)
+    return root
+
+
+def test_the_classifier_is_fitted_on_a_sites_own_boxes_with_its_reliability(own, capsys):
+    output = own / "site.json"
+    words = ["calibrate", "--boxes", str(own / "boxes.csv"), "--model", "harmonic", "--name", "site", "--output", str(output)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "4 subjects" in said and "4 of them pathological" in said
+    classifier = read_classifier(output)
+    measured = classifier.about["cross_validation"]
+    assert measured["auroc_mean_over_subjects"] > 0.9
+    points = measured["reliability"]
+    assert sum(count for _, _, count in points) == measured["boxes"] and points[0][1] < 0.2 and points[-1][1] > 0.5
+    assert "sub-0" not in output.read_text()  # whose boxes they were is nobody's business
+    first = output.read_text()
+    output.unlink()
+    assert main(words) == 0 and output.read_text() == first  # from what was measured
+
+
+@pytest.mark.parametrize("line, sentence", [
+    ("s0,sub-0.nii.gz,sick,1 2 3 4 5 6", "Line 2 .* write healthy or pathological"),
+    ("s0,gone.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* not there"),
+    ("s0,sub-0.nii.gz,healthy,1 2 3", "six numbers"),
+    ("s0,sub-0.nii.gz,healthy,gone.mrk.json", "no markups file"),
+    (",sub-0.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* no 'subject'"),
+])  # fmt: skip
+def test_what_is_wrong_in_the_list_is_said(own, line, sentence):
+    (own / "wrong.csv").write_text(f"subject,scan,truth,box\n{line}\n")
+    with pytest.raises(InputError, match=sentence):
+        read_own_boxes(own / "wrong.csv")
+
+
+def test_the_command_wants_either_own_boxes_or_scans_to_paint_in(own, capsys):
+    assert main(["calibrate", "--output", str(own / "x.json")]) == 2
+    assert main(["calibrate", str(own), "--boxes", str(own / "boxes.csv"), "--output", str(own / "x.json")]) == 2
+    assert main(["calibrate", str(own), "--output", str(own / "x.json")]) == 2
+    assert capsys.readouterr().err.count("\n") == 3 and not list(own.glob("x*"))
