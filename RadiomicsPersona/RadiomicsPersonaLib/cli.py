@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | segment | models`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import __version__
+from . import __version__, segment_command
 from .defaults import CLASSICAL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -129,6 +129,10 @@ def _parser() -> argparse.ArgumentParser:
     for command in (analyze, inpaint):
         command.add_argument("--model", default="auto", metavar="M", help="a name of `radiomics-persona models` (default auto)")
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+
+    segment = commands.add_parser("segment", help="find what a segmentation model was trained to find")
+    segment_command.add_arguments(segment)
+    segment.set_defaults(run=segment_command.run)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")
@@ -222,10 +226,11 @@ def _label_boxes(scan, path: str) -> list:
 
 def _mask_on(scan, path: str) -> np.ndarray:
     """A mask file as a boolean array, refused when it is on another grid than the scan."""
+    from .same_grid import share_grid
     from .scan import read_scan
 
     mask = read_scan(path)
-    if mask.shape != scan.shape or not np.allclose(mask.affine, scan.affine, atol=1e-3):
+    if not share_grid(scan, mask):
         raise InputError(
             f"The mask '{Path(path).name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels, "
             f"or another position): resample it onto the scan."
@@ -343,12 +348,13 @@ def _inpaint(options) -> int:
 
 
 def _models(options) -> int:
-    from .card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
+    from .card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, model_cards, read_card
 
-    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND)
-    cards, tissue, lesion = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
+    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND)
+    cards, tissue, lesion, segmentation = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
     if options.json:
-        print(json.dumps({"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion}, ensure_ascii=False))
+        found = {"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion, "segmentation": segmentation}
+        print(json.dumps(found, ensure_ascii=False))
         return 0
     for card in cards:
         default = ", default" if card.get("default") else ""
@@ -359,4 +365,6 @@ def _models(options) -> int:
         print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
     for card in lesion:
         print(f"{card['name']:<14} lesion model, one of the scores: {card.get('description', '')}")
+    for card in segmentation:
+        print(f"{card['name']:<14} segmentation model, {card.get('contrasts', '?')}: {card.get('description', '')}")
     return 0

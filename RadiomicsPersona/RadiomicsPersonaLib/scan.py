@@ -131,17 +131,22 @@ def read_scan(path: str | Path) -> Scan:
         InputError: the file is missing, damaged, not an image, or not a usable 3-D scan.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file or folder '{path}': check the path.")
-    if path.is_dir():
-        array, affine = _read_dicom(path)
-    elif path.name.lower().endswith(NIBABEL_SUFFIXES):
-        array, affine = _read_nibabel(path)
-    elif path.name.lower().endswith(ITK_SUFFIXES):
-        array, affine = _read_itk(str(path), path.name)
-    else:
-        raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
-    return make_scan(array, affine, name_of(path))
+    return make_scan(*_read(path), name_of(path))
+
+
+def read_label_map(path: str | Path) -> Scan:
+    """Read a label map as it is stored; unlike a scan it may be 0 everywhere.
+
+    Raises:
+        InputError: the file is missing, damaged, not an image, or not 3-D.
+    """
+    path = Path(path)
+    array, affine = _read(path)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise InputError(f"'{path.name}' has {array.ndim} dimensions, not 3: give a single label map.")
+    return Scan(array, affine, name_of(path))
 
 
 def name_of(path: str | Path) -> str:
@@ -173,6 +178,19 @@ def sha256_of(path: str | Path) -> str:
             for block in iter(lambda: stream.read(1 << 20), b""):
                 digest.update(block)
     return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Stored values, axes I, J, K, and the 4x4 matrix from their indices to RAS millimetres."""
+    if not path.exists():
+        raise InputError(f"There is no file or folder '{path}': check the path.")
+    if path.is_dir():
+        return _read_dicom(path)
+    if path.name.lower().endswith(NIBABEL_SUFFIXES):
+        return _read_nibabel(path)
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        return _read_itk(str(path), path.name)
+    raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
 
 
 def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:

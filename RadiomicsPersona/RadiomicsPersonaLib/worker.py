@@ -192,6 +192,8 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         options = parse(request["arguments"])
         if options.command == "analyze":
             analyze_into_folder(options, cache, activity.progress)
+        elif options.command == "segment":
+            options.run(options, activity.progress)
         else:
             options.run(options)
         return {}
