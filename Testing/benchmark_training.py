@@ -19,9 +19,10 @@ import torch
 from bench.phantom import make_head
 from lightning.pytorch.callbacks import Callback
 
+from RadiomicsPersonaLib.architecture import network_of
 from RadiomicsPersonaLib.scan import write_nifti
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
-from RadiomicsPersonaTrainingLib.networks import NetworkSettings, network_from
+from RadiomicsPersonaTrainingLib.networks import NetworkSettings, architecture_of
 from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
 from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
 from RadiomicsPersonaTrainingLib.training_task import TaskSettings
@@ -73,7 +74,7 @@ def _monai_loop(pairs: HealthyPairs) -> float:
     from monai.data import DataLoader
 
     torch.manual_seed(0)
-    network = network_from(NetworkSettings())
+    network = network_of(architecture_of(NetworkSettings()))
     optimizer = torch.optim.Adam(network.parameters(), 1e-4)
     loader = DataLoader(torch.utils.data.Subset(pairs, range(BATCH * STEPS)), batch_size=BATCH, num_workers=0)
     for number, (image, mirror, target, weight, _) in enumerate(loader):

@@ -162,7 +162,7 @@ def test_the_lesion_s_probability_reaches_the_analysis_as_a_score(head):
 
 
 def test_without_the_lesion_model_the_score_is_not_known(head, monkeypatch):
-    monkeypatch.setattr("RadiomicsPersonaLib.head_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
     result = analyze(head, [BOX], load_model("harmonic"), controls=2)
     assert np.isnan(result.boxes[0].metrics["lesion_probability"]) and result.provenance["lesion_model"] is None
 

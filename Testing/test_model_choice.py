@@ -61,7 +61,7 @@ def test_a_model_in_a_contrast_it_was_not_trained_on_is_warned_of(head, inverted
 
 
 def test_without_the_tissue_model_the_contrast_is_not_told(head, monkeypatch):
-    monkeypatch.setattr("RadiomicsPersonaLib.head_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
     assert estimate_tissue(head).contrast == "unknown"
 
 

@@ -164,7 +164,7 @@ def test_what_found_the_brain_stands_in_the_provenance(head, monkeypatch):
     found = analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["preprocessing"]["brain_found_by"]
     assert found["method"] == "tissue model" and len(found["sha256"]) == 64
     monkeypatch.setattr(device, "missing_package", lambda: "torch")
-    monkeypatch.setattr("RadiomicsPersonaLib.head_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
     without = analyze(head, [BOX], load_model("harmonic"), controls=2)
     assert "thresholds" in without.provenance["preprocessing"]["brain_found_by"]["method"]
     assert without.boxes[0].controls and 1000 < without.tissue.brain_ml < 2000

@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, child_environment
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.scan import read_scan, write_nifti
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
 COMMAND = [sys.executable, "-m", "RadiomicsPersonaLib.worker"]
@@ -441,3 +441,25 @@ def test_a_twin_holds_the_box_and_leaves_the_rest(worker, folder, tmp_path):
     np.testing.assert_array_equal(whole, hole_of_box(scan, Box([30, 0, 20], [24, 24, 24])).full_mask(scan.shape))
     np.testing.assert_array_equal(values[~mask], scan.array[region][~mask])
     assert np.abs(values - scan.array[region])[mask].mean() > 5
+
+
+def test_it_segments_and_tells_how_far_it_is(worker, tmp_path):
+    """With the shipped model and a crop that needs several windows; cancelled, it leaves nothing and works on."""
+    crop = np.random.default_rng(0).normal(500, 60, (60, 70, 50)).astype(np.float32)
+    write_nifti(tmp_path / "crop.nii.gz", crop, np.eye(4))
+
+    def request(name: str) -> dict:
+        words = ["segment", str(tmp_path / "crop.nii.gz"), "--model", "hippocampus", "--output", str(tmp_path / name)]
+        return {"kind": "command", "arguments": words}
+
+    told = []
+    worker.run(request("worker.nii.gz"), lambda activity: not told.append(activity))
+    assert told[-1] == "Segmenting: 8 of 8"
+    assert main(request("by hand.nii.gz")["arguments"]) == 0
+    assert np.array_equal(*(read_scan(tmp_path / name).array for name in ("worker.nii.gz", "by hand.nii.gz")))
+    with pytest.raises(Cancelled):
+        worker.run(request("cancelled.nii.gz"), lambda activity: "Segmenting" not in activity)
+    assert not (tmp_path / "cancelled.nii.gz").exists() and not list(tmp_path.glob(".*"))
+    with pytest.raises(InputError, match="no segmentation model"):
+        words = request("x.nii.gz")["arguments"]
+        worker.run({"kind": "command", "arguments": [*words[:3], "unknown", *words[4:]]}, go_on)

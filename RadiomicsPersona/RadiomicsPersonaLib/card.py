@@ -16,8 +16,8 @@ FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
 """Environment variable with a folder of further models, instead of the user's own."""
 OWN_FOLDER = Path(".radiomics-persona") / "models"
 """The user's own folder of further models, in the home folder; it outlives an update of the extension."""
-RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND = "reconstruction", "tissue", "lesion"
-"""What models do: rebuild healthy tissue, tell tissues apart, or find lesions."""
+RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND = "reconstruction", "tissue", "lesion", "segmentation"
+"""What models do: rebuild healthy tissue, tell tissues apart, find lesions, or segment what they were shown."""
 
 
 def own_models() -> Path:
@@ -68,16 +68,31 @@ def text_of_card(card: dict) -> str:
     for data in card.get("data", []):
         people = len(data.get("training", []))
         lines.append(f"  {data['name']}: {f'{people} people, ' if people else ''}{data.get('licence', 'licence not given')}; {data.get('source', '')}")
-    lines += ["", "Squared error as a share of the best simple fill's, in people never trained on (1 is no better)"]
+    lines += ["", *(_segmenting(card) if kind_of(card) == SEGMENTATION_KIND else _rebuilding(card))]
+    lines += [f"Licence: {card.get('licence', 'not given')}", f"SHA-256 of the weights: {card['sha256']}"]
+    return "\n".join(lines)
+
+
+def _rebuilding(card: dict) -> list[str]:
+    """How good a model is that rebuilds, and its grid."""
+    lines = ["Squared error as a share of the best simple fill's, in people never trained on (1 is no better)"]
     for subjects, strata in card.get("evaluation", {}).get("figures", {}).items():
         ratios = [f"{size} {row['ratio_to_best_fill']['value']:.2f}" for size, row in strata.items() if "ratio_to_best_fill" in row]
         lines += [f"  {subjects}: {', '.join(ratios)}"] if ratios else []
-    if lines[-1].startswith("Squared"):
-        lines[-1] = "Its errors have not been measured."
+    if len(lines) == 1:
+        lines = ["Its errors have not been measured."]
     spacings = ", ".join(f"{value:g}" for value in card["grid"].get("spacings_mm", []))
-    lines += ["", f"Grid: {card['grid'].get('patch_voxels', '?')} voxels of {spacings or '?'} mm"]
-    lines += [f"Licence: {card.get('licence', 'not given')}", f"SHA-256 of the weights: {card['sha256']}"]
-    return "\n".join(lines)
+    return [*lines, "", f"Grid: {card['grid'].get('patch_voxels', '?')} voxels of {spacings or '?'} mm"]
+
+
+def _segmenting(card: dict) -> list[str]:
+    """What a model segments, how well, and its grid."""
+    lines = [f"Finds: {', '.join(label['name'] for label in card['segmentation']['labels'])}"]
+    figures = card.get("evaluation", {}).get("figures", {})
+    lines += ["", "Dice and 95th percentile of the surfaces' distance in people never trained on" if figures else "Its errors have not been measured."]
+    lines += [f"  {name}: {row['dice']['value']:.2f}, {row['hd95_mm']['value']:.1f} mm" for name, row in figures.items()]
+    sides, spacings = (" x ".join(f"{value:g}" for value in card["grid"][key]) for key in ("window_voxels", "spacing_mm"))
+    return [*lines, "", f"Grid: {sides} voxels of {spacings} mm"]
 
 
 def checked_weights(card: dict, path: Path) -> Path:

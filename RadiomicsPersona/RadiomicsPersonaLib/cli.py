@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | mesh | follow | regress | cohort | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | segment | mesh | follow | regress | cohort | models`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .follow_command import add_follow
 from .mesh_command import add_mesh
 from .regress_command import add_regress
 from .result import RESEARCH_USE
+from .segment_command import add_segment
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|mesh|follow|regress|cohort|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|mesh|follow|regress|cohort|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -150,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--model", default="auto", metavar="M", help="a name of `radiomics-persona models` (default auto)")
         command.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
 
+    add_segment(commands)
     add_mesh(commands)
     add_follow(commands)
     add_cohort(commands)
@@ -261,10 +263,11 @@ def _label_boxes(scan, path: str) -> list:
 
 def _mask_on(scan, path: str) -> np.ndarray:
     """A mask file as a boolean array, refused when it is on another grid than the scan."""
+    from .same_grid import share_grid
     from .scan import read_scan
 
     mask = read_scan(path)
-    if mask.shape != scan.shape or not np.allclose(mask.affine, scan.affine, atol=1e-3):
+    if not share_grid(scan, mask):
         raise InputError(
             f"The mask '{Path(path).name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels, "
             f"or another position): resample it onto the scan."
@@ -382,12 +385,13 @@ def _inpaint(options) -> int:
 
 
 def _models(options) -> int:
-    from .card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, model_cards, read_card
+    from .card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, model_cards, read_card
 
-    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND)
-    cards, tissue, lesion = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
+    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND)
+    cards, tissue, lesion, segmentation = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
     if options.json:
-        print(json.dumps({"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion}, ensure_ascii=False))
+        found = {"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion, "segmentation": segmentation}
+        print(json.dumps(found, ensure_ascii=False))
         return 0
     for card in cards:
         default = ", default" if card.get("default") else ""
@@ -398,4 +402,6 @@ def _models(options) -> int:
         print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
     for card in lesion:
         print(f"{card['name']:<14} lesion model, one of the scores: {card.get('description', '')}")
+    for card in segmentation:
+        print(f"{card['name']:<14} segmentation model, {card.get('contrasts', '?')}: {card.get('description', '')}")
     return 0

@@ -10,6 +10,9 @@ CONTROL_COLOR = (165, 170, 178)
 DIFFERENCE_RANGE = 3.0
 """Tissue standard deviations at which the difference's colours saturate."""
 
+CLASS_COLORS = ((213, 94, 0), (0, 114, 178), (0, 158, 115), (240, 228, 66), (204, 121, 167), (86, 180, 233), (230, 159, 0), (160, 160, 160))
+"""Red, green, blue of the classes of a segmentation, one after another and round again (Okabe and Ito 2008)."""
+
 _DARKER, _EQUAL, _BRIGHTER = np.array([(33, 90, 205), (255, 255, 255), (200, 25, 40)], dtype=np.float64)
 
 

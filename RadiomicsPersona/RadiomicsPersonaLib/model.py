@@ -73,7 +73,7 @@ class NetworkModel:
         self._loaded: dict[Path, NetworkModel] = {}
         self._on_device = threading.Lock()
         self.device = torch_device(device)
-        from .network import ReconstructionUNet
+        from .architecture import network_of
 
         self.card, self.name = card, card["name"]
         self.patch = int(card["grid"]["patch_voxels"])
@@ -81,8 +81,7 @@ class NetworkModel:
         self.fill = card["grid"].get("fill", "biharmonic")
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
         self.precision = precision_on(self.device)
-        architecture = card["architecture"]
-        network = ReconstructionUNet(tuple(architecture["channels"]), tuple(architecture["blocks"]))
+        network = network_of(card["architecture"])
         self.network = self._without_device_if_full(lambda: ready(network, weights, self.name, self.device), network)
 
     def for_scan(self, prepared: PreparedScan) -> NetworkModel:

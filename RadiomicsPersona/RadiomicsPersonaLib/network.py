@@ -128,6 +128,14 @@ class LesionUNet(_UNet):
         return self._from_stem(self.stem(image))
 
 
+class FoldedUNet(_UNet):
+    """Segments images of any number of contrasts into any number of classes; see `_UNet` for how, and for the arguments."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, inputs, D, H, W), sides multiples of 2 to the number of levels, to logits (N, outputs, D, H, W)."""
+        return self._from_stem(self.stem(image))
+
+
 def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:
     return nn.Sequential(*(ResidualBlock(channels, normalized) for _ in range(blocks)))
 

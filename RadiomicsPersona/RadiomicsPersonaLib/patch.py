@@ -54,7 +54,7 @@ class PatchGrid:
     @cached_property
     def _matrices_in(self) -> list[tuple[int, int, np.ndarray]]:
         return [
-            _band(self.first[p] + self.step[p] * np.arange(self.size), abs(self.step[p]), self.scan_shape[s])
+            band(self.first[p] + self.step[p] * np.arange(self.size), abs(self.step[p]), self.scan_shape[s])
             for p, s in enumerate(self.axis)
         ]
 
@@ -98,7 +98,7 @@ class PatchGrid:
         matrices = []
         for p, s in enumerate(self.axis):
             index = np.arange(hole.start[s], hole.stop[s])
-            low, high, matrix = _band((index - self.first[p]) / self.step[p], 1 / abs(self.step[p]), self.size, edge=True)
+            low, high, matrix = band((index - self.first[p]) / self.step[p], 1 / abs(self.step[p]), self.size, edge=True)
             full = np.zeros((len(index), self.size), np.float32)
             full[:, low:high] = matrix
             matrices.append(full)
@@ -129,7 +129,7 @@ def patch_grid(scan: Scan, center_ras: np.ndarray, spacing: float | np.ndarray, 
     return PatchGrid(tuple(scan.shape), scan.affine, size, axis, first, step)
 
 
-def _band(positions: np.ndarray, width: float, n_source: int, edge: bool = False) -> tuple[int, int, np.ndarray]:
+def band(positions: np.ndarray, width: float, n_source: int, edge: bool = False) -> tuple[int, int, np.ndarray]:
     """Interpolation weights from n_source samples at 0..n-1 to fractional positions.
 
     Returns first source index, one past the last, and the matrix (len(positions), last - first) of a tent of half-width

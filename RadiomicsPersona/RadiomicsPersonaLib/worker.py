@@ -224,6 +224,8 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         options = parse(request["arguments"])
         if options.command == "analyze":
             analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
+        elif options.command == "segment":
+            options.run(options, activity.progress)
         else:
             options.run(options)
         return {}

@@ -32,9 +32,12 @@ from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
 from RadiomicsPersonaLib.tissue import IntensityScale, Tissue
 
 from .bias_field import correct_bias_field
+from .segmentation_case import SegmentationCase
 from .setting import setting
 
-KEPT = {kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, Anatomy, PatchGrid, IntensityScale, Midplane, Hole)}
+KEPT = {
+    kind.__name__: kind for kind in (PreparedScan, Scan, Tissue, Anatomy, PatchGrid, IntensityScale, Midplane, Hole, SegmentationCase)
+}
 """Classes that an entry is made of."""
 ENTRY = "entry.json"
 """File of an entry that says how its arrays belong together; written last."""
@@ -56,7 +59,7 @@ class CacheSettings:
 
 
 class CachedScans(Sequence):
-    """Prepared scans that are opened when they are asked for; the last few stay open."""
+    """Prepared scans or cases that are opened when they are asked for; the last few stay open."""
 
     def __init__(self, entries: list[Path]):
         self.entries = entries
@@ -64,7 +67,7 @@ class CachedScans(Sequence):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, index: int) -> PreparedScan:
+    def __getitem__(self, index: int) -> PreparedScan | SegmentationCase:
         return open_entry(self.entries[index])
 
 
@@ -86,8 +89,19 @@ def prepare_scans(
     Raises:
         InputError: a scan cannot be used and the settings say stop, or the folder cannot be written.
     """
-    entries, notes = [], []
     job = partial(_entry_or_reason, folder=folder, settings=settings)
+    return made_entries(job, files, settings, workers, progress)
+
+
+def made_entries(
+    job: Callable[[Path], tuple[Path | None, str]],
+    files: list[Path],
+    settings: CacheSettings,
+    workers: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> tuple[list[Path | None], list[str]]:
+    """What `prepare_scans` returns and raises, for any job that makes a file's entry and says why where it cannot."""
+    entries, notes = [], []
     # spawned: a fork of a process that already computes with torch may hang
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) if workers > 1 else _Here() as pool:
         for number, (entry, reason) in enumerate(pool.map(job, files), start=1):
@@ -117,7 +131,7 @@ def _entry_or_reason(file: Path, folder: Path, settings: CacheSettings) -> tuple
         if not file.is_file():
             raise InputError(f"There is no scan '{file}': correct the split.")
         entry = folder / _digest_of(file, settings)
-        if not _intact(entry):
+        if not intact(entry):
             write_entry(entry, _prepared(file, settings))
         return entry, ""
     except InputError as error:
@@ -149,9 +163,11 @@ def code_digest() -> str:
     return digest.hexdigest()
 
 
-def write_entry(entry: Path, prepared: PreparedScan) -> None:
+def write_entry(entry: Path, prepared) -> None:
     """Write an entry, whole or not at all.
 
+    Args:
+        prepared: an object of one of the classes `KEPT`.
     Raises:
         InputError: the cache's folder cannot be written.
     """
@@ -167,7 +183,7 @@ def write_entry(entry: Path, prepared: PreparedScan) -> None:
             staging.rename(entry)
         except OSError:
             # another process may have been quicker with the same entry
-            if not _intact(entry):
+            if not intact(entry):
                 raise
     except OSError as error:
         raise InputError(f"The cache '{entry.parent}' cannot be written ({error.strerror}): free some space there.") from error
@@ -176,7 +192,7 @@ def write_entry(entry: Path, prepared: PreparedScan) -> None:
             shutil.rmtree(staging, ignore_errors=True)
 
 
-def _intact(entry: Path) -> bool:
+def intact(entry: Path) -> bool:
     try:
         checksums = json.loads((entry / ENTRY).read_text(encoding="utf-8"))["checksums"]
         return all(zlib.crc32((entry / name).read_bytes()) == value for name, value in checksums.items())
@@ -185,8 +201,8 @@ def _intact(entry: Path) -> bool:
 
 
 @lru_cache(maxsize=4)
-def open_entry(entry: Path) -> PreparedScan:
-    """The prepared scan of an entry, its arrays mapped from the disk; the last few stay open."""
+def open_entry(entry: Path) -> PreparedScan | SegmentationCase:
+    """What an entry holds, its arrays mapped from the disk; the last few stay open."""
     tree = json.loads((entry / ENTRY).read_text(encoding="utf-8"))["tree"]
     return _put_together(tree, entry)
 

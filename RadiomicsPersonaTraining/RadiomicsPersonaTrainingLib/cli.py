@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
@@ -33,12 +33,13 @@ def _parser() -> argparse.ArgumentParser:
     split.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     split.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     split.add_argument("--seed", type=int, default=0)
+    split.add_argument("--settings", metavar="SETTINGS.toml", help="of a segmentation: list its label maps, called as the settings say")
     split.set_defaults(run=_split)
 
     init = commands.add_parser("init", help="write a settings file in which every key is explained")
     init.add_argument("output", metavar="SETTINGS.toml")
     init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
-    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
+    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
     init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
     init.set_defaults(run=_init)
 
@@ -78,10 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
 
-    predict = commands.add_parser("predict", help="rebuild a masked region with a run's checkpoint, before it is exported")
+    predict = commands.add_parser("predict", help="rebuild a masked region, or segment, with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
-    predict.add_argument("scan", metavar="SCAN")
-    predict.add_argument("--mask", required=True, metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt")
+    predict.add_argument("scans", nargs="+", metavar="SCAN", help="one; for a segmentation its contrasts")
+    predict.add_argument("--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; a segmentation needs none")
     predict.add_argument("--output", required=True, metavar="OUT.nii.gz")
     predict.set_defaults(run=_predict)
 
@@ -109,7 +110,7 @@ def _split(options) -> int:
         raise InputError("--validation and --test are shares from 0 to 1 that leave something for training: give for example 0.1 and 0.1.")
     rows = []
     for place in map(Path, options.places):
-        scans = find_scans(place)
+        scans = _truths(place, Path(options.settings)) if options.settings else find_scans(place)
         parts = split_subjects([subject for subject, _ in scans], options.validation, options.test, options.seed)
         source = place.stem if place.suffix else place.resolve().name
         rows += [ListedScan(source, subject, parts[subject], file) for subject, file in scans]
@@ -118,6 +119,16 @@ def _split(options) -> int:
     write_split(rows, Path(options.output))
     print(f"Split: {options.output}")
     return 0
+
+
+def _truths(folder: Path, settings_file: Path) -> list[tuple[str, Path]]:
+    from .segmentation_layout import truths_in
+    from .settings import read_settings
+
+    settings = read_settings(settings_file)
+    if settings.task.kind != SEGMENTATION_KIND:
+        raise InputError(f"'{settings_file}' trains no segmentation: leave out --settings.")
+    return truths_in(folder, settings.segmentation)
 
 
 def _init(options) -> int:
@@ -130,7 +141,9 @@ def _init(options) -> int:
     from .training_task import TaskSettings
 
     settings = TrainingSettings(task=TaskSettings(options.task))
-    files = SCANS if options.task == RECONSTRUCTION_KIND else LABEL_MAPS
+    files = LABEL_MAPS if options.task in (TISSUE_KIND, LESION_KIND) else SCANS
+    if options.task == SEGMENTATION_KIND:
+        settings = replace(settings, scans=ScanSettings(split=""))
     output = Path(options.output)
     if output.exists():
         raise InputError(f"'{output}' is already there: name another file, or remove it first.")
@@ -139,11 +152,16 @@ def _init(options) -> int:
         relative = os.path.relpath(options.split, output.absolute().parent)
         settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
     if options.start:
-        from .networks import NetworkSettings
+        from .networks import FOLDED, SEGMENTING, NetworkSettings
+        from .segmentation_evaluation import settings_in
         from .work import model_to_start_from
 
-        architecture = model_to_start_from(options.start, options.task).card["architecture"]
-        network = NetworkSettings(tuple(architecture["channels"]), tuple(architecture["blocks"]))
+        card = model_to_start_from(options.start, options.task).card
+        architecture = card["architecture"]
+        if options.task == SEGMENTATION_KIND:
+            settings = replace(settings, segmentation=settings_in(card))
+        design = next((name for name, kind in SEGMENTING.items() if kind == architecture["class"]), FOLDED)
+        network = NetworkSettings(tuple(architecture["channels"]), tuple(architecture["blocks"]), design)
         # the shipped weights are close already: short and gentle
         task = replace(settings.task, learning_rate=5e-4, warmup=50)
         settings = replace(settings, network=network, task=task, fit=replace(settings.fit, start=options.start, steps=1500))
@@ -215,13 +233,19 @@ def _lesion_masks(settings, file: Path, root: Path | None) -> Path | None:
 def _predict(options) -> int:
     import tempfile
 
+    from RadiomicsPersonaLib.card import kind_of, read_card
     from RadiomicsPersonaLib.cli import main as analysis
 
     from .export import export_model
 
     with tempfile.TemporaryDirectory() as folder:
         card = export_model(Path(options.checkpoint), Path(folder) / "checkpoint")
-        return analysis(["inpaint", options.scan, "--mask", options.mask, "--model", str(card), "--output", options.output])
+        model = ["--model", str(card), "--output", options.output]
+        if kind_of(read_card(card)) == SEGMENTATION_KIND:
+            return analysis(["segment", *options.scans, *model])
+        if options.mask is None or len(options.scans) > 1:
+            raise InputError("A model that rebuilds needs one scan, and --mask with what is to be rebuilt: give both.")
+        return analysis(["inpaint", *options.scans, "--mask", options.mask, *model])
 
 
 def _export(options) -> int:

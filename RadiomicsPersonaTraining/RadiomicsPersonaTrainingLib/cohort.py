@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib.card import SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.preparation import PreparedScan
 
 from .cache import CachedScans, prepare_scans
 from .lesion_shapes import training_shapes
+from .segmentation_layout import truths_in
 from .settings import SCANS, DataSource, TrainingSettings
-from .split import TRAINING, VALIDATION, ListedScan, read_split
+from .split import TRAINING, VALIDATION, ListedScan, read_split, split_subjects
 from .synthetic_scans import SyntheticScans
 
 
@@ -60,6 +62,8 @@ def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None)
     Raises:
         InputError: the split is missing or broken, or names a collection that the settings do not.
     """
+    if not settings.scans.split:
+        return drawn_split(settings, root)
     path = settings_file.parent / settings.scans.split
     rows = read_split(path, root)
     known = {source.name for source in sources_of(settings, rows)}
@@ -67,6 +71,25 @@ def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None)
     if strange:
         raise InputError(f"The split '{path}' names the source '{strange[0]}', which no [[data]] of the settings describes: add it.")
     return rows
+
+
+def drawn_split(settings: TrainingSettings, root: Path | None) -> list[ListedScan]:
+    """The cases beneath a folder, their subjects parted at random as the settings' seed says: 80 % train, 10 % validate, 10 % test.
+
+    Args:
+        root: the data folder.
+    Raises:
+        InputError: the task is no segmentation, whose settings say how files are called; or there are too few cases.
+    """
+    if settings.task.kind != SEGMENTATION_KIND or root is None:
+        missing = "give the data folder with --data" if settings.task.kind == SEGMENTATION_KIND else "name one"
+        raise InputError(f"'split' in [scans] is empty: {missing}.")
+    if len(settings.data) > 1:
+        raise InputError("A split can be drawn over one [[data]] alone: make one with `radiomics-persona-train split`, and name it in [scans].")
+    source = settings.data[0].name if settings.data else root.resolve().name
+    found = truths_in(root, settings.segmentation)
+    parts = split_subjects([subject for subject, _ in found], 0.1, 0.1, settings.fit.seed)
+    return [ListedScan(source, subject, parts[subject], file) for subject, file in found]
 
 
 def sources_of(settings: TrainingSettings, rows: list[ListedScan]) -> tuple[DataSource, ...]:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import HeadModel
 from RadiomicsPersonaLib.model import ClassicalModel, Model
 from RadiomicsPersonaLib.output import file_written_whole
+from RadiomicsPersonaLib.trained_model import TrainedModel
 
 COMMAND = "radiomics-persona-train evaluate FOLDER --model {name} --boxes {boxes} --seed {seed} --output DIR --card"
 _WHAT = (
@@ -18,7 +18,7 @@ _WHAT = (
 )
 
 
-def card_file_of(name: str, model: Model | HeadModel) -> Path:
+def card_file_of(name: str, model: Model | TrainedModel) -> Path:
     """The card that a model was loaded from.
 
     Args:

@@ -5,15 +5,27 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
+from RadiomicsPersonaLib.card import (
+    LESION_KIND,
+    RECONSTRUCTION_KIND,
+    SEGMENTATION_KIND,
+    TISSUE_KIND,
+    kind_of,
+    model_cards,
+    read_card,
+)
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("data", metavar="FOLDER", help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; or a run of fit, whose best checkpoint is measured on its own test scans")
-    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue` or `lesion` for those models")
+    parser.add_argument(
+        "data", metavar="FOLDER",
+        help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; for a segmentation model one laid out as its training data; "
+        "or a run of fit, whose best checkpoint is measured on its own test scans",
+    )  # fmt: skip
+    parser.add_argument("--model", default="auto", metavar="M", help="name of a model, or the file of its card; `tissue`, `lesion` or a segmentation model's for those")
     parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
@@ -36,9 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
     run = held_out_run(Path(options.data))
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
-    measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion}.get(kind)
-    if measure is None:
-        raise InputError(f"A {kind} model is not measured in this way: give its card with --model, and a folder of data.")
+    measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}[kind]
     if run is None:
         return measure(options, None, ProgressBar())
     Path(options.output).mkdir(parents=True, exist_ok=True)
@@ -48,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _kind_of(name: str) -> str:
     """What the named model does; a name that is not known is complained of where models are loaded."""
-    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND)).get(name, Path(name))
+    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND) | model_cards(SEGMENTATION_KIND)).get(name, Path(name))
     return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
 
 
@@ -137,8 +147,33 @@ def _lesion(options: argparse.Namespace, run, progress) -> int:
     return _written(options, model, text, record_of(cases, model, options.seed))
 
 
+def _segmentation(options: argparse.Namespace, run, progress) -> int:
+    from RadiomicsPersonaLib.output import file_written_whole
+    from RadiomicsPersonaLib.segmentation_model import SegmentationModel
+
+    from .segmentation_evaluation import evaluate_segmentation, held_out_truths, markdown_of, record_of, write_cases
+    from .segmentation_page import page_of
+
+    output = Path(options.output)
+    if run:
+        raise InputError("A segmentation model is measured once it is exported: give its card with --model, and the folder of its data.")
+    if run:
+        raise InputError("A segmentation model is measured once it is exported: give its card with --model, and the folder of its data.")
+    model = SegmentationModel.load(options.model, "auto")
+    truths = held_out_truths(Path(options.data), model.card)
+    kept = sorted({subject for subject, _ in truths})[: options.subjects]
+    cases = evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
+    record = record_of(cases, model, options.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    with file_written_whole(output / "report.html") as path:
+        path.write_text(page_of(cases, model, record, options.seed), encoding="utf-8")
+    text = f"# Segmenting: {model.name}\n\n{RESEARCH_USE}\n\n{markdown_of(cases, model, options.seed)}"
+    return _written(options, model, text, record)
+
+
 def _written(options: argparse.Namespace, model, text: str, record: dict) -> int:
-    """Files, print and card of the evaluation of a model that looks at whole heads."""
+    """Files, print and card of an evaluation that is told in one text."""
     import json
 
     from RadiomicsPersonaLib.output import file_written_whole

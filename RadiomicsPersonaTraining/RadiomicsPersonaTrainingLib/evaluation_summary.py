@@ -111,6 +111,17 @@ def estimate_of(value: float, drawn: np.ndarray, subjects: int) -> Estimate:
     return Estimate(float(value), float(low), float(high))
 
 
+def mean_over_subjects(values: dict[str, list[float]], seed: int = 0, draws: int = DRAWS) -> Estimate:
+    """The mean over subjects of the means of their values, with its interval.
+
+    Args:
+        values: by subject, at least one each.
+    """
+    means = np.array([np.mean(own) for own in values.values()])
+    chosen = np.random.default_rng(seed).integers(len(means), size=(draws, len(means)))
+    return estimate_of(float(means.mean()), means[chosen].mean(axis=1), len(means))
+
+
 def plain_estimates(summary: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
     """Estimates by group and measure in plain JSON types, to four digits; None for an interval that one subject cannot give, for JSON
     has no NaN."""

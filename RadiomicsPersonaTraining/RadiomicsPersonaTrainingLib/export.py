@@ -13,7 +13,9 @@ import torch
 from safetensors.torch import save_file
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.architecture import network_of
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
+from RadiomicsPersonaLib.colors import CLASS_COLORS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
@@ -22,12 +24,13 @@ from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
 from .cohort import sources_of
 from .contrast import CONTRASTS
 from .known_range import measure_known_range
-from .networks import NETWORKS, network_from
 from .run_folder import RunRecord, read_record
 from .run_state import BEST
 from .samples import LARGEST_HOLE
+from .segmentation_labels import labels_of
+from .segmentation_layout import channel_names
 from .setting import plain
-from .settings import SCANS, TrainingSettings, unused_section
+from .settings import SCANS, TrainingSettings, architecture_in, unused_sections
 from .split import PARTS, VALIDATION
 from .synthetic_heads import synthetic_scan
 
@@ -128,7 +131,7 @@ def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tu
         raise InputError(f"'{checkpoint}' holds more than weights and is not opened, for it could run code: give a checkpoint of fit.") from None
     except (RuntimeError, KeyError, TypeError, OSError, EOFError) as error:
         raise InputError(f"'{checkpoint}' is no checkpoint of fit, or a damaged one ({type(error).__name__}): fit again.") from error
-    expected = network_from(record.settings.network, record.settings.task.kind).state_dict()
+    expected = network_of(architecture_in(record.settings)).state_dict()
     if {k: v.shape for k, v in weights.items()} != {k: v.shape for k, v in expected.items()}:
         raise InputError(f"'{checkpoint}' holds another network than its run's settings describe: give a checkpoint of this run.")
     return weights, step
@@ -136,7 +139,7 @@ def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tu
 
 def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: str, default: bool) -> dict:
     settings, kind = record.settings, record.settings.task.kind
-    left_out = ("model", "data", unused_section(kind))
+    left_out = {"model", "data", *unused_sections(kind)}
     return {
         "name": name,
         "kind": kind,
@@ -145,12 +148,11 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         "description": settings.model.description,
         "contrasts": settings.model.contrasts,
         "architecture": {
-            "class": NETWORKS[kind].__name__,
-            "channels": list(settings.network.channels),
-            "blocks": list(settings.network.blocks),
+            **architecture_in(settings),
             "parameters": int(sum(value.numel() for value in weights.values())),
         },
         "grid": _grid_at_use(settings),
+        **_what_is_segmented(settings),
         "history": settings.model.history,
         "training": {
             "best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}
@@ -166,11 +168,28 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
             for source in sources_of(settings, list(record.rows))
         ],
         "limits": f"{settings.model.limits} Research use only, not a medical device.",
-        "licence": "Apache-2.0" if default else "",
+        "licence": settings.model.licence or ("Apache-2.0" if default else ""),
     }  # fmt: skip
 
 
+def _what_is_segmented(settings: TrainingSettings) -> dict[str, object]:
+    if settings.task.kind != SEGMENTATION_KIND:
+        return {}
+    labels = labels_of(settings.segmentation)
+    codes = settings.segmentation.codes or ("",) * len(labels.names)
+    classes = [
+        {"name": name, "number": number, "color": list(CLASS_COLORS[place % len(CLASS_COLORS)]), "code": code}
+        for place, (name, number, code) in enumerate(zip(labels.names, labels.written, codes))
+    ]
+    regions = {region: [labels.names[number - 1] for number in members] for region, members in labels.regions.items()}
+    may_miss = settings.augmentation.missing > 0 and len(settings.segmentation.channels) > 1
+    return {"segmentation": {"channels": channel_names(settings.segmentation), "may_miss": may_miss, "labels": classes, "regions": regions}}
+
+
 def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
+    if settings.task.kind == SEGMENTATION_KIND:
+        what = settings.segmentation
+        return {"spacing_mm": list(what.spacing), "window_voxels": list(what.patch), "flips": what.flips_at_use}
     if settings.task.kind != RECONSTRUCTION_KIND:
         return {"spacing_mm": settings.tissue.spacing}
     recipe = settings.recipe

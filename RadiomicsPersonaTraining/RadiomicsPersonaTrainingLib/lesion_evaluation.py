@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.tissue import estimate_tissue
 
 from .contrast import CONTRASTS
 from .evaluation_plots import spoken
-from .evaluation_summary import DRAWS, Estimate, estimate_of, plain_estimates
+from .evaluation_summary import DRAWS, Estimate, mean_over_subjects, plain_estimates
 from .held_out import HeldOutScan
 from .tissue_evaluation import dice_of
 from .tissue_samples import DISEASED, LesionSamples, TissueRecipe
@@ -117,14 +117,11 @@ def summary_of(cases: list[LesionCase], seed: int = 0) -> dict[str, dict[str, Es
     for group in dict.fromkeys(case.group for case in cases):
         members = [case for case in cases if case.group == group]
         subjects = list(dict.fromkeys(case.subject for case in members))
-        chosen = np.random.default_rng(seed).integers(len(subjects), size=(DRAWS, len(subjects)))
         found[group] = {}
         for name in MEASURES:
             values = {s: [v for c in members if c.subject == s and not math.isnan(v := getattr(c, name))] for s in subjects}
-            if not all(values.values()):
-                continue
-            means = np.array([np.mean(values[s]) for s in subjects])
-            found[group][name] = estimate_of(float(means.mean()), means[chosen].mean(axis=1), len(subjects))
+            if all(values.values()):
+                found[group][name] = mean_over_subjects(values, seed)
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from .training_task import HeadTask, axial
+from .training_task import HeadTask, axial, mean_dice
 
 
 class LesionTask(HeadTask):
@@ -50,7 +50,4 @@ def lesion_loss(logits: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
 
 def lesion_dice(logits: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
     """Mean Dice over the batch; two empty sets agree (1)."""
-    guess, truth = logits > 0, share >= 0.5
-    space = (1, 2, 3, 4)
-    both, size = (guess & truth).sum(dim=space), guess.sum(dim=space) + truth.sum(dim=space)
-    return torch.where(size > 0, 2 * both / size.clamp(min=1), torch.ones(len(size), device=size.device)).mean()
+    return mean_dice(logits > 0, share >= 0.5)

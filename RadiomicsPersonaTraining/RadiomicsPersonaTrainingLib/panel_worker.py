@@ -59,18 +59,18 @@ def _survey(request: dict, activity: Activity) -> dict:
 def _define(request: dict, activity: Activity) -> dict:
     activity.tell("Loading the training's libraries")
     from .settings import TrainingSettings
-    from .settings_definition import definition, hidden_section, table_of
+    from .settings_definition import definition, hidden_sections, table_of
 
     table = table_of(TrainingSettings())
-    return {"definition": definition(), "table": table, "hidden": hidden_section(table)}
+    return {"definition": definition(), "table": table, "hidden": hidden_sections(table)}
 
 
 def _read(request: dict, activity: Activity) -> dict:
     from .settings import read_settings
-    from .settings_definition import hidden_section, table_of
+    from .settings_definition import hidden_sections, table_of
 
     table = table_of(read_settings(request["file"]))
-    return {"table": table, "hidden": hidden_section(table)}
+    return {"table": table, "hidden": hidden_sections(table)}
 
 
 def _begin(request: dict, activity: Activity) -> dict:
@@ -83,9 +83,9 @@ def _begin(request: dict, activity: Activity) -> dict:
 
 
 def _check(request: dict, activity: Activity) -> dict:
-    from .settings_definition import complaints, hidden_section
+    from .settings_definition import complaints, hidden_sections
 
-    return {"complaints": complaints(request["table"]), "hidden": hidden_section(request["table"])}
+    return {"complaints": complaints(request["table"]), "hidden": hidden_sections(request["table"])}
 
 
 def _write(request: dict, activity: Activity) -> dict:

@@ -6,12 +6,15 @@ import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
 
 from .cache import CacheSettings
-from .networks import NetworkSettings
+from .networks import NetworkSettings, architecture_of, smallest_step
 from .samples import Recipe
+from .segmentation_labels import labels_of, outputs_of
+from .segmentation_layout import check_layout
+from .segmentation_settings import Augmentation, SegmentationSettings
 from .setting import as_toml, from_table, setting
 from .tissue_samples import TissueRecipe
 from .training_task import TaskSettings
@@ -28,6 +31,7 @@ class ModelSettings:
     contrasts: str = setting("T1w", "Contrasts it is meant for.")
     description: str = setting("healthy adults", "Whom and what it has seen, in a few words.")
     limits: str = setting("Healthy adults' scans like those it was trained on.", "Where it should not be trusted.")
+    licence: str = setting("", "Licence of the weights, where the data's terms ask for one.")
     history: str = setting("", "How the weights came about, where these settings alone do not tell.")
 
 
@@ -35,7 +39,11 @@ class ModelSettings:
 class ScanSettings:
     """What is trained on."""
 
-    split: str = setting("split.csv", "The split, made by `radiomics-persona-train split`; relative to this file.")
+    split: str = setting(
+        "split.csv",
+        "The split, made by `radiomics-persona-train split`; relative to this file. Segmentation: empty draws one over the subjects beneath "
+        "--data, 80/10/10.",
+    )
     lesion_masks: str = setting(
         "", "Folder of binary lesion masks whose shapes are taken out too, relative to --data or else to this file; empty for none."
     )
@@ -66,15 +74,15 @@ class FitSettings:
         "", "Weights to start from: empty for fresh ones, 'auto' for the shipped model, or a model's name or card (fine-tuning)."
     )
     steps: int = setting(5000, "Optimisation steps.", low=1, high=10_000_000)
-    batch: int = setting(8, "Pairs in each step, on every device.", low=1, high=1024)
+    batch: int = setting(8, "Samples in each step, on every device.", low=1, high=1024)
     average: float = setting(
         0.998, "Decay per step of the running average of the weights, which is validated and exported.", low=0.0, high=0.99999
     )
     validate_every: int = setting(100, "Steps of one epoch; each ends with a validation and a checkpoint.", low=1, high=100_000)
-    validation_pairs: int = setting(24, "Pairs of the validation subjects, the same every time.", low=1, high=10_000)
+    validation_pairs: int = setting(24, "Samples of the validation subjects, the same every time.", low=1, high=10_000)
     patience: int = setting(40, "Epochs without a better validation after which the run stops.", low=1, high=1_000_000)
     pictures_every: int = setting(5, "Epochs between pictures of input, rebuilt and truth.", low=1, high=1_000_000)
-    workers: int = setting(1, "Processes that draw pairs.", low=1, high=256)
+    workers: int = setting(1, "Processes that draw samples.", low=1, high=256)
     seed: int = setting(0, "Of the draws and of fresh weights.", low=0, high=2**31 - 1)
     precision: str = setting(
         "auto", "Arithmetic; auto takes bfloat16 where the processor or GPU computes in it.", choices=("auto", "32-true", "bf16-mixed")
@@ -96,14 +104,19 @@ class TrainingSettings:
     cache: CacheSettings = field(default_factory=CacheSettings)
     recipe: Recipe = field(default_factory=Recipe)
     tissue: TissueRecipe = field(default_factory=TissueRecipe)
+    segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
+    augmentation: Augmentation = field(default_factory=Augmentation)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     fit: FitSettings = field(default_factory=FitSettings)
 
 
 SECTIONS = {
-    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "tissue": TissueRecipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings
+    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "tissue": TissueRecipe,
+    "segmentation": SegmentationSettings, "augmentation": Augmentation, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings,
 }  # fmt: skip
+SAMPLES = {RECONSTRUCTION_KIND: ("recipe",), SEGMENTATION_KIND: ("segmentation", "augmentation")}
+"""The sections that tell how a kind of model's samples are drawn; ("tissue",) for all others."""
 
 
 def read_settings(path: str | Path) -> TrainingSettings:
@@ -153,8 +166,30 @@ def settings_from(table: dict) -> TrainingSettings:
         raise InputError(f"'patch' in [recipe] is {recipe.patch}: give a multiple of 16.")
     if any(side % 16 for side in values["tissue"].shape):
         raise InputError(f"'shape' in [tissue] is {list(values['tissue'].shape)}: give multiples of 16.")
-    data = tuple(from_table(DataSource, entry, "data") for entry in sources)
-    return TrainingSettings(data=data, **values)
+    settings = TrainingSettings(data=tuple(from_table(DataSource, entry, "data") for entry in sources), **values)
+    if settings.task.kind == SEGMENTATION_KIND:
+        _check_segmentation(settings.segmentation, settings.network)
+    architecture_in(settings)
+    return settings
+
+
+def architecture_in(settings: TrainingSettings) -> dict:
+    """What a card says of the network that the settings describe.
+
+    Raises:
+        InputError: its parts do not fit together.
+    """
+    ends = ()
+    if settings.task.kind == SEGMENTATION_KIND:
+        ends = len(settings.segmentation.channels), outputs_of(settings.task.loss, len(labels_of(settings.segmentation).names))
+    return architecture_of(settings.network, settings.task.kind, *ends)
+
+
+def _check_segmentation(segmentation: SegmentationSettings, network: NetworkSettings) -> None:
+    check_layout(segmentation)
+    step = smallest_step(network)
+    if any(side % step for side in segmentation.patch):
+        raise InputError(f"'patch' in [segmentation] is {list(segmentation.patch)}: give multiples of {step}, for this network halves it that often.")
 
 
 def written(settings: TrainingSettings) -> str:
@@ -163,10 +198,10 @@ def written(settings: TrainingSettings) -> str:
         "# Settings of a training run of RadiomicsPersona:",
         "#   radiomics-persona-train fit THIS_FILE --output RUN",
     ]
-    unused = unused_section(settings.task.kind)
+    unused = unused_sections(settings.task.kind)
     for item in fields(settings):
         value = getattr(settings, item.name)
-        if item.name == unused:
+        if item.name in unused:
             continue
         if item.name in SECTIONS:
             lines += ["", *as_toml(value, f"[{item.name}]")]
@@ -176,6 +211,6 @@ def written(settings: TrainingSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
-def unused_section(kind: str) -> str:
-    """The section that tells how another kind of model's samples are drawn."""
-    return "tissue" if kind == RECONSTRUCTION_KIND else "recipe"
+def unused_sections(kind: str) -> set[str]:
+    """The sections that tell how another kind of model's samples are drawn."""
+    return {"recipe", "tissue", "segmentation", "augmentation"} - set(SAMPLES.get(kind, ("tissue",)))

@@ -9,7 +9,7 @@ from dataclasses import MISSING, fields
 from RadiomicsPersonaLib.errors import InputError
 
 from .setting import from_table, plain
-from .settings import SECTIONS, DataSource, TrainingSettings, settings_from, unused_section
+from .settings import SECTIONS, DataSource, TrainingSettings, settings_from, unused_sections
 
 MATTERING = (
     *("model.name", "model.description", "task.kind", "fit.start", "fit.steps", "fit.batch", "fit.validate_every"),
@@ -62,9 +62,9 @@ def complaints(table: dict) -> dict[str, str]:
     return found
 
 
-def hidden_section(table: dict) -> str:
-    """The section that the chosen task has no use for."""
-    return unused_section(table["task"]["kind"])
+def hidden_sections(table: dict) -> list[str]:
+    """The sections that the chosen task has no use for."""
+    return sorted(unused_sections(table["task"]["kind"]))
 
 
 def _key(section: str, kind: type, item) -> dict:

@@ -14,8 +14,9 @@ from torch import nn
 from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
 from RadiomicsPersonaLib.errors import InputError
 
-from .networks import NETWORKS
+from .networks import KINDS
 from .optimizer import muon_for
+from .segmentation_settings import DICE_CE, LOSSES
 from .setting import setting
 
 
@@ -24,7 +25,9 @@ class TaskSettings:
     """What the network is asked to do, its loss and its optimisation."""
 
     kind: str = setting(
-        RECONSTRUCTION_KIND, "Rebuild healthy tissue, tell tissues apart, or find lesions (the last two on label maps).", choices=tuple(NETWORKS)
+        RECONSTRUCTION_KIND,
+        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), or segment as [segmentation] says.",
+        choices=KINDS,
     )
     learning_rate: float = setting(
         2e-3, "Peak learning rate (Muon), reached after the warm-up and then led to zero along half a cosine.", low=1e-6, high=1.0
@@ -38,6 +41,10 @@ class TaskSettings:
         0.0, "Reconstruction: weight of 1 - SSIM (3-D, in context) beside them; 0.5 favours the challenge's metric over squared error.",
         low=0.0, high=10.0,
     )  # fmt: skip
+    loss: str = setting(DICE_CE, "Segmentation: what is made small; bce judges every class alone, ce one against the others.", choices=LOSSES)
+    missed: float = setting(
+        0.7, "Segmentation: weight of a missed voxel in the Tversky loss; one found too many has the rest of 1.", low=0.0, high=1.0
+    )
 
 
 class TrainingTask(lightning.LightningModule):
@@ -47,7 +54,7 @@ class TrainingTask(lightning.LightningModule):
         monitor: name of the validation figure that is to fall.
 
     Args:
-        network: see `networks.network_from`.
+        network: see `settings.architecture_in`.
         settings: loss and optimisation.
         steps: optimisation steps of the whole run; the learning rate is 0 at their end.
         name_of: tells the name of the scan that a numbered sample came from, for the message when the loss breaks.
@@ -95,11 +102,18 @@ class TrainingTask(lightning.LightningModule):
 
 
 class HeadTask(TrainingTask):
-    """A task whose network looks at whole heads."""
+    """A task whose network answers with one map per class."""
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """The network's logits, (N, K, D, H, W) for images (N, 1, D, H, W); float32 whatever the precision."""
+        """The network's logits, (N, K, D, H, W) for images (N, C, D, H, W); float32 whatever the precision."""
         return self.network(image.contiguous(memory_format=torch.channels_last_3d)).float()
+
+
+def mean_dice(found: torch.Tensor, truth: torch.Tensor) -> torch.Tensor:
+    """Mean over the batch of 2 |A and B| / (|A| + |B|); two empty sets agree (1). Boolean (N, 1, D, H, W)."""
+    space = (1, 2, 3, 4)
+    both, size = (found & truth).sum(dim=space), found.sum(dim=space) + truth.sum(dim=space)
+    return torch.where(size > 0, 2 * both / size.clamp(min=1), torch.ones(len(size), device=size.device)).mean()
 
 
 def axial(volume: torch.Tensor, level: int) -> np.ndarray:

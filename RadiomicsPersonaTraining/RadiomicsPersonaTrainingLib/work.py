@@ -11,21 +11,37 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, TISSUE_KIND, kind_of, model_cards, read_card
+from RadiomicsPersonaLib.architecture import network_of
+from RadiomicsPersonaLib.card import (
+    LESION_KIND,
+    RECONSTRUCTION_KIND,
+    SEGMENTATION_KIND,
+    TISSUE_KIND,
+    kind_of,
+    model_cards,
+    read_card,
+)
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import HEAD_MODELS, HeadModel, TissueModel
+from RadiomicsPersonaLib.head_model import HEAD_MODELS, TissueModel
 from RadiomicsPersonaLib.model import ClassicalModel, NetworkModel, load_model
+from RadiomicsPersonaLib.segmentation_model import SegmentationModel
+from RadiomicsPersonaLib.trained_model import TrainedModel
 
+from .cache import CachedScans
 from .cohort import Cohort, gather, sources_of
 from .lesion_task import LesionTask
-from .networks import network_from
 from .reconstruction_task import ReconstructionTask
 from .samples import HealthyPairs
-from .settings import LABEL_MAPS, TrainingSettings
+from .segmentation_labels import labels_of
+from .segmentation_samples import SegmentationSamples, prepared_cases
+from .segmentation_task import SegmentationTask
+from .settings import LABEL_MAPS, TrainingSettings, architecture_in
 from .split import TRAINING, VALIDATION, ListedScan
 from .tissue_samples import LesionSamples, TissueSamples
 from .tissue_task import TissueTask
 from .training_task import TrainingTask
+
+TRAINED_MODELS = HEAD_MODELS | {SEGMENTATION_KIND: SegmentationModel}
 
 
 @dataclass(frozen=True)
@@ -63,6 +79,8 @@ def work_of(
     Raises:
         InputError: data that the task cannot use, a part without data, or weights to start from that do not fit.
     """
+    if settings.task.kind == SEGMENTATION_KIND:
+        return segmentation_work(settings, rows, cache, progress)
     if settings.task.kind != RECONSTRUCTION_KIND:
         return label_map_work(settings, rows)
     return reconstruction_work(settings, gather(settings, rows, lesion_masks, cache, progress))
@@ -102,6 +120,25 @@ def label_map_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
     return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.tissue.shape), told)
 
 
+def segmentation_work(
+    settings: TrainingSettings, rows: list[ListedScan], cache: Path, progress: Callable[[int, int, str], None] | None = None
+) -> Work:
+    """Segmenting cases with label maps."""
+    run, labels = settings.fit, labels_of(settings.segmentation)
+    used = [row for row in rows if row.part in (TRAINING, VALIDATION)]
+    entries, notes = prepared_cases([row.file for row in used], settings.segmentation, cache, settings.cache, run.workers, progress)
+    parts = {part: CachedScans([entry for row, entry in zip(used, entries) if entry and row.part == part]) for part in (TRAINING, VALIDATION)}
+    for part, cases in parts.items():
+        if not len(cases):
+            raise InputError(f"No case is left for {part}: add cases to the split.")
+    samples = SegmentationSamples(parts[TRAINING], settings.segmentation, len(labels.names), settings.augmentation, run.seed)
+    whole = replace(settings.segmentation, foreground=1.0)
+    held_out = SegmentationSamples(parts[VALIDATION], whole, len(labels.names), None, run.seed + 1)
+    task = SegmentationTask(_network(settings), settings.task, _steps(settings), samples.name_of, labels)
+    told = (*(f"Skipped: {note}" for note in notes), f"{len(parts[TRAINING])} cases train, {len(parts[VALIDATION])} validate.")
+    return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.segmentation.patch), told)
+
+
 def _steps(settings: TrainingSettings) -> int:
     return settings.fit.epochs * settings.fit.validate_every
 
@@ -115,25 +152,23 @@ def _network(settings: TrainingSettings) -> nn.Module:
     start, kind = settings.fit.start, settings.task.kind
     if not start:
         torch.manual_seed(settings.fit.seed)
-        return network_from(settings.network, kind)
+        return network_of(architecture_in(settings))
     model = model_to_start_from(start, kind)
-    architecture = model.card["architecture"]
-    for key in ("channels", "blocks"):
-        if tuple(architecture[key]) != getattr(settings.network, key):
-            raise InputError(
-                f"The model '{model.name}' has {key} {architecture[key]}: set the same in [network], or leave 'start' empty."
-            )
+    wanted, its = architecture_in(settings), model.card["architecture"]
+    for key in wanted:
+        if its[key] != wanted[key] and not (key == "class" and isinstance(model, TissueModel)):
+            raise InputError(f"The model '{model.name}' has {key} {its[key]}: set the same in the settings, or leave 'start' empty.")
     if isinstance(model, TissueModel) and kind == LESION_KIND:
         # the same network but for its head
         torch.manual_seed(settings.fit.seed)
-        network = network_from(settings.network, kind)
+        network = network_of(wanted)
         trunk = {key: value for key, value in model.network.state_dict().items() if not key.startswith("head.")}
         network.load_state_dict(trunk, strict=False)
         return network
     return copy.deepcopy(model.network)  # a loaded tissue model is kept for further scans, and must stay what it is
 
 
-def model_to_start_from(name: str, kind: str) -> NetworkModel | HeadModel:
+def model_to_start_from(name: str, kind: str) -> NetworkModel | TrainedModel:
     """The model whose weights a training of this kind begins with; a lesion model may begin with a tissue model's.
 
     Raises:
@@ -142,7 +177,7 @@ def model_to_start_from(name: str, kind: str) -> NetworkModel | HeadModel:
     if kind == LESION_KIND:
         path = model_cards(TISSUE_KIND).get(name, Path(name))
         kind = TISSUE_KIND if path.is_file() and kind_of(read_card(path)) == TISSUE_KIND else kind
-    model = load_model(name, "cpu") if kind == RECONSTRUCTION_KIND else HEAD_MODELS[kind].load(name)
+    model = load_model(name, "cpu") if kind == RECONSTRUCTION_KIND else TRAINED_MODELS[kind].load(name)
     if isinstance(model, ClassicalModel):
         raise InputError(f"'{name}' has no weights to start from: name a trained model.")
     return model

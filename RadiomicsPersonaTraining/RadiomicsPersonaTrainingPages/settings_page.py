@@ -28,7 +28,7 @@ class SettingsPage(Page):
     def __init__(self, place):
         super().__init__(place)
         self.controls, self.notes = {}, {}
-        self._definition, self._table, self._hidden, self._boxes, self._filling = None, None, "", {}, False
+        self._definition, self._table, self._boxes, self._filling = None, None, {}, False
         self.freshButton = push(
             _("From &nothing"), _("The default settings of the chosen task, with fresh weights."), lambda: self.begin("")
         )
@@ -207,9 +207,9 @@ class SettingsPage(Page):
             note.say(answer["complaints"].get(name, ""))
         self.note.say(answer["complaints"].get("", ""))
 
-    def _hide(self, section: str) -> None:
+    def _hide(self, sections: list) -> None:
         for name, box in self._boxes.items():
-            box.visible = name != section
+            box.visible = name not in sections
 
 
 def _control(key: dict):
