@@ -130,24 +130,24 @@ def refuse_unless_usable(card_file: Path) -> None:
     Raises:
         InputError: its checksum is wrong, or its network is not of this version.
     """
+    from RadiomicsPersonaLib.architecture import network_of
     from RadiomicsPersonaLib.device import ready, require_torch
     from RadiomicsPersonaLib.model import NetworkModel
 
-    from .networks import NETWORKS
+    from .networks import KINDS
 
     card = read_card(card_file)
     kind, weights = kind_of(card), checked_weights(card, card_file)
     require_torch()
     from safetensors import SafetensorError
 
-    if kind not in NETWORKS:
+    if kind not in KINDS:
         raise InputError(f"The model '{card['name']}' is of the kind '{kind}', which this version does not know: update the program.")
     try:
-        architecture = card["architecture"]
         if kind == RECONSTRUCTION_KIND:
             NetworkModel(card, weights, "cpu")
         else:
-            ready(NETWORKS[kind](tuple(architecture["channels"]), tuple(architecture["blocks"])), weights, card["name"], "cpu")
+            ready(network_of(card["architecture"]), weights, card["name"], "cpu")
     except (KeyError, TypeError, ValueError, SafetensorError) as error:
         raise InputError(f"The model '{card['name']}' does not hold what its card says ({error}): export it again.") from error
 
