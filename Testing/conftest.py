@@ -111,3 +111,14 @@ def fit(site, tmp_path):
         return main(["fit", str(path), "--output", str(tmp_path / name), "--cache", str(site / "cache"), *more])
 
     return run
+
+
+@pytest.fixture(autouse=True)
+def threads_as_before():
+    """What a test says of torch's threads ends with it: sums in another order differ in their last digits."""
+    torch = sys.modules.get("torch")
+    before = torch.get_num_threads() if torch else None
+    yield
+    torch = sys.modules.get("torch")
+    if torch and before and torch.get_num_threads() != before:
+        torch.set_num_threads(before)

@@ -92,10 +92,10 @@ def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path
     after = stamps(tmp_path)
     assert set(after) - set(before) == {"00006"} and all(after[row] == before[row] for row in ("00001", "00002", "00003", "00004"))
     assert lines(tmp_path)[-1]["patient"] == "f" and lines(tmp_path)[-1]["deviation"]
-    # the same numbers as the command by itself
+    # the same numbers as the command by itself, but for what bfloat16 makes of sums in another order, by other threads
     assert main(["analyze", str(folder / "scan1.nii.gz"), f"--box={FAR}", "--output", str(tmp_path / "one"), *QUICK[1:]]) == 0
     with open(tmp_path / "one" / "results.csv", newline="", encoding="utf-8") as stream:
-        assert float(next(csv.DictReader(stream))["deviation"]) == pytest.approx(float(lines(tmp_path)[-1]["deviation"]), rel=1e-6)
+        assert float(next(csv.DictReader(stream))["deviation"]) == pytest.approx(float(lines(tmp_path)[-1]["deviation"]), rel=2e-3)
 
 
 def test_other_commands_and_their_options_by_column(folder, tmp_path):

@@ -84,7 +84,7 @@ def test_every_field_has_a_mnemonic_of_its_own(panel):
     """With Alt and a letter every field and button is reached by the keyboard."""
     import re
 
-    texts = [w.text for w in vars(panel.ui).values() if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"]
+    texts = [w.property("text") for w in vars(panel.ui).values() if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"]
     letters = [letter.lower() for text in texts for letter in re.findall(r"(?<!&)&([A-Za-z])", text)]
     assert len(letters) > 15
     assert sorted(letters) == sorted(set(letters))

@@ -20,7 +20,7 @@ SCANS = {
     "T1": ("healthy/ds002748/sub-05_T1w.nii.gz", None),
     "FLAIR": ("lesion/ms/patient26/patient26_FLAIR.nii.gz", "lesion/ms/patient26/patient26_mask.nii.gz"),
 }
-SHIFTS = {"T1": -2.5, "FLAIR": 3.0}
+SHIFTS = {"T1": -2.5, "FLAIR": 4.0}
 """Lesions are dark in T1 and bright in FLAIR; in tissue SD."""
 SIDES = (14.0, 24.0, 38.0)
 

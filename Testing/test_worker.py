@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, child_environment
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import read_scan, write_nifti
+from RadiomicsPersonaLib.scan import write_nifti
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
 COMMAND = [sys.executable, "-m", "RadiomicsPersonaLib.worker"]
@@ -456,7 +456,7 @@ def test_it_segments_and_tells_how_far_it_is(worker, tmp_path):
     worker.run(request("worker.nii.gz"), lambda activity: not told.append(activity))
     assert told[-1] == "Segmenting: 8 of 8"
     assert main(request("by hand.nii.gz")["arguments"]) == 0
-    assert np.array_equal(*(read_scan(tmp_path / name).array for name in ("worker.nii.gz", "by hand.nii.gz")))
+    assert np.array_equal(*(nibabel.load(tmp_path / name).get_fdata() for name in ("worker.nii.gz", "by hand.nii.gz")))
     with pytest.raises(Cancelled):
         worker.run(request("cancelled.nii.gz"), lambda activity: "Segmenting" not in activity)
     assert not (tmp_path / "cancelled.nii.gz").exists() and not list(tmp_path.glob(".*"))

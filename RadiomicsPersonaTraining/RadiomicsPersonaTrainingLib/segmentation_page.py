@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from RadiomicsPersonaLib.colors import CLASS_COLORS
+from RadiomicsPersonaLib.page import html_page, html_table
 from RadiomicsPersonaLib.picture import side_by_side
 from RadiomicsPersonaLib.plane import Plane, cut
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 
 from .evaluation_pictures import data_uri
 from .segmentation_evaluation import NOTES, SegmentedCase, subject_rows, summary_rows
-from .tables import html_page, html_table
 
 if TYPE_CHECKING:
     from PIL import Image
