@@ -115,10 +115,13 @@ def fit(site, tmp_path):
 
 @pytest.fixture(autouse=True)
 def threads_as_before():
-    """What a test says of torch's threads ends with it: sums in another order differ in their last digits."""
-    torch = sys.modules.get("torch")
+    """What a test, or Lightning in it, says of threads ends with it: sums in another order differ in their last digits."""
+    said, torch = os.environ.get("OMP_NUM_THREADS"), sys.modules.get("torch")
     before = torch.get_num_threads() if torch else None
     yield
+    os.environ.pop("OMP_NUM_THREADS", None)
+    if said is not None:
+        os.environ["OMP_NUM_THREADS"] = said
     torch = sys.modules.get("torch")
     if torch and before and torch.get_num_threads() != before:
         torch.set_num_threads(before)
