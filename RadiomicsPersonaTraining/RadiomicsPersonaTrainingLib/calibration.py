@@ -30,6 +30,7 @@ from RadiomicsPersonaLib.reconstruction import rebuild
 from RadiomicsPersonaLib.scan import Scan, name_of, read_scan
 from RadiomicsPersonaLib.score import SCORES, raw_scores, standard_scores
 from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
+from RadiomicsPersonaLib.verdict import CLASSIFIER_CONTROLS
 
 from .contrast import as_contrast
 from .corruption import random_box
@@ -45,8 +46,6 @@ DRAWN = 4
 PAINTED_EVERY = 8
 """Of a drawn box and its controls every such one gets a lesion, the drawn one first."""
 LEAST_SUBJECTS = 4
-LEAST_CONTROLS = 8
-"""Fewest healthy boxes of a scan from which the norms learn."""
 LEVEL = 0.05
 """Share of healthy boxes that may be called abnormal."""
 PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -225,7 +224,7 @@ def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
     volumes, norms = np.log([around["milliliters"] for around in sets]), {}
     for column, key in enumerate(SCORES):
         values = [scores[np.isfinite(scores[:, column]), column] for scores in raw]
-        kept = [number for number, these in enumerate(values) if len(these) >= LEAST_CONTROLS]
+        kept = [number for number, these in enumerate(values) if len(these) >= CLASSIFIER_CONTROLS]
         if len(kept) < LEAST_SUBJECTS:
             continue
         counts = np.array([len(values[n]) for n in kept])

@@ -21,13 +21,11 @@ from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.model import Model
 from RadiomicsPersonaLib.scan import read_scan, sha256_of
 from RadiomicsPersonaLib.score import SCORES
+from RadiomicsPersonaLib.verdict import CLASSIFIER_CONTROLS
 
 from .calibration import KnownBoxes, Progress, fit_classifier
 from .journal import Journal, metrics_from
 from .own_box_list import OwnBox
-
-LEAST_CONTROLS = 8
-"""Healthy boxes that a box must have to say anything."""
 
 
 def calibrate_on_own(
@@ -79,7 +77,7 @@ def _measured(own: list[OwnBox], scan: Path, model: Model, seed: int, progress: 
 def _rows(own: OwnBox, measured: dict, shipped: Classifier) -> tuple[np.ndarray, np.ndarray]:
     """Scores (boxes, scores) and truth (boxes,) of a box and of its healthy boxes; none where there are too few of them."""
     controls, milliliters = [metrics_from(metrics) for metrics in measured["controls"]], own.box.volume_ml
-    if len(controls) < LEAST_CONTROLS:
+    if len(controls) < CLASSIFIER_CONTROLS:
         return np.empty((0, len(SCORES))), np.empty(0, bool)
     first = shipped.scores_of([metrics_from(measured["metrics"]), *controls], milliliters)[:1]
     return np.concatenate([first, shipped.scores_of(controls, milliliters)]), np.array([own.sick] + [False] * len(controls))
