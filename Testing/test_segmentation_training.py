@@ -18,7 +18,7 @@ from RadiomicsPersonaLib.architecture import network_of
 from RadiomicsPersonaLib.card import read_card
 from RadiomicsPersonaLib.cli import main as analysis
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.scan import name_of, read_label_map, read_scan, write_nifti
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.cohort import drawn_split
@@ -30,6 +30,7 @@ from RadiomicsPersonaTrainingLib.segmentation_samples import SegmentationSamples
 from RadiomicsPersonaTrainingLib.segmentation_settings import LOSSES, Augmentation, SegmentationSettings
 from RadiomicsPersonaTrainingLib.segmentation_task import classes_of, segmentation_loss
 from RadiomicsPersonaTrainingLib.settings import read_settings, read_table, settings_from
+from RadiomicsPersonaTrainingLib.split import ListedScan
 from RadiomicsPersonaTrainingLib.training_task import mean_dice
 from RadiomicsPersonaTrainingLib.work import work_of
 
@@ -306,6 +307,25 @@ def test_samples_turn_image_and_truth_alike_and_leave_contrasts_out():
         kept.append(int((alone[number][0].abs().sum(dim=(1, 2, 3)) > 0).sum()))
     assert len({round(float(value), 3) for value in shown}) == 12
     assert set(kept) == {1, 2}
+
+
+def test_collections_are_drawn_by_their_shares(checkout, tmp_path):
+    """A collection of one case with three times the share of another of two."""
+    cases = [SegmentationCase(name, np.zeros((1, 16, 16, 16), np.float16), np.zeros((16, 16, 16), np.uint8)) for name in ("a", "b", "c")]
+    samples = SegmentationSamples(cases, SegmentationSettings(patch=(16, 16, 16)), 1, None, 0, np.array([3.0, 0.5, 0.5]))
+    drawn = [samples.name_of(number) for number in range(600)]
+    assert {name: round(drawn.count(name) / 600, 1) for name in "abc"} == {"a": 0.8, "b": 0.1, "c": 0.1}
+    data, file = make_site(tmp_path / "data", "hippocampus"), tmp_path / "settings.toml"
+    named = re.sub(r'name = "Task04_Hippocampus"', 'name = "one"\nshare = 3.0\n\n[[data]]\nname = "two"', cut_down(checkout / RESOURCES / "hippocampus.toml", 2, 2))
+    file.write_text(named)
+    settings = read_settings(file)
+    truths = [path for _, path in truths_in(data, settings.segmentation)]
+    rows = [ListedScan("one" if n == 0 else "two", str(n), "validation" if n == 3 else "training", truth) for n, truth in enumerate(truths)]
+    training = work_of(settings, rows, None, tmp_path / "cache").training
+    drawn = [training.name_of(number) for number in range(300)]
+    assert 0.65 < drawn.count(name_of(truths[0])) / 300 < 0.85
+    with pytest.raises(InputError, match="share of every collection is 0"):
+        work_of(replace(settings, data=tuple(replace(source, share=0.0) for source in settings.data)), rows, None, tmp_path / "cache")
 
 
 def test_star_takes_everything_for_the_lesion_and_an_empty_map_is_a_map(checkout, tmp_path):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -207,9 +208,24 @@ def test_two_processes_train_one_model(site, tmp_path):
     path = site / f"{tmp_path.name}-ddp.toml"
     path.write_text(tiny(steps=2))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache"), "--devices", "2"]
-    done = subprocess.run([*command, "--output", str(tmp_path / "run")], env=environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
+    if code is None:  # two processes did not find each other, once in hundreds of runs; where they stood is told
+        warnings.warn(said, stacklevel=1)
+        code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
+    assert code == 0, said
     assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
+
+
+def finished(command: list[str], seconds: float) -> tuple[int | None, str]:
+    """Exit code, None where it did not end in time, and what was said; a command that did not end tells where each of its processes stood."""
+    process = subprocess.Popen(
+        command, env=environment() | {"PYTHONFAULTHANDLER": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    try:
+        return process.wait(seconds), process.communicate()[0]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGABRT)
+        return None, f"It did not end within {seconds:.0f} s:\n{process.communicate(timeout=30)[0]}"
 
 
 def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,6 +60,8 @@ def fit(
         InputError: the loss is no longer a number, no space is left, or not even one epoch was finished.
     """
     _quieten()
+    if nodes == 1 < devices:
+        _meet_on_this_machine()
     lightning.seed_everything(run.seed, verbose=False)
     monitor = work.task.monitor
     trainer = lightning.Trainer(
@@ -98,6 +101,13 @@ def fit(
     if not (output / BEST).is_file():
         raise InputError("The run ended before its first epoch was finished: give it more --minutes, or lower validate_every.")
     return output / BEST
+
+
+def _meet_on_this_machine() -> None:
+    """Let processes of one machine talk through its loopback interface, for a host name may lead to an address that a firewall closes."""
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    if loopback:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
 
 
 class _Samples(lightning.LightningDataModule):

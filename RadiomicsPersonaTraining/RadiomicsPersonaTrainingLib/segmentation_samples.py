@@ -36,18 +36,26 @@ class SegmentationSamples(Dataset):
     Args:
         classes: how many there are beside the background.
         augmentation: None leaves samples as they are.
+        chances: how likely each case is drawn, shape (cases,); None for all alike.
     """
 
     def __init__(
-        self, cases: Sequence[SegmentationCase], settings: SegmentationSettings, classes: int, augmentation: Augmentation | None, seed: int
+        self,
+        cases: Sequence[SegmentationCase],
+        settings: SegmentationSettings,
+        classes: int,
+        augmentation: Augmentation | None,
+        seed: int,
+        chances: np.ndarray | None = None,
     ):
         self.cases, self.settings, self.classes, self.seed = cases, settings, classes, seed
+        self.ends = None if chances is None else np.cumsum(chances) / np.sum(chances)
         self.augmentation = augmentation
         self._change: Callable | None = None
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, int]:
         rng = np.random.default_rng((self.seed, number))
-        case = self.cases[rng.integers(len(self.cases))]
+        case = self.cases[self._drawn(rng)]
         patch = np.array(self.settings.patch)
         side = patch if self.augmentation is None else np.ceil(MARGIN * patch).astype(int)
         center = _center(case.truth, self.classes, patch, self.settings.foreground, rng)
@@ -62,7 +70,12 @@ class SegmentationSamples(Dataset):
 
     def name_of(self, number: int) -> str:
         """Name of the case that a sample was drawn from."""
-        return self.cases[np.random.default_rng((self.seed, number)).integers(len(self.cases))].name
+        return self.cases[self._drawn(np.random.default_rng((self.seed, number)))].name
+
+    def _drawn(self, rng: np.random.Generator) -> int:
+        if self.ends is None:
+            return int(rng.integers(len(self.cases)))
+        return int(np.searchsorted(self.ends[:-1], rng.random(), side="right"))
 
 
 def changes(recipe: Augmentation, patch: tuple[int, int, int]):

@@ -63,7 +63,7 @@ class DataSource:
     variants: int = setting(
         20, "Different images of each label map; each is made when it is first drawn and kept in the cache (about 40 MB).", low=1, high=100_000
     )
-    share: float = setting(1.0, "Share of the training pairs; shares are normalised over the collections.", low=0.0, high=1e6)
+    share: float = setting(1.0, "Share of the training samples; shares are normalised over the collections.", low=0.0, high=1e6)
 
 
 @dataclass(frozen=True)

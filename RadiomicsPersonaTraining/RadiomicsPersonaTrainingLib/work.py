@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import Dataset
@@ -131,12 +132,31 @@ def segmentation_work(
     for part, cases in parts.items():
         if not len(cases):
             raise InputError(f"No case is left for {part}: add cases to the split.")
-    samples = SegmentationSamples(parts[TRAINING], settings.segmentation, len(labels.names), settings.augmentation, run.seed)
+    sources = [row.source for row, entry in zip(used, entries) if entry and row.part == TRAINING]
+    chances = _chances(settings, rows, sources)
+    samples = SegmentationSamples(parts[TRAINING], settings.segmentation, len(labels.names), settings.augmentation, run.seed, chances)
     whole = replace(settings.segmentation, foreground=1.0)
     held_out = SegmentationSamples(parts[VALIDATION], whole, len(labels.names), None, run.seed + 1)
     task = SegmentationTask(_network(settings), settings.task, _steps(settings), samples.name_of, labels)
     told = (*(f"Skipped: {note}" for note in notes), f"{len(parts[TRAINING])} cases train, {len(parts[VALIDATION])} validate.")
     return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.segmentation.patch), told)
+
+
+def _chances(settings: TrainingSettings, rows: list[ListedScan], sources: list[str]) -> np.ndarray | None:
+    """How likely each training case is drawn, by the share of its collection; None for a single collection.
+
+    Args:
+        sources: the collection of every case.
+    Raises:
+        InputError: no collection with cases has a share.
+    """
+    if len(set(sources)) < 2:
+        return None
+    share = {source.name: source.share for source in sources_of(settings, rows)}
+    chances = np.array([share[name] / sources.count(name) for name in sources])
+    if not chances.any():
+        raise InputError("The share of every collection is 0: give one of them more in [[data]].")
+    return chances
 
 
 def _steps(settings: TrainingSettings) -> int:
