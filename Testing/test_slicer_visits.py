@@ -79,6 +79,20 @@ def test_the_boxes_follow_the_head_and_the_table_goes_into_a_regression(panel, v
     assert not report.exists()
 
 
+def test_a_date_comes_from_the_dicom_study_before_the_name(module):
+    from RadiomicsPersonaNodes.follow_up import date_of
+
+    volume = add_volume(name="T1 2021-03-01")
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    patient = hierarchy.CreateSubjectItem(hierarchy.GetSceneItemID(), "P")
+    study = hierarchy.CreateStudyItem(patient, "S")
+    hierarchy.CreateItem(study, volume)
+    assert date_of(volume) == "2021-03-01"
+    hierarchy.SetItemAttribute(study, "DICOM.StudyDate", "20240229")
+    assert date_of(volume) == "2024-02-29"
+    assert date_of(add_volume(name="T1 20211399 12345678")) == ""
+
+
 @pytest.fixture
 def growth(tmp_path):
     """A CSV file of ten patients whose lesions grow by 0.5 ml a year, those of group b by 1."""
@@ -155,17 +169,14 @@ def test_a_table_is_regressed_with_figures_and_a_report(panel, growth, monkeypat
     assert ui.regressionStatusLabel.text.startswith("ln volume_ml per years: 0.1")
     assert len(slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode")) == charts and not report.exists()
 
-
-def test_covariates_alone_explain_where_time_is_none(panel, growth):  # noqa: F811
-    panel.regression.ask_for_path = lambda: str(growth)
-    panel.ui.regressionLoadButton.click()
-    panel.ui.timeComboBox.currentIndex = 0
-    panel.ui.regressionButton.click()
-    assert panel.ui.regressionStatusLabel.text.startswith("The table has no column of time"), panel.ui.regressionStatusLabel.text
-    check(panel.ui.covariatesList, "age")
-    panel.ui.regressionButton.click()
-    assert panel.ui.regressionStatusLabel.text.startswith("volume_ml per age: ")
-    assert texts(panel.ui.figureComboBox)[0] == "volume_ml over age"
+    # without time the covariates alone explain
+    ui.timeComboBox.currentIndex = 0
+    ui.covariatesList.findItems("group", qt.Qt.MatchExactly)[0].setCheckState(qt.Qt.Unchecked)
+    ui.regressionButton.click()
+    assert ui.regressionStatusLabel.text.startswith("The table has no column of time"), ui.regressionStatusLabel.text
+    check(ui.covariatesList, "age")
+    ui.regressionButton.click()
+    assert ui.regressionStatusLabel.text.startswith("ln volume_ml per age: ") and texts(ui.figureComboBox)[0] == "volume_ml over age"
 
 
 @pytest.mark.parametrize("content, sentence", [(b"", "has no rows below its heads: add some."), (b"\xff\xfe\x00a", "cannot be read: save the table as CSV in UTF-8.")])

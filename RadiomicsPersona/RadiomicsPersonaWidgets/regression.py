@@ -36,6 +36,7 @@ class RegressionSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
+        ui.regressionCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = Job(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
         self.report = ReportFile(ui.regressionReportButton)
         self._arrangement = views.Arrangement()
@@ -45,6 +46,12 @@ class RegressionSection(Section):
         ui.regressionButton.clicked.connect(self.on_regress)
         ui.figureButton.toggled.connect(self.on_figure)
         ui.figureComboBox.currentIndexChanged.connect(lambda: self.on_figure(ui.figureButton.checked))
+
+    def follow(self, parameters) -> None:
+        super().follow(parameters)
+        shown = [self.ui.figureComboBox.itemData(place) for place in range(self.ui.figureComboBox.count)]
+        if parameters and shown != [chart.GetID() for chart in regression.charts()]:  # those of a scene that was opened
+            self._show_figures(regression.charts())
 
     def update(self) -> None:
         selector = self.ui.regressionTableSelector
