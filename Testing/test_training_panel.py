@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.segmentation_site import cut_down, make_site
 from bench.training_site import tiny
 from test_slicer_boxes import add_roi, add_volume
 
 from RadiomicsPersonaLib.card import model_cards
 from RadiomicsPersonaLib.child import Child
-from RadiomicsPersonaLib.scan import read_scan
+from RadiomicsPersonaLib.scan import read_label_map, read_scan
 from RadiomicsPersonaTrainingLib import alive, run_state
+from RadiomicsPersonaTrainingLib.cli import main
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -232,6 +234,45 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     monkeypatch.setattr(dialogs, "confirmed", lambda title, question: not asked.append(question))
     results.deleteButton.click()
     assert asked and "MB" in asked[0] and not folder.exists() and "are free again" in results.note.text
+
+
+def test_a_segmentation_run_is_evaluated_looked_at_and_tried_on_loaded_scans(panel, checkout, tmp_path):
+    """Its worst case comes with truth and answer as segmentations, and a loaded scan is segmented before it is exported."""
+    data, settings = make_site(tmp_path / "data", "hippocampus"), tmp_path / "settings.toml"
+    settings.write_text(cut_down(checkout / "RadiomicsPersonaTraining/Resources/segmentation/hippocampus.toml", 4, 2))
+    run, results = panel.place.project.runs / "seg", panel.results
+    assert main(["fit", str(settings), "--data", str(data), "--output", str(run)]) == 0
+    turn_to(panel, results)
+    results.evaluation.evaluateButton.click()
+    wait(panel, lambda: results.evaluation.worstTable.rowCount > 0)
+    heads = [results.evaluation.worstTable.horizontalHeaderItem(column).text() for column in range(5)]
+    assert heads == ["Case", "Structure", "ml", "Dice", "HD95 (mm)"] and "anterior" in results.evaluation.tables.plainText
+    results.evaluation.worstTable.cellClicked.emit(0, 0)
+    wait(panel, lambda: len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 2)
+    truth, found = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    case = results.evaluation.worstTable.item(0, 0).text()
+    kept = read_label_map(data / "labelsTr" / f"{case}.nii.gz")
+    scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
+    assert [truth.GetName().split()[-1], found.GetName().split()[-1]] == ["truth", "found"] and case in truth.GetName()
+    names = [truth.GetSegmentation().GetNthSegment(number).GetName() for number in range(2)]
+    segments = [truth.GetSegmentation().GetNthSegmentID(number) for number in range(2)]
+    arrays = [slicer.util.arrayFromSegmentBinaryLabelmap(truth, segment, scan) for segment in segments]
+    assert names == ["anterior", "posterior"]
+    for number, array in enumerate(arrays, start=1):
+        assert np.array_equal(array.transpose(2, 1, 0) > 0, kept.array == number)
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
+    assert composite.GetBackgroundVolumeID() == scan.GetID()
+    center = [slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+    assert (np.abs(kept.ijk_from_ras(np.array(center)) - np.array(kept.shape) / 2) < np.array(kept.shape) / 2).all()
+
+    results.predictButton.click()
+    assert results.useNote.text == "Choose a scan."
+    results.scanComboBox.setCurrentNode(scan)
+    results.predictButton.click()
+    wait(panel, lambda: "is in the scene" in results.useNote.text)
+    node = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[-1]
+    assert node.GetName().endswith("segmented by seg") and node.GetSegmentation().GetNumberOfSegments() == 2
+    assert not (run / "predicted").exists()
 
 
 def test_what_was_found_can_be_left_out_and_is_said_in_words(panel, site, tmp_path, monkeypatch):

@@ -79,10 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
 
-    predict = commands.add_parser("predict", help="rebuild a masked region, or segment, with a run's checkpoint, before it is exported")
+    predict = commands.add_parser("predict", help="rebuild a masked region, segment, or map tissues or lesions with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
     predict.add_argument("scans", nargs="+", metavar="SCAN", help="one; for a segmentation its contrasts")
-    predict.add_argument("--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; a segmentation needs none")
+    predict.add_argument("--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; only for models that rebuild")
     predict.add_argument("--output", required=True, metavar="OUT.nii.gz")
     predict.set_defaults(run=_predict)
 
@@ -237,7 +237,18 @@ def _predict(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
     from .export import export_model
+    from .run_folder import read_record
+    from .run_state import BEST
 
+    run = Path(options.checkpoint)
+    if run.is_dir() and read_record(run).settings.task.kind in (TISSUE_KIND, LESION_KIND):
+        from .run_prediction import predict
+
+        if options.mask is not None:
+            raise InputError("A model that rebuilds nothing needs no --mask: leave it out.")
+        predict(run, options.scans, [], Path(options.output))
+        print(f"Made with {run / BEST}: {options.output}")
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         card = export_model(Path(options.checkpoint), Path(folder) / "checkpoint")
         model = ["--model", str(card), "--output", options.output]
