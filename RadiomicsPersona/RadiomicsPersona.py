@@ -21,12 +21,13 @@ from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
 from RadiomicsPersonaLib.child import Child, child_environment, ChildFailed
+from RadiomicsPersonaLib.classifier import DEFAULT as DEFAULT_CLASSIFIER, load_classifier
 from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.exchange import read_exchange
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaNodes import analyzed, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict, view as view_nodes
+from RadiomicsPersonaNodes import analyzed, classifier_choice, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
 from RadiomicsPersonaWidgets.inputs import InputsSection
@@ -287,6 +288,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
                 "--device", parameterNode.device,
                 "--decision", parameterNode.decision,
                 "--threshold", repr(parameterNode.threshold),
+                *(["--classifier", parameterNode.classifier] if parameterNode.classifier != DEFAULT_CLASSIFIER else []),
                 "--seed", str(parameterNode.seed),
                 "--json",
                 "--output", outputFolder,
@@ -314,6 +316,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     identityOf = staticmethod(scan_nodes.identity)
     models = staticmethod(model_choice.choices)
     cardText = staticmethod(model_choice.card_text)
+    classifiers = staticmethod(classifier_choice.choices)
+    checkClassifier = staticmethod(load_classifier)
     verdictsByBox = staticmethod(verdict.by_box)
     verdicts = staticmethod(verdict.sentences)
     notes = staticmethod(verdict.notes)
