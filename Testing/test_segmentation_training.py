@@ -22,6 +22,7 @@ from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.cohort import drawn_split
+from RadiomicsPersonaTrainingLib.export import export_model
 from RadiomicsPersonaTrainingLib.networks import SEGMENTING, NetworkSettings, architecture_of
 from RadiomicsPersonaTrainingLib.segmentation_case import SegmentationCase, prepared_case
 from RadiomicsPersonaTrainingLib.segmentation_labels import labels_of, outputs_of
@@ -353,6 +354,24 @@ def test_a_split_lists_label_maps_and_a_run_goes_by_it(checkout, tmp_path, capsy
     assert sorted(row["part"] for row in rows) == ["test", "training", "training", "validation"]
     assert main(["fit", str(file), "--output", str(tmp_path / "run")]) == 0
     assert "2 cases train, 1 validate." in capsys.readouterr().out
+
+
+def test_painted_lesions_are_training_cases_and_all_of_a_scan_s_stay_in_one_part(checkout, tmp_path, capsys):
+    data, file = make_site(tmp_path / "painted", "synthetic", cases=8), tmp_path / "settings.toml"
+    (data / "provenance.json").write_text("{}")
+    write(data / "sub-09_T1w_tumour_12_image.nii.gz", make_case(9, (1,))[0][0])
+    assert {subject for subject, _ in truths_in(data, settings_of(checkout, "synthetic"))} == {f"sub-{number:02d}_T1w" for number in range(4)}
+    file.write_text(cut_down(checkout / RESOURCES / "synthetic.toml", 2, 2))
+    assert main(["split", str(data), "--settings", str(file), "--output", str(tmp_path / "split.csv")]) == 0
+    parts = {}
+    for row in csv.DictReader(open(tmp_path / "split.csv")):
+        assert row["file"].endswith("_mask.nii.gz")
+        parts.setdefault(row["subject"], []).append(row["part"])
+    assert all(len(own) == 2 and len(set(own)) == 1 for own in parts.values())
+    assert main(["fit", str(file), "--data", str(data), "--output", str(tmp_path / "run")]) == 0
+    assert "4 cases train, 2 validate." in capsys.readouterr().out
+    card = export_model(tmp_path / "run", tmp_path / "model")
+    assert read_card(card)["data"][0]["name"] == "painted"
 
 
 def test_init_writes_settings_of_a_segmentation(tmp_path):

@@ -32,7 +32,14 @@ from RadiomicsPersonaTrainingLib.run_evaluation import HeldOutRun
 from RadiomicsPersonaTrainingLib.run_folder import read_record
 from RadiomicsPersonaTrainingLib.settings import read_settings
 from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
-from RadiomicsPersonaTrainingLib.tissue_evaluation import dice_of, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
+from RadiomicsPersonaTrainingLib.tissue_evaluation import (
+    dice_of,
+    evaluate_tissue,
+    held_out_maps,
+    record_of,
+    table_of,
+    write_cases,
+)
 from RadiomicsPersonaTrainingLib.tissue_samples import TissueRecipe, TissueSamples
 from RadiomicsPersonaTrainingLib.tissue_task import tissue_dice, tissue_loss
 from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases

@@ -12,14 +12,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.prepared_run import PreparedRun
 from bench.segmentation_site import cut_down, make_site
 from bench.training_site import tiny
+from test_calibration import simulated
 from test_slicer_boxes import add_roi, add_volume
 
 from RadiomicsPersonaLib.card import model_cards
 from RadiomicsPersonaLib.child import Child
-from RadiomicsPersonaLib.scan import read_label_map, read_scan
+from RadiomicsPersonaLib.classifier import written
+from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaTrainingLib import alive, run_state
+from RadiomicsPersonaTrainingLib.calibration import fit_classifier
 from RadiomicsPersonaTrainingLib.cli import main
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
@@ -340,6 +344,11 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     wait(panel, lambda: settings.notes["task.learning_rate"].text)
     assert settings.notes["task.learning_rate"].text == "'learning_rate' in [task] is 7, out of its range: give 1e-06 to 1."
     assert "'side' in [recipe]" in settings.notes["recipe.side"].text
+    answer_with(monkeypatch, folder=str(tmp_path / "masks"))
+    next(button for button in panel.parent.findChildren(type(settings.openButton)) if "lesion masks" in button.toolTip).click()
+    assert settings.table["scans"]["lesion_masks"] == str(tmp_path / "masks")
+    settings.controls["scans.lesion_masks"].text = "my masks"
+    assert settings.table["scans"]["lesion_masks"] == str(panel.place.project.folder / "my masks")
     settings.shippedButton.click()
     wait(panel, lambda: settings.table["fit"]["start"] == "auto")
     assert settings.table["fit"]["steps"] == 1500 and not settings.notes["task.learning_rate"].text
@@ -351,6 +360,10 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     settings.openButton.click()
     wait(panel, lambda: settings.note.text)
     assert "did you mean 'steps'?" in settings.note.text
+    (tmp_path / "beside.toml").write_text('[scans]\nlesion_masks = "shapes"\n')
+    answer_with(monkeypatch, file=str(tmp_path / "beside.toml"))
+    settings.openButton.click()
+    wait(panel, lambda: settings.controls["scans.lesion_masks"].text == str(tmp_path / "shapes"))
 
 
 def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monkeypatch):
@@ -475,6 +488,61 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     assert slicer.util.arrayFromTableColumn(series[0].GetTableNode(), "share").tolist() == [0.05, 0.8]
 
 
+def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_the_analysis(panel, site, tmp_path, monkeypatch):
+    """The time is said before, what was measured survives Cancel, and the finished classifier is chosen in the other module."""
+    from RadiomicsPersona import RadiomicsPersonaLogic
+
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    (tmp_path / "masks").mkdir()
+    for name in "abc":
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", np.pad(np.ones((5, 5, 5), np.uint8), 2), np.diag([2.0, 2, 2, 1]))
+    page = panel.calibrate
+    turn_to(panel, page)
+    page.fromComboBox.currentIndex = 1
+    assert page.listBox.isHidden() and not page.painted.widget.isHidden() and not page.startButton.enabled
+    answer_with(monkeypatch, folder=str(site / "heads"))
+    page.painted.addButton.click()
+    answer_with(monkeypatch, folder=str(tmp_path / "none"))
+    page.painted.masksButton.click()
+    page.estimateButton.click()
+    wait(panel, lambda: "There is no folder" in page.note.text)
+    answer_with(monkeypatch, folder=str(tmp_path / "masks"))
+    page.painted.masksButton.click()
+    page.painted.drawnSpinBox.value = 1
+    page.nameEdit.text = "a/b"
+    page.startButton.click()
+    assert "cannot be called 'a/b'" in page.note.text and not list(panel.place.project.calibration.glob("*"))
+    page.nameEdit.text = "clinic"
+    page.estimateButton.click()
+    wait(panel, lambda: "4 scans, of which 3 are left to measure: about" in page.note.text)
+    journal = page.output.with_name("clinic-boxes.jsonl")
+    page.startButton.click()
+    wait(panel, lambda: page.note.text.startswith("Measuring sub-") and page.cancelButton.enabled)
+    page.cancelButton.click()
+    wait(panel, lambda: page.note.text == "Cancelled; it goes on from there.")
+    kept = journal.read_text().count('"key"')
+    assert 1 <= kept < 4 and page.startButton.enabled and not page.useButton.enabled
+
+    page.output.write_text(written(fit_classifier(simulated(6), "clinic", {})))
+    page.refresh()
+    page.useButton.click()
+    assert "among the classifiers of RadiomicsPersona" in page.useNote.text
+    logic = RadiomicsPersonaLogic(PreparedRun())
+    try:
+        parameters = logic.getParameterNode()
+        assert parameters.classifier == "clinic" and "your own, 6 subjects" in dict(logic.classifiers())["clinic"]
+        head = read_scan(site / "heads" / "sub-0.nii.gz")
+        parameters.inputVolume = add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")
+        parameters.inputROIs = [add_roi("box", (30, 30, 30), np.eye(3), (30, 0, 20))]
+        logic.apply()
+        assert " ".join(logic.runner.arguments).count("--classifier clinic") == 1
+    finally:
+        logic.close()
+    page.output.write_text(page.output.read_text().replace("clinic", "other"))
+    page.useButton.click()
+    assert "was changed after it was fitted" in page.useNote.text
+
+
 def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, models, tmp_path, monkeypatch, checkout):
     shipped, own = checkout / "RadiomicsPersona" / "Resources" / "Models", models
     own.mkdir()
@@ -520,7 +588,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     )
     inside = [w for w in panel.parent.findChildren(qt.QWidget) if isinstance(w, kinds) and not w.objectName.startswith("qt_")]
     inside = [w for w in inside if not isinstance(w.parentWidget(), (qt.QAbstractSpinBox, qt.QTabBar, qt.QTableWidget, qt.QComboBox))]
-    assert len(inside) > 60
+    assert len(inside) > 80
     for widget in inside:
         assert widget.toolTip and widget.accessibleName, (widget.className(), widget.objectName, widget.property("text"))
 
@@ -540,7 +608,7 @@ parent.setLayout(qt.QVBoxLayout())
 widget = module.RadiomicsPersonaTrainingWidget(parent)
 widget.setup()
 widget.openProject({project!r})
-for index in range(6):
+for index in range(7):
     widget.tabs.currentIndex = index
     widget.refresh()
 new = {{name.split(".")[0] for name in set(sys.modules) - before}}

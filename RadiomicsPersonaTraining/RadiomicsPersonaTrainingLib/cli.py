@@ -175,7 +175,7 @@ def _fit(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
     from .alive import NAME, alive_in, refuse_if_running
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .run_folder import RunRecord, begin
     from .settings import read_settings
 
@@ -186,7 +186,7 @@ def _fit(options) -> int:
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
     cache = Path(options.cache) if options.cache else output.parent / "cache"
-    masks = _lesion_masks(settings, file, root)
+    masks = lesion_masks_of(settings, file, root)
     if options.estimate:
         from .estimate import estimate
 
@@ -213,7 +213,7 @@ def _fit(options) -> int:
 def _pack(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .packing import pack
     from .settings import read_settings
 
@@ -221,13 +221,9 @@ def _pack(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    size = pack(settings, rows, _lesion_masks(settings, file, root), Path(options.output), options.largest, not options.small, ProgressBar())
+    size = pack(settings, rows, lesion_masks_of(settings, file, root), Path(options.output), options.largest, not options.small, ProgressBar())
     print(f"Packed: {options.output} ({size / 2**20:.1f} MiB)")
     return 0
-
-
-def _lesion_masks(settings, file: Path, root: Path | None) -> Path | None:
-    return (root or file.parent) / settings.scans.lesion_masks if settings.scans.lesion_masks else None
 
 
 def _predict(options) -> int:

@@ -71,6 +71,9 @@ def _read(request: dict, activity: Activity) -> dict:
     from .settings_definition import hidden_sections, table_of
 
     table = table_of(read_settings(request["file"]))
+    scans = table["scans"]
+    if masks := scans["lesion_masks"]:  # named from the file's folder, which is not known any more later
+        scans["lesion_masks"] = str(Path(request["file"]).absolute().parent / masks)
     return {"table": table, "hidden": hidden_sections(table)}
 
 
@@ -101,14 +104,13 @@ def _write(request: dict, activity: Activity) -> dict:
 
 
 def _estimate(request: dict, activity: Activity) -> dict:
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .estimate import estimate
     from .settings import settings_from
 
     settings, file = settings_from(request["table"]), Path(request["file"])
     rows = split_of(settings, file, None)
-    masks = file.parent / settings.scans.lesion_masks if settings.scans.lesion_masks else None
-    found = estimate(settings, rows, masks, Path(request["cache"]), activity.progress)
+    found = estimate(settings, rows, lesion_masks_of(settings, file, None), Path(request["cache"]), activity.progress)
     return {"sentence": found.sentence, "fits": found.fits}
 
 

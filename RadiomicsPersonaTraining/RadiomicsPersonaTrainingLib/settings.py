@@ -45,7 +45,8 @@ class ScanSettings:
         "--data, 80/10/10.",
     )
     lesion_masks: str = setting(
-        "", "Folder of binary lesion masks whose shapes are taken out too, relative to --data or else to this file; empty for none."
+        "", "Folder of binary lesion masks whose shapes are taken out too; as seen from --data, or from this file's folder; empty for none.",
+        folder=True,
     )
 
 

@@ -92,12 +92,7 @@ class DataPage(Page):
 
     def fillVolumesMenu(self) -> None:
         """Offer what is loaded."""
-        self.volumesMenu.clear()
-        choices = scene.sources()
-        for text, volumes in choices:
-            self.volumesMenu.addAction(text.replace("&", "&&")).triggered.connect(lambda checked=False, v=volumes: self.addVolumes(v))
-        if not choices:
-            self.volumesMenu.addAction(_("No volume is loaded")).enabled = False
+        scene.fill_menu(self.volumesMenu, self.addVolumes)
 
     def addVolumes(self, volumes) -> None:
         """Write volumes into the project and add them."""

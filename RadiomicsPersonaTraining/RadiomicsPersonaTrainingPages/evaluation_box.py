@@ -189,8 +189,8 @@ class EvaluationBox:
         self.tables.setMarkdown(text[first.start() :] if first else text)
         self._worst = []
         fill(self.worstTable, [])
-        if state[1] and any((self.folder / name).is_file() for name in ("rows.csv", "cases.csv")):
-            self._kind = run_state.state_of(self.run).kind or RECONSTRUCTION_KIND
+        self._kind = (run_state.state_of(self.run).kind if self.run else "") or RECONSTRUCTION_KIND
+        if state[1] and self._kind in COLUMNS and any((self.folder / name).is_file() for name in ("rows.csv", "cases.csv")):
             request = {"kind": "worst", "evaluation": str(self.folder), "task": self._kind}
             self.place.questions.ask(request, self._show_worst, self.caseNote.say, "worst")
 

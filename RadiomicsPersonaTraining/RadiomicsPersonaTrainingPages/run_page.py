@@ -268,5 +268,7 @@ def _progress(state) -> str:
     parts = [_("{what}: {done} of {total}").format(what=state.what, done=state.done, total=state.total)] if state.total else []
     parts += [_("about {time} left").format(time=in_time(state.seconds_left))] if state.seconds_left is not None else []
     parts += [_("{size} of memory").format(size=in_bytes(state.memory))] if state.memory else []
-    parts += [_("{size} on the graphics card").format(size=in_bytes(state.gpu_memory))] if state.gpu_memory else []
+    if state.gpu_memory and state.gpu_total:
+        taken, total = in_bytes(state.gpu_memory), in_bytes(state.gpu_total)
+        parts.append(_("{taken} of the graphics card's {total} taken").format(taken=taken, total=total))
     return "; ".join(parts)

@@ -35,6 +35,16 @@ def sources() -> list:
     return choices + [(volume.GetName(), [volume]) for volume in volumes]
 
 
+def fill_menu(menu, chosen) -> None:
+    """Offer what scans can be taken from; `chosen` is called with the volumes."""
+    menu.clear()
+    choices = sources()
+    for text, volumes in choices:
+        menu.addAction(text.replace("&", "&&")).triggered.connect(lambda checked=False, taken=volumes: chosen(taken))
+    if not choices:
+        menu.addAction(_("No volume is loaded")).enabled = False
+
+
 def write_scans(volumes: list, folder: Path) -> list:
     """Write volumes as scans of the project; returns the files.
 
