@@ -543,6 +543,55 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     assert "was changed after it was fitted" in page.useNote.text
 
 
+def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_trained_on_them(panel, site, tmp_path, monkeypatch):
+    pytest.importorskip("RadiomicsPersonaTrainingLib.synthesize_command")
+    page = panel.synthesise
+    turn_to(panel, page)
+    page.startButton.click()
+    assert page.note.text == "Add healthy scans to paint into."
+    for number in range(3):
+        answer_with(monkeypatch, file=str(site / "heads" / f"sub-{number}.nii.gz"))
+        page.fileButton.click()
+    page.nameEdit.text = "a/b"
+    page.startButton.click()
+    assert "A set cannot be called 'a/b'" in page.note.text
+    page.nameEdit.text = "strokes"
+    page.kindComboBox.currentIndex = page.kindComboBox.findData("stroke")
+    page.masksComboBox.currentIndex = page.masksComboBox.findData("shapes")
+    page.startButton.click()
+    assert "choose one" in page.note.text and not page.folder.exists()
+    page.masksComboBox.currentIndex = page.masksComboBox.findData("sphere")
+    assert not page.shapesButton.enabled
+    page.sizeSpinBox.value = 500.0  # as much as the control takes
+    page.startButton.click()
+    wait(panel, lambda: page.note.text and page.startButton.enabled)
+    assert page.table.rowCount == 0 and "ml" in page.note.text  # no lesion of 200 ml fits
+    page.sizeSpinBox.value, page.seedSpinBox.value = 8.0, 3
+    page.startButton.click()
+    wait(panel, lambda: page.progressBar.maximum == 3)
+    wait(panel, lambda: page.table.rowCount == 3)
+    assert not page.note.text and page.startButton.enabled
+    mask = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
+    scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
+    marked = slicer.util.arrayFromSegmentBinaryLabelmap(mask, mask.GetSegmentation().GetNthSegmentID(0), scan).transpose(2, 1, 0) > 0
+    changed = slicer.util.arrayFromVolume(scan).transpose(2, 1, 0) != read_scan(site / "heads" / "sub-0.nii.gz").array
+    assert abs(marked.sum() * 64 / 1000 - 8.0) < 2.5 and changed[marked].mean() > 0.9
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
+    assert composite.GetBackgroundVolumeID() == scan.GetID() and scan.GetName().startswith("sub-0_stroke")
+
+    page.trainButton.click()
+    wait(panel, lambda: "open on the Settings page" in page.pairsNote.text)
+    table = panel.settings.table
+    assert table["task"]["kind"] == "segmentation" and [source["name"] for source in table["data"]] == ["strokes"]
+    assert panel.place.project.split.read_text().count("_mask.nii.gz") == 3
+    panel.run.nameEdit.text = "on-painted"
+    panel.run.startButton.click()
+    run = panel.place.project.runs / "on-painted"
+    wait(panel, lambda: "1 cases train, 1 validate." in run_state.end_of_log(run))
+    panel.run.refresh()
+    panel.run.cancelButton.click()
+
+
 def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, models, tmp_path, monkeypatch, checkout):
     shipped, own = checkout / "RadiomicsPersona" / "Resources" / "Models", models
     own.mkdir()

@@ -84,7 +84,7 @@ class SynthesisePage(Page):
         self.seedSpinBox.setRange(0, 99999)
         self.nameEdit = labelled(form, _("&Name:"), qt.QLineEdit("set"), _("Of the folder in the project that takes images and masks."))
         self.startButton = push(_("&Start"), _("Paint, in a process of its own."), self.onStart)
-        self.cancelButton = push(_("&Cancel"), _("End it; finished pairs are kept."), self.onCancel)
+        self.cancelButton = push(_("&Cancel"), _("End it; what was painted before under this name stays."), self.onCancel)
         form.addRow(side_by_side(self.startButton, self.cancelButton))
         self.progressBar = named(qt.QProgressBar(), _("How far the painting is."), _("Progress"))
         self.progressBar.visible = False
@@ -236,7 +236,7 @@ class SynthesisePage(Page):
             self.note.say(_("Painting {what}{left}").format(what=told.get("what", "") if running else "", left=left), warning=False)
         elif self._busy:
             cancelled = told.get("ended") == alive.CANCELLED
-            sentence = _("Cancelled; finished pairs are kept.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", "")
+            sentence = _("Cancelled.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", "")
             self.note.say(sentence, not cancelled)
         ended, self._busy = self._busy and not busy, busy
         self._list_pairs()
