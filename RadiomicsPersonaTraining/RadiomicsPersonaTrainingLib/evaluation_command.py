@@ -48,7 +48,10 @@ def run(options: argparse.Namespace) -> int:
 
     run = held_out_run(Path(options.data))
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
-    measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}[kind]
+    measures = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}
+    if kind not in measures:
+        raise InputError(f"This command measures no models of the kind '{kind}': choose one of {', '.join(measures)}.")
+    measure = measures[kind]
     if run is None:
         return measure(options, None, ProgressBar())
     Path(options.output).mkdir(parents=True, exist_ok=True)

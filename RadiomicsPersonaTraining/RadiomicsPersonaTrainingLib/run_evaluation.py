@@ -40,9 +40,11 @@ class HeldOutRun:
         """The model of the best checkpoint, as an export would write it.
 
         Raises:
-            InputError: there is no checkpoint.
+            InputError: there is no checkpoint, or models of this kind look at no whole scan.
         """
         checkpoint = self.folder / BEST
+        if self.kind not in (RECONSTRUCTION_KIND, *TRAINED_MODELS):
+            raise InputError(f"A run of the kind '{self.kind}' is neither evaluated nor tried on a scan before it is exported: export it.")
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
         device = "auto" if self.kind == SEGMENTATION_KIND else "cpu"

@@ -63,7 +63,8 @@ def predict(run: Path, scans: list[str], boxes: list[Box], output: Path, progres
     if held_out.kind == RECONSTRUCTION_KIND and not boxes:
         raise InputError("A model that rebuilds needs a box to rebuild: choose one.")
     with file_written_whole(output) as path:
-        return _PREDICT[held_out.kind](held_out.model(), scans, boxes, path, progress)
+        model = held_out.model()
+        return _PREDICT[held_out.kind](model, scans, boxes, path, progress)
 
 
 def _rebuilt(model, scans: list[str], boxes: list[Box], path: Path, progress: Progress | None) -> Prediction:

@@ -216,7 +216,7 @@ class ResultsPage(Page):
         except (InputError, OSError) as error:
             self.useNote.say(str(error))
             return
-        name = PREDICTED[kind].format(scan=volume.GetName(), run=self.run.name)
+        name = PREDICTED.get(kind, PREDICTED[RECONSTRUCTION_KIND]).format(scan=volume.GetName(), run=self.run.name)
         request = {"kind": "predict", "run": str(self.run), "scans": files, "boxes": boxes, "output": str(output)}
 
         def refused(sentence):
