@@ -15,7 +15,6 @@ import pytest
 from bench.prepared_run import PreparedRun
 from bench.segmentation_site import cut_down, make_site
 from bench.training_site import tiny
-from demo import template_with_lesion
 from test_calibration import simulated
 from test_slicer_boxes import add_roi, add_volume
 
@@ -259,7 +258,7 @@ def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, tmp_
         write_nifti(tmp_path / "real" / file.name, np.ascontiguousarray(scan.array[::3, ::3, ::3]), scan.affine @ np.diag([3.0, 3, 3, 1]))
     look_at_scans(panel, monkeypatch, tmp_path / "real")
     contrasts = [panel.data.table.item(line, 3).text() for line in range(3)]
-    assert set(contrasts) == {"T1"} and all("3 x 3 x 3 mm" in panel.data.table.item(line, 2).text() for line in range(3))
+    assert set(contrasts) == {"T1w"} and all("3 x 3 x 3 mm" in panel.data.table.item(line, 2).text() for line in range(3))
     set_up(panel, monkeypatch, tmp_path, steps=4)
     run, results, split = panel.run, panel.results, panel.place.project.split.read_text()
     run.nameEdit.text = "real"
@@ -597,7 +596,8 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
 
 def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_trained_on_them(panel, tmp_path, monkeypatch):
     pytest.importorskip("RadiomicsPersonaTrainingLib.synthesize_command")
-    array, affine = template_with_lesion()
+    template = pytest.importorskip("nilearn.datasets").load_mni152_template(resolution=2)
+    array, affine = np.asarray(template.dataobj, np.float32), np.array(template.affine)
     files = [tmp_path / f"sub-{number}.nii.gz" for number in range(3)]
     for number, file in enumerate(files):
         write_nifti(file, np.ascontiguousarray(array * np.float32(1 + number)), affine)
@@ -626,8 +626,8 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     (tmp_path / "away").rename(files[2])
     page.startButton.click()
     wait(panel, lambda: page.progressBar.maximum == 3)
-    wait(panel, lambda: page.table.rowCount == 3)
-    assert not page.note.text and page.startButton.enabled
+    wait(panel, lambda: page.table.rowCount == 3 and page.startButton.enabled)
+    assert not page.note.text
     mask = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
     scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
     marked = slicer.util.arrayFromSegmentBinaryLabelmap(mask, mask.GetSegmentation().GetNthSegmentID(0), scan).transpose(2, 1, 0) > 0

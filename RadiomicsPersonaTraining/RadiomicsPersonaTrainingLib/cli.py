@@ -138,7 +138,7 @@ def _init(options) -> int:
 
     from .settings import LABEL_MAPS, SCANS, DataSource, ScanSettings, TrainingSettings, written
     from .split import read_split
-    from .training_task import TaskSettings
+    from .task_settings import TaskSettings
 
     settings = TrainingSettings(task=TaskSettings(options.task))
     files = LABEL_MAPS if options.task in (TISSUE_KIND, LESION_KIND) else SCANS

@@ -12,12 +12,12 @@ from RadiomicsPersonaLib.errors import InputError
 from .cohort import sources_of
 from .export import model_of, written_weights
 from .held_out import HeldOutScan, held_out_files
+from .model_kinds import TRAINED_MODELS
 from .run_folder import RunRecord, read_record
 from .run_state import BEST, RECORD
 from .settings import SCANS
 from .split import TEST, TRAINING
 from .synthetic_heads import heads_of
-from .work import TRAINED_MODELS
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,9 @@ class HeldOutRun:
         """The model of the best checkpoint, as an export would write it.
 
         Raises:
-            InputError: there is no checkpoint, or models of this kind look at no whole scan.
+            InputError: there is no checkpoint.
         """
         checkpoint = self.folder / BEST
-        if self.kind not in (RECONSTRUCTION_KIND, *TRAINED_MODELS):
-            raise InputError(f"A run of the kind '{self.kind}' is neither evaluated nor tried on a scan before it is exported: export it.")
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
         device = "auto" if self.kind == SEGMENTATION_KIND else "cpu"

@@ -58,6 +58,8 @@ def predict(run: Path, scans: list[str], boxes: list[Box], output: Path, progres
         InputError: there is no checkpoint, or a scan or box cannot be used.
     """
     held_out = HeldOutRun(run, read_record(run))
+    if held_out.kind not in _PREDICT:
+        raise InputError(f"A {held_out.kind} model is not tried on a scan: export it.")
     if held_out.kind != SEGMENTATION_KIND and len(scans) != 1:
         raise InputError(f"A {held_out.kind} model takes one scan, not {len(scans)}: choose one.")
     if held_out.kind == RECONSTRUCTION_KIND and not boxes:

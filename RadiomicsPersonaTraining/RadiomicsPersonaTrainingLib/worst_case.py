@@ -57,6 +57,8 @@ def open_case(run: Path, evaluation: Path, row: dict, folder: Path):
     held_out = held_out_run(run)
     if held_out is None:
         raise InputError(f"'{run}' is no training run: there is nothing to look at.")
+    if held_out.kind not in OPENED:
+        raise InputError(f"Cases of a {held_out.kind} model cannot be opened: look at its evaluation's own page.")
     seed = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))["seed"]
     folder.mkdir(parents=True, exist_ok=True)
     return OPENED[held_out.kind](held_out, row, seed, folder)
