@@ -444,6 +444,10 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     with alive.Alive(project.runs / "busy" / alive.NAME, "fit"):
         run.startButton.click()
         assert run.startNote.text == "A training is running in 'busy': wait for it, or cancel it first."
+        # this machine may have no graphics card
+        monkeypatch.setattr(alive, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
+        run.run = project.runs / "busy"
+        wait(panel, lambda: "2 GB of the graphics card's 8 GB taken" in run.progressNote.text)
     # a scan is gone when the training begins
     moved = project.folder / "scans.away"
     text = project.split.read_text().replace("sub-1.nii.gz", "sub-none.nii.gz")
@@ -474,6 +478,13 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     assert "is gone" in panel.projectNote.text
     run.startButton.click()
     assert "is gone" in run.startNote.text and not project.folder.exists()
+    panel.calibrate.table.setRowCount(1)
+    panel.calibrate.onStart()
+    panel.synthesise.onStart()
+    head = read_scan(site / "heads" / "sub-0.nii.gz")
+    panel.data.addVolumes([add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")])
+    for note in (panel.calibrate.note, panel.synthesise.note, panel.data.note):
+        assert "is gone" in note.text and not project.folder.exists()
 
 
 def test_a_project_that_vanished_is_not_made_anew(opened, tmp_path):
@@ -636,6 +647,13 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     assert marked.sum() * voxel == pytest.approx(8.0, rel=0.1) and changed[marked].mean() > 0.9
     composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
     assert composite.GetBackgroundVolumeID() == scan.GetID() and scan.GetName().startswith("sub-0_stroke")
+
+    assert page.picture.pixmap.width() > 100
+    page.nameEdit.text = "other"
+    page.refresh()
+    assert page.table.rowCount == 0
+    page.open_project()
+    assert page.nameEdit.text == "strokes" and page.table.rowCount == 3
 
     page.trainButton.click()
     wait(panel, lambda: "open on the Settings page" in page.pairsNote.text)

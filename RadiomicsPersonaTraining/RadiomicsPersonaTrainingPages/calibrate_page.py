@@ -20,7 +20,6 @@ from . import curves, dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
 from .painted_box import PaintedBox
-from .project import choose_first
 
 
 class CalibratePage(Page):
@@ -166,9 +165,6 @@ class CalibratePage(Page):
 
     def onAdd(self) -> None:
         """Put the chosen boxes into the list."""
-        if self.place.project is None:
-            self.listNote.say(choose_first())
-            return
         volume = self.scanComboBox.currentNode()
         sick, healthy = list(self.sickComboBox.checkedNodes()), list(self.healthyComboBox.checkedNodes())
         twice = [roi for roi in sick if roi in healthy]
@@ -181,6 +177,7 @@ class CalibratePage(Page):
             )
             return
         try:
+            self.place.opened()
             pairs = [(roi, "pathological") for roi in sick] + [(roi, "healthy") for roi in healthy]
             scene.add_own_boxes(volume, pairs, self.subjectEdit.text.strip(), self.place.project.calibration)
         except InputError as error:
@@ -306,8 +303,7 @@ class CalibratePage(Page):
             InputError: there is no project, or the name cannot be used.
             OSError: the folder cannot be made.
         """
-        if self.place.project is None:
-            raise InputError(choose_first())
+        self.place.opened()
         name = self.nameEdit.text.strip() or "my-site"
         refuse_classifier_name(name)
         self.output.parent.mkdir(parents=True, exist_ok=True)

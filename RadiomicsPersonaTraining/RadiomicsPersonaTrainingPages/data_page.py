@@ -13,7 +13,6 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes
 from . import dialogs, scene
 from .form import Note, fill, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first
 from .split_box import SplitBox
 
 THUMBNAIL = 48
@@ -208,9 +207,12 @@ class DataPage(Page):
         self.look()
 
     def _has_project(self) -> bool:
-        if self.place.project is None:
-            self.note.say(choose_first())
-        return self.place.project is not None
+        try:
+            self.place.opened()
+        except InputError as error:
+            self.note.say(str(error))
+            return False
+        return True
 
     def _keep_choices(self) -> None:
         try:

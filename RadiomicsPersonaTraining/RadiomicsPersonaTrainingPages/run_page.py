@@ -15,7 +15,6 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes, in_time
 from . import curves
 from .form import Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first, gone
 
 WAIT_BEFORE_KILL = 30
 """Looks, one per second, at a training that was asked to stop until it may be ended by force."""
@@ -108,12 +107,9 @@ class RunPage(Page):
     def onStart(self) -> None:
         """Begin a training."""
         self.startNote.say("")
-        project, table_ = self.place.project, self.place.settings_table()
+        table_ = self.place.settings_table()
         try:
-            if project is None:
-                raise InputError(choose_first())
-            if not project.is_there:
-                raise InputError(gone(project.folder))
+            project = self.place.opened()
             project.refuse_second_training()
             if table_ is None:
                 raise InputError(_("The settings are not known yet: look at the Settings page first."))

@@ -217,6 +217,7 @@ class SettingsPage(Page):
         for note in self.notes.values():
             note.say("")
         self.show_sources(self.place.kinds_of_sources() or {source["name"]: "scan" for source in self._table["data"]})
+        self.check()  # an answer that is still to come is about other settings
 
     def _on_changed(self) -> None:
         if not self._filling:

@@ -15,10 +15,11 @@ from RadiomicsPersonaTrainingLib.amounts import in_time
 from . import dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first, gone
 
 IMAGE, MASK = "_image.nii.gz", "_mask.nii.gz"
 """How the files of a pair end."""
+SHEET = "sheet.png"
+"""Picture of the first lesions of a set."""
 READY = Path(__file__).resolve().parent.parent / "Resources" / "segmentation" / "synthetic.toml"
 """Settings of a segmentation that is trained on pairs."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -98,6 +99,9 @@ class SynthesisePage(Page):
         self.table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.table.cellClicked.connect(lambda line, column: self.openPair())
         form.addRow(self.table)
+        self.picture = named(qt.QLabel(), _("The first lesions: scan, painted scan and outline."), _("Picture of the lesions"))
+        self.picture.alignment = qt.Qt.AlignHCenter
+        form.addRow(self.picture)
         self.trainButton = push(
             _("Train a se&gmentation on them"),
             _("Part them by scan, and open settings of a segmentation that finds such lesions; then look at the Settings and Run pages."),
@@ -126,8 +130,12 @@ class SynthesisePage(Page):
         return ["synthesize", *chosen, "--output", str(self.folder)]
 
     def open_project(self) -> None:
-        """Show what lies in the project."""
-        self._listed = None
+        """Show the set that is being painted, or the newest."""
+        self._listed, root = None, self.place.project.synthetic
+        sets = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime) if root.is_dir() else []
+        at_work = [path for path in sets if alive.is_running(path / alive.NAME)]
+        if sets:
+            self.nameEdit.text = (at_work or sets)[-1].name
         self.refresh()
 
     def onFolder(self) -> None:
@@ -144,11 +152,8 @@ class SynthesisePage(Page):
 
     def addVolumes(self, volumes) -> None:
         """Write volumes into the project and add them."""
-        if self.place.project is None:
-            self.scansNote.say(choose_first())
-            return
         try:
-            for file in scene.write_scans(volumes, self.place.project.scans):
+            for file in scene.write_scans(volumes, self.place.opened().scans):
                 self._add(str(file))
         except InputError as error:
             self.scansNote.say(str(error))
@@ -168,13 +173,10 @@ class SynthesisePage(Page):
         """Paint."""
         self.note.say("")
         try:
-            if self.place.project is None:
-                raise InputError(choose_first())
-            if not self.place.project.is_there:
-                raise InputError(gone(self.place.project.folder))
+            project = self.place.opened()
             if not self._scans:
                 raise InputError(_("Add healthy scans to paint into."))
-            if not _NAME.fullmatch(self.folder.name) or self.folder.parent != self.place.project.synthetic:
+            if not _NAME.fullmatch(self.folder.name) or self.folder.parent != project.synthetic:
                 sentence = _("A set cannot be called '{name}': use up to 60 letters, digits, '-', '_' and '.'.")
                 raise InputError(sentence.format(name=self.nameEdit.text.strip()))
             if _key(self.masksComboBox) == "shapes" and not self.shapesEdit.text.strip():
@@ -251,6 +253,8 @@ class SynthesisePage(Page):
         if (self.folder, pairs) != self._listed:
             self._listed = self.folder, pairs
             fill(self.table, [(f"{name}{IMAGE}", f"{name}{MASK}") for name in pairs], pairs)
+            sheet = qt.QPixmap(str(self.folder / SHEET)) if pairs else qt.QPixmap()
+            self.picture.setPixmap(sheet if sheet.isNull() else sheet.scaledToWidth(min(480, sheet.width()), qt.Qt.SmoothTransformation))
         self.trainButton.enabled = bool(pairs) and not self._busy
 
     def _show_shapes(self) -> None:
