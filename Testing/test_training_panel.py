@@ -423,6 +423,7 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     wait(panel, lambda: panel.settings.table is not None)
     run.startButton.click()
     assert "no split yet" in run.startNote.text
+    panel.data.closelyCheckBox.checked = False
     ready_to_train(panel, monkeypatch, site, tmp_path)
     for name, sentence in (("a/b", "cannot be called"), ("", "cannot be called")):
         run.nameEdit.text = name
