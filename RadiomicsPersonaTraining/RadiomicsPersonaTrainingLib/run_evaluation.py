@@ -12,7 +12,6 @@ from RadiomicsPersonaLib.errors import InputError
 from .cohort import sources_of
 from .export import model_of, written_weights
 from .held_out import HeldOutScan, held_out_files
-from .model_kinds import TRAINED_MODELS
 from .run_folder import RunRecord, read_record
 from .run_state import BEST, RECORD
 from .settings import SCANS
@@ -45,6 +44,8 @@ class HeldOutRun:
         checkpoint = self.folder / BEST
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
+        from .work import TRAINED_MODELS  # with the training loop, which takes seconds to load
+
         device = "auto" if self.kind == SEGMENTATION_KIND else "cpu"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{self.record.settings.model.name}.safetensors"

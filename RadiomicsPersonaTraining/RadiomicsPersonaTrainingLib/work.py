@@ -22,14 +22,14 @@ from RadiomicsPersonaLib.card import (
     read_card,
 )
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import TissueModel
+from RadiomicsPersonaLib.head_model import HEAD_MODELS, TissueModel
 from RadiomicsPersonaLib.model import ClassicalModel, NetworkModel, load_model
+from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 from RadiomicsPersonaLib.trained_model import TrainedModel
 
 from .cache import CachedScans
 from .cohort import Cohort, gather, sources_of
 from .lesion_task import LesionTask
-from .model_kinds import TRAINED_MODELS
 from .reconstruction_task import ReconstructionTask
 from .samples import HealthyPairs
 from .segmentation_labels import labels_of
@@ -40,6 +40,8 @@ from .split import TRAINING, VALIDATION, ListedScan
 from .tissue_samples import LesionSamples, TissueSamples
 from .tissue_task import TissueTask
 from .training_task import TrainingTask
+
+TRAINED_MODELS = HEAD_MODELS | {SEGMENTATION_KIND: SegmentationModel}
 
 
 @dataclass(frozen=True)
