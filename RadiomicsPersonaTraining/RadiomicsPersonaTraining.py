@@ -34,6 +34,7 @@ from RadiomicsPersonaTrainingPages.questions import Questions
 from RadiomicsPersonaTrainingPages.results_page import ResultsPage
 from RadiomicsPersonaTrainingPages.run_page import RunPage
 from RadiomicsPersonaTrainingPages.settings_page import SettingsPage
+from RadiomicsPersonaTrainingPages.synthesise_page import SynthesisePage
 from RadiomicsPersonaTrainingPages.workplace import Workplace
 
 REFRESH_MS = 1000
@@ -59,7 +60,7 @@ class RadiomicsPersonaTraining(ScriptedLoadableModule):
         self.parent.contributors = ["RadiomicsPersona contributors"]
         self.parent.helpText = _("""
 This module adapts the models of Radiomics Persona to a site's own scans: data, settings, training, results, the verdict's
-classifier, and the models themselves. Everything stays on this machine. Research use only, not a medical device.
+classifier, painted lesions, and the models themselves. Everything stays on this machine. Research use only, not a medical device.
 """)
         self.parent.acknowledgementText = _("""
 See the list of contributors and the references in the documentation of the extension.
@@ -105,8 +106,10 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.tabs = named(qt.QTabWidget(), _("The steps of a training."), _("Pages"))
         self.data, self.settings, self.run = DataPage(place), SettingsPage(place), RunPage(place)
         self.results, self.calibrate, self.models = ResultsPage(place), CalibratePage(place), ModelsPage(place)
-        self.pages = [self.data, self.settings, self.run, self.results, self.calibrate, self.models]
-        for page, title in zip(self.pages, (_("Data"), _("Settings"), _("Run"), _("Results"), _("Calibrate"), _("Models"))):
+        self.synthesise = SynthesisePage(place)
+        self.pages = [self.data, self.settings, self.run, self.results, self.calibrate, self.synthesise, self.models]
+        titles = (_("Data"), _("Settings"), _("Run"), _("Results"), _("Calibrate"), _("Synthesise"), _("Models"))
+        for page, title in zip(self.pages, titles):
             self.tabs.addTab(page.widget, title)
         self.tabs.currentChanged.connect(self.onPageChanged)
         layout.addWidget(self.tabs)
@@ -134,6 +137,8 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.data.split.changed = lambda: self.settings.show_sources(self.data.kinds_of_sources())
         self.results.installed = self.onModelInstalled
         self.results.deleted = self.run.forget_run
+        self.calibrate.installed = self.logic.chooseClassifier
+        self.synthesise.to_train = self.settings.take
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self._timer = qt.QTimer()
         self._timer.setInterval(REFRESH_MS)
@@ -285,6 +290,14 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
         logic = RadiomicsPersonaLogic()
         if name in dict(logic.models()):
             logic.getParameterNode().model = name
+
+
+    @staticmethod
+    def chooseClassifier(name: str) -> None:
+        """Choose a classifier in RadiomicsPersona."""
+        from RadiomicsPersona import RadiomicsPersonaLogic
+
+        RadiomicsPersonaLogic().getParameterNode().classifier = name
 
 
 #

@@ -25,7 +25,7 @@ from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepar
 from RadiomicsPersonaTrainingLib.networks import NetworkSettings, architecture_of
 from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
 from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
-from RadiomicsPersonaTrainingLib.training_task import TaskSettings
+from RadiomicsPersonaTrainingLib.task_settings import TaskSettings
 
 SCANS, MANY = 20, 200
 BATCH, STEPS = 4, 12

@@ -12,8 +12,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 for folder in ("RadiomicsPersonaTraining", "RadiomicsPersona"):
     sys.path.insert(0, str(CHECKOUT / folder))
-# models that the user of this machine has installed are no part of the tests
-os.environ["RADIOMICS_PERSONA_MODELS"] = str(CHECKOUT / "Testing" / "no-such-folder")
+# what the user of this machine has installed is no part of the tests
+for variable in ("RADIOMICS_PERSONA_MODELS", "RADIOMICS_PERSONA_CLASSIFIERS"):
+    os.environ[variable] = str(CHECKOUT / "Testing" / "no-such-folder")
 
 
 @pytest.fixture(scope="session")

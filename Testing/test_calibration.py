@@ -161,7 +161,7 @@ def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
     assert not any(subject.startswith(f"ds002748/{name}_") for subject in fitted for name in test)
 
 
-def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_was_cut_off(tmp_path, capfd):
+def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_was_cut_off(tmp_path, capfd, monkeypatch):
     import json
 
     from bench.phantom import make_head
@@ -180,6 +180,8 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "own.json"
     words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic", "--drawn", "1", "--output", str(output)]
+    assert main([*words, "--estimate"]) == 0
+    assert "4 scans, of which 3 are left to measure: about" in capfd.readouterr().out and not output.exists()
     assert main(words) == 0
     assert "On subjects that were left out: AUROC" in capfd.readouterr().out
     first, journal = output.read_text(), tmp_path / "own-boxes.jsonl"
@@ -187,11 +189,18 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     # what was measured of one scan is lost, of the others it is marked as already there
     journal.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:30])
     output.unlink()
-    assert main(words) == 0
-    assert output.read_text() == first and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
+    # put among the user's own classifiers, it is taken by its name, and the report says whose it is
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    assert main([*words, "--use"]) == 2 and "the program's classifier" in capfd.readouterr().err and not output.exists()
+    assert main([*words, "--name", "clinic", "--use"]) == 0 and "--classifier clinic" in capfd.readouterr().out
+    assert output.read_text().replace("clinic", "healthy-or-not").splitlines()[:-2] == first.splitlines()[:-2] and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
     scan = str(tmp_path / "heads" / "sub-0.nii.gz")
-    more = ["--box=34,-10,14,24,28,22", "--model", "harmonic", "--classifier", str(output), "--decision", "classifier"]
+    more = ["--box=34,-10,14,24,28,22", "--model", "harmonic", "--classifier", "clinic", "--decision", "classifier"]
     assert analysis(["analyze", scan, *more, "--output", str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "results.json").read_text())
     assert record["provenance"]["classifier"]["sha256"] == read_classifier(output).sha256
     assert 0 < record["boxes"][0]["probability"] < 1
+    for page in (capfd.readouterr().out, (tmp_path / "out" / "report.html").read_text()):
+        assert "Scores weighed by a classifier of your own, clinic." in page
+    assert analysis(["analyze", scan, *more[:-3], "nobody", "--output", str(tmp_path / "none")]) == 2
+    assert "There is no classifier 'nobody': choose one of healthy-or-not, clinic" in capfd.readouterr().err

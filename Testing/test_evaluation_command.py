@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import make_scan, read_scan, sha256_of, write_nifti
 from RadiomicsPersonaTrainingLib import population_mean as population
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.evaluation import NETWORK, POPULATION_MEAN, EvaluationPlan, cases_of, standard_rebuilders
+from RadiomicsPersonaTrainingLib.evaluation import NETWORK, POPULATION_MEAN, EvaluationPlan, holes_of, standard_rebuilders
 from RadiomicsPersonaTrainingLib.evaluation_groups import held_out_scans
 from RadiomicsPersonaTrainingLib.evaluation_holes import CUBOIDS, LESIONS
 from RadiomicsPersonaTrainingLib.evaluation_rows import RowTable
@@ -109,7 +109,7 @@ def test_holes_are_the_same_in_every_contrast_and_keep_five_millimetres_from_the
     scan = read_scan(plain.lesion)
     away = ndimage.distance_transform_edt(scan.array == 0, sampling=scan.spacing)
     found = [
-        [(*key, case.hole.full_mask(scan.shape)) for *key, case in cases_of(plan, held_out, wanted)]
+        [(*key, hole.full_mask(scan.shape)) for *key, _, hole in holes_of(plan, held_out, wanted)]
         for held_out in (plain, other)
     ]
     assert len(found[0]) >= 6
@@ -117,7 +117,7 @@ def test_holes_are_the_same_in_every_contrast_and_keep_five_millimetres_from_the
         np.testing.assert_array_equal(hole, same)
         assert away[hole].min() > 5, f"{stratum} {number} touches the lesion"
     free = EvaluationPlan({}, (replace(plain, lesion=None),), plan.lesion_masks)
-    unhindered = [case.hole.full_mask(scan.shape) for _, _, case in cases_of(free, free.scans[0], wanted)]
+    unhindered = [hole.full_mask(scan.shape) for *_, hole in holes_of(free, free.scans[0], wanted)]
     assert min(away[hole].min() for hole in unhindered) <= 5, "the check would pass without the lesion"
 
 
@@ -254,10 +254,10 @@ def test_on_real_patients_every_contrast_gets_holes_off_the_lesions(data_root):
     for held_out in (scan for scan in scans if scan.group.endswith("FLAIR")):
         plan = EvaluationPlan({}, (held_out,))
         lesion = read_scan(held_out.lesion).array > 0
-        cases = list(cases_of(plan, held_out, [("16-24 mm", 0), ("16-24 mm", 1)]))
-        assert len(cases) == 2
-        for _, _, case in cases:
-            assert not (lesion & case.hole.full_mask(lesion.shape)).any()
+        holes = list(holes_of(plan, held_out, [("16-24 mm", 0), ("16-24 mm", 1)]))
+        assert len(holes) == 2
+        for *_, hole in holes:
+            assert not (lesion & hole.full_mask(lesion.shape)).any()
 
 
 def test_a_synthetic_head_is_the_same_head_in_every_contrast_and_its_holes_lie_in_its_brain(tmp_path):
@@ -277,5 +277,5 @@ def test_a_synthetic_head_is_the_same_head_in_every_contrast_and_its_holes_lie_i
     assert np.corrcoef(plain[inside], bright_fluid[inside])[0, 1] < -0.5
     plan = EvaluationPlan({}, tuple(scans))
     for held_out in scans[:2]:
-        for _, _, case in cases_of(plan, held_out, [("16-24 mm", 0), ("24-40 mm", 1)]):
-            assert inside[case.hole.region][case.hole.mask].mean() > 0.6
+        for *_, hole in holes_of(plan, held_out, [("16-24 mm", 0), ("24-40 mm", 1)]):
+            assert inside[hole.region][hole.mask].mean() > 0.6

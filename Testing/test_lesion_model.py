@@ -23,13 +23,17 @@ from RadiomicsPersonaLib.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import make_scan
+from RadiomicsPersonaLib.scan import make_scan, read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main as train
 from RadiomicsPersonaTrainingLib.disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
 from RadiomicsPersonaTrainingLib.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
+from RadiomicsPersonaTrainingLib.lesion_evaluation import evaluate_lesion, write_cases
 from RadiomicsPersonaTrainingLib.lesion_task import lesion_dice, lesion_loss
+from RadiomicsPersonaTrainingLib.run_evaluation import HeldOutRun
+from RadiomicsPersonaTrainingLib.run_folder import read_record
 from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
 from RadiomicsPersonaTrainingLib.tissue_samples import DISEASED, LesionSamples, TissueRecipe
+from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
 
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
@@ -123,6 +127,23 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
     assert LesionModel.installed().card["sha256"] == card["sha256"]
     assert analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["lesion_model"]["name"] == "run-lesion"
+
+    # the head that it does worst in is opened, and a scan tried, before it is exported
+    run, evaluation = tmp_path / "run", tmp_path / "run" / "evaluation"
+    held_out = HeldOutRun(run, read_record(run))
+    evaluation.mkdir()
+    monkeypatch.setattr("RadiomicsPersonaTrainingLib.lesion_evaluation.CONTRASTS", ("T1",))
+    write_cases(evaluate_lesion(held_out.maps(), [], held_out.model(), heads=1), evaluation / "cases.csv")
+    (evaluation / "evaluation.json").write_text(json.dumps({"seed": 0}))
+    row = worst_cases(evaluation, "lesion")[0]
+    opened = open_case(run, evaluation, row, tmp_path / "case")
+    truth = read_scan(opened.maps["truth"])
+    assert truth.array.sum() * np.prod(truth.spacing) / 1000 == pytest.approx(float(row["true_ml"]), abs=0.001)
+    assert np.abs(truth.ijk_from_ras(opened.center) - np.array(truth.shape) / 2).max() < max(truth.shape) / 2
+    write_nifti(tmp_path / "head.nii.gz", head.array, head.affine)
+    assert train(["predict", str(run), str(tmp_path / "head.nii.gz"), "--output", str(tmp_path / "p.nii.gz")]) == 0
+    probability = read_scan(tmp_path / "p.nii.gz")
+    assert probability.shape == head.shape and 0 <= probability.array.min() and 0.01 < probability.array.max() <= 1
 
 
 def test_a_tissue_model_is_no_lesion_model():

@@ -22,6 +22,7 @@ from RadiomicsPersonaLib.scan import name_of, read_label_map, read_scan, write_n
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.cohort import drawn_split
+from RadiomicsPersonaTrainingLib.export import export_model
 from RadiomicsPersonaTrainingLib.networks import SEGMENTING, NetworkSettings, architecture_of
 from RadiomicsPersonaTrainingLib.segmentation_case import SegmentationCase, prepared_case
 from RadiomicsPersonaTrainingLib.segmentation_labels import labels_of, outputs_of
@@ -33,6 +34,7 @@ from RadiomicsPersonaTrainingLib.settings import read_settings, read_table, sett
 from RadiomicsPersonaTrainingLib.split import ListedScan
 from RadiomicsPersonaTrainingLib.training_task import mean_dice
 from RadiomicsPersonaTrainingLib.work import work_of
+from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
 
 RESOURCES = "RadiomicsPersonaTraining/Resources/segmentation"
 
@@ -140,6 +142,31 @@ def test_hippocampi_are_learnt_measured_and_segmented(trained, tmp_path, capsys)
     assert (shares[..., 0][found.array == 1] >= shares[..., 1][found.array == 1]).all()
     assert main(["predict", str(run), str(scan), "--output", str(tmp_path / "again.nii.gz")]) == 0
     assert np.array_equal(read_label_map(tmp_path / "again.nii.gz").array, found.array)
+
+
+def test_a_run_is_measured_before_it_is_exported_and_its_worst_case_is_opened(trained, tmp_path):
+    """The best checkpoint and the test cases of the run's own split, as an export and their folder would be."""
+    data, run, card = trained("hippocampus", "hippocampus", steps=60)
+    assert main(["evaluate", str(run), "--output", str(tmp_path / "of-run")]) == 0
+    assert main(["evaluate", str(data), "--model", str(card), "--output", str(tmp_path / "of-export")]) == 0
+    tables = [(tmp_path / name / "cases.csv").read_text() for name in ("of-run", "of-export")]
+    assert tables[0] == tables[1] and (tmp_path / "of-run" / "report.html").is_file()
+    rows = worst_cases(tmp_path / "of-run", "segmentation")
+    dice = [float(row["dice"]) for row in rows]
+    assert dice == sorted(dice) and {row["structure"] for row in rows} == {"anterior", "posterior", "hippocampus"}
+    opened = open_case(run, tmp_path / "of-run", rows[0], tmp_path / "case")
+    truth, found, kept = (read_label_map(file) for file in (opened.maps["truth"], opened.maps["found"], data / "labelsTr" / f"{rows[0]['case']}.nii.gz"))
+    assert np.array_equal(truth.array, kept.array) and np.allclose(truth.affine, kept.affine)
+    numbers = {"anterior": [1], "posterior": [2], "hippocampus": [1, 2]}[rows[0]["structure"]]
+    one, other = np.isin(found.array, numbers), np.isin(truth.array, numbers)
+    assert 2 * (one & other).sum() / (one.sum() + other.sum()) == pytest.approx(dice[0], abs=1e-3)
+    assert np.linalg.norm(truth.ras_from_ijk(np.argwhere(one | other).mean(axis=0)) - opened.center) < 0.1
+    assert opened.labels[1][0] == "anterior" and read_scan(opened.scan).shape == truth.shape
+    for file in (data / "labelsTr").glob(f"{rows[0]['case']}*"):
+        file.rename(file.with_suffix(".away"))
+        with pytest.raises(InputError, match="None of the test cases"):
+            open_case(run, tmp_path / "of-run", rows[0], tmp_path / "case")
+        file.with_suffix(".away").rename(file)
 
 
 def test_a_tumour_is_found_in_any_subset_and_order_of_contrasts(trained, checkout, tmp_path):
@@ -347,6 +374,24 @@ def test_a_split_lists_label_maps_and_a_run_goes_by_it(checkout, tmp_path, capsy
     assert sorted(row["part"] for row in rows) == ["test", "training", "training", "validation"]
     assert main(["fit", str(file), "--output", str(tmp_path / "run")]) == 0
     assert "2 cases train, 1 validate." in capsys.readouterr().out
+
+
+def test_painted_lesions_are_training_cases_and_all_of_a_scan_s_stay_in_one_part(checkout, tmp_path, capsys):
+    data, file = make_site(tmp_path / "painted", "synthetic", cases=8), tmp_path / "settings.toml"
+    (data / "provenance.json").write_text("{}")
+    write(data / "sub-09_T1w_tumour_12_image.nii.gz", make_case(9, (1,))[0][0])
+    assert {subject for subject, _ in truths_in(data, settings_of(checkout, "synthetic"))} == {f"sub-{number:02d}_T1w" for number in range(4)}
+    file.write_text(cut_down(checkout / RESOURCES / "synthetic.toml", 2, 2))
+    assert main(["split", str(data), "--settings", str(file), "--output", str(tmp_path / "split.csv")]) == 0
+    parts = {}
+    for row in csv.DictReader(open(tmp_path / "split.csv")):
+        assert row["file"].endswith("_mask.nii.gz")
+        parts.setdefault(row["subject"], []).append(row["part"])
+    assert all(len(own) == 2 and len(set(own)) == 1 for own in parts.values())
+    assert main(["fit", str(file), "--data", str(data), "--output", str(tmp_path / "run")]) == 0
+    assert "4 cases train, 2 validate." in capsys.readouterr().out
+    card = export_model(tmp_path / "run", tmp_path / "model")
+    assert read_card(card)["data"][0]["name"] == "painted"
 
 
 def test_init_writes_settings_of_a_segmentation(tmp_path):

@@ -133,6 +133,7 @@ def test_the_table_says_what_the_results_say(logic):
         "Note on B: Close to the rim.",
         "Note on C: Close to the rim.",
         "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
+        "Scores weighed by a classifier of your own, clinic.",
         "Note: The slices are thick; naïve détail is lost.",
     ]
 

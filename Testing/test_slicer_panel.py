@@ -10,6 +10,7 @@ from bench.prepared_run import PreparedRun
 from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four, random_rotation
 
 from RadiomicsPersonaLib.child import ChildFailed
+from RadiomicsPersonaLib.classifier import install_classifier, make_classifier, written
 from RadiomicsPersonaLib.errors import InputError
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
@@ -154,6 +155,27 @@ def test_the_first_volume_of_the_scene_is_chosen_on_entering(panel):
     assert panel.ui.inputVolumeSelector.currentNode() is volume
 
 
+def test_a_classifier_of_the_user_s_own_is_chosen_checked_and_taken(panel, inputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "own"))
+    combo, parameters = panel.ui.classifierComboBox, panel.logic.getParameterNode()
+    assert combo.currentData == "healthy-or-not"
+    panel.ui.applyButton.click()
+    assert "--classifier" not in panel.logic.runner.arguments
+    (tmp_path / "made.json").write_text(written(make_classifier("clinic", ("deviation",), (1.0,), 0.0, {})))
+    install_classifier(tmp_path / "made.json", "clinic")
+    parameters.classifier = "clinic"  # as the training module chooses it, while the panel is open
+    assert (combo.currentData, combo.currentText) == ("clinic", "clinic: your own")
+    panel.ui.applyButton.click()
+    assert panel.logic.runner.arguments[panel.logic.runner.arguments.index("--classifier") + 1] == "clinic"
+    combo.currentIndex = combo.findData("healthy-or-not")
+    assert parameters.classifier == "healthy-or-not"
+    (tmp_path / "own" / "clinic.json").write_text("{}")
+    combo.currentIndex = combo.findData("clinic")
+    assert "'clinic.json' is not a verdict classifier" in panel.ui.statusLabel.text
+    parameters.classifier = "elsewhere"
+    assert combo.currentText == "elsewhere (not installed here)"
+
+
 def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
     assert panel.ui.applyButton.enabled
     panel.ui.applyButton.click()
@@ -162,6 +184,7 @@ def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
     assert panel.ui.notesLabel.text.splitlines() == [
         "Note on B: Close to the rim.",
         "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
+        "Scores weighed by a classifier of your own, clinic.",
         "Note: The slices are thick; naïve détail is lost.",
     ]
     assert panel.ui.resultTableView.mrmlTableNode() is panel.logic.getParameterNode().resultTable

@@ -23,15 +23,26 @@ from RadiomicsPersonaLib.hole import hole_of_box
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.network import ReconstructionUNet, TissueUNet
 from RadiomicsPersonaLib.scan import make_scan, read_scan
-from RadiomicsPersonaLib.tissue import estimate_tissue, tissue_of_rebuilt
+from RadiomicsPersonaLib.tissue import GREY, estimate_tissue, tissue_of_rebuilt
 from RadiomicsPersonaLib.tissue_input import tissue_input
 from RadiomicsPersonaTrainingLib.cli import main as train
+from RadiomicsPersonaTrainingLib.contrast import CONTRASTS
 from RadiomicsPersonaTrainingLib.mask_sheets import mask_sheet
+from RadiomicsPersonaTrainingLib.run_evaluation import HeldOutRun
+from RadiomicsPersonaTrainingLib.run_folder import read_record
 from RadiomicsPersonaTrainingLib.settings import read_settings
 from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
-from RadiomicsPersonaTrainingLib.tissue_evaluation import dice_of, evaluate_tissue, held_out_maps, record_of, table_of
+from RadiomicsPersonaTrainingLib.tissue_evaluation import (
+    dice_of,
+    evaluate_tissue,
+    held_out_maps,
+    record_of,
+    table_of,
+    write_cases,
+)
 from RadiomicsPersonaTrainingLib.tissue_samples import TissueRecipe, TissueSamples
 from RadiomicsPersonaTrainingLib.tissue_task import tissue_dice, tissue_loss
+from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
 
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 EASY = SynthesisRecipe(low_resolution=0, bias=0.2, extracted=0)
@@ -104,6 +115,20 @@ def test_a_tissue_model_is_trained_exported_and_used(label_maps, samples, fit, t
 
     torch.manual_seed(0)
     assert dice(TissueModel.load("tiny-tissue").network) > 0.1 + dice(TissueUNet((16, 16, 16, 16), (1, 1, 1, 1)))
+
+    # the head that it does worst in is opened, and a scan tried, before it is exported
+    run, evaluation = tmp_path / "run", tmp_path / "run" / "evaluation"
+    held_out = HeldOutRun(run, read_record(run))
+    cases = evaluate_tissue(held_out.maps(), held_out.model(), contrasts=CONTRASTS[:1], slices=(1.0,))
+    evaluation.mkdir()
+    write_cases(cases, evaluation / "cases.csv")
+    (evaluation / "evaluation.json").write_text(json.dumps({"seed": 0}))
+    opened = open_case(run, evaluation, worst_cases(evaluation, "tissue")[0], tmp_path / "case")
+    truth, found, scan = (read_scan(path) for path in (opened.maps["truth"], opened.maps["found"], opened.scan))
+    assert truth.shape == found.shape == scan.shape and opened.labels[2][0] == "grey matter"
+    assert dice_of(found.array == GREY, truth.array == GREY) == pytest.approx(cases[0].dice["grey"], abs=0.01)
+    assert train(["predict", str(run), str(opened.scan), "--output", str(tmp_path / "tissues.nii.gz")]) == 0
+    assert dice_of(read_scan(tmp_path / "tissues.nii.gz").array > 0, truth.array > 0) > 0.7
 
 
 def test_init_writes_settings_for_a_tissue_model(site, label_maps, tmp_path):

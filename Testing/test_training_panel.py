@@ -12,13 +12,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench.prepared_run import PreparedRun
+from bench.segmentation_site import cut_down, make_site
 from bench.training_site import tiny
+from test_calibration import simulated
 from test_slicer_boxes import add_roi, add_volume
 
 from RadiomicsPersonaLib.card import model_cards
 from RadiomicsPersonaLib.child import Child
-from RadiomicsPersonaLib.scan import read_scan
+from RadiomicsPersonaLib.classifier import written
+from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaTrainingLib import alive, run_state
+from RadiomicsPersonaTrainingLib.calibration import fit_classifier
+from RadiomicsPersonaTrainingLib.cli import main
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -138,6 +144,11 @@ def look_at_scans(panel, monkeypatch, folder) -> None:
 def ready_to_train(panel, monkeypatch, site, tmp_path, **settings) -> None:
     """Scans looked at, split kept, and the settings of a tiny training."""
     look_at_scans(panel, monkeypatch, site / "heads")
+    set_up(panel, monkeypatch, tmp_path, **settings)
+
+
+def set_up(panel, monkeypatch, tmp_path, **settings) -> None:
+    """The split of the scans that were looked at, and the settings of a tiny training."""
     panel.data.split.keepButton.click()
     (tmp_path / "tiny.toml").write_text(tiny(**settings))
     wait(panel, lambda: panel.settings.table is not None)
@@ -234,6 +245,91 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     assert asked and "MB" in asked[0] and not folder.exists() and "are free again" in results.note.text
 
 
+def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, tmp_path, monkeypatch):
+    """Every third voxel of three people: looked at, split, trained for a few steps, tried, exported, and used on the one kept for the test."""
+    from RadiomicsPersona import RadiomicsPersonaLogic
+
+    folder = data_root / "healthy" / "ds002748"
+    if not folder.is_dir():
+        pytest.skip(f"No healthy scans in '{folder}'.")
+    (tmp_path / "real").mkdir()
+    for file in sorted(folder.glob("*.nii.gz"))[:3]:
+        scan = read_scan(file)
+        write_nifti(tmp_path / "real" / file.name, np.ascontiguousarray(scan.array[::3, ::3, ::3]), scan.affine @ np.diag([3.0, 3, 3, 1]))
+    look_at_scans(panel, monkeypatch, tmp_path / "real")
+    contrasts = [panel.data.table.item(line, 3).text() for line in range(3)]
+    assert set(contrasts) == {"T1w"} and all("3 x 3 x 3 mm" in panel.data.table.item(line, 2).text() for line in range(3))
+    set_up(panel, monkeypatch, tmp_path, steps=4)
+    run, results, split = panel.run, panel.results, panel.place.project.split.read_text()
+    run.nameEdit.text = "real"
+    run.startButton.click()
+    folder = panel.place.project.runs / "real"
+    wait(panel, lambda: run_state.state_of(folder).state == run_state.FINISHED)
+    assert len(run_state.curves_of(folder)) == 2 and run_state.picture_of(folder)
+    turn_to(panel, results)
+    kept = next(line for line in split.splitlines() if ",test," in line).split(",")[-1]
+    scan = read_scan(kept)
+    volume = add_volume(scan.array.transpose(2, 1, 0), scan.affine, "kept")
+    center = scan.ras_from_ijk(np.array(scan.shape) * [0.65, 0.5, 0.55])
+    roi = add_roi("box", (24, 24, 24), np.eye(3), tuple(center))
+    results.scanComboBox.setCurrentNode(volume)
+    results.boxComboBox.setCurrentNode(roi)
+    results.predictButton.click()
+    wait(panel, lambda: "is in the scene" in results.useNote.text)
+    rebuilt = slicer.util.getNode("kept rebuilt by real")
+    changed = slicer.util.arrayFromVolume(rebuilt) != slicer.util.arrayFromVolume(volume)
+    assert 100 < changed.sum() <= 9**3
+    results.nameEdit.text = "real-model"
+    results.useButton.click()
+    wait(panel, lambda: "among the models" in results.useNote.text)
+    logic = RadiomicsPersonaLogic()
+    try:
+        parameters = logic.getParameterNode()
+        parameters.inputVolume, parameters.inputROIs, parameters.controls = volume, [roi], 3
+        assert logic.apply()["provenance"]["model"]["name"] == "real-model"
+    finally:
+        logic.close()
+
+
+def test_a_segmentation_run_is_evaluated_looked_at_and_tried_on_loaded_scans(panel, checkout, tmp_path):
+    """Its worst case comes with truth and answer as segmentations, and a loaded scan is segmented before it is exported."""
+    data, settings = make_site(tmp_path / "data", "hippocampus"), tmp_path / "settings.toml"
+    settings.write_text(cut_down(checkout / "RadiomicsPersonaTraining/Resources/segmentation/hippocampus.toml", 4, 2))
+    run, results = panel.place.project.runs / "seg", panel.results
+    assert main(["fit", str(settings), "--data", str(data), "--output", str(run)]) == 0
+    turn_to(panel, results)
+    results.evaluation.evaluateButton.click()
+    wait(panel, lambda: results.evaluation.worstTable.rowCount > 0)
+    heads = [results.evaluation.worstTable.horizontalHeaderItem(column).text() for column in range(5)]
+    assert heads == ["Case", "Structure", "ml", "Dice", "HD95 (mm)"] and "anterior" in results.evaluation.tables.plainText
+    results.evaluation.worstTable.cellClicked.emit(0, 0)
+    wait(panel, lambda: len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 2)
+    truth, found = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")
+    case = results.evaluation.worstTable.item(0, 0).text()
+    kept = read_label_map(data / "labelsTr" / f"{case}.nii.gz")
+    scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
+    assert [truth.GetName().split()[-1], found.GetName().split()[-1]] == ["truth", "found"] and case in truth.GetName()
+    names = [truth.GetSegmentation().GetNthSegment(number).GetName() for number in range(2)]
+    segments = [truth.GetSegmentation().GetNthSegmentID(number) for number in range(2)]
+    arrays = [slicer.util.arrayFromSegmentBinaryLabelmap(truth, segment, scan) for segment in segments]
+    assert names == ["anterior", "posterior"]
+    for number, array in enumerate(arrays, start=1):
+        assert np.array_equal(array.transpose(2, 1, 0) > 0, kept.array == number)
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
+    assert composite.GetBackgroundVolumeID() == scan.GetID()
+    center = [slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].GetSliceToRAS().GetElement(row, 3) for row in range(3)]
+    assert (np.abs(kept.ijk_from_ras(np.array(center)) - np.array(kept.shape) / 2) < np.array(kept.shape) / 2).all()
+
+    results.predictButton.click()
+    assert results.useNote.text == "Choose a scan."
+    results.scanComboBox.setCurrentNode(scan)
+    results.predictButton.click()
+    wait(panel, lambda: "is in the scene" in results.useNote.text)
+    node = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[-1]
+    assert node.GetName().endswith("segmented by seg") and node.GetSegmentation().GetNumberOfSegments() == 2
+    assert not (run / "predicted").exists()
+
+
 def test_what_was_found_can_be_left_out_and_is_said_in_words(panel, site, tmp_path, monkeypatch):
     import qt
 
@@ -299,6 +395,11 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     wait(panel, lambda: settings.notes["task.learning_rate"].text)
     assert settings.notes["task.learning_rate"].text == "'learning_rate' in [task] is 7, out of its range: give 1e-06 to 1."
     assert "'side' in [recipe]" in settings.notes["recipe.side"].text
+    answer_with(monkeypatch, folder=str(tmp_path / "masks"))
+    next(button for button in panel.parent.findChildren(type(settings.openButton)) if "lesion masks" in button.toolTip).click()
+    assert settings.table["scans"]["lesion_masks"] == str(tmp_path / "masks")
+    settings.controls["scans.lesion_masks"].text = "my masks"
+    assert settings.table["scans"]["lesion_masks"] == str(panel.place.project.folder / "my masks")
     settings.shippedButton.click()
     wait(panel, lambda: settings.table["fit"]["start"] == "auto")
     assert settings.table["fit"]["steps"] == 1500 and not settings.notes["task.learning_rate"].text
@@ -310,6 +411,10 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     settings.openButton.click()
     wait(panel, lambda: settings.note.text)
     assert "did you mean 'steps'?" in settings.note.text
+    (tmp_path / "beside.toml").write_text('[scans]\nlesion_masks = "shapes"\n')
+    answer_with(monkeypatch, file=str(tmp_path / "beside.toml"))
+    settings.openButton.click()
+    wait(panel, lambda: settings.controls["scans.lesion_masks"].text == str(tmp_path / "shapes"))
 
 
 def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monkeypatch):
@@ -318,6 +423,7 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     wait(panel, lambda: panel.settings.table is not None)
     run.startButton.click()
     assert "no split yet" in run.startNote.text
+    panel.data.closelyCheckBox.checked = False
     ready_to_train(panel, monkeypatch, site, tmp_path)
     for name, sentence in (("a/b", "cannot be called"), ("", "cannot be called")):
         run.nameEdit.text = name
@@ -339,6 +445,10 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     with alive.Alive(project.runs / "busy" / alive.NAME, "fit"):
         run.startButton.click()
         assert run.startNote.text == "A training is running in 'busy': wait for it, or cancel it first."
+        # this machine may have no graphics card
+        monkeypatch.setattr(alive, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
+        run.run = project.runs / "busy"
+        wait(panel, lambda: "2 GB of the graphics card's 8 GB taken" in run.progressNote.text)
     # a scan is gone when the training begins
     moved = project.folder / "scans.away"
     text = project.split.read_text().replace("sub-1.nii.gz", "sub-none.nii.gz")
@@ -369,6 +479,13 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     assert "is gone" in panel.projectNote.text
     run.startButton.click()
     assert "is gone" in run.startNote.text and not project.folder.exists()
+    panel.calibrate.table.setRowCount(1)
+    panel.calibrate.onStart()
+    panel.synthesise.onStart()
+    head = read_scan(site / "heads" / "sub-0.nii.gz")
+    panel.data.addVolumes([add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")])
+    for note in (panel.calibrate.note, panel.synthesise.note, panel.data.note):
+        assert "is gone" in note.text and not project.folder.exists()
 
 
 def test_a_project_that_vanished_is_not_made_anew(opened, tmp_path):
@@ -434,6 +551,124 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     assert slicer.util.arrayFromTableColumn(series[0].GetTableNode(), "share").tolist() == [0.05, 0.8]
 
 
+def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_the_analysis(panel, site, tmp_path, monkeypatch):
+    """The time is said before, what was measured survives Cancel, and the finished classifier is chosen in the other module."""
+    from RadiomicsPersona import RadiomicsPersonaLogic
+
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    (tmp_path / "masks").mkdir()
+    for name in "abc":
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", np.pad(np.ones((5, 5, 5), np.uint8), 2), np.diag([2.0, 2, 2, 1]))
+    page = panel.calibrate
+    turn_to(panel, page)
+    page.fromComboBox.currentIndex = 1
+    assert page.listBox.isHidden() and not page.painted.widget.isHidden() and not page.startButton.enabled
+    answer_with(monkeypatch, folder=str(site / "heads"))
+    page.painted.addButton.click()
+    answer_with(monkeypatch, folder=str(tmp_path / "none"))
+    page.painted.masksButton.click()
+    page.estimateButton.click()
+    wait(panel, lambda: "There is no folder" in page.note.text)
+    answer_with(monkeypatch, folder=str(tmp_path / "masks"))
+    page.painted.masksButton.click()
+    page.painted.drawnSpinBox.value = 1
+    page.nameEdit.text = "a/b"
+    page.startButton.click()
+    assert "cannot be called 'a/b'" in page.note.text and not list(panel.place.project.calibration.glob("*"))
+    page.nameEdit.text = "clinic"
+    page.estimateButton.click()
+    wait(panel, lambda: "4 scans, of which 3 are left to measure: about" in page.note.text)
+    journal = page.output.with_name("clinic-boxes.jsonl")
+    page.startButton.click()
+    wait(panel, lambda: page.note.text.startswith("Measuring sub-") and page.cancelButton.enabled)
+    page.cancelButton.click()
+    wait(panel, lambda: page.note.text == "Cancelled; it goes on from there.")
+    kept = journal.read_text().count('"key"')
+    assert 1 <= kept < 4 and page.startButton.enabled and not page.useButton.enabled
+
+    page.output.write_text(written(fit_classifier(simulated(6), "clinic", {})))
+    page.refresh()
+    page.useButton.click()
+    assert "among the classifiers of RadiomicsPersona" in page.useNote.text
+    logic = RadiomicsPersonaLogic(PreparedRun())
+    try:
+        parameters = logic.getParameterNode()
+        assert parameters.classifier == "clinic" and "your own, 6 subjects" in dict(logic.classifiers())["clinic"]
+        head = read_scan(site / "heads" / "sub-0.nii.gz")
+        parameters.inputVolume = add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")
+        parameters.inputROIs = [add_roi("box", (30, 30, 30), np.eye(3), (30, 0, 20))]
+        logic.apply()
+        assert " ".join(logic.runner.arguments).count("--classifier clinic") == 1
+    finally:
+        logic.close()
+    page.output.write_text(page.output.read_text().replace("clinic", "other"))
+    page.useButton.click()
+    assert "was changed after it was fitted" in page.useNote.text
+
+
+def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_trained_on_them(panel, tmp_path, monkeypatch):
+    pytest.importorskip("RadiomicsPersonaTrainingLib.synthesize_command")
+    template = pytest.importorskip("nilearn.datasets").load_mni152_template(resolution=2)
+    array, affine = np.asarray(template.dataobj, np.float32), np.array(template.affine)
+    files = [tmp_path / f"sub-{number}.nii.gz" for number in range(3)]
+    for number, file in enumerate(files):
+        write_nifti(file, np.ascontiguousarray(array * np.float32(1 + number)), affine)
+    page = panel.synthesise
+    turn_to(panel, page)
+    page.startButton.click()
+    assert page.note.text == "Add healthy scans to paint into."
+    for file in files:
+        answer_with(monkeypatch, file=str(file))
+        page.fileButton.click()
+    page.nameEdit.text = "a/b"
+    page.startButton.click()
+    assert "A set cannot be called 'a/b'" in page.note.text
+    page.nameEdit.text = "strokes"
+    page.kindComboBox.currentIndex = page.kindComboBox.findData("stroke")
+    page.masksComboBox.currentIndex = page.masksComboBox.findData("shapes")
+    page.startButton.click()
+    assert "choose one" in page.note.text and not page.folder.exists()
+    page.masksComboBox.currentIndex = page.masksComboBox.findData("sphere")
+    assert not page.shapesButton.enabled
+    files[2].rename(tmp_path / "away")
+    page.sizeSpinBox.value, page.seedSpinBox.value = 8.0, 3
+    page.startButton.click()
+    wait(panel, lambda: page.note.text and page.startButton.enabled)
+    assert page.table.rowCount == 0 and "There is no file or folder" in page.note.text
+    (tmp_path / "away").rename(files[2])
+    page.startButton.click()
+    wait(panel, lambda: page.progressBar.maximum == 3)
+    wait(panel, lambda: page.table.rowCount == 3 and page.startButton.enabled)
+    assert not page.note.text
+    mask = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
+    scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
+    marked = slicer.util.arrayFromSegmentBinaryLabelmap(mask, mask.GetSegmentation().GetNthSegmentID(0), scan).transpose(2, 1, 0) > 0
+    changed = slicer.util.arrayFromVolume(scan).transpose(2, 1, 0) != read_scan(files[0]).array
+    voxel = abs(np.linalg.det(affine[:3, :3])) / 1000
+    assert marked.sum() * voxel == pytest.approx(8.0, rel=0.1) and changed[marked].mean() > 0.9
+    composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
+    assert composite.GetBackgroundVolumeID() == scan.GetID() and scan.GetName().startswith("sub-0_stroke")
+
+    assert page.picture.pixmap.width() > 100
+    page.nameEdit.text = "other"
+    page.refresh()
+    assert page.table.rowCount == 0
+    page.open_project()
+    assert page.nameEdit.text == "strokes" and page.table.rowCount == 3
+
+    page.trainButton.click()
+    wait(panel, lambda: "open on the Settings page" in page.pairsNote.text)
+    table = panel.settings.table
+    assert table["task"]["kind"] == "segmentation" and [source["name"] for source in table["data"]] == ["strokes"]
+    assert panel.place.project.split.read_text().count("_mask.nii.gz") == 3
+    panel.run.nameEdit.text = "on-painted"
+    panel.run.startButton.click()
+    run = panel.place.project.runs / "on-painted"
+    wait(panel, lambda: "1 cases train, 1 validate." in run_state.end_of_log(run))
+    panel.run.refresh()
+    panel.run.cancelButton.click()
+
+
 def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, models, tmp_path, monkeypatch, checkout):
     shipped, own = checkout / "RadiomicsPersona" / "Resources" / "Models", models
     own.mkdir()
@@ -479,7 +714,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     )
     inside = [w for w in panel.parent.findChildren(qt.QWidget) if isinstance(w, kinds) and not w.objectName.startswith("qt_")]
     inside = [w for w in inside if not isinstance(w.parentWidget(), (qt.QAbstractSpinBox, qt.QTabBar, qt.QTableWidget, qt.QComboBox))]
-    assert len(inside) > 60
+    assert len(inside) > 80
     for widget in inside:
         assert widget.toolTip and widget.accessibleName, (widget.className(), widget.objectName, widget.property("text"))
 
@@ -499,7 +734,7 @@ parent.setLayout(qt.QVBoxLayout())
 widget = module.RadiomicsPersonaTrainingWidget(parent)
 widget.setup()
 widget.openProject({project!r})
-for index in range(6):
+for index in range(7):
     widget.tabs.currentIndex = index
     widget.refresh()
 new = {{name.split(".")[0] for name in set(sys.modules) - before}}

@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.scan import read_scan, sha256_of, write_nifti
 from RadiomicsPersonaTrainingLib.bias_field import correct_bias_field
 from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.cohort import lesion_masks_of
 from RadiomicsPersonaTrainingLib.run_state import state_of
 from RadiomicsPersonaTrainingLib.settings import SECTIONS, TrainingSettings, read_settings
 from RadiomicsPersonaTrainingLib.split import PARTS, read_split
@@ -52,6 +53,21 @@ def test_init_for_fine_tuning_takes_the_shipped_models_network(tmp_path, capsys)
     assert settings.fit.start == "auto"
     assert main(["init", str(path)]) == 2 and "already there" in capsys.readouterr().err
     assert main(["init", str(tmp_path / "b.toml"), "--start", "harmonic"]) == 2
+
+
+def test_lesion_masks_lie_beneath_the_data_or_beside_the_settings(site, tmp_path, monkeypatch, capsys):
+    """Whatever folder the command is given in; a folder that is nowhere is named."""
+    monkeypatch.chdir(tmp_path)
+    settings_file = tmp_path / "settings" / "s.toml"
+    for place in ("settings/near", "data/both", "settings/both"):
+        (tmp_path / place).mkdir(parents=True)
+    for name, root, found in (("near", None, "settings/near"), ("near", "data", "settings/near"), ("both", "data", "data/both"), ("both", None, "settings/both")):
+        settings = replace(TrainingSettings(), scans=replace(TrainingSettings().scans, lesion_masks=name))
+        assert lesion_masks_of(settings, settings_file, tmp_path / root if root else None) == tmp_path / found
+    assert lesion_masks_of(TrainingSettings(), settings_file, None) is None
+    (tmp_path / "s.toml").write_text(tiny().replace('split = "split.csv"', f'split = "{site / "split.csv"}"\nlesion_masks = "nowhere"'))
+    assert main(["fit", str(tmp_path / "s.toml"), "--output", str(tmp_path / "run"), "--estimate"]) == 2
+    assert str(tmp_path / "nowhere") in capsys.readouterr().err
 
 
 def test_a_split_keeps_every_subject_in_one_part(tmp_path, capsys):

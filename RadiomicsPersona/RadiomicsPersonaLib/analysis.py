@@ -268,7 +268,7 @@ def _provenance(prepared: PreparedScan, model: Model, classifier: Classifier, in
         "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
         | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
         "model": model.provenance(),
-        "classifier": classifier.provenance(),
+        "classifier": classifier.provenance() | {"own": classifier.sha256 != load_classifier().sha256},
         "lesion_model": _lesion_model(),
         "preprocessing": {
             "tissue_scale": {"center": scale.center, "deviation": scale.deviation},

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import re
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import numpy as np
 
 from .errors import InputError
 from .norm import Norm
+from .output import folder_written_whole
 from .score import SCORES, standard_scores
 
 KIND = "verdict classifier"
@@ -25,6 +28,11 @@ SHIPPED = next(
     (folder for folder in (_HERE.parent / "Resources" / "Classifiers", _HERE / "Classifiers") if folder.is_dir()), _HERE
 )
 DEFAULT = "healthy-or-not"
+FOLDER_VARIABLE = "RADIOMICS_PERSONA_CLASSIFIERS"
+"""Environment variable with a folder of further classifiers, instead of the user's own."""
+OWN_FOLDER = Path(".radiomics-persona") / "classifiers"
+"""The user's own folder of further classifiers, in the home folder; it outlives an update of the extension."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GREY_ZONE = (0.45, 0.55)
 """Probabilities between these say neither healthy nor pathological."""
 
@@ -157,13 +165,56 @@ def read_classifier(path: str | Path) -> Classifier:
     )
 
 
-def load_classifier(name: str | None = None) -> Classifier:
-    """The shipped classifier, or the one in a file.
+def own_classifiers() -> Path:
+    """The folder of further classifiers: the one that RADIOMICS_PERSONA_CLASSIFIERS names, or the user's own. It need not be there."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / OWN_FOLDER)
+
+
+def classifier_files() -> dict[str, Path]:
+    """Names and files of the shipped classifier and, after it, of those in the folder of further ones; unchecked."""
+    own = {file.stem: file for file in sorted(own_classifiers().glob("*.json"))}
+    return {DEFAULT: SHIPPED / f"{DEFAULT}.json"} | {name: file for name, file in own.items() if name != DEFAULT}
+
+
+def load_classifier(name: str | Path | None = None) -> Classifier:
+    """The shipped classifier, one of the user's own by its name, or the one in a file.
 
     Raises:
-        InputError: see `read_classifier`.
+        InputError: there is none of that name, or see `read_classifier`.
     """
-    return read_classifier(SHIPPED / f"{DEFAULT}.json" if name is None else name)
+    files = classifier_files()
+    if name is None or str(name) in files:
+        return read_classifier(files[str(name or DEFAULT)])
+    if not Path(name).exists() and Path(name).suffix != ".json":
+        raise InputError(f"There is no classifier '{name}': choose one of {', '.join(files)}, or name the file of one.")
+    return read_classifier(name)
+
+
+def install_classifier(file: Path, name: str) -> Path:
+    """Copy a classifier into the user's own folder, after it was checked; one of the same name is replaced.
+
+    Returns:
+        its file there.
+    Raises:
+        InputError: see `read_classifier`; or the name cannot be used, or the folder cannot be written.
+    """
+    refuse_classifier_name(name)
+    read_classifier(file)
+    with folder_written_whole(own_classifiers()) as folder:
+        (folder / f"{name}.json").write_bytes(file.read_bytes())
+    return own_classifiers() / f"{name}.json"
+
+
+def refuse_classifier_name(name: str) -> None:
+    """Raise where a classifier of the user's own cannot have this name.
+
+    Raises:
+        InputError: it is no name for a file, or the program's classifier's.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"A classifier cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
+    if name == DEFAULT:
+        raise InputError(f"'{name}' is the name of the program's classifier: give yours another name.")
 
 
 def _digest(content: dict) -> str:

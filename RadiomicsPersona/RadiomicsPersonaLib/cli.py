@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
         help="what the label rests on: p (default), the classifier's probability, or a metric's key in results.json",
     )  # fmt: skip
     analyze.add_argument("--threshold", type=float, metavar="T", help="label 1 at p <= T (default 0.05), at probability >= T (default 0.5), or at this value of the metric")
-    analyze.add_argument("--classifier", metavar="FILE", help="a classifier of your own, made by `radiomics-persona-train calibrate`")
+    analyze.add_argument("--classifier", metavar="NAME|FILE", help="a classifier of your own, made by `radiomics-persona-train calibrate`: its name, or its file")
     analyze.add_argument("--stability", action="store_true", help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise")
     analyze.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     analyze.add_argument("--json", action="store_true", help="print the results as JSON")
@@ -386,7 +386,7 @@ def _print_table(analysis, folder: Path) -> None:
             print(f"  note: {warning}")
     for warning in analysis.warnings:
         print(f"note: {warning}")
-    print(analysis.rebuilt_by)
+    print(f"{analysis.rebuilt_by} {analysis.judged_by}")
     print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}")
     print(RESEARCH_USE)
 

@@ -191,3 +191,10 @@ class Analysis:
         model = self.provenance["model"]
         why = f", taken because {model['chosen_because']}" if "chosen_because" in model else ""
         return f"Rebuilt by {model['name']}{why}."
+
+    @property
+    def judged_by(self) -> str:
+        """One sentence: which classifier weighed the scores behind the verdict and its probability."""
+        classifier = self.provenance["classifier"]
+        whose = "a classifier of your own" if classifier.get("own") else "the program's classifier"
+        return f"Scores weighed by {whose}, {classifier['name']}."

@@ -21,6 +21,7 @@ def results_of(analysis: Analysis) -> dict:
             "scan": analysis.scan.name,
             "boxes": [_box_record(result, analysis) for result in analysis.boxes],
             "rebuilt_by": analysis.rebuilt_by,
+            "judged_by": analysis.judged_by,
             "decision": analysis.decision,
             "warnings": list(analysis.warnings),
             "window": display_window(analysis),

@@ -8,6 +8,7 @@ from slicer.i18n import tr as _
 
 import RadiomicsPersonaLib
 from RadiomicsPersonaLib.card import TISSUE_KIND, model_cards, read_card
+from RadiomicsPersonaLib.classifier import classifier_files
 from RadiomicsPersonaLib.errors import InputError
 
 ATTRIBUTE_PREFIX = "RadiomicsPersona."
@@ -20,6 +21,7 @@ def record(node, scan, results: dict) -> None:
     kept = {
         "provenance": results["provenance"],
         "rebuilt_by": results["rebuilt_by"],
+        "judged_by": results["judged_by"],
         "decision": results["decision"],
         "warnings": results["warnings"],
         "boxes": [{key: box[key] for key in GEOMETRY} for box in results["boxes"]],
@@ -73,4 +75,17 @@ def differences_from_installed(provenance: dict) -> list:
             sentences.append(_(
                 "The weights of the model '{name}' are not those that made these results: apply again before you compare them with new ones."
             ).format(name=name))
+    classifier = provenance.get("classifier", {})
+    if classifier.get("own") and classifier["sha256"] not in map(_checksum_in, classifier_files().values()):
+        sentences.append(_(
+            "These results were judged by the classifier '{name}', which is not installed here, or was fitted anew since."
+        ).format(name=classifier["name"]))
     return sentences
+
+
+def _checksum_in(file) -> str:
+    """The checksum that a classifier's file says of itself; empty where it cannot be read."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -12,6 +12,7 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
+from RadiomicsPersonaLib.classifier import DEFAULT
 from RadiomicsPersonaLib.defaults import LESION_MODEL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.metric import METRICS
 
@@ -34,6 +35,7 @@ class RadiomicsPersonaParameterNode:
     threshold - Where the label changes; in the decision's own unit, for example the p-value at or below which a box is
         called pathological.
     device - Where the model computes; "auto" takes a graphics card if there is one.
+    classifier - The name of the classifier that weighs the scores.
     seed - The seed of everything random; the same inputs and seed give the same numbers.
     reconstructionVolume - The input volume with every box replaced by its healthy persona.
     differenceVolume - The input volume minus the reconstruction, in tissue SD.
@@ -59,6 +61,7 @@ class RadiomicsPersonaParameterNode:
     decision: Annotated[str, Choice(DECISIONS)] = DECISIONS[0]
     threshold: Annotated[float, WithinRange(-100000.0, 100000.0)] = USUAL_THRESHOLDS["p"]
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
+    classifier: str = DEFAULT
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
@@ -88,6 +91,7 @@ def analysis_options(parameters) -> list:
         "--device", parameters.device,
         "--decision", parameters.decision,
         "--threshold", repr(parameters.threshold),
+        *(["--classifier", parameters.classifier] if parameters.classifier != DEFAULT else []),
         "--seed", str(parameters.seed),
     ]  # fmt: skip
 

@@ -35,6 +35,6 @@ def notes(table_node) -> list:
     said = []
     for row in range(table.GetNumberOfRows()) if names and warnings else ():
         said += [_("Note on {box}: {warning}").format(box=names.GetValue(row), warning=line) for line in warnings.GetValue(row).splitlines()]
-    rebuilt_by = table_node.GetAttribute(ATTRIBUTE_PREFIX + "rebuilt_by")
-    said += [json.loads(rebuilt_by)] if rebuilt_by else []
+    made_by = (table_node.GetAttribute(ATTRIBUTE_PREFIX + key) for key in ("rebuilt_by", "judged_by"))
+    said += [json.loads(sentence) for sentence in made_by if sentence]
     return said + [_("Note: {warning}").format(warning=note) for note in json.loads(table_node.GetAttribute(ATTRIBUTE_PREFIX + "warnings") or "[]")]

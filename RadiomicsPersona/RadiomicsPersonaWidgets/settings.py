@@ -1,4 +1,4 @@
-"""Settings: model and its card, decision and threshold; folded away, since the defaults suit most scans."""
+"""Settings: model and its card, classifier, decision and threshold; folded away, since the defaults suit most scans."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class SettingsSection(Section):
         self._updating = False
         ui.modelComboBox.currentIndexChanged.connect(self.on_model)
         ui.modelCardButton.clicked.connect(self.on_card)
+        ui.classifierComboBox.currentIndexChanged.connect(self.on_classifier)
         ui.decisionComboBox.activated.connect(self.on_decision)
 
     def follow(self, parameters) -> None:
@@ -35,6 +36,7 @@ class SettingsSection(Section):
     def update(self) -> None:
         if self.parameters:
             self._show_model()
+            self._show_classifier()
             self._limit_threshold()
 
     def close(self) -> None:
@@ -47,6 +49,16 @@ class SettingsSection(Section):
         """Called when the user chooses a model."""
         if self.parameters and not self._updating:
             self.parameters.model = self.ui.modelComboBox.itemData(self.ui.modelComboBox.currentIndex)
+
+    def on_classifier(self) -> None:
+        """Called when the user chooses a classifier: it is checked at once, and complained of where it cannot be used."""
+        if not self.parameters or self._updating:
+            return
+        self.parameters.classifier = self.ui.classifierComboBox.itemData(self.ui.classifierComboBox.currentIndex)
+        try:
+            self.logic.checkClassifier(self.parameters.classifier)
+        except InputError as error:
+            self.say(str(error))
 
     def on_card(self) -> None:
         """Show what is known of the chosen model."""
@@ -91,6 +103,7 @@ class SettingsSection(Section):
                 combo.setItemText(index, text)
         self._updating = True
         try:
+            self._name_classifiers()
             self.ui.modelComboBox.clear()
             for name, text in self.logic.models():
                 self.ui.modelComboBox.addItem(text, name)
@@ -99,13 +112,28 @@ class SettingsSection(Section):
         finally:
             self._updating = False
 
+    def _name_classifiers(self) -> None:
+        self.ui.classifierComboBox.clear()
+        for name, text in self.logic.classifiers():
+            self.ui.classifierComboBox.addItem(text, name)
+
     def _show_model(self) -> None:
-        combo, model = self.ui.modelComboBox, self.parameters.model
+        self._choose(self.ui.modelComboBox, self.parameters.model)
+
+    def _show_classifier(self) -> None:
+        combo, classifier = self.ui.classifierComboBox, self.parameters.classifier
+        if combo.findData(classifier) < 0:  # it may have been put there since
+            self._updating = True
+            self._name_classifiers()
+            self._updating = False
+        self._choose(combo, classifier)
+
+    def _choose(self, combo, name: str) -> None:
         self._updating = True
         try:
-            if combo.findData(model) < 0:
-                combo.addItem(_("{name} (not installed here)").format(name=model), model)
-            combo.currentIndex = combo.findData(model)
+            if combo.findData(name) < 0:
+                combo.addItem(_("{name} (not installed here)").format(name=name), name)
+            combo.currentIndex = combo.findData(name)
         finally:
             self._updating = False
 

@@ -118,7 +118,9 @@ class Alive:
 
     def _write_now(self) -> None:
         """A beat that cannot be written (no room, or a reader on Windows) is missed: the job itself goes on."""
-        text = json.dumps(self._content | {"beat": time.time(), "memory": memory_used(), "gpu_memory": gpu_memory_used()})
+        used, total = gpu_memory()
+        told = {"beat": time.time(), "memory": memory_used(), "gpu_memory": used, "gpu_total": total}
+        text = json.dumps(self._content | told)
         staging = _part(self.base, f"{os.getpid()}.part")
         with suppress(OSError):
             try:
@@ -225,11 +227,17 @@ def memory_used() -> int | None:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
-def gpu_memory_used() -> int | None:
-    """Bytes of the graphics card that PyTorch holds in this process; None without a card or before PyTorch is loaded."""
+def gpu_memory() -> tuple[int | None, int | None]:
+    """Bytes of the graphics card that are taken, by whomever, and that it has; None without a card or before PyTorch uses one."""
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
-    return int(cuda.memory_reserved()) if cuda and cuda.is_initialized() else None
+    if not cuda or not cuda.is_initialized():
+        return None, None
+    try:
+        free, total = cuda.mem_get_info()
+    except RuntimeError:  # the card has gone, which the job itself will tell
+        return None, None
+    return int(total - free), int(total)
 
 
 def _memory_on_windows() -> int | None:

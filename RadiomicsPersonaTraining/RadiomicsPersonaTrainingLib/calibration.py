@@ -6,6 +6,7 @@ into some a lesion is painted after they were rebuilt, which the rebuilding, bei
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -283,7 +284,46 @@ def calibrate(
     Raises:
         InputError: a scan cannot be used, or too few can.
     """
-    identity = {
+    identity = _identity(model, seed, drawn)
+    found = _journal(journal, identity, shapes)
+    for number, file in enumerate(files):
+        _measure(file, found, model, shapes, seed, drawn)
+        if progress:
+            progress(number + 1, len(files), file.name)
+    usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
+    norms = fit_norms(list(usable.values()))
+    boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
+    about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
+    return fit_classifier(boxes, name, about, norms, seed=seed)
+
+
+def measuring_time(
+    files: list[Path],
+    model: Model,
+    shapes: tuple[Path, ...],
+    journal: Path,
+    seed: int = 0,
+    progress: Progress | None = None,
+    drawn: int = DRAWN,
+) -> tuple[int, float]:
+    """How many scans `calibrate` still has to measure, and how many seconds that will take; one of them is measured now, and kept.
+
+    For the arguments and what is raised see `calibrate`.
+    """
+    found = _journal(journal, _identity(model, seed, drawn), shapes)
+    left = [file for file in files if _subject_of(file) not in found.records]
+    if not left:
+        return 0, 0.0
+    if progress:
+        progress(0, 1, f"measuring {left[0].name}")
+    started = time.monotonic()
+    _measure(left[0], found, model, shapes, seed, drawn)
+    return len(left) - 1, (time.monotonic() - started) * (len(left) - 1)
+
+
+def _identity(model: Model, seed: int, drawn: int) -> dict:
+    """What decides the boxes that are measured."""
+    return {
         "model": {key: model.provenance()[key] for key in ("name", "sha256")},
         "head_models": installed_head_models(),
         "seed": seed,
@@ -293,19 +333,18 @@ def calibrate(
         "drawn": drawn,
         "painted_every": PAINTED_EVERY,
     }
-    found = Journal(journal, identity | {"shapes": [name_of(file) for file in shapes], "metrics": list(METRICS)})
-    for number, file in enumerate(files):
-        subject = _subject_of(file)
-        if subject not in found.records:
-            # by the name, so that a scan gets the same boxes whichever others there are
-            found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn))
-        if progress:
-            progress(number + 1, len(files), file.name)
-    usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
-    norms = fit_norms(list(usable.values()))
-    boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
-    about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
-    return fit_classifier(boxes, name, about, norms, seed=seed)
+
+
+def _journal(path: Path, identity: dict, shapes: tuple[Path, ...]) -> Journal:
+    return Journal(path, identity | {"shapes": [name_of(file) for file in shapes], "metrics": list(METRICS)})
+
+
+def _measure(file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, drawn: int) -> None:
+    """Measure a scan unless that was done."""
+    subject = _subject_of(file)
+    if subject not in found.records:
+        # by the name, so that a scan gets the same boxes whichever others there are
+        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn))
 
 
 def _subject_of(file: Path) -> str:

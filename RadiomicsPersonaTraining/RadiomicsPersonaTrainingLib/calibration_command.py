@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import nullcontext
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
@@ -22,16 +21,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--drawn", type=int, default=4, metavar="N", help="boxes to draw in every scan (default 4)")
     parser.add_argument("--name", default="healthy-or-not", help="the classifier's name (default healthy-or-not)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--use", action="store_true", help="put it among your own classifiers, from which the analysis takes it by its name")
+    parser.add_argument("--estimate", action="store_true", help="with painted lesions: only measure one scan, which is kept, and say how long all will take")
     parser.add_argument("--output", required=True, metavar="FILE.json")
 
 
 def run(options: argparse.Namespace) -> int:
     """Fit a classifier as the arguments say and write its file."""
-    from RadiomicsPersonaLib.classifier import written
+    from RadiomicsPersonaLib.classifier import install_classifier, refuse_classifier_name, written
     from RadiomicsPersonaLib.output import file_written_whole
     from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .alive import Alive
+    from .alive import Alive, refuse_if_running
 
     if options.subjects is not None and options.subjects < 1:
         raise InputError("--subjects must be at least 1.")
@@ -41,10 +42,19 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     if bool(options.boxes) == bool(options.places or options.lesion_masks):
         raise InputError("Give either --boxes with boxes of your own, or a folder with healthy scans and --lesion-masks.")
+    if options.use:
+        refuse_classifier_name(options.name)
     output = Path(options.output)
-    journal = output.with_name(f"{output.stem}-boxes.jsonl")
-    with Alive(output.with_name(f"{output.stem}-alive"), "calibrate", ProgressBar()) if options.boxes else nullcontext() as alive:
-        classifier = _on_own_boxes(options, journal, alive.progress) if options.boxes else _on_painted(options, journal)
+    journal, base = output.with_name(f"{output.stem}-boxes.jsonl"), output.with_name(f"{output.stem}-alive")
+    if options.estimate and options.boxes:
+        raise InputError("--estimate is for painted lesions: leave it out with --boxes.")
+    fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
+    if options.estimate:
+        refuse_if_running(base)
+        print(fit(ProgressBar()))
+        return 0
+    with Alive(base, "calibrate", ProgressBar()) as alive:
+        classifier = fit(alive.progress)
         with file_written_whole(output) as path:
             path.write_text(written(classifier), encoding="utf-8")
     measured, sick = classifier.about["cross_validation"], "pathological" if options.boxes else "with a painted lesion"
@@ -54,15 +64,18 @@ def run(options: argparse.Namespace) -> int:
         f"slope {measured['slope']:.2f}."
     )
     print(f"Classifier: {options.output}")
+    if options.use:
+        install_classifier(output, options.name)
+        print(f"The analysis takes it with --classifier {options.name}.")
     return 0
 
 
 def _on_painted(options: argparse.Namespace, journal: Path):
-    """The classifier fitted on healthy scans with painted lesions."""
+    """What gives the classifier fitted on healthy scans with painted lesions, or a sentence on how long that takes, as progress is told."""
     from RadiomicsPersonaLib.model import NetworkModel, load_model
-    from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .calibration import calibrate
+    from .amounts import in_time
+    from .calibration import calibrate, measuring_time
     from .lesion_shapes import training_shapes
     from .source_table import refuse_unless_fittable
 
@@ -79,17 +92,26 @@ def _on_painted(options: argparse.Namespace, journal: Path):
     model = load_model(options.model)
     card = model.card if isinstance(model, NetworkModel) else None
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
-    return calibrate(files, model, shapes, options.name, journal, options.seed, ProgressBar(), options.drawn)
+
+    def told(progress) -> str:
+        left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.drawn)
+        return f"{len(files)} scans, of which {left} are left to measure: about {in_time(seconds)} on this machine."
+
+    def fitted(progress):
+        return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.drawn)
+
+    return told if options.estimate else fitted
 
 
-def _on_own_boxes(options: argparse.Namespace, journal: Path, progress):
-    """The classifier fitted on a site's own boxes."""
+def _on_own_boxes(options: argparse.Namespace, journal: Path):
+    """What gives the classifier fitted on a site's own boxes, as progress is told."""
     from RadiomicsPersonaLib.model import load_model
 
     from .own_box_list import read_own_boxes
     from .own_boxes import calibrate_on_own
 
-    return calibrate_on_own(read_own_boxes(Path(options.boxes)), load_model(options.model), options.name, journal, options.seed, progress)
+    boxes, model = read_own_boxes(Path(options.boxes)), load_model(options.model)
+    return lambda progress: calibrate_on_own(boxes, model, options.name, journal, options.seed, progress)
 
 
 def _files(folder: Path, card: dict | None) -> list[Path]:

@@ -79,10 +79,10 @@ def _parser() -> argparse.ArgumentParser:
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
 
-    predict = commands.add_parser("predict", help="rebuild a masked region, or segment, with a run's checkpoint, before it is exported")
+    predict = commands.add_parser("predict", help="rebuild a masked region, segment, or map tissues or lesions with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
     predict.add_argument("scans", nargs="+", metavar="SCAN", help="one; for a segmentation its contrasts")
-    predict.add_argument("--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; a segmentation needs none")
+    predict.add_argument("--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; only for models that rebuild")
     predict.add_argument("--output", required=True, metavar="OUT.nii.gz")
     predict.set_defaults(run=_predict)
 
@@ -138,7 +138,7 @@ def _init(options) -> int:
 
     from .settings import LABEL_MAPS, SCANS, DataSource, ScanSettings, TrainingSettings, written
     from .split import read_split
-    from .training_task import TaskSettings
+    from .task_settings import TaskSettings
 
     settings = TrainingSettings(task=TaskSettings(options.task))
     files = LABEL_MAPS if options.task in (TISSUE_KIND, LESION_KIND) else SCANS
@@ -175,7 +175,7 @@ def _fit(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
     from .alive import NAME, alive_in, refuse_if_running
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .run_folder import RunRecord, begin
     from .settings import read_settings
 
@@ -186,7 +186,7 @@ def _fit(options) -> int:
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
     cache = Path(options.cache) if options.cache else output.parent / "cache"
-    masks = _lesion_masks(settings, file, root)
+    masks = lesion_masks_of(settings, file, root)
     if options.estimate:
         from .estimate import estimate
 
@@ -213,7 +213,7 @@ def _fit(options) -> int:
 def _pack(options) -> int:
     from RadiomicsPersonaLib.progress import ProgressBar
 
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .packing import pack
     from .settings import read_settings
 
@@ -221,13 +221,9 @@ def _pack(options) -> int:
     settings = read_settings(file)
     root = Path(options.data) if options.data else None
     rows = split_of(settings, file, root)
-    size = pack(settings, rows, _lesion_masks(settings, file, root), Path(options.output), options.largest, not options.small, ProgressBar())
+    size = pack(settings, rows, lesion_masks_of(settings, file, root), Path(options.output), options.largest, not options.small, ProgressBar())
     print(f"Packed: {options.output} ({size / 2**20:.1f} MiB)")
     return 0
-
-
-def _lesion_masks(settings, file: Path, root: Path | None) -> Path | None:
-    return (root or file.parent) / settings.scans.lesion_masks if settings.scans.lesion_masks else None
 
 
 def _predict(options) -> int:
@@ -237,7 +233,18 @@ def _predict(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
     from .export import export_model
+    from .run_folder import read_record
+    from .run_state import BEST
 
+    run = Path(options.checkpoint)
+    if run.is_dir() and read_record(run).settings.task.kind in (TISSUE_KIND, LESION_KIND):
+        from .run_prediction import predict
+
+        if options.mask is not None:
+            raise InputError("A model that rebuilds nothing needs no --mask: leave it out.")
+        predict(run, options.scans, [], Path(options.output))
+        print(f"Made with {run / BEST}: {options.output}")
+        return 0
     with tempfile.TemporaryDirectory() as folder:
         card = export_model(Path(options.checkpoint), Path(folder) / "checkpoint")
         model = ["--model", str(card), "--output", options.output]

@@ -73,6 +73,15 @@ def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None)
     return rows
 
 
+def lesion_masks_of(settings: TrainingSettings, settings_file: Path, root: Path | None) -> Path | None:
+    """The folder of lesion masks that the settings name, None where they name none: beneath `root` if it is there, else as seen from
+    the settings file's folder."""
+    if not settings.scans.lesion_masks:
+        return None
+    places = [folder / settings.scans.lesion_masks for folder in (root, settings_file.parent) if folder]
+    return next((place for place in places if place.is_dir()), places[-1])
+
+
 def drawn_split(settings: TrainingSettings, root: Path | None) -> list[ListedScan]:
     """The cases beneath a folder, their subjects parted at random as the settings' seed says: 80 % train, 10 % validate, 10 % test.
 

@@ -23,7 +23,7 @@ from RadiomicsPersonaLib.model import Model, load_model
 from RadiomicsPersonaLib.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.reconstruction import rebuild
 from RadiomicsPersonaLib.result import Reconstruction
-from RadiomicsPersonaLib.scan import name_of
+from RadiomicsPersonaLib.scan import Scan, name_of
 from RadiomicsPersonaLib.tissue import estimate_tissue
 
 from .evaluation_holes import CUBOIDS, LESIONS, draw_hole
@@ -101,13 +101,21 @@ def cases_of(
     plan: EvaluationPlan, held_out: HeldOutScan, wanted: Iterable[tuple[str, int]]
 ) -> Iterable[tuple[str, int, Case]]:
     """The cases of one scan: for every wanted (stratum, number) that has a place in the brain, that and its case."""
+    for stratum, number, scan, hole in holes_of(plan, held_out, wanted):
+        yield stratum, number, Case(prepare(scan, [hole]), hole)
+
+
+def holes_of(
+    plan: EvaluationPlan, held_out: HeldOutScan, wanted: Iterable[tuple[str, int]]
+) -> Iterable[tuple[str, int, Scan, Hole]]:
+    """The holes of one scan: for every wanted (stratum, number) that has a place in the brain, that, the scan and the hole."""
     scan, places = held_out.scan_and_places()
     tissue = estimate_tissue(places)
     forbidden = held_out.forbidden(scan)
     for stratum, number in wanted:
         hole = draw_hole(places, tissue, stratum, number, plan.seed, plan.lesion_masks, forbidden)
         if hole is not None:
-            yield stratum, number, Case(prepare(scan, [hole]), hole)
+            yield stratum, number, scan, hole
 
 
 def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float]) -> dict[str, float]:

@@ -48,7 +48,10 @@ def run(options: argparse.Namespace) -> int:
 
     run = held_out_run(Path(options.data))
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
-    measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}[kind]
+    measures = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}
+    if kind not in measures:
+        raise InputError(f"This command measures no models of the kind '{kind}': choose one of {', '.join(measures)}.")
+    measure = measures[kind]
     if run is None:
         return measure(options, None, ProgressBar())
     Path(options.output).mkdir(parents=True, exist_ok=True)
@@ -155,12 +158,8 @@ def _segmentation(options: argparse.Namespace, run, progress) -> int:
     from .segmentation_page import page_of
 
     output = Path(options.output)
-    if run:
-        raise InputError("A segmentation model is measured once it is exported: give its card with --model, and the folder of its data.")
-    if run:
-        raise InputError("A segmentation model is measured once it is exported: give its card with --model, and the folder of its data.")
-    model = SegmentationModel.load(options.model, "auto")
-    truths = held_out_truths(Path(options.data), model.card)
+    model = run.model() if run and options.model == "auto" else SegmentationModel.load(options.model, "auto")
+    truths = run.truths() if run else held_out_truths(Path(options.data), model.card)
     kept = sorted({subject for subject, _ in truths})[: options.subjects]
     cases = evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
     record = record_of(cases, model, options.seed)

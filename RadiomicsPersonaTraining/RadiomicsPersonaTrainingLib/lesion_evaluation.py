@@ -24,6 +24,7 @@ from .evaluation_plots import spoken
 from .evaluation_summary import DRAWS, Estimate, mean_over_subjects, plain_estimates
 from .held_out import HeldOutScan
 from .segmentation_metrics import agreement
+from .synthesis import Synthesis
 from .tissue_samples import DISEASED, LesionSamples, TissueRecipe
 from .verdict_scores import auroc_of
 
@@ -86,12 +87,10 @@ def evaluate_lesion(
             progress(done, total, what)
 
     for column, contrast in enumerate(CONTRASTS):
-        synthesis = replace(DISEASED, realistic=1.0, contrasts=(contrast,), disease=1.0)
         for number, file in enumerate(maps):
-            samples = LesionSamples([file], TissueRecipe(spacing=model.spacing), seed + column, synthesis)
             for head in range(heads):
-                image, truth = samples.drawn(heads * number + head)
-                found = model.probabilities(image[0].numpy())[0]
+                image, truth = painted_head(file, contrast, heads * number + head, model.spacing, seed + column)
+                found = model.probabilities(image)[0]
                 brain = ndimage.binary_dilation(truth.shares.sum(axis=0) >= 0.5)
                 cases.append(_case(f"{SYNTHETIC} {contrast}", name_of(file), found, truth.lesion_share >= 0.5, brain, model.spacing))
             told(f"{name_of(file)} {contrast}", column * len(maps) + number + 1)
@@ -109,6 +108,13 @@ def evaluate_lesion(
         cases.append(_case(held_out.group, held_out.subject, found, lesion, brain | lesion, float(np.linalg.norm(affine[:3, 0]))))
         told(f"{held_out.group} {held_out.subject}", total - len(scans) + number)
     return cases
+
+
+def painted_head(file: Path, contrast: str, number: int, spacing: float, seed: int) -> tuple[np.ndarray, Synthesis]:
+    """The head of that number with lesions, float32 (D, H, W) on the model's grid, and what is known of it."""
+    synthesis = replace(DISEASED, realistic=1.0, contrasts=(contrast,), disease=1.0)
+    image, truth = LesionSamples([file], TissueRecipe(spacing=spacing), seed, synthesis).drawn(number)
+    return image[0].numpy(), truth
 
 
 def _case(group: str, subject: str, found: np.ndarray, lesion: np.ndarray, brain: np.ndarray, spacing: float) -> LesionCase:

@@ -12,9 +12,9 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
     write     {"table", "file"}                       {}
     estimate  {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be there
     record    {"run"}                                 {"table"} of a run, or refused where it is another version's
-    worst     {"evaluation"}                          {"rows"}
-    case      {"run", "evaluation", "row", "folder"}  {"scan", "rebuilt", "center"}
-    predict   {"run", "scan", "boxes", "output"}      {"notes"}: the boxes of a scan rebuilt by the run's best checkpoint
+    worst     {"evaluation", "task"}                  {"rows"}: see `worst_case.worst_cases`
+    case      {"run", "evaluation", "row", "folder"}  see `opened_case.OpenedCase`
+    predict   {"run", "scans", "boxes", "output"}     {"labels", "notes"}: see `run_prediction.predict`
     use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and installed
     install   {"file"}, archive {"card", "file"}      {"card"}, {}
 """
@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -70,6 +71,9 @@ def _read(request: dict, activity: Activity) -> dict:
     from .settings_definition import hidden_sections, table_of
 
     table = table_of(read_settings(request["file"]))
+    scans = table["scans"]
+    if masks := scans["lesion_masks"]:  # named from the file's folder, which is not known any more later
+        scans["lesion_masks"] = str(Path(request["file"]).absolute().parent / masks)
     return {"table": table, "hidden": hidden_sections(table)}
 
 
@@ -100,14 +104,13 @@ def _write(request: dict, activity: Activity) -> dict:
 
 
 def _estimate(request: dict, activity: Activity) -> dict:
-    from .cohort import split_of
+    from .cohort import lesion_masks_of, split_of
     from .estimate import estimate
     from .settings import settings_from
 
     settings, file = settings_from(request["table"]), Path(request["file"])
     rows = split_of(settings, file, None)
-    masks = file.parent / settings.scans.lesion_masks if settings.scans.lesion_masks else None
-    found = estimate(settings, rows, masks, Path(request["cache"]), activity.progress)
+    found = estimate(settings, rows, lesion_masks_of(settings, file, None), Path(request["cache"]), activity.progress)
     return {"sentence": found.sentence, "fits": found.fits}
 
 
@@ -121,38 +124,25 @@ def _record(request: dict, activity: Activity) -> dict:
 def _worst(request: dict, activity: Activity) -> dict:
     from .worst_case import worst_cases
 
-    return {"rows": worst_cases(Path(request["evaluation"]))}
+    return {"rows": worst_cases(Path(request["evaluation"]), request["task"])}
 
 
 def _case(request: dict, activity: Activity) -> dict:
     from .worst_case import open_case
 
-    activity.tell("Rebuilding the hole once more")
+    activity.tell("Having the model do it once more")
     opened = open_case(Path(request["run"]), Path(request["evaluation"]), request["row"], Path(request["folder"]))
-    return {"scan": str(opened.scan), "rebuilt": str(opened.rebuilt), "center": list(opened.center)}
+    return json.loads(json.dumps(asdict(opened), default=str))
 
 
 def _predict(request: dict, activity: Activity) -> dict:
     from RadiomicsPersonaLib.box import Box
-    from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
-    from RadiomicsPersonaLib.errors import InputError
-    from RadiomicsPersonaLib.hole import hole_of_box
-    from RadiomicsPersonaLib.inpainting import inpaint
-    from RadiomicsPersonaLib.output import file_written_whole
-    from RadiomicsPersonaLib.scan import read_scan, write_nifti
 
-    from .run_evaluation import HeldOutRun
-    from .run_folder import read_record
+    from .run_prediction import predict
 
-    run = HeldOutRun(Path(request["run"]), read_record(Path(request["run"])))
-    if run.kind != RECONSTRUCTION_KIND:
-        raise InputError(f"A {run.kind} model rebuilds nothing: choose a run that rebuilds.")
-    scan = read_scan(request["scan"])
-    mask = sum(hole_of_box(scan, Box(**box)).full_mask(scan.shape) for box in request["boxes"]) > 0
-    with file_written_whole(request["output"]) as path:
-        rebuilt, _, notes = inpaint(scan, mask, run.model(), activity.progress)
-        write_nifti(path, rebuilt, scan.affine)
-    return {"notes": list(notes)}
+    boxes = [Box(**box) for box in request["boxes"]]
+    done = predict(Path(request["run"]), request["scans"], boxes, Path(request["output"]), activity.progress)
+    return {"labels": done.labels, "notes": list(done.notes)}
 
 
 def _use(request: dict, activity: Activity) -> dict:

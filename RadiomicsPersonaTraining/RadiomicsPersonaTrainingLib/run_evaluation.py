@@ -6,9 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import HEAD_MODELS
 
 from .cohort import sources_of
 from .export import model_of, written_weights
@@ -40,16 +39,17 @@ class HeldOutRun:
         """The model of the best checkpoint, as an export would write it.
 
         Raises:
-            InputError: there is no checkpoint, or the kind cannot be loaded from one.
+            InputError: there is no checkpoint.
         """
         checkpoint = self.folder / BEST
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
-        if self.kind not in HEAD_MODELS:
-            raise InputError(f"A {self.kind} model is evaluated once it is exported: give its card with --model.")
+        from .work import TRAINED_MODELS  # with the training loop, which takes seconds to load
+
+        device = "auto" if self.kind == SEGMENTATION_KIND else "cpu"
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / f"{self.record.settings.model.name}.safetensors"
-            return HEAD_MODELS[self.kind](written_weights(checkpoint, self.record, file), file)
+            return TRAINED_MODELS[self.kind](written_weights(checkpoint, self.record, file), file, device)
 
     def files(self, part: str, scans: bool) -> dict[str, list[Path]]:
         """Files of a part by collection, of scans or of label maps, as far as they are there."""
@@ -75,6 +75,19 @@ class HeldOutRun:
                 f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
             )
         return scans
+
+    def truths(self) -> list[tuple[str, Path]]:
+        """Subjects and label maps of the test cases of a segmentation.
+
+        Raises:
+            InputError: none of them is there.
+        """
+        found = [(row.subject, row.file) for row in self.record.rows if row.part == TEST and row.file.is_file()]
+        if not found:
+            raise InputError(
+                f"None of the test cases of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+            )
+        return found
 
     def maps(self) -> list[Path]:
         """The test label maps.

@@ -42,7 +42,7 @@ class RunState:
         sentence: what a user should know or do; empty where there is nothing to say.
         what, done, total: what the training is at, and how far it is.
         seconds_left: of that, or None where it is not known.
-        memory, gpu_memory: bytes, or None.
+        memory, gpu_memory, gpu_total: bytes that it takes, that are taken of the graphics card, and that the card has, or None.
         kind, name, version: as in the run's record; empty without one.
         has_best, has_last: whether there is a checkpoint to export, and one to go on from.
         steps, best: optimisation steps of the last epoch, and the lowest value of the validation figure that decides.
@@ -57,6 +57,7 @@ class RunState:
     seconds_left: float | None = None
     memory: int | None = None
     gpu_memory: int | None = None
+    gpu_total: int | None = None
     kind: str = ""
     name: str = ""
     version: str = ""
@@ -82,7 +83,7 @@ def state_of(folder: Path) -> RunState:
     return RunState(
         folder, state, sentence,
         told.get("what", ""), int(told.get("done") or 0), int(told.get("total") or 0),
-        told.get("left"), told.get("memory"), told.get("gpu_memory"),
+        told.get("left"), told.get("memory"), told.get("gpu_memory"), told.get("gpu_total"),
         (settings.get("task") or {}).get("kind", ""), (settings.get("model") or {}).get("name", ""), str(record.get("version", "")),
         (folder / BEST).is_file(), (folder / LAST).is_file(),
         int(rows[-1]["step"]) if rows and "step" in rows[-1] else 0, min(figures) if figures else None,

@@ -8,7 +8,8 @@ from torch import nn
 
 from .segmentation_labels import Labels, outputs_of
 from .segmentation_settings import DICE_BCE, DICE_CE, TVERSKY
-from .training_task import HeadTask, TaskSettings, axial, mean_dice
+from .task_settings import TaskSettings
+from .training_task import HeadTask, axial, mean_dice
 
 
 class SegmentationTask(HeadTask):

@@ -18,7 +18,7 @@ LINE = 120
 """Longest line of a written settings file."""
 
 
-def setting(default, explanation: str, *, low: float | None = None, high: float | None = None, choices: tuple = ()):
+def setting(default, explanation: str, *, low: float | None = None, high: float | None = None, choices: tuple = (), folder: bool = False):
     """A dataclass field with what a user needs to know of it.
 
     Args:
@@ -26,8 +26,9 @@ def setting(default, explanation: str, *, low: float | None = None, high: float 
         explanation: what it does, with its unit; shown above the key.
         low, high: smallest and largest value, both allowed; for a list they hold for every item.
         choices: the only values allowed.
+        folder: whether it names a folder.
     """
-    metadata = {"explanation": explanation, "low": low, "high": high, "choices": choices}
+    metadata = {"explanation": explanation, "low": low, "high": high, "choices": choices, "folder": folder}
     return field(metadata=metadata) if default is MISSING else field(default=default, metadata=metadata)
 
 

@@ -16,8 +16,8 @@ from .segmentation_labels import labels_of, outputs_of
 from .segmentation_layout import check_layout
 from .segmentation_settings import Augmentation, SegmentationSettings
 from .setting import as_toml, from_table, setting
+from .task_settings import TaskSettings
 from .tissue_samples import TissueRecipe
-from .training_task import TaskSettings
 
 SCANS, LABEL_MAPS = "scans", "label maps"
 """What the files of a collection are."""
@@ -45,7 +45,8 @@ class ScanSettings:
         "--data, 80/10/10.",
     )
     lesion_masks: str = setting(
-        "", "Folder of binary lesion masks whose shapes are taken out too, relative to --data or else to this file; empty for none."
+        "", "Folder of binary lesion masks whose shapes are taken out too; as seen from --data, or from this file's folder; empty for none.",
+        folder=True,
     )
 
 

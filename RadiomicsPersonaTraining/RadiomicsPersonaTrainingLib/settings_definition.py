@@ -25,7 +25,7 @@ def definition() -> dict:
     Returns:
         "sections": a list of {"name", "explanation", "keys"}; "source": the keys of one collection of scans. A key is {"name",
         "type": "int" | "float" | "str" | "bool", "length": None, or of a list its length, 0 for any, "default", "low", "high",
-        "choices", "explanation", "matters"}.
+        "choices", "explanation", "folder": whether it names one, "matters"}.
     """
     return {
         "sections": [
@@ -79,7 +79,7 @@ def _key(section: str, kind: type, item) -> dict:
         "length": length,
         "default": None if item.default is MISSING else plain(item.default),
         "matters": f"{section}.{item.name}" in MATTERING,
-        **{name: plain(item.metadata[name]) for name in ("low", "high", "choices", "explanation")},
+        **{name: plain(item.metadata[name]) for name in ("low", "high", "choices", "explanation", "folder")},
     }
 
 

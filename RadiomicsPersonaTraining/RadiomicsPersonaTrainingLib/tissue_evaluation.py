@@ -82,19 +82,32 @@ def evaluate_tissue(
     for number, file in enumerate(files):
         for column, contrast in enumerate(contrasts):
             for thickness in slices:
-                rng = np.random.default_rng((seed, number, column, int(10 * thickness)))
-                recipe = replace(RECIPE, contrasts=(contrast,))
-                scan, truth = synthesise_scan(opened_label_map(file), recipe, rng, np.array([1.0, 1.0, thickness]))
+                scan, truth = synthesised(file, (seed, number, column), contrast, thickness)
                 cases.append(TissueCase(name_of(file), contrast, thickness, _agreement(scan, truth, model)))
                 if progress:
                     progress(len(cases), total, f"{name_of(file)} {contrast}")
     return cases
 
 
-def _agreement(scan: Scan, truth: Scan, model: TissueModel) -> dict[str, float]:
-    true = truth.array.astype(np.int8)
+def synthesised(file: Path, seed: tuple[int, int, int], contrast: str, slices: float) -> tuple[Scan, Scan]:
+    """The scan that a label map is evaluated with, and its tissue classes at 1 mm.
+
+    Args:
+        seed: of the evaluation, the label map's number among those evaluated, and the contrast's.
+        slices: millimetres along S.
+    """
+    rng = np.random.default_rng((*seed, int(10 * slices)))
+    return synthesise_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng, np.array([1.0, 1.0, slices]))
+
+
+def tissue_found(scan: Scan, truth: Scan, model: TissueModel) -> np.ndarray:
+    """The model's tissue classes (0 to 3) on the grid of the truth, int8; 0 all over where it sees no brain."""
     anatomy = estimate_tissue(scan, model=model).anatomy
-    found = np.zeros_like(true) if anatomy is None else anatomy.classes_on(truth.affine, truth.shape)
+    return np.zeros(truth.shape, np.int8) if anatomy is None else anatomy.classes_on(truth.affine, truth.shape)
+
+
+def _agreement(scan: Scan, truth: Scan, model: TissueModel) -> dict[str, float]:
+    true, found = truth.array.astype(np.int8), tissue_found(scan, truth, model)
     # beyond the scan's field of view nothing is known
     low, high = (truth.ijk_from_ras(end) for end in (scan.ras_from_ijk([0, 0, 0]), scan.ras_from_ijk(np.array(scan.shape) - 1)))
     seen = tuple(slice(max(0, int(np.ceil(a - 0.5))), int(np.floor(b + 0.5)) + 1) for a, b in zip(low, high))

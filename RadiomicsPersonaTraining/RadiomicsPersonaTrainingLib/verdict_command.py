@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion/")
     parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
-    parser.add_argument("--classifier", metavar="FILE", help="a classifier of your own; the shipped one by default")
+    parser.add_argument("--classifier", metavar="NAME|FILE", help="a classifier of your own; the shipped one by default")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: IXI,LGG or "MS T2"')
     parser.add_argument("--seed", type=int, default=0)

@@ -1,82 +1,82 @@
-"""Worst case: the holes of an evaluation that were rebuilt worst, and one of them again as images to look at."""
+"""Worst case: the cases of an evaluation that the model did worst in, and one of them again as images to look at."""
 
 from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+import math
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
-
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.reconstruction import rebuild
-from RadiomicsPersonaLib.scan import write_nifti
 
-from .evaluation import NETWORK, EvaluationPlan, cases_of
-from .run_evaluation import held_out_run
+HOLES, CASES = "rows.csv", "cases.csv"
+TISSUES = ("grey", "white", "fluid")
 
 
-@dataclass(frozen=True)
-class OpenedCase:
-    """Files of one hole.
+def worst_cases(evaluation: Path, kind: str = RECONSTRUCTION_KIND, count: int = 12) -> list[dict]:
+    """The cases with the largest error, the worst first, as rows of the evaluation's own table.
 
-    Attributes:
-        scan, rebuilt: the scan, and the scan with the hole rebuilt, on the same grid.
-        center: RAS millimetres of the hole's middle.
-    """
+    A model that rebuilds: the network's holes by squared error. A segmentation: structures of cases by Dice. A tissue model:
+    synthesised scans by the mean Dice of the tissues. A lesion model: heads with lesions by Dice, each with its `number` among those of
+    its group and subject.
 
-    scan: Path
-    rebuilt: Path
-    center: tuple[float, float, float]
-
-
-def worst_cases(evaluation: Path, count: int = 12) -> list[dict]:
-    """The network's holes with the largest squared error, the worst first: group, subject, stratum, number, ml and the metrics.
-
+    Args:
+        evaluation: its folder.
+        kind: what the model does.
     Raises:
-        InputError: the folder holds no evaluation of a model that rebuilds.
+        InputError: the folder holds no evaluation case by case.
     """
     try:
-        with open(evaluation / "rows.csv", newline="", encoding="utf-8") as stream:
-            rows = [row for row in csv.DictReader(stream) if row.get("rebuilder") == NETWORK and row.get("official_psnr_01")]
+        with open(evaluation / (HOLES if kind == RECONSTRUCTION_KIND else CASES), newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream))
     except OSError:
-        raise InputError(f"'{evaluation}' holds no evaluation hole by hole: evaluate the run first.") from None
-    rows.sort(key=lambda row: -float(row["mse"]))
-    return rows[:count]
+        raise InputError(f"'{evaluation}' holds no evaluation case by case: evaluate the run first.") from None
+    try:
+        return sorted(_scored(rows, kind), key=lambda row: row.pop("badness"), reverse=True)[:count]
+    except (KeyError, ValueError, TypeError) as error:
+        raise InputError(f"The evaluation in '{evaluation}' is not that of a {kind} model ({error}): evaluate the run again.") from error
 
 
-def open_case(run: Path, evaluation: Path, row: dict, folder: Path) -> OpenedCase:
-    """Rebuild one hole of an evaluation once more.
+def open_case(run: Path, evaluation: Path, row: dict, folder: Path):
+    """Have the model do one case of an evaluation once more.
 
     Args:
         run, evaluation: folders of the run and of its evaluation.
         row: one of `worst_cases`.
-        folder: where the two images are written.
+        folder: where the images are written.
+    Returns:
+        `opened_case.OpenedCase`
     Raises:
         InputError: the scan or the checkpoint is gone.
     """
+    from .opened_case import OPENED
+    from .run_evaluation import held_out_run
+
     held_out = held_out_run(run)
     if held_out is None:
-        raise InputError(f"'{run}' is no training run: nothing can be rebuilt.")
-    wanted = row["stratum"], int(row["number"])
-    found = [scan for scan in held_out.scans() if (scan.group, scan.subject) == (row["group"], row["subject"])]
-    if not found:
-        raise InputError(f"The scan of '{row['subject']}' is not there any more: bring it back.")
-    seed = json.loads((evaluation / "run.json").read_text(encoding="utf-8"))["seed"]
-    cases = list(cases_of(EvaluationPlan({}, tuple(found), seed=seed), found[0], [wanted]))
-    if not cases:
-        raise InputError(f"The scan of '{row['subject']}' has changed since it was evaluated: evaluate the run again.")
-    case = cases[0][2]
-    scan, hole = case.prepared.scan, case.hole
-    reconstruction = rebuild(case.prepared, [hole], held_out.model())[0]
-    composed = scan.array.copy()
-    values = np.zeros(scan.shape, np.float64)
-    values[reconstruction.hole.region][reconstruction.hole.mask] = reconstruction.values[reconstruction.hole.mask]
-    composed[hole.region][hole.mask] = values[hole.region][hole.mask]
+        raise InputError(f"'{run}' is no training run: there is nothing to look at.")
+    if held_out.kind not in OPENED:
+        raise InputError(f"Cases of a {held_out.kind} model cannot be opened: look at its evaluation's own page.")
+    seed = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))["seed"]
     folder.mkdir(parents=True, exist_ok=True)
-    files = folder / "scan.nii.gz", folder / "rebuilt.nii.gz"
-    for file, array in zip(files, (scan.array, composed)):
-        write_nifti(file, array.astype(np.float32), scan.affine)
-    middle = np.argwhere(hole.mask).mean(axis=0) + hole.start
-    return OpenedCase(*files, tuple(float(value) for value in scan.ras_from_ijk(middle)))
+    return OPENED[held_out.kind](held_out, row, seed, folder)
+
+
+def _scored(rows: list[dict], kind: str) -> list[dict]:
+    """The rows that can be ranked, each with its `badness`."""
+    if kind == RECONSTRUCTION_KIND:
+        from .evaluation import NETWORK
+
+        return [row | {"badness": float(row["mse"])} for row in rows if row["rebuilder"] == NETWORK and row.get("official_psnr_01")]
+    if kind == TISSUE_KIND:
+        return [row | {"badness": -sum(float(row[key]) for key in TISSUES)} for row in rows]
+    if kind == LESION_KIND:
+        seen: Counter = Counter()
+        for row in rows:
+            row["number"] = seen[row["group"], row["subject"]]
+            seen[row["group"], row["subject"]] += 1
+    if kind in (LESION_KIND, SEGMENTATION_KIND):
+        return [row | {"badness": -float(row["dice"])} for row in rows if math.isfinite(float(row["dice"]))]
+    raise KeyError(kind)

@@ -1,4 +1,4 @@
-"""Calibrate page: the verdict's classifier fitted on boxes whose truth the site knows."""
+"""Calibrate page: the verdict's classifier fitted on boxes whose truth the site knows, or on lesions painted into healthy scans."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
+from RadiomicsPersonaLib.classifier import install_classifier, refuse_classifier_name
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import view
 from RadiomicsPersonaTrainingLib import alive, run_state
@@ -18,17 +19,33 @@ from RadiomicsPersonaTrainingLib.own_box_list import rows_of, write_rows
 from . import curves, dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first
+from .painted_box import PaintedBox
 
 
 class CalibratePage(Page):
-    """The widget of the page."""
+    """The widget of the page.
+
+    Attributes:
+        painted: see `PaintedBox`.
+        installed: called with a classifier's name when it was put among the user's own.
+    """
 
     def __init__(self, place):
         super().__init__(place)
         self._arrangement, self._shown, self._busy = view.Arrangement(), None, False
+        self.installed = lambda name: None
         layout = self.layout
-        box, form = folded(
+        self.fromComboBox = named(
+            qt.QComboBox(), _("What the classifier is fitted on; boxes of your own are better where you have them."), _("Fitted on")
+        )
+        for text in (_("Fitted on boxes of your own"), _("Fitted on lesions painted into healthy scans")):
+            self.fromComboBox.addItem(text)
+        self.fromComboBox.currentIndexChanged.connect(lambda index: self.show_source())
+        layout.addWidget(self.fromComboBox)
+        self.painted = PaintedBox(place)
+        self.painted.changed = self.show_source
+        layout.addWidget(self.painted.widget)
+        self.boxesBox, form = folded(
             _("Boxes from the scene"),
             _("ROIs around what is known to be pathological, and around what is known to be healthy."),
             collapsed=False,
@@ -47,9 +64,9 @@ class CalibratePage(Page):
             combo.nodeTypes = ["vtkMRMLMarkupsROINode"]
         self.addButton = push(_("&Add to the list"), _("Write the scan and its boxes into the project's list."), self.onAdd)
         form.addRow(self.addButton)
-        layout.addWidget(box)
+        layout.addWidget(self.boxesBox)
 
-        box, form = folded(_("The list"), _("A table with the columns subject, scan, truth and box."), collapsed=False)
+        self.listBox, form = folded(_("The list"), _("A table with the columns subject, scan, truth and box."), collapsed=False)
         self.csvButton = push(_("&CSV..."), _("Take a list that lies elsewhere: columns subject, scan, truth and box."), self.onCSV)
         self.ownButton = push(_("Pr&oject's list"), _("Back to the list of this project."), self.onOwn)
         self.removeButton = push(_("Re&move"), _("Take the chosen lines out of the list."), self.onRemove)
@@ -58,13 +75,16 @@ class CalibratePage(Page):
         form.addRow(self.listNote.label)
         self.table = table(_("The boxes of the list."), _("Boxes"), [_("Subject"), _("Truth"), _("Scan"), _("Box")])
         form.addRow(self.table)
-        layout.addWidget(box)
+        layout.addWidget(self.listBox)
 
-        box, form = folded(_("Fit"), _("At least four subjects with a pathological box are needed; twenty are better."), collapsed=False)
+        box, form = folded(_("Fit"), _("At least four subjects are needed; twenty are better."), collapsed=False)
         self.nameEdit = labelled(form, _("Na&me:"), qt.QLineEdit("my-site"), _("Of the classifier and its file."))
         self.startButton = push(_("&Start"), _("Measure every box and fit the classifier, in a process of its own."), self.onStart)
         self.cancelButton = push(_("&Cancel"), _("End it; what was measured is kept for the next time."), self.onCancel)
-        form.addRow(side_by_side(self.startButton, self.cancelButton))
+        self.estimateButton = push(
+            _("Estimate &time"), _("Measure one scan, which is kept, and say how long all will take."), self.onEstimate
+        )
+        form.addRow(side_by_side(self.startButton, self.cancelButton, self.estimateButton))
         self.progressBar = named(qt.QProgressBar(), _("How far the measuring is."), _("Progress"))
         self.progressBar.visible = False
         form.addRow(self.progressBar)
@@ -79,10 +99,18 @@ class CalibratePage(Page):
         )
         self.reliabilityButton.checkable = True
         self.reliabilityButton.toggled.connect(self.onReliability)
-        form.addRow(self.reliabilityButton)
+        self.useButton = push(
+            _("&Use this classifier in RadiomicsPersona"),
+            _("Put it among your own classifiers, and have the analysis judge by it. One of the same name is replaced."),
+            self.onUse,
+        )
+        form.addRow(side_by_side(self.reliabilityButton, self.useButton))
+        self.useNote = Note(_("Note on the classifier's use"))
+        form.addRow(self.useNote.label)
         layout.addWidget(box)
         layout.addStretch(1)
         self._list = None
+        self.show_source()
 
     def setMRMLScene(self, mrmlScene) -> None:
         """Hand the scene on."""
@@ -120,14 +148,23 @@ class CalibratePage(Page):
                 _("{file}: {lines} lines, {subjects} subjects.").format(file=self.listFile, lines=len(rows), subjects=len(subjects)),
                 warning=False,
             )
-        self.startButton.enabled = bool(rows)
+        self.startButton.enabled = self._is_ready
         self.removeButton.enabled = bool(rows) and self._list is None
+
+    @property
+    def from_painted(self) -> bool:
+        """Whether lesions are painted, instead of boxes of the user's own."""
+        return self.fromComboBox.currentIndex == 1
+
+    def show_source(self) -> None:
+        """Show what belongs to the kind of boxes that is chosen."""
+        self.painted.widget.visible = self.estimateButton.visible = self.from_painted
+        self.boxesBox.visible = self.listBox.visible = not self.from_painted
+        self.note.say("")
+        self.startButton.enabled = self.estimateButton.enabled = self._is_ready
 
     def onAdd(self) -> None:
         """Put the chosen boxes into the list."""
-        if self.place.project is None:
-            self.listNote.say(choose_first())
-            return
         volume = self.scanComboBox.currentNode()
         sick, healthy = list(self.sickComboBox.checkedNodes()), list(self.healthyComboBox.checkedNodes())
         twice = [roi for roi in sick if roi in healthy]
@@ -140,6 +177,7 @@ class CalibratePage(Page):
             )
             return
         try:
+            self.place.opened()
             pairs = [(roi, "pathological") for roi in sick] + [(roi, "healthy") for roi in healthy]
             scene.add_own_boxes(volume, pairs, self.subjectEdit.text.strip(), self.place.project.calibration)
         except InputError as error:
@@ -176,25 +214,41 @@ class CalibratePage(Page):
     def onStart(self) -> None:
         """Fit."""
         self.note.say("")
-        if self.place.project is None:
-            self.note.say(choose_first())
-            return
-        output, name = self.output, self.nameEdit.text.strip() or "my-site"
-        if Path(name).name != name:
-            self.note.say(_("A classifier cannot be called '{name}': leave out slashes.").format(name=name))
-            return
-        arguments = ["calibrate", "--boxes", str(self.listFile), "--name", name, "--output", str(output)]
         try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            self.place.jobs.start(arguments, self._log)
+            self.place.jobs.start(self._arguments(), self._log)
         except (InputError, OSError) as error:
             self.note.say(str(error))
             return
         self._shown, self._busy = None, True
         self.refresh()
 
+    def onEstimate(self) -> None:
+        """Say how long the measuring of painted lesions takes."""
+        try:
+            arguments = [*self._arguments(), "--estimate"]
+        except (InputError, OSError) as error:
+            self.note.say(str(error))
+            return
+        request = {"kind": "command", "arguments": arguments}
+        self.place.questions.ask(request, lambda answer: self.note.say(answer["text"].strip(), warning=False), self.note.say, "estimate")
+
+    def onUse(self) -> None:
+        """Put the classifier where the analysis finds it."""
+        name = self.output.stem
+        try:
+            install_classifier(self.output, name)
+        except InputError as error:
+            self.useNote.say(str(error))
+            return
+        self.useNote.say(_("'{name}' is now among the classifiers of RadiomicsPersona, and chosen there.").format(name=name), warning=False)
+        self.installed(name)
+
     def onCancel(self) -> None:
-        """End it."""
+        """End it; one that is only starting is ended at once."""
+        if self.place.jobs.is_starting(self._log) and not alive.is_running(self._base):
+            self.place.jobs.end(self._log)
+            self.refresh()
+            return
         try:
             alive.ask_to_stop(self._base)
         except InputError as error:
@@ -214,8 +268,8 @@ class CalibratePage(Page):
             return
         running = alive.is_running(self._base)
         busy = running or self.place.jobs.is_starting(self._log)
-        self.cancelButton.enabled = running
-        self.startButton.enabled = not busy and self.table.rowCount > 0
+        self.cancelButton.enabled = busy
+        self.startButton.enabled = self.estimateButton.enabled = not busy and self._is_ready
         self.progressBar.visible = busy
         told = alive.told_by(self._base)
         if busy:
@@ -230,7 +284,7 @@ class CalibratePage(Page):
             )
         self._busy = busy
         measured = self._measured()
-        self.reliabilityButton.enabled = bool(measured)
+        self.reliabilityButton.enabled = self.useButton.enabled = bool(measured)
         if measured != self._shown:
             self._shown = measured
             self.resultNote.say(_result(measured, self.output) if measured else "", warning=False)
@@ -241,6 +295,24 @@ class CalibratePage(Page):
         """The scene is closed."""
         self._arrangement.give_back()
         self.reliabilityButton.checked = False
+
+    def _arguments(self) -> list[str]:
+        """Of the command; the project's folder is made ready.
+
+        Raises:
+            InputError: there is no project, or the name cannot be used.
+            OSError: the folder cannot be made.
+        """
+        self.place.opened()
+        name = self.nameEdit.text.strip() or "my-site"
+        refuse_classifier_name(name)
+        self.output.parent.mkdir(parents=True, exist_ok=True)
+        source = self.painted.arguments if self.from_painted else ["--boxes", str(self.listFile)]
+        return ["calibrate", *source, "--name", name, "--output", str(self.output)]
+
+    @property
+    def _is_ready(self) -> bool:
+        return self.painted.is_ready if self.from_painted else self.table.rowCount > 0
 
     @property
     def _base(self) -> Path:
@@ -261,8 +333,7 @@ class CalibratePage(Page):
 def _result(measured: dict, output: Path) -> str:
     return _(
         "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left out: AUROC "
-        "{auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they were recalibrated. The "
-        "analysis takes it with radiomics-persona analyze --classifier."
+        "{auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they were recalibrated."
     ).format(
         file=output, subjects=measured["subjects"], lesions=measured["lesions"], healthy=measured["boxes"] - measured["lesions"],
         auroc=measured["auroc_mean_over_subjects"], brier=measured["brier"], slope=measured["slope"],

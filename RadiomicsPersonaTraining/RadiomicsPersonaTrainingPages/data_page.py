@@ -13,7 +13,6 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes
 from . import dialogs, scene
 from .form import Note, fill, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first
 from .split_box import SplitBox
 
 THUMBNAIL = 48
@@ -92,12 +91,7 @@ class DataPage(Page):
 
     def fillVolumesMenu(self) -> None:
         """Offer what is loaded."""
-        self.volumesMenu.clear()
-        choices = scene.sources()
-        for text, volumes in choices:
-            self.volumesMenu.addAction(text.replace("&", "&&")).triggered.connect(lambda checked=False, v=volumes: self.addVolumes(v))
-        if not choices:
-            self.volumesMenu.addAction(_("No volume is loaded")).enabled = False
+        scene.fill_menu(self.volumesMenu, self.addVolumes)
 
     def addVolumes(self, volumes) -> None:
         """Write volumes into the project and add them."""
@@ -213,9 +207,12 @@ class DataPage(Page):
         self.look()
 
     def _has_project(self) -> bool:
-        if self.place.project is None:
-            self.note.say(choose_first())
-        return self.place.project is not None
+        try:
+            self.place.opened()
+        except InputError as error:
+            self.note.say(str(error))
+            return False
+        return True
 
     def _keep_choices(self) -> None:
         try:

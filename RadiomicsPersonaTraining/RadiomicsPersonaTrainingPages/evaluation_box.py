@@ -10,6 +10,7 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib import alive, run_state
 from RadiomicsPersonaTrainingLib.amounts import in_time
@@ -18,6 +19,18 @@ from . import scene
 from .form import Note, fill, folded, labelled, named, push, side_by_side, table
 from .workplace import Workplace
 
+COLUMNS = {
+    RECONSTRUCTION_KIND: {"subject": _("Scan"), "stratum": _("Hole"), "milliliters": _("ml"), "mse": _("Error"), "ssim": _("SSIM")},
+    SEGMENTATION_KIND: {
+        "case": _("Case"), "structure": _("Structure"), "true_ml": _("ml"), "dice": _("Dice"), "hd95_mm": _("HD95 (mm)"),
+    },
+    TISSUE_KIND: {
+        "label_map": _("Label map"), "contrast": _("Contrast"), "slice_mm": _("Slices (mm)"),
+        "grey": _("Dice of grey"), "white": _("Dice of white"),
+    },
+    LESION_KIND: {"subject": _("Label map"), "group": _("Contrast"), "true_ml": _("ml"), "found_ml": _("Found (ml)"), "dice": _("Dice")},
+}  # fmt: skip
+"""What is shown of a worst case, by what the model does: heads by the evaluation's columns."""
 _FIRST_TABLE = re.compile(r"^(## |\|)", re.MULTILINE)
 
 
@@ -31,7 +44,7 @@ class EvaluationBox:
 
     def __init__(self, place: Workplace):
         self.place, self.run = place, None
-        self._worst, self._tables_of, self._evaluating = [], None, None
+        self._worst, self._kind, self._tables_of, self._evaluating = [], RECONSTRUCTION_KIND, None, None
         self.widget, form = folded(_("Evaluation"), _("Measured on the test scans of the run's own split."), collapsed=False)
         self.boxesSpinBox = labelled(
             form, _("&Holes per scan and size:"), qt.QSpinBox(), _("More holes take longer and give narrower intervals.")
@@ -49,9 +62,9 @@ class EvaluationBox:
         self.tables.setLineWrapMode(qt.QTextEdit.NoWrap)  # wide tables are scrolled
         form.addRow(self.tables)
         self.worstTable = table(
-            _("Click on one: the scan with what was rebuilt over it in the slice views."),
+            _("Click on one: the scan with what was rebuilt over it, or with truth and answer as segmentations, in the slice views."),
             _("Worst cases"),
-            [_("Scan"), _("Hole"), _("ml"), _("Error"), _("SSIM")],
+            list(COLUMNS[RECONSTRUCTION_KIND].values()),
         )
         self.worstTable.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.worstTable.cellClicked.connect(lambda line, column: self.openCase(line))
@@ -126,11 +139,11 @@ class EvaluationBox:
         if self.run is None or line >= len(self._worst):
             return
         row, folder = self._worst[line], self.folder / "case"
-        name = _("{subject}, {hole}").format(subject=row["subject"], hole=row["stratum"])
+        name = ", ".join(_cells(row, self._kind)[:2])
         request = {"kind": "case", "run": str(self.run), "evaluation": str(self.folder), "row": row, "folder": str(folder)}
 
         def done(answer):
-            scene.show_case(answer["scan"], answer["rebuilt"], answer["center"], name)
+            scene.show_case(answer, name)
             shutil.rmtree(folder, ignore_errors=True)  # it is in the scene now
 
         self.place.questions.ask(request, done, self.caseNote.say, "case")
@@ -176,15 +189,21 @@ class EvaluationBox:
         self.tables.setMarkdown(text[first.start() :] if first else text)
         self._worst = []
         fill(self.worstTable, [])
-        if state[1] and (self.folder / "rows.csv").is_file():
-            self.place.questions.ask({"kind": "worst", "evaluation": str(self.folder)}, self._show_worst, self.caseNote.say, "worst")
+        self._kind = (run_state.state_of(self.run).kind if self.run else "") or RECONSTRUCTION_KIND
+        if state[1] and self._kind in COLUMNS and any((self.folder / name).is_file() for name in ("rows.csv", "cases.csv")):
+            request = {"kind": "worst", "evaluation": str(self.folder), "task": self._kind}
+            self.place.questions.ask(request, self._show_worst, self.caseNote.say, "worst")
 
     def _show_worst(self, answer) -> None:
         self._worst = answer["rows"]
-        rows = [
-            (row["subject"], row["stratum"], *(f"{float(row[key]):.2f}" for key in ("milliliters", "mse", "ssim"))) for row in self._worst
-        ]
-        fill(self.worstTable, rows)
+        self.worstTable.setHorizontalHeaderLabels(list(COLUMNS[self._kind].values()))
+        fill(self.worstTable, [_cells(row, self._kind) for row in self._worst])
+
+
+def _cells(row: dict, kind: str) -> list[str]:
+    """What is shown of a worst case; numbers to two digits."""
+    texts = [row[key] for key in COLUMNS[kind]]
+    return [*texts[:2], *(f"{float(text):.2f}" for text in texts[2:])]
 
 
 def ratios_in(evaluation: Path) -> dict:

@@ -51,8 +51,8 @@ class Project:
     """A folder with these things in it, each made when it is needed.
 
     Attributes:
-        split, survey, scans, cache, runs, calibration: where the split, what was found, volumes from Slicer, prepared scans, the
-            trainings and the classifiers lie.
+        split, survey, scans, cache, runs, calibration, synthetic: where the split, what was found, volumes from Slicer, prepared
+            scans, the trainings, the classifiers and painted lesions lie.
         choices: see `Choices`.
 
     Args:
@@ -69,6 +69,7 @@ class Project:
             raise InputError(f"The folder '{folder}' cannot be made ({error.strerror}): choose another one.") from error
         self.split, self.survey, self.scans = folder / SPLIT, folder / "survey", folder / "scans"
         self.cache, self.runs, self.calibration = folder / "cache", folder / "runs", folder / "calibration"
+        self.synthetic = folder / "synthetic"
         try:
             kept = json.loads((folder / _CHOICES).read_text(encoding="utf-8"))
             self.choices = Choices(**kept)

@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import view
 from RadiomicsPersonaTrainingLib import run_state
@@ -24,6 +24,13 @@ from .page import Page
 
 ALL = "all cuboids"
 """What an evaluation calls its cuboids of all sizes."""
+PREDICTED = {
+    RECONSTRUCTION_KIND: _("{scan} rebuilt by {run}"),
+    SEGMENTATION_KIND: _("{scan} segmented by {run}"),
+    TISSUE_KIND: _("{scan} tissues by {run}"),
+    LESION_KIND: _("{scan} lesion probability by {run}"),
+}
+"""What the result of trying a run is called in the scene, by what its model does."""
 
 
 class ResultsPage(Page):
@@ -71,14 +78,20 @@ class ResultsPage(Page):
             form, _("Sca&n:"), slicer.qMRMLNodeComboBox(), _("A loaded scan to try the run on before it is exported.")
         )
         self.scanComboBox.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-        self.boxComboBox = labelled(form, _("&Box:"), slicer.qMRMLNodeComboBox(), _("An ROI whose inside is rebuilt."))
+        self.boxComboBox = labelled(form, _("&Box:"), slicer.qMRMLNodeComboBox(), _("An ROI whose inside is rebuilt; only for models that rebuild."))
         self.boxComboBox.nodeTypes = ["vtkMRMLMarkupsROINode"]
         for combo in (self.scanComboBox, self.boxComboBox):
             combo.addEnabled = combo.removeEnabled = False
             combo.noneEnabled = True
+        self.furtherComboBox = labelled(
+            form, _("Further &contrasts:"), slicer.qMRMLCheckableNodeComboBox(),
+            _("Of a segmentation that takes several contrasts: the other scans of the same head, told by their names."),
+        )  # fmt: skip
+        self.furtherComboBox.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         self.predictButton = push(
-            _("Pre&dict"), _("Rebuild the box with the run's best checkpoint, before it is exported."), self.onPredict
-        )
+            _("Pre&dict"), _("Have the run's best checkpoint rebuild the box, segment the scan, or map it, before it is exported."),
+            self.onPredict,
+        )  # fmt: skip
         self.deleteButton = push(_("De&lete..."), _("Remove the chosen runs with all their checkpoints."), self.onDelete)
         form.addRow(side_by_side(self.predictButton, self.deleteButton))
         self.useNote = Note(_("Note on the model"))
@@ -88,7 +101,7 @@ class ResultsPage(Page):
 
     def setMRMLScene(self, mrmlScene) -> None:
         """Hand the scene on."""
-        for combo in (self.scanComboBox, self.boxComboBox):
+        for combo in (self.scanComboBox, self.boxComboBox, self.furtherComboBox):
             combo.setMRMLScene(mrmlScene)
 
     @property
@@ -184,27 +197,27 @@ class ResultsPage(Page):
             self.place.questions.ask(request, lambda answer: self.useNote.say(said, warning=False), self.useNote.say)
 
     def onPredict(self) -> None:
-        """Rebuild a box with a run that is not exported."""
+        """Try a run that is not exported on a loaded scan."""
         volume, roi = self.scanComboBox.currentNode(), self.boxComboBox.currentNode()
-        if not volume or not roi:
-            self.useNote.say(_("Choose a scan and a box to rebuild."))
+        kind = run_state.state_of(self.run).kind or RECONSTRUCTION_KIND
+        rebuilds = kind == RECONSTRUCTION_KIND
+        if not volume or (rebuilds and not roi):
+            self.useNote.say(_("Choose a scan and a box to rebuild.") if rebuilds else _("Choose a scan."))
             return
+        volumes = [volume]
+        if kind == SEGMENTATION_KIND:
+            volumes += [node for node in self.furtherComboBox.checkedNodes() if node is not volume]
         folder = self.run / "predicted"
+        output = folder / "predicted.nii.gz"
         try:
             folder.mkdir(exist_ok=True)
-            box = scene.chosen_box(roi, volume)
-            scene.write_volume(volume, folder / "scan.nii.gz")
+            boxes = [scene.chosen_box(roi, volume)] if rebuilds else []
+            files = scene.write_named(volumes, folder)
         except (InputError, OSError) as error:
             self.useNote.say(str(error))
             return
-        name = _("{scan} rebuilt by {run}").format(scan=volume.GetName(), run=self.run.name)
-        request = {
-            "kind": "predict",
-            "run": str(self.run),
-            "scan": str(folder / "scan.nii.gz"),
-            "boxes": [box],
-            "output": str(folder / "rebuilt.nii.gz"),
-        }
+        name = PREDICTED.get(kind, PREDICTED[RECONSTRUCTION_KIND]).format(scan=volume.GetName(), run=self.run.name)
+        request = {"kind": "predict", "run": str(self.run), "scans": files, "boxes": boxes, "output": str(output)}
 
         def refused(sentence):
             if sentence:
@@ -212,7 +225,10 @@ class ResultsPage(Page):
             self.useNote.say(sentence)
 
         def done(answer):
-            scene.volume_like(str(folder / "rebuilt.nii.gz"), volume, name)
+            if answer["labels"]:
+                scene.segmentation_like(str(output), volume, name, answer["labels"])
+            else:
+                scene.volume_like(str(output), volume, name)
             shutil.rmtree(folder, ignore_errors=True)
             self.useNote.say("\n".join([_("'{name}' is in the scene.").format(name=name), *answer["notes"]]), warning=bool(answer["notes"]))
 

@@ -15,7 +15,6 @@ from RadiomicsPersonaTrainingLib.amounts import in_bytes, in_time
 from . import curves
 from .form import Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
-from .project import choose_first, gone
 
 WAIT_BEFORE_KILL = 30
 """Looks, one per second, at a training that was asked to stop until it may be ended by force."""
@@ -108,12 +107,9 @@ class RunPage(Page):
     def onStart(self) -> None:
         """Begin a training."""
         self.startNote.say("")
-        project, table_ = self.place.project, self.place.settings_table()
+        table_ = self.place.settings_table()
         try:
-            if project is None:
-                raise InputError(choose_first())
-            if not project.is_there:
-                raise InputError(gone(project.folder))
+            project = self.place.opened()
             project.refuse_second_training()
             if table_ is None:
                 raise InputError(_("The settings are not known yet: look at the Settings page first."))
@@ -268,5 +264,7 @@ def _progress(state) -> str:
     parts = [_("{what}: {done} of {total}").format(what=state.what, done=state.done, total=state.total)] if state.total else []
     parts += [_("about {time} left").format(time=in_time(state.seconds_left))] if state.seconds_left is not None else []
     parts += [_("{size} of memory").format(size=in_bytes(state.memory))] if state.memory else []
-    parts += [_("{size} on the graphics card").format(size=in_bytes(state.gpu_memory))] if state.gpu_memory else []
+    if state.gpu_memory and state.gpu_total:
+        taken, total = in_bytes(state.gpu_memory), in_bytes(state.gpu_total)
+        parts.append(_("{taken} of the graphics card's {total} taken").format(taken=taken, total=total))
     return "; ".join(parts)

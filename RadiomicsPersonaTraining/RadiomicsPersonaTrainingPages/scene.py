@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
+from RadiomicsPersonaLib.colors import CLASS_COLORS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
@@ -31,6 +33,16 @@ def sources() -> list:
         if inside and not hierarchy.GetItemDataNode(item):
             choices.append((_("{name} ({count})").format(name=hierarchy.GetItemName(item), count=len(inside)), inside))
     return choices + [(volume.GetName(), [volume]) for volume in volumes]
+
+
+def fill_menu(menu, chosen) -> None:
+    """Offer what scans can be taken from; `chosen` is called with the volumes."""
+    menu.clear()
+    choices = sources()
+    for text, volumes in choices:
+        menu.addAction(text.replace("&", "&&")).triggered.connect(lambda checked=False, taken=volumes: chosen(taken))
+    if not choices:
+        menu.addAction(_("No volume is loaded")).enabled = False
 
 
 def write_scans(volumes: list, folder: Path) -> list:
@@ -80,6 +92,22 @@ def write_volume(volume, file: Path) -> None:
         raise InputError(_("'{file}' cannot be written: make room on that disk.").format(file=file))
 
 
+def write_named(volumes: list, folder: Path) -> list[str]:
+    """Write volumes under their own names, by which contrasts are told; returns the files.
+
+    Raises:
+        InputError: a volume cannot be used as a scan.
+    """
+    files = []
+    for number, volume in enumerate(volumes):
+        place = folder / str(number)  # names may be alike
+        place.mkdir(exist_ok=True)
+        name = re.sub(r"[^0-9A-Za-z._-]+", "_", volume.GetName()).strip(".") or "scan"
+        files.append(str(place / f"{name}.nii.gz"))
+        write_volume(volume, place / f"{name}.nii.gz")
+    return files
+
+
 def add_own_boxes(volume, rois: list, subject: str, folder: Path) -> None:
     """Put a scan's boxes into the list of a site's own boxes, in place of those it had there.
 
@@ -112,19 +140,46 @@ def chosen_box(roi, volume) -> dict:
     return {"center": box.center.tolist(), "size": box.size.tolist(), "axes": box.axes.tolist(), "name": plain_name(roi)}
 
 
-def show_case(scan_file: str, rebuilt_file: str, center, name: str) -> tuple:
-    """Show a scan with what was rebuilt over it in the slice views, around a place; returns both volumes."""
-    scan, rebuilt = _volume(scan_file, "case scan", name), _volume(rebuilt_file, "case rebuilt", _("{name} rebuilt").format(name=name))
-    display = scan.GetDisplayNode()
-    rebuilt.GetDisplayNode().SetAutoWindowLevel(False)
-    rebuilt.GetDisplayNode().SetWindowLevel(display.GetWindow(), display.GetLevel())
+def show_case(case: dict, name: str) -> None:
+    """Show a scan in the slice views, around a place, with what was rebuilt over it or with truth and answer as segmentations.
+
+    Args:
+        case: an `opened_case.OpenedCase` as the worker tells it.
+        name: of the nodes.
+    """
+    scan, rebuilt = _volume(case["scan"], "case scan", name), None
+    if case["rebuilt"]:
+        rebuilt = _volume(case["rebuilt"], "case rebuilt", _("{name} rebuilt").format(name=name))
+        display = scan.GetDisplayNode()
+        rebuilt.GetDisplayNode().SetAutoWindowLevel(False)
+        rebuilt.GetDisplayNode().SetWindowLevel(display.GetWindow(), display.GetLevel())
+    words = {"truth": _("{name} truth"), "found": _("{name} found")}
+    for what, words_of in words.items():
+        if case["maps"]:
+            _segmentation(case["maps"][what], f"case {what}", words_of.format(name=name), case["labels"], filled=what == "found")
+        else:
+            _forget(f"case {what}")
     slicer.util.setSliceViewerLayers(background=scan, foreground=rebuilt, foregroundOpacity=1.0)
+    _jump(case["center"])
+
+
+def show_painted(scan_file: str, mask_file: str, name: str) -> None:
+    """Show a scan with a synthesised lesion and its mask in the slice views, around the lesion."""
+    scan = _volume(scan_file, "painted scan", name)
+    labels = {"1": (_("lesion"), CLASS_COLORS[0])}
+    mask = _segmentation(mask_file, "painted mask", _("{name} mask").format(name=name), labels, filled=False)
+    slicer.util.setSliceViewerLayers(background=scan, foreground=None)
+    bounds = [0.0] * 6
+    mask.GetRASBounds(bounds)
+    _jump([(low + high) / 2 for low, high in zip(bounds[::2], bounds[1::2])])
+
+
+def _jump(center) -> None:
     for node in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
         logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(node.GetLayoutName())
         if logic:
             logic.FitSliceToBackground()
         node.JumpSliceByCentering(*(float(value) for value in center))
-    return scan, rebuilt
 
 
 def volume_like(file: str, volume, name: str):
@@ -134,17 +189,76 @@ def volume_like(file: str, volume, name: str):
     return result
 
 
+def segmentation_like(file: str, volume, name: str, labels: dict):
+    """A segmentation from a label map of a result, where the given volume stands.
+
+    Args:
+        labels: names and colours (0 to 255) by the number.
+    """
+    result = _segmentation(file, f"predicted {volume.GetID()}", name, labels, filled=True)
+    result.SetAndObserveTransformNodeID(volume.GetTransformNodeID())
+    return result
+
+
 def _volume(file: str, part: str, name: str):
     """The volume of ours that is called so, with the voxels of a NIfTI file."""
-    voxels, affine = read_nifti_voxels(file)
-    node = next((node for node in _volumes() if node.GetAttribute(PART) == part), None)
-    node = node or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    node = _ours(part, "vtkMRMLScalarVolumeNode") or slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     node.SetAttribute(PART, part)
     node.SetName(name)
-    slicer.util.updateVolumeFromArray(node, np.ascontiguousarray(voxels.transpose(2, 1, 0)))
-    node.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+    _fill(node, file)
     node.CreateDefaultDisplayNodes()
     return node
+
+
+def _fill(volume, file: str) -> None:
+    """Put the voxels of a NIfTI file into a volume."""
+    voxels, affine = read_nifti_voxels(file)
+    slicer.util.updateVolumeFromArray(volume, np.ascontiguousarray(voxels.transpose(2, 1, 0)))
+    volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(affine))
+
+
+def _segmentation(file: str, part: str, name: str, labels: dict, filled: bool):
+    """The segmentation of ours that is called so, with a segment for every label of a NIfTI file, an empty one too.
+
+    Args:
+        labels: names and colours (0 to 255) by the number, as text or number.
+        filled: whether segments are shown filled, or as outlines.
+    """
+    _forget(part)
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", name)
+    node.SetAttribute(PART, part)
+    node.CreateDefaultDisplayNodes()
+    voxels, _affine = read_nifti_voxels(file)
+    label_map = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode")
+    try:
+        _fill(label_map, file)
+        node.SetReferenceImageGeometryParameterFromVolumeNode(label_map)
+        for number, (text, color) in labels.items():
+            values = (voxels == int(number)).astype(np.uint8)
+            slicer.util.updateVolumeFromArray(label_map, np.ascontiguousarray(values.transpose(2, 1, 0)))
+            color = tuple(value / 255 for value in color)
+            identifier = node.GetSegmentation().AddEmptySegment(f"{text} {number}", text, color)
+            if values.any():
+                image = slicer.vtkSlicerSegmentationsModuleLogic.CreateOrientedImageDataFromVolumeNode(label_map)
+                image.UnRegister(None)
+                slicer.vtkSlicerSegmentationsModuleLogic.SetBinaryLabelmapToSegment(image, node, identifier)
+    finally:
+        slicer.mrmlScene.RemoveNode(label_map)
+    display = node.GetDisplayNode()
+    display.SetVisibility2DFill(filled)
+    display.SetOpacity2DFill(0.4)
+    return node
+
+
+def _ours(part: str, kind: str):
+    """The node of ours that is called so, or None."""
+    return next((node for node in slicer.util.getNodesByClass(kind) if node.GetAttribute(PART) == part), None)
+
+
+def _forget(part: str) -> None:
+    node = _ours(part, "vtkMRMLSegmentationNode")
+    if node:
+        slicer.mrmlScene.RemoveNode(node)
 
 
 def _volumes() -> list:

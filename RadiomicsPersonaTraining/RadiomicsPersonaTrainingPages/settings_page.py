@@ -61,6 +61,9 @@ class SettingsPage(Page):
             if section != "data":
                 table[section][key] = _value(control, self._keys[name])
         table["scans"]["split"] = "split.csv"
+        masks = table["scans"]["lesion_masks"]
+        if masks and self.place.project:  # the file that is written for a run lies elsewhere
+            table["scans"]["lesion_masks"] = str(self.place.project.folder.absolute() / masks)
         table["data"] = self._sources()
         return table
 
@@ -93,6 +96,12 @@ class SettingsPage(Page):
                 {"kind": "write", "table": self.table, "file": file}, lambda answer: self.note.say(said, warning=False), self.note.say
             )
 
+    def onFolder(self, control) -> None:
+        """Choose the folder that a setting names."""
+        folder = dialogs.folder(_("Folder"), control.text)
+        if folder:
+            control.text = folder
+
     def show_sources(self, kinds: dict) -> None:
         """Fit the collections to those of the split.
 
@@ -106,6 +115,14 @@ class SettingsPage(Page):
         defaults = {key["name"]: key["default"] for key in self._definition["source"]}
         self._table["data"] = [before.get(name) or defaults | {"name": name, "kind": words[kind]} for name, kind in kinds.items()]
         self._build_sources()
+
+    def take(self, answer: dict, source: str) -> None:
+        """Show settings that were read, for a split of one collection of that name."""
+        if self._definition is None:
+            self.place.questions.ask({"kind": "define"}, lambda defined: (self._defined(defined), self.take(answer, source)), self.note.say)
+            return
+        self._read(answer)
+        self.show_sources({source: "scan"})
 
     def check(self) -> None:
         """Have the settings checked and say what is wrong below the keys."""
@@ -149,7 +166,11 @@ class SettingsPage(Page):
         self.layout.insertWidget(3, holder)
 
     def _add_key(self, form, name: str, key: dict) -> None:
-        control = labelled(form, key["name"].replace("_", " ").capitalize() + ":", _control(key), _tip(key))
+        text = key["name"].replace("_", " ").capitalize()
+        control = labelled(form, f"{text}:", _control(key), _tip(key))
+        if key["folder"]:
+            choose = _("Choose the folder: {what}").format(what=text.lower())
+            form.addRow("", push(_("Choose..."), choose, lambda: self.onFolder(control)))
         self._keys[name] = key
         self.controls[name] = control
         control.setObjectName(name)
@@ -196,6 +217,7 @@ class SettingsPage(Page):
         for note in self.notes.values():
             note.say("")
         self.show_sources(self.place.kinds_of_sources() or {source["name"]: "scan" for source in self._table["data"]})
+        self.check()  # an answer that is still to come is about other settings
 
     def _on_changed(self) -> None:
         if not self._filling:

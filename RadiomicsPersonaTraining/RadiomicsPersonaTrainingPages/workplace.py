@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from RadiomicsPersonaLib.errors import InputError
+
 from .jobs import Jobs
-from .project import Project
+from .project import Project, choose_first, gone
 from .questions import Questions
 
 
@@ -42,6 +44,18 @@ class Workplace:
         """
         self.project = Project(folder)
         self.estimated(None)
+
+    def opened(self) -> Project:
+        """The open project, for something to be written into it.
+
+        Raises:
+            InputError: none is open, or its folder has vanished, which is not made anew.
+        """
+        if self.project is None:
+            raise InputError(choose_first())
+        if not self.project.is_there:
+            raise InputError(gone(self.project.folder))
+        return self.project
 
     def estimated(self, answer: dict | None) -> None:
         """Keep what a training will take."""

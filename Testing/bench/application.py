@@ -117,6 +117,7 @@ def new_scene() -> Scene:
     slicer.mrmlScene = scene.node
     slicer.app.scene = scene
     slicer.modules.plots = types.SimpleNamespace(logic=lambda: scene.logics["Plots"])
+    slicer.modules.segmentations = types.SimpleNamespace(logic=lambda: scene.logics["Segmentations"])
     return scene
 
 

@@ -61,6 +61,7 @@ class PreparedRun:
             "window": [0.0, 900.0],
             "warnings": ["The slices are thick; naïve détail is lost."],
             "rebuilt_by": "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
+            "judged_by": "Scores weighed by a classifier of your own, clinic.",
             "provenance": {
                 "versions": {"RadiomicsPersona": __version__},
                 "model": {"name": option["--model"]},

@@ -28,7 +28,7 @@ SMALL = {
 CONTRASTS = 4
 LEVELS = np.array([40.0, -40.0, 80.0, -80.0, 60.0])
 """Brightness of the balls beside their surroundings' in the first contrast; the next begins with the second, and so on."""
-NUMBERS = {"brats2020": (1, 2, 4), "brats2023": (1, 2, 3), "lesion": (1,), "hipmri": (1, 2, 3, 4, 5), "hippocampus": (1, 2)}
+NUMBERS = {"brats2020": (1, 2, 4), "brats2023": (1, 2, 3), "lesion": (1,), "hipmri": (1, 2, 3, 4, 5), "hippocampus": (1, 2), "synthetic": (1,)}
 
 
 def make_case(seed: int, numbers: tuple[int, ...]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -73,6 +73,9 @@ def make_site(root: Path, layout: str, cases: int = 4) -> Path:
         elif layout == "hipmri":
             name = f"Case_{seed + 4:03d}_Week0"
             files = {f"semantic_MRs_anon/{name}_LFOV.nii.gz": images[0], f"semantic_labels_anon/{name}_SEMANTIC_LFOV.nii.gz": truth}
+        elif layout == "synthetic":  # two lesions in every scan
+            name = f"sub-{seed // 2:02d}_T1w_ms_{seed % 2 + 1}"
+            files = {f"{name}_image.nii.gz": images[0], f"{name}_mask.nii.gz": truth}
         else:
             name = f"hippocampus_{seed + 1:03d}"
             files = {f"imagesTr/{name}.nii.gz": images[0], f"labelsTr/{name}.nii.gz": truth}
