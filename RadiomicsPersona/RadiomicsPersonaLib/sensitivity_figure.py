@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from .colors import FOUND_COLORS
+from .defaults import LESION_KINDS
 from .picture import write_text
 from .score_axis import ticks
 from .sensitivity import Sensitivity
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 SIZE = (1040, 640)
 _LEFT, _RIGHT, _TOP, _BOTTOM = 86, 30, 74, 96
 _PAPER, _INK, _FAINT, _LINE = (255, 255, 255), (27, 31, 36), (87, 96, 106), (222, 226, 231)
-COLORS = {"found": (230, 97, 1), "undetermined": (240, 228, 66), "not found": (0, 114, 178)}
-"""Told apart by colour-blind readers, and by their shapes: dot, diamond, ring."""
-KIND_NAMES = {"fcd": "focal cortical dysplasia", "ms": "MS lesion", "stroke": "infarct", "tumour": "tumour"}
+COLORS = FOUND_COLORS
 _SHARPNESS = 2
 """Drawn so many times as large and reduced."""
 
@@ -57,7 +57,7 @@ class _Axes:
 
 def _frame(draw, axes: _Axes, result: Sensitivity) -> None:
     place = ", ".join(f"{value:.0f}" for value in result.place)
-    write_text(draw, (_LEFT, 14), f"Sensitivity in this scan: {KIND_NAMES[result.kind]}, {result.contrast}, at R, A, S = {place} mm", 19, _INK, bold=True)
+    write_text(draw, (_LEFT, 14), f"Sensitivity in this scan: {LESION_KINDS[result.kind]}, {result.contrast}, at R, A, S = {place} mm", 19, _INK, bold=True)
     for number, word in enumerate(COLORS):
         write_text(draw, (_LEFT + 28 + 170 * number, 56), word, 15, _FAINT, anchor="lm")
     write_text(draw, (_LEFT + 28 + 170 * len(COLORS), 56), "line: faintest found; band: where it turns", 15, _FAINT, anchor="lm")

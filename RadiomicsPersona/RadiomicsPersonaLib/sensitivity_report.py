@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import __version__
+from .defaults import LESION_KINDS
 from .lesion_picture import slices_of
 from .page import html_page, html_table
 from .report import data_uri, number_text
 from .result import RESEARCH_USE
 from .scan import Scan, write_nifti
 from .sensitivity import CAVEAT, Sensitivity
-from .sensitivity_figure import KIND_NAMES, sensitivity_figure
+from .sensitivity_figure import sensitivity_figure
 from .table import plain, write_rows
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
         "What is needed to make these numbers again.",
         ["Setting", "Value"],
         [
-            ["kind, contrast", f"{KIND_NAMES[result.kind]}, {result.contrast}"],
+            ["kind, contrast", f"{LESION_KINDS[result.kind]}, {result.contrast}"],
             ["place (R, A, S)", ", ".join(f"{value:g}" for value in result.place)],
             ["decision", f"{result.decision['rule']}, threshold {result.decision['threshold']:g}"],
             ["model", str(result.model.get("name"))],

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import contrast_choice
+from .defaults import LESION_CONTRASTS
 from .errors import InputError
 from .scan import Scan
 from .tissue import FLUID, GREY, WHITE, Tissue
 
-CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
-"""Contrasts that lesions can be painted in."""
+CONTRASTS = LESION_CONTRASTS
 _IN_NAMES = {"t1": "T1", "t1c": "T1 post", "t2": "T2", "flair": "FLAIR"}
 SURE = 0.9
 """Share of a tissue from which a voxel counts as that tissue alone."""
