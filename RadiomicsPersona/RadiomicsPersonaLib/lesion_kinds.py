@@ -27,6 +27,8 @@ MARGIN = {"fcd": 45.0, "ms": 8.0, "stroke": 10.0, "tumour": 32.0}
 """Millimetres around the outline that are looked at; nothing beyond changes."""
 LEAST_WITH_NECROSIS = 1.5
 """Millilitres of a tumour's core from which its inside is necrotic."""
+COMPACTNESS = 0.5
+"""What a millimetre from a tumour's middle weighs against a millimetre of depth, in choosing its core."""
 HALF = 0.5
 """Weight from which a voxel is lesion."""
 
@@ -60,7 +62,7 @@ def paint_tumour(canvas: Canvas) -> Painted:
     core = _innermost(canvas, whole, rng.uniform(0.4, 0.55), 0.12)
     radius = (750 * core.sum() * voxel / np.pi) ** (1 / 3)
     free = smoothstep(ndimage.distance_transform_edt(canvas.shares.sum(axis=0) > 0.5, sampling=canvas.spacing) / 12)
-    push, reach = min(8.0, rng.uniform(0.15, 0.3) * radius), min(MARGIN["tumour"] - 4, 8 + 1.5 * radius)
+    push, reach = min(1.0, strength) * min(8.0, rng.uniform(0.15, 0.3) * radius), min(MARGIN["tumour"] - 4, 8 + 1.5 * radius)
     displacement = displacement_around(core, free, canvas.spacing, push, reach)
     moved = (displacement != 0).any(axis=0)
     values = np.where(moved, warped(canvas.values, displacement), canvas.values)
@@ -113,10 +115,18 @@ def _without_folds(canvas: Canvas) -> np.ndarray:
 
 
 def _innermost(canvas: Canvas, mask: np.ndarray, share: float, roughness: float) -> np.ndarray:
-    """The deepest share of a mask, its border uneven."""
+    """The deepest share of a mask in one compact piece, its border uneven."""
     depth = canvas.depth(mask)
-    depth = depth + roughness * depth.max() * canvas.texture(max(4.0, depth.max()))
-    return mask & (depth >= np.quantile(depth[mask], 1 - share))
+    deepest = np.unravel_index(depth.argmax(), depth.shape)
+    apart = np.ones(mask.shape, bool)
+    apart[deepest] = False
+    apart = ndimage.distance_transform_edt(apart, sampling=canvas.spacing)
+    depth = depth - COMPACTNESS * apart + roughness * depth.max() * canvas.texture(max(4.0, depth.max()))
+    inner = mask & (depth >= np.quantile(depth[mask], 1 - share))
+    opened = ndimage.binary_opening(inner)
+    opened[deepest] = True
+    labels, _ = ndimage.label(opened | (inner & ndimage.binary_dilation(opened)))
+    return labels == labels[deepest]
 
 
 def _tail(canvas: Canvas) -> np.ndarray:
