@@ -67,7 +67,7 @@ def paint_tumour(canvas: Canvas) -> Painted:
     moved = (displacement != 0).any(axis=0)
     values = np.where(moved, warped(canvas.values, displacement), canvas.values)
     _, grey, white = (np.clip(warped(share, displacement), 0, 1) for share in canvas.shares)
-    solid = canvas.soft(core, rng.uniform(2.0, 3.5), rough=1.0) * _wet(canvas, 0.4)
+    solid = canvas.soft(core, rng.uniform(2.0, 3.5), rough=1.0) * _wet(canvas, 0.15)
     depth = canvas.depth(whole)
     swollen = canvas.soft(whole, 5.0, rough=2.0) * smoothstep(0.35 + depth / max(5.0, 0.6 * depth.max()))
     swollen = swollen * np.clip(white + 0.12 * grey, 0, 1) * (1 - solid)

@@ -18,6 +18,8 @@ FARTHEST = 2.0
 """How far a lesion may reach from its middle at most, in radii of the ball of its size: farther, it does not fit the tissue there."""
 LEAST_VOXELS = 4
 MOST_ML = 300.0
+COMPACT = 1.6
+"""The same for outlines around a place."""
 SMOOTH_FROM = 6.0
 """Millimetres of radius from which an outline leaves out tissue of one voxel's width."""
 
@@ -107,7 +109,7 @@ class _Place:
         if self.radius > SMOOTH_FROM:
             near = np.linalg.norm(self.offsets, axis=-1) < 4
             open_to &= ndimage.binary_opening(open_to) | near
-        return grown_to(scan, open_to, distance / self.radius, self.start, self.center, ml)
+        return grown_to(scan, open_to & (distance <= COMPACT * self.radius), distance / self.radius, self.start, self.center, ml)
 
 
 def radius_of(ml: float) -> float:

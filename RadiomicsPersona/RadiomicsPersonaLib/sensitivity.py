@@ -170,7 +170,7 @@ def sensitivity(
     whole = prepare(scan, [])
     contrast = checked_contrast(contrast) if contrast else contrast_of(scan, whole.tissue)
     painter = model.for_scan(whole)
-    holes, notes = _outlines(scan, whole, kind, np.asarray(place, float), sizes_ml, seed)
+    holes, notes = usual_outlines(scan, whole, kind, np.asarray(place, float), sizes_ml, seed)
     steps = 1 + controls + TRIAL_STEPS * (len(strengths) + refinements)
     trials, summaries, example = [], [], None
     for number, (ml, hole) in enumerate(holes):
@@ -246,15 +246,15 @@ class _Bench:
         return trial, painted
 
 
-def _outlines(scan, whole, kind: str, place: np.ndarray, sizes_ml, seed: int) -> tuple[list[tuple[float, Hole]], list[str]]:
-    """The outline of every size, the smallest first, and what to say of those that were left out."""
+def usual_outlines(scan, whole, kind: str, place: np.ndarray, sizes_ml, seed: int) -> tuple[list[tuple[float, Hole]], list[str]]:
+    """The outline of every size asked for, or usual, the smallest first; and what to say of usual ones that do not fit."""
     asked = sorted(set(sizes_ml or SIZES_ML[kind]))
     holes, notes, refused = [], [], None
     for number, ml in enumerate(asked):
         try:
             holes.append((ml, outline(kind, scan, whole.tissue, place, ml, np.random.default_rng((seed, 1000 + number)))))
         except InputError as error:
-            if sizes_ml or number == 0 and len(asked) == 1:
+            if sizes_ml:
                 raise
             refused = error
             notes.append(f"A lesion of {ml:g} ml was left out. {error}")
