@@ -28,8 +28,8 @@ from RadiomicsPersonaLib.exchange import read_exchange, read_segmentation
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.surface import USUAL_SMOOTHING
-from RadiomicsPersonaNodes import analyzed, classifier_choice, follow_up, live_twin, mesh, model_choice, origin, output, regression, report, roi as roi_nodes, \
-    scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
+from RadiomicsPersonaNodes import analyzed, classifier_choice, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, \
+    roi as roi_nodes, scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, analysis_options, forget_foreign_choices
 from RadiomicsPersonaWidgets.follow_up import FollowUpSection
@@ -41,9 +41,10 @@ from RadiomicsPersonaWidgets.results import ResultsSection
 from RadiomicsPersonaWidgets.run import RunSection
 from RadiomicsPersonaWidgets.seeing import SeeingSection
 from RadiomicsPersonaWidgets.segment import SegmentSection
+from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
 
-UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression")
+UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
 """The .ui files of the sections below the results, from top to bottom."""
 
 
@@ -119,9 +120,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.mesh = MeshSection(self.ui, self.logic)
         self.followUp = FollowUpSection(self.ui, self.logic)
         self.regression = RegressionSection(self.ui, self.logic)
+        self.sensitivity = SensitivitySection(self.ui, self.logic)
         # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
         self.sections = [self.seeing, self.inputs, self.settings, self.run, self.live, self.results,
-                         self.segment, self.mesh, self.followUp, self.regression]
+                         self.segment, self.mesh, self.followUp, self.regression, self.sensitivity]
 
         # These connections ensure that we let go of the parameter node while it is replaced
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -344,6 +346,16 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         """Fit what a column of a table does over time; see `RadiomicsPersonaNodes.regression.regress`."""
         return regression.regress(self.getParameterNode(), table, outcome, time, patient, covariates, log, folder,
                                   lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
+        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
+        return painted.paint(self.getParameterNode(), place, kind, contrast, size, strength,
+                             lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
+        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
+        return painted.sensitivity(self.getParameterNode(), place, kind, contrast, folder,
+                                   lambda arguments: self._runInWorker("command", arguments, proceed))
 
     def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
         """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.

@@ -79,7 +79,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     labels = [w for w in vars(panel.ui).values() if type(w) is qt.QLabel and w.buddy() is None]
     assert {w.objectName for w in labels} == {
         "scanNoteLabel", "statusLabel", "verdictLabel", "notesLabel", "researchUseLabel",
-        "segmentNoteLabel", "segmentStatusLabel", "meshStatusLabel", "followUpStatusLabel", "regressionStatusLabel",
+        "segmentNoteLabel", "segmentStatusLabel", "meshStatusLabel", "followUpStatusLabel", "regressionStatusLabel", "sensitivityStatusLabel",
     }
     assert all(w.accessibleName for w in labels)
 

@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | segment | mesh | follow | regress | cohort | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | segment | mesh | follow | regress | cohort | paint | sensitivity | models`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
 from .follow_command import add_follow
 from .mesh_command import add_mesh
+from .paint_command import add_paint
 from .regress_command import add_regress
 from .result import RESEARCH_USE
 from .segment_command import add_segment
+from .sensitivity_command import add_sensitivity
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
@@ -92,7 +94,7 @@ def _join_negative_boxes(arguments: list[str]) -> list[str]:
         rest[place:] = [f"--options={shlex.join(rest[place + 1 :])}"]
     while rest:
         word = rest.pop(0)
-        if word in ("--box", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
+        if word in ("--box", "--place", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
             word = f"{word}={rest.pop(0)}"
         joined.append(word)
     return joined
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|mesh|follow|regress|cohort|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|mesh|follow|regress|cohort|paint|sensitivity|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -164,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     add_follow(commands)
     add_cohort(commands)
     add_regress(commands)
+    add_paint(commands)
+    add_sensitivity(commands)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")

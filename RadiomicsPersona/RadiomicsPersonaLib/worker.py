@@ -229,6 +229,8 @@ def _result(request: dict, cache, activity: Activity) -> dict:
             analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
         elif options.command == "segment":
             options.run(options, activity.progress)
+        elif options.command in ("paint", "sensitivity"):
+            options.run(options, activity.progress, cache)
         else:
             options.run(options)
         return {}

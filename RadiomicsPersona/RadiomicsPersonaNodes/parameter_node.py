@@ -52,6 +52,8 @@ class RadiomicsPersonaParameterNode:
     mesh - The latest surface of a segment.
     visitTable - What the latest follow-up measured, one row for every box at every visit.
     estimateTable - The estimates of the latest regression.
+    sensitivityTable - What became of every painted lesion of the latest curve of sensitivity.
+    sensitivityCurve, sensitivityChart - The same as a scatter plot of contrast over size.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode | None
@@ -81,6 +83,9 @@ class RadiomicsPersonaParameterNode:
     mesh: vtkMRMLModelNode | None
     visitTable: vtkMRMLTableNode | None
     estimateTable: vtkMRMLTableNode | None
+    sensitivityTable: vtkMRMLTableNode | None
+    sensitivityCurve: vtkMRMLTableNode | None
+    sensitivityChart: vtkMRMLPlotChartNode | None
 
 
 def analysis_options(parameters) -> list:

@@ -170,7 +170,7 @@ def fill(parameter_node, scan, told: dict, arrays: dict) -> None:
     output.refuse_changed(scan, arrays["affine"], arrays["labels"].shape)
     model = told["model"]["name"]
     segmentation = _segmentation_of(scan, model)
-    _fill_segmentation(segmentation, scan, told["classes"], arrays["labels"])
+    fill_segmentation(segmentation, scan, told["classes"], arrays["labels"])
     segmentation.SetAttribute(MODEL, model)
     if not parameter_node.segmentTable:
         parameter_node.segmentTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
@@ -205,7 +205,7 @@ def _segmentation_of(scan, model: str):
     return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("{name} {model} segmentation").format(name=scan.GetName(), model=model))
 
 
-def _fill_segmentation(node, scan, classes: list, labels: np.ndarray) -> None:
+def fill_segmentation(node, scan, classes: list, labels: np.ndarray) -> None:
     """One segment per class, all in one label map on the scan's grid (axes I, J, K), under the scan's transform."""
     image = _oriented_image(scan, labels.astype(np.uint8 if labels.max() < 256 else np.uint16))
     with slicer.util.NodeModify(node):
