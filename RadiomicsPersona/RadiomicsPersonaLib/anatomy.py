@@ -65,13 +65,17 @@ class Anatomy:
 
         The shares are interpolated, so that borders run between the voxels of the model's grid.
         """
+        return _classes(self.shares_on(affine, shape))
+
+    def shares_on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+        """Shares of fluid, grey and white on such a grid; float32 (3, *shape), 0 to 1, what lacks to 1 is not brain."""
         between = np.linalg.inv(self.affine) @ affine
         axis = tuple(int(np.abs(between[:3, k]).argmax()) for k in range(3))
         first = between[list(axis), 3]
         step = between[list(axis), range(3)]
         grid = PatchGrid(self.shares.shape[1:], self.affine, max(shape), axis, first, step)
         region = tuple(slice(0, n) for n in shape)
-        return _classes(np.stack([grid.from_scan(share.astype(np.float32) / 255)[0][region] for share in self.shares]))
+        return np.stack([grid.from_scan(share.astype(np.float32) / 255)[0][region] for share in self.shares])
 
 
 def find_anatomy(

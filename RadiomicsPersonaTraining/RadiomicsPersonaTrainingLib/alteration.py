@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from RadiomicsPersonaLib.smooth_field import smooth_field
+
 from .label_map import TISSUE_OF_CODE, code_of
-from .smooth_field import smooth_field
 
 
 def deface(codes: np.ndarray, grid, rng: np.random.Generator) -> None:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from RadiomicsPersonaLib.smooth_field import smooth_field
 from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE
 
 from .label_map import APPEARANCES, TISSUE_OF_CODE, code_of
-from .smooth_field import smooth_field
 
 FOCAL = 0.65
 """Chance of one or two large lesions; otherwise there are many small ones in white matter."""

@@ -10,10 +10,10 @@ from scipy import ndimage
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.scan import Scan
+from RadiomicsPersonaLib.smooth_field import smooth_field
 from RadiomicsPersonaLib.tissue import IntensityScale
 
 from .lesion_shapes import lesion_shape, placed
-from .smooth_field import smooth_field
 
 SHIFT = (0.7, 4.0)
 """Least and greatest difference of a lesion from the tissue it replaces, tissue SD, log-uniform."""

@@ -14,13 +14,13 @@ from functools import lru_cache
 import numpy as np
 
 from RadiomicsPersonaLib.scan import Scan, make_scan
+from RadiomicsPersonaLib.smooth_field import smooth_field
 from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE
 
 from .alteration import add_lesions, cut, deface, extract
 from .contrast import CONTRASTS, random_contrast, realistic_contrast
 from .disease import paint_lesions, plan_lesions, push_away
 from .label_map import APPEARANCE_OF_CODE, APPEARANCES, NUMBER_OF_CODE, OTHER_SIDE, TISSUE_OF_CODE, LabelMap
-from .smooth_field import smooth_field
 
 BLUR = 0.42
 """Standard deviation of a voxel's profile as a share of its width: a Gaussian whose full width at half maximum is the voxel."""

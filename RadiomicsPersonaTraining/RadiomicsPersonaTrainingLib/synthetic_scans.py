@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib import smooth_field
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.scan import sha256_of
 
-from . import alteration, cache, contrast, label_map, smooth_field, synthesis
+from . import alteration, cache, contrast, label_map, synthesis
 from .label_map import opened_label_map
 from .synthesis import SynthesisRecipe, synthesise_scan
 
