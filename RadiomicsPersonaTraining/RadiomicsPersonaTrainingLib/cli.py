@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
-from . import calibration_command, evaluation_command, trial_command, verdict_command
+from . import calibration_command, evaluation_command, experiment_command, trial_command, verdict_command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,6 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     verdict = commands.add_parser("evaluate-verdict", help="measure what the verdict is worth, on patients and healthy people")
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
+
+    experiment = commands.add_parser("experiment", help="measure what painted lesions are worth to a network that segments real ones")
+    experiment_command.add_arguments(experiment)
+    experiment.set_defaults(run=experiment_command.run)
 
     predict = commands.add_parser("predict", help="rebuild a masked region, or segment, with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
