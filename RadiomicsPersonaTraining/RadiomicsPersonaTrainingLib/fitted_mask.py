@@ -5,87 +5,77 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from RadiomicsPersonaLib.hole import Hole
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.hole import Hole, hole_of_mask
+from RadiomicsPersonaLib.lesion_outline import grown_to
 from RadiomicsPersonaLib.scan import Scan
 
-TOLERANCE = 0.05
-"""Relative error of the volume."""
-LEAST_VOXELS = 8
-"""Of the scan that a lesion takes."""
-_TOUCHING = np.ones((3, 3, 3))
+FARTHEST = 10.0
+"""Millimetres from the middle of a field to the tissue in which its lesion may begin."""
 
 
-def fitted_mask(scan: Scan, open_to: np.ndarray, field: np.ndarray, affine: np.ndarray, ml: float) -> Hole | None:
-    """The voxels of a scan where a field is highest, cut off where their volume is the requested one.
-
-    The piece that counts is the one at the middle of the field; what does not hang together with it is left out, and so is whatever does
-    not lie in `open_to`. The threshold is found by halving.
+def fitted_mask(scan: Scan, open_to: np.ndarray, field: np.ndarray, affine: np.ndarray, ml: float) -> Hole:
+    """The connected voxels of a scan where a field is highest, as many as make up the requested volume.
 
     Args:
         open_to: boolean, the scan's shape: where the lesion may lie.
-        field: (D, H, W), the larger the more certainly lesion; below its values at the border nothing is drawn.
+        field: (D, H, W), from -1 to 1, the larger the more certainly lesion.
         affine: 4x4, the field's indices to RAS millimetres.
-        ml: requested volume.
-    Returns:
-        The lesion, or None where there is no room for it.
+        ml: requested volume, millilitres.
+    Raises:
+        InputError: there is no room for a lesion of this size.
     """
-    inverse = np.linalg.inv(scan.affine)
-    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in field.shape]), axis=-1).reshape(-1, 3) @ affine[:3, :3].T + affine[:3, 3]
-    index = corners @ inverse[:3, :3].T + inverse[:3, 3]
+    corners = np.stack(np.meshgrid(*[(0, n - 1) for n in field.shape]), axis=-1).reshape(-1, 3)
+    index = scan.ijk_from_ras(corners @ affine[:3, :3].T + affine[:3, 3])
     start = np.clip(np.floor(index.min(axis=0)).astype(int), 0, scan.shape)
     stop = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, 0, scan.shape)
-    if (stop - start < 2).any():
-        return None
     region = tuple(slice(a, b) for a, b in zip(start, stop))
-    matrix = np.linalg.inv(affine) @ scan.affine
-    lowest = float(field.min())
-    values = ndimage.affine_transform(
-        field, matrix[:3, :3], matrix[:3, 3] + matrix[:3, :3] @ start, tuple(stop - start), order=1, mode="constant", cval=lowest
-    )
     allowed = open_to[region]
-    wanted = ml * 1000 / abs(np.linalg.det(scan.affine[:3, :3]))
-    if wanted < LEAST_VOXELS or allowed.sum() < wanted:
-        return None
-    middle = ((np.array(field.shape) - 1) / 2) @ affine[:3, :3].T + affine[:3, 3]
-    seed = _seed(values, allowed, inverse[:3, :3] @ middle + inverse[:3, 3] - start, wanted)
-    if seed is None:
-        return None
-    low, high, best = lowest, float(values[allowed].max()), None
-    for _ in range(18):
-        level = (low + high) / 2
-        piece = _piece_at(allowed & (values > level), seed)
-        count = int(piece.sum())
-        if count and abs(count / wanted - 1) <= TOLERANCE:
-            best = piece
-            break
-        low, high = (level, high) if count > wanted else (low, level)
-    if best is None:
-        # two pieces join at this level: the larger one is worn off from where the field is lowest
-        piece = _piece_at(allowed & (values > low), seed)
-        best = _worn(piece, values, wanted) if piece.sum() >= wanted else None
-    if best is None:
-        return None
-    where = ndimage.find_objects(best)[0]
-    return Hole(start + [part.start for part in where], np.ascontiguousarray(best[where]))
+    middle = affine[:3, :3] @ ((np.array(field.shape) - 1) / 2) + affine[:3, 3]
+    if not allowed.any():
+        raise no_room(scan, ml)
+    matrix = np.linalg.inv(affine) @ scan.affine
+    values = ndimage.affine_transform(
+        np.asarray(field, np.float32), matrix[:3, :3], matrix[:3, 3] + matrix[:3, :3] @ start, allowed.shape, order=1, mode="grid-constant", cval=-1.0
+    )
+    seed = _beginning(scan, allowed, values, start, middle, ml)
+    found = grown_to(scan, allowed, 1 - values, start, seed, ml)
+    return _of_size(found, values[tuple(slice(a, b) for a, b in zip(found.start - start, found.stop - start))], scan, seed, ml)
 
 
-def _seed(values: np.ndarray, allowed: np.ndarray, middle: np.ndarray, wanted: float) -> tuple[int, int, int] | None:
-    """The allowed voxel with the highest value near the middle."""
-    points = np.argwhere(allowed)
-    near = np.linalg.norm(points - middle, axis=1)
-    close = points[near <= near.min() + 0.5 * (3 * wanted / (4 * np.pi)) ** (1 / 3)]
-    return tuple(close[values[tuple(close.T)].argmax()]) if len(close) else None
+def no_room(scan: Scan, ml: float) -> InputError:
+    """What is said where a lesion does not fit."""
+    return InputError(f"A lesion of {ml:.3g} ml does not fit into the tissue of '{scan.name}' there: give a smaller --size.")
 
 
-def _piece_at(mask: np.ndarray, seed: tuple[int, int, int]) -> np.ndarray:
-    """The connected part of a mask that holds a voxel; empty where the voxel is not in the mask."""
-    labels, _ = ndimage.label(mask, structure=_TOUCHING)
-    return labels == labels[seed] if labels[seed] else np.zeros(mask.shape, bool)
+def _beginning(scan: Scan, allowed: np.ndarray, values: np.ndarray, start: np.ndarray, middle: np.ndarray, ml: float) -> np.ndarray:
+    """RAS of the allowed voxel with the highest value among those near the middle.
+
+    Raises:
+        InputError: none is within `FARTHEST`.
+    """
+    voxels = np.argwhere(allowed)
+    apart = np.linalg.norm(scan.ras_from_ijk(voxels + start) - middle, axis=1)
+    if apart.min() > FARTHEST:
+        raise no_room(scan, ml)
+    near = voxels[apart <= apart.min() + 0.5 * (750 * ml / np.pi) ** (1 / 3)]
+    return scan.ras_from_ijk(near[values[tuple(near.T)].argmax()] + start)
 
 
-def _worn(piece: np.ndarray, values: np.ndarray, wanted: float) -> np.ndarray | None:
-    """The largest connected part of the piece's highest `wanted` voxels, as long as that is nearly all of them."""
-    levels = np.sort(values[piece])[::-1]
-    labels, count = ndimage.label(piece & (values >= levels[int(wanted) - 1]), structure=_TOUCHING)
-    largest = labels == 1 + np.bincount(labels.ravel())[1:].argmax() if count else piece
-    return largest if abs(largest.sum() / wanted - 1) <= 3 * TOLERANCE else None
+def _of_size(found: Hole, values: np.ndarray, scan: Scan, seed: np.ndarray, ml: float) -> Hole:
+    """The hole without what is too much: where two pieces joined at its lowest level, the second is only begun, layer by layer."""
+    wanted = round(1000 * ml / abs(np.linalg.det(scan.affine[:3, :3])))
+    if found.voxels <= wanted:
+        return found
+    index = tuple(np.rint(scan.ijk_from_ras(seed)).astype(int) - found.start)
+    inner = found.mask & (values > values[found.mask].min())
+    labels, _ = ndimage.label(inner)
+    kept = labels == labels[index] if labels[index] else np.zeros(found.mask.shape, bool)
+    kept[index] = True
+    while (missing := wanted - int(kept.sum())) > 0:
+        layer = ndimage.binary_dilation(kept, mask=found.mask) & ~kept
+        if layer.sum() > missing:
+            layer &= values >= np.sort(values[layer])[-missing]
+        kept |= layer
+    tight = hole_of_mask(kept)
+    return Hole(found.start + tight.start, tight.mask)

@@ -45,11 +45,15 @@ class LesionGround:
         return (self.classes == GREY) | (self.classes == WHITE)
 
     @cached_property
+    def depth(self) -> np.ndarray:
+        """Millimetres from the brain's hull, 0 outside; float32, the scan's shape."""
+        hull = ndimage.binary_fill_holes(self.classes > 0)
+        return ndimage.distance_transform_edt(hull, sampling=self.scan.spacing).astype(np.float32)
+
+    @cached_property
     def cortical_band(self) -> np.ndarray:
         """Cortex and the white matter just beneath it; boolean, the scan's shape."""
-        hull = ndimage.binary_fill_holes(self.classes > 0)
-        depth = ndimage.distance_transform_edt(hull, sampling=self.scan.spacing)
-        cortex = (self.classes == GREY) & (depth <= CORTEX_DEPTH)
+        cortex = (self.classes == GREY) & (self.depth <= CORTEX_DEPTH)
         near = ndimage.distance_transform_edt(~cortex, sampling=self.scan.spacing) <= JUNCTION
         return cortex | (near & (self.classes == WHITE))
 

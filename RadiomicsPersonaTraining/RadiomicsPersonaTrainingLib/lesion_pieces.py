@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -66,11 +67,7 @@ def lesion_pieces(
     Raises:
         InputError: a subfolder is missing or holds no masks.
     """
-    files = []
-    for kind in kinds:
-        if not (folder / kind).is_dir():
-            raise InputError(f"There is no folder '{folder / kind}': lesion masks lie in a subfolder for every kind ({', '.join(kinds)}).")
-        files += [(kind, file) for file in scans_in(folder / kind)]
+    files = [(kind, file) for kind in kinds for file in mask_files(folder, kind)]
     digest = hashlib.sha256("|".join(f"{kind}/{file.name}/{file.stat().st_size}" for kind, file in files).encode()).hexdigest()[:16]
     stored = cache / f"lesion-pieces-{digest}.npz" if cache else None
     if stored and stored.is_file():
@@ -79,14 +76,31 @@ def lesion_pieces(
     for number, (kind, file) in enumerate(files):
         if progress:
             progress(number, len(files), f"reading {file.name}")
-        pieces += _pieces_of(kind, file)
+        pieces += pieces_of(kind, file)
     if stored:
         stored.parent.mkdir(parents=True, exist_ok=True)
         _write(pieces, stored)
     return pieces
 
 
-def _pieces_of(kind: str, file: Path) -> list[LesionPiece]:
+def mask_files(folder: Path, kind: str) -> list[Path]:
+    """The masks of one kind.
+
+    Raises:
+        InputError: the subfolder of that name is missing or holds no masks.
+    """
+    if not (folder / kind).is_dir():
+        raise InputError(f"There is no folder '{folder / kind}': lesion masks lie in a subfolder for every kind, and {kind} is needed.")
+    return scans_in(folder / kind)
+
+
+@lru_cache(maxsize=512)
+def pieces_of(kind: str, file: Path) -> tuple[LesionPiece, ...]:
+    """The pieces of one mask; see `lesion_pieces`.
+
+    Raises:
+        InputError: the file is no mask.
+    """
     scan = read_label_map(file)
     labels, _ = ndimage.label(scan.array > 0, structure=np.ones((3, 3, 3)))
     sizes = np.bincount(labels.ravel()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
@@ -99,7 +113,7 @@ def _pieces_of(kind: str, file: Path) -> list[LesionPiece]:
         affine[:3, 3] += affine[:3, :3] @ [part.start for part in region]
         affine = FRAMES.get(kind, np.eye(4)) @ affine
         found.append(LesionPiece(kind, labels[region] == number, affine, is_for_evaluation(file), file.name))
-    return found
+    return tuple(found)
 
 
 def _write(pieces: list[LesionPiece], target: Path) -> None:

@@ -10,7 +10,7 @@ SHARPNESS = 8.0
 
 
 def guessed_field(network: nn.Module, conditions: torch.Tensor, noisy: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-    """What the network takes the field for, (N, 1, S, S, S), from -1 to 1.
+    """What the network takes the field for, (N, 1, S, S, S).
 
     Args:
         conditions: (N, C, S, S, S), see `mask_patch.conditions`.
@@ -19,7 +19,7 @@ def guessed_field(network: nn.Module, conditions: torch.Tensor, noisy: torch.Ten
     """
     constant = time[:, None, None, None, None].expand_as(noisy)
     shown = torch.cat([noisy, constant, conditions], dim=1).contiguous(memory_format=torch.channels_last_3d)
-    return torch.tanh(network(shown).float())
+    return network(shown).float()
 
 
 def drawn_field(network: nn.Module, conditions: torch.Tensor, noise: torch.Tensor, steps: int) -> torch.Tensor:

@@ -41,7 +41,7 @@ class MaskModel(TrainedModel):
             ml: volume that is asked for.
             kind: one of `kinds`.
         Returns:
-            float32 (S, S, S), the larger the more certainly lesion; 4x4 matrix from its indices to RAS millimetres.
+            float32 (S, S, S), from -1 to 1, the larger the more certainly lesion; 4x4 matrix from its indices to RAS millimetres.
         """
         import torch
 
@@ -52,7 +52,7 @@ class MaskModel(TrainedModel):
         noise = torch.from_numpy(noise_field(rng, self.size))[None, None]
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
             field = drawn_field(self.network, shown.to(self.device), noise.to(self.device), self.steps)
-        return field[0, 0].cpu().numpy(), grid.affine
+        return field[0, 0].clamp(-1, 1).cpu().numpy(), grid.affine
 
 
 def mask_model_cards() -> dict[str, Path]:
