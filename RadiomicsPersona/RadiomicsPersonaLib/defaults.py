@@ -15,3 +15,8 @@ CLASSICAL = {
 
 USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
 """Decisions that need no threshold of the user's."""
+
+LESION_MODEL = "lesion"
+"""The model that the panel segments with unless another is chosen."""
+SEGMENT_MARGIN_MM = 2.0
+"""Millimetres around a segment, so that its border lies inside its box."""

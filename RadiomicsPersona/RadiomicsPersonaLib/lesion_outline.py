@@ -18,6 +18,8 @@ FARTHEST = 2.0
 """How far a lesion may reach from its middle at most, in radii of the ball of its size: farther, it does not fit the tissue there."""
 LEAST_VOXELS = 4
 MOST_ML = 300.0
+SMOOTH_FROM = 6.0
+"""Millimetres of radius from which an outline leaves out tissue of one voxel's width."""
 
 
 def ball(
@@ -38,11 +40,11 @@ def ball(
     """
     place = _place(scan, tissue, center_ras, ml)
     if not roughness:
-        return _grown_to(scan, place, np.isin(place.kinds, (GREY, WHITE)), np.linalg.norm(place.offsets, axis=-1) / place.radius, ml)
+        return place.grown(scan, np.linalg.norm(place.offsets, axis=-1), ml)
     axes = np.exp(rng.normal(0, 0.7 * roughness, 3))
     turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
-    distance = np.linalg.norm((place.offsets @ turn) / (axes / np.prod(axes) ** (1 / 3)), axis=-1) / place.radius
-    return _grown_to(scan, place, np.isin(place.kinds, (GREY, WHITE)), distance * place.unevenness(scan, rng, roughness), ml)
+    distance = np.linalg.norm((place.offsets @ turn) / (axes / np.prod(axes) ** (1 / 3)), axis=-1)
+    return place.grown(scan, distance * place.unevenness(scan, rng, roughness), ml)
 
 
 def outline(kind: str, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float, rng: np.random.Generator) -> Hole:
@@ -61,18 +63,18 @@ def outline(kind: str, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: f
     inwards /= max(float(np.linalg.norm(inwards)), 1e-6)
     along = place.offsets @ inwards
     across = np.sqrt(np.maximum((place.offsets**2).sum(axis=-1) - along**2, 0))
-    open_to = np.isin(place.kinds, (GREY, WHITE))
     if kind == "ms":
-        distance = np.sqrt((along / 1.35) ** 2 + (across / 0.86) ** 2) / place.radius * np.where(place.kinds == GREY, 1.7, 1.0)
-        return _grown_to(scan, place, open_to, distance * place.unevenness(scan, rng, 0.12), ml)
+        distance = np.sqrt((along / 1.35) ** 2 + (across / 0.86) ** 2) * np.where(place.kinds == GREY, 1.7, 1.0)
+        return place.grown(scan, distance * place.unevenness(scan, rng, 0.12), ml)
     if kind == "stroke":
         width = np.clip(0.95 - 0.45 * along / place.radius, 0.45, 1.5)
-        distance = np.sqrt((along / 1.1) ** 2 + (across / width) ** 2) / place.radius
-        return _grown_to(scan, place, open_to, distance * place.unevenness(scan, rng, 0.15), ml)
+        distance = np.sqrt((along / 1.1) ** 2 + (across / width) ** 2)
+        return place.grown(scan, distance * place.unevenness(scan, rng, 0.15), ml)
     if kind == "fcd":
-        from_cortex = ndimage.distance_transform_edt(place.kinds != GREY, sampling=scan.spacing) if (place.kinds == GREY).any() else 0
-        distance = np.linalg.norm(place.offsets, axis=-1) / place.radius * (1 + np.maximum(from_cortex - 3.0, 0) / 5)
-        return _grown_to(scan, place, open_to, distance * place.unevenness(scan, rng, 0.12), ml)
+        cortex = place.kinds == GREY
+        from_cortex = ndimage.distance_transform_edt(~cortex, sampling=scan.spacing) if cortex.any() else np.zeros(cortex.shape)
+        distance = np.linalg.norm(place.offsets, axis=-1) * (1 + np.maximum(from_cortex - 3.0, 0) / 5)
+        return place.grown(scan, distance * place.unevenness(scan, rng, 0.12), ml)
     raise ValueError(f"no outline for '{kind}'")
 
 
@@ -99,25 +101,34 @@ class _Place:
         reach = max(3.0, 0.8 * self.radius)
         return np.exp(roughness * smooth_field(rng, self.kinds.shape, float(np.mean(scan.spacing)), reach)[0])
 
+    def grown(self, scan: Scan, distance: np.ndarray, ml: float) -> Hole:
+        """`grown_to` in grey and white matter by a distance in millimetres; large lesions do not reach into what is thin."""
+        open_to = np.isin(self.kinds, (GREY, WHITE))
+        if self.radius > SMOOTH_FROM:
+            near = np.linalg.norm(self.offsets, axis=-1) < 4
+            open_to &= ndimage.binary_opening(open_to) | near
+        return grown_to(scan, open_to, distance / self.radius, self.start, self.center, ml)
+
 
 def radius_of(ml: float) -> float:
     """Millimetres; radius of the ball of a volume."""
     return float((750 * ml / np.pi) ** (1 / 3))
 
 
-def _grown_to(scan: Scan, place: _Place, open_to: np.ndarray, distance: np.ndarray, ml: float) -> Hole:
+def grown_to(scan: Scan, open_to: np.ndarray, distance: np.ndarray, start: np.ndarray, center: np.ndarray, ml: float) -> Hole:
     """The connected voxels that are nearest by some distance, as many as make up a volume.
 
     Args:
-        open_to: boolean; where the lesion may lie. It holds the voxel of it that is nearest to the place, which lies within 3 mm.
-        distance: in radii; what is beyond `FARTHEST` is out of reach.
+        open_to: boolean over a region that begins at `start`; where the lesion may lie.
+        distance: over the region; what is beyond `FARTHEST` is out of reach.
+        center: RAS millimetres; the lesion holds the voxel that is nearest to it in `open_to`, which lies within 3 mm.
         ml: volume, millilitres.
     """
     wanted = int(round(1000 * ml / abs(np.linalg.det(scan.affine[:3, :3]))))
     if not np.isfinite(ml) or wanted < LEAST_VOXELS:
         least = LEAST_VOXELS * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
         raise InputError(f"A lesion of {ml:g} ml is smaller than {LEAST_VOXELS} voxels of this scan: give at least {least:.2g} ml.")
-    center, apart = place.center, np.linalg.norm(place.offsets, axis=-1)
+    apart = np.linalg.norm(_offsets(scan, start, distance.shape, center), axis=-1)
     seed = np.unravel_index(np.where(open_to, apart, np.inf).argmin(), distance.shape)
     if not open_to[seed] or apart[seed] > max(3.0, scan.spacing.max()):
         raise InputError(
@@ -138,11 +149,11 @@ def _grown_to(scan: Scan, place: _Place, open_to: np.ndarray, distance: np.ndarr
         low, high = (middle + 1, high) if piece.sum() < wanted else (low, middle)
     piece = _piece(reachable & (distance <= values[low - 1]), seed)
     found = hole_of_mask(piece)
-    return Hole(found.start + place.start, found.mask)
+    return Hole(found.start + start, found.mask)
 
 
 def _piece(mask: np.ndarray, seed: tuple) -> np.ndarray:
-    """The connected piece of a mask that holds the seed, or is nearest where the mask does not hold it."""
+    """The connected piece of a mask that holds the seed; nothing where the mask does not hold it."""
     labels, _ = ndimage.label(mask)
     return (labels == labels[seed]) & mask if mask[seed] else np.zeros(mask.shape, bool)
 
@@ -168,8 +179,13 @@ def _place(scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float) -> _Pl
     moved[:3, 3] = scan.ras_from_ijk(start)
     shares = tissue_shares(tissue, moved, shape)
     kinds = np.where(shares.sum(axis=0) >= 0.5, 1 + shares.argmax(axis=0), 0)
-    voxels = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
-    return _Place(start, center, radius, scan.ras_from_ijk(voxels + start) - center, kinds)
+    return _Place(start, center, radius, _offsets(scan, start, shape, center), kinds)
+
+
+def _offsets(scan: Scan, start: np.ndarray, shape: tuple[int, ...], center: np.ndarray) -> np.ndarray:
+    """Millimetres from a place to every voxel of a region, (*shape, 3), RAS."""
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
+    return scan.ras_from_ijk(index + start) - center
 
 
 def _point(values) -> str:

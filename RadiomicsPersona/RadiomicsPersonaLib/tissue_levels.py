@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .contrast_choice import contrast_in_name
+from . import contrast_choice
 from .errors import InputError
 from .scan import Scan
 from .tissue import FLUID, GREY, WHITE, Tissue
@@ -85,7 +85,7 @@ def contrast_of(scan: Scan, tissue: Tissue) -> str:
 
     White matter is brighter than grey in T1; in T2 and FLAIR it is darker, and fluid is the brightest in T2 and the darkest in FLAIR.
     """
-    named = _IN_NAMES.get(contrast_in_name(scan.name))
+    named = _IN_NAMES.get(contrast_choice.contrast_of(scan.name))
     if named:
         return named
     levels = tissue_levels(scan, tissue)
