@@ -39,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
     from RadiomicsPersonaLib.result import RESEARCH_USE
 
     from .evaluation_figures import finite, versions_text, versions_used
-    from .experiment import patients_of, run_experiment
+    from .experiment import patients_of, people_of, run_experiment
     from .experiment_page import markdown_of, page_of
     from .experiment_painting import Painting
     from .experiment_settings import ARMS, ExperimentPlan, read_experiment_settings
@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
     shapes = Path(options.shapes) if options.shapes else None
     painting = Painting(plan, [Path(place) for place in options.healthy], shapes, output / "painted")
     cases = patients_of(Path(options.data), plan.contrast, output / "patients", ProgressBar())
+    people_of(cases, plan, 0)  # says so where they are too few, before anything is painted
     painting.paint_all(ProgressBar())
     lines = lines_of(run_experiment(plan, cases, painting.cases, output, ProgressBar()))
     examples = [(f"Real: {case.group} {case.subject}", case) for case in cases[-2:]] + painting.examples()
