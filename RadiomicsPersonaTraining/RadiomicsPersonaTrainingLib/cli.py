@@ -1,4 +1,5 @@
-"""Command line: `radiomics-persona-train split | init | fit | compare | pack | evaluate | calibrate | evaluate-verdict | predict | export | models`."""
+"""Command line: `radiomics-persona-train split | init | fit | compare | pack | evaluate | calibrate | evaluate-verdict | synthesize |
+evaluate-masks | predict | export | models`."""
 
 from __future__ import annotations
 
@@ -11,7 +12,15 @@ from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
-from . import calibration_command, evaluation_command, trial_command, verdict_command
+from . import (
+    calibration_command,
+    evaluation_command,
+    experiment_command,
+    mask_command,
+    synthesize_command,
+    trial_command,
+    verdict_command,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|compare|pack|evaluate|calibrate|evaluate-verdict|predict|export|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|compare|pack|evaluate|calibrate|evaluate-verdict|synthesize|evaluate-masks|predict|export|models", required=True)
 
     split = commands.add_parser("split", help="part scans by subject into training, validation and test")
     split.add_argument(
@@ -78,6 +87,18 @@ def _parser() -> argparse.ArgumentParser:
     verdict = commands.add_parser("evaluate-verdict", help="measure what the verdict is worth, on patients and healthy people")
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
+
+    experiment = commands.add_parser("experiment", help="measure what painted lesions are worth to a network that segments real ones")
+    experiment_command.add_arguments(experiment)
+    experiment.set_defaults(run=experiment_command.run)
+
+    synthesize = commands.add_parser("synthesize", help="paint lesions into healthy scans, with their masks")
+    synthesize_command.add_arguments(synthesize)
+    synthesize.set_defaults(run=synthesize_command.run)
+
+    masks = commands.add_parser("evaluate-masks", help="measure how far drawn lesion masks are from real ones")
+    mask_command.add_arguments(masks)
+    masks.set_defaults(run=mask_command.run)
 
     predict = commands.add_parser("predict", help="rebuild a masked region, segment, or map tissues or lesions with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")

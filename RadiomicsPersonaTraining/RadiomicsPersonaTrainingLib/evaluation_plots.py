@@ -60,35 +60,45 @@ def ratio_plot(cells: list[Cell], rebuilder: str = NETWORK) -> str:
     lines = [(cell, line) for cell in cells for line in cell.headlines if line.rebuilder == rebuilder]
     if not lines:
         return ""
+    rows = [(f"{cell.group}, {cell.stratum}", line.ratio) for cell, line in lines]
+    label = "The network's squared error over that of the best simple fill, by group and kind of hole"
+    return interval_plot(rows, label, {1.0: "none", GOAL: "5 4"}, _color(rebuilder))
+
+
+def interval_plot(rows: list[tuple[str, Estimate]], label: str, marks: dict[float, str] | None = None, color: str = "#d55e00") -> str:
+    """Numbers from 0 up with their intervals, a line each.
+
+    Args:
+        rows: what each is, and the number.
+        label: what the plot shows, for readers who cannot see it.
+        marks: values that are marked by a line across, with the dashes of each.
+    """
+    marks = marks or {}
     left, right, row = 230, _WIDTH - 20, 20
-    high = max(1.1, 1.05 * max(end for _, line in lines for end in _ends(line.ratio)))
-    bottom = row * len(lines) + 8
+    high = 1.05 * max([*marks, *(end for _, estimate in rows for end in _ends(estimate))]) or 1.0
+    bottom = row * len(rows) + 8
 
     def place(value: float) -> float:
-        return round(left + value / high * (right - left), 1)
+        return round(left + max(value, 0) / high * (right - left), 1)
 
     parts = [
         f"<line x1='{place(tick)}' y1='4' x2='{place(tick)}' y2='{bottom}' stroke='var(--line)'/>"
         f"<text x='{place(tick)}' y='{bottom + 16}' text-anchor='middle'>{tick:g}</text>"
         for tick in ticks(0.0, high)
     ]
-    for value, dash in ((1.0, "none"), (GOAL, "5 4")):
+    for value, dash in marks.items():
         x = place(value)
         parts.append(f"<line x1='{x}' y1='4' x2='{x}' y2='{bottom}' stroke='var(--text)' stroke-dasharray='{dash}'/>")
-    for number, (cell, line) in enumerate(lines):
+    for number, (name, estimate) in enumerate(rows):
         y = 4 + (number + 0.5) * row
-        low, upper = _ends(line.ratio)
-        name = f"{cell.group}, {cell.stratum}"
+        low, upper = _ends(estimate)
         parts.append(
-            f"<g><title>{escape(f'{name}: {spoken(line.ratio)}')}</title>"
+            f"<g><title>{escape(f'{name}: {spoken(estimate)}')}</title>"
             f"<text x='{left - 10}' y='{y + 4}' text-anchor='end'>{escape(name)}</text>"
-            f"<line x1='{place(low)}' y1='{y}' x2='{place(upper)}' y2='{y}' stroke='{_color(rebuilder)}' stroke-width='2'/>"
-            f"<circle cx='{place(line.ratio.value)}' cy='{y}' r='4.5' fill='{_color(rebuilder)}'/></g>"
+            f"<line x1='{place(low)}' y1='{y}' x2='{place(upper)}' y2='{y}' stroke='{color}' stroke-width='2'/>"
+            f"<circle cx='{place(estimate.value)}' cy='{y}' r='4.5' fill='{color}'/></g>"
         )
-    label = "The network's squared error over that of the best simple fill, by group and kind of hole"
-    return (
-        f"<svg viewBox='0 0 {_WIDTH} {bottom + 24}' role='img' aria-label='{escape(label, quote=True)}'>{''.join(parts)}</svg>"
-    )
+    return f"<svg viewBox='0 0 {_WIDTH} {bottom + 24}' role='img' aria-label='{escape(label, quote=True)}'>{''.join(parts)}</svg>"
 
 
 def spoken(estimate: Estimate) -> str:

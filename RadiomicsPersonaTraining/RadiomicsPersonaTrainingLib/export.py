@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.architecture import network_of
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.colors import CLASS_COLORS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
@@ -24,6 +24,8 @@ from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
 from .cohort import sources_of
 from .contrast import CONTRASTS
 from .known_range import measure_known_range
+from .mask_patch import ACROSS
+from .mask_samples import GAN
 from .run_folder import RunRecord, read_record
 from .run_state import BEST
 from .samples import LARGEST_HOLE
@@ -153,6 +155,7 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         },
         "grid": _grid_at_use(settings),
         **_what_is_segmented(settings),
+        **_what_is_drawn(settings),
         "history": settings.model.history,
         "training": {
             "best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}
@@ -186,10 +189,19 @@ def _what_is_segmented(settings: TrainingSettings) -> dict[str, object]:
     return {"segmentation": {"channels": channel_names(settings.segmentation), "may_miss": may_miss, "labels": classes, "regions": regions}}
 
 
+def _what_is_drawn(settings: TrainingSettings) -> dict[str, object]:
+    if settings.task.kind != MASK_KIND:
+        return {}
+    recipe = settings.masks
+    return {"masks": {"generator": recipe.generator, "kinds": list(recipe.kinds), "steps": 1 if recipe.generator == GAN else recipe.steps}}
+
+
 def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
     if settings.task.kind == SEGMENTATION_KIND:
         what = settings.segmentation
         return {"spacing_mm": list(what.spacing), "window_voxels": list(what.patch), "flips": what.flips_at_use}
+    if settings.task.kind == MASK_KIND:
+        return {"patch_voxels": settings.masks.patch, "voxels_across": ACROSS}
     if settings.task.kind != RECONSTRUCTION_KIND:
         return {"spacing_mm": settings.tissue.spacing}
     recipe = settings.recipe

@@ -17,7 +17,7 @@ class TaskSettings:
 
     kind: str = setting(
         RECONSTRUCTION_KIND,
-        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), or segment as [segmentation] says.",
+        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), segment as [segmentation] says, or draw lesion masks as [masks] says.",
         choices=KINDS,
     )
     learning_rate: float = setting(

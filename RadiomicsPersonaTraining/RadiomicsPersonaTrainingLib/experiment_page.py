@@ -1,0 +1,97 @@
+"""Experiment page: the report of an experiment on painted lesions, one HTML file and the same tables as Markdown."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import ndimage
+
+from RadiomicsPersonaLib.page import html_page, html_table
+from RadiomicsPersonaLib.picture import side_by_side
+from RadiomicsPersonaLib.plane import cut, planes_of_scan
+from RadiomicsPersonaLib.scan import read_label_map, read_scan
+
+from .evaluation_pictures import data_uri
+from .evaluation_plots import interval_plot, spoken
+from .experiment_cases import ExperimentCase
+from .experiment_settings import ExperimentPlan
+from .experiment_summary import NOTES, ArmLine, table_of
+from .tables import markdown_table
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+PIXELS = 200
+EDGE_COLOR = (255, 120, 40)
+LIMITS = """\
+The patients are few, their scans of many scanners and in thick slices, and lower-grade gliomas are large: what helps there need not help in
+small or rare lesions, for which no images are at hand. The networks are small and fitted for few steps, equal for all; with more of
+both the arms may lie closer together. Intervals hold for patients like these; arms that differ by less than their intervals are not told apart. Some
+of the patients may be used for measuring only, so none of these networks is kept."""
+
+
+def page_of(lines: list[ArmLine], plan: ExperimentPlan, examples: list[tuple[str, ExperimentCase]], origin: dict[str, str]) -> str:
+    """The page's HTML.
+
+    Args:
+        examples: painted and real cases to show, with what each is.
+        origin: what is needed to make the figures again.
+    """
+    sections = "".join(_group(group, [line for line in lines if line.group == group]) for group in dict.fromkeys(line.group for line in lines))
+    figures = "".join(
+        f"<figure><img src='{data_uri(three_planes(case))}' alt='{escape(text, quote=True)}'><figcaption>{escape(text)}</figcaption></figure>"
+        for text, case in examples
+    )
+    sections += f"<section><h2>Painted and real</h2>{figures}</section>" if figures else ""
+    sections += f"<section><h2>What this can and cannot show</h2><p>{escape(LIMITS)}</p></section>"
+    sections += f"<section><h2>How it was measured</h2><p>{escape(how(plan))}</p><p>{escape(NOTES)}</p></section>"
+    rows = [[name, value] for name, value in origin.items()]
+    sections += f"<section><h2>Where the numbers come from</h2>{html_table('What is needed to make them again.', ['what', 'value'], rows, long=True)}</section>"
+    return html_page("What painted lesions are worth", "", "", sections)
+
+
+def markdown_of(lines: list[ArmLine], plan: ExperimentPlan) -> str:
+    """The tables as Markdown."""
+    parts = []
+    for group in dict.fromkeys(line.group for line in lines):
+        parts += [f"## {group}", "", *markdown_table(*table_of([line for line in lines if line.group == group], spoken)), ""]
+    return "\n".join([*parts, how(plan), "", NOTES, "", LIMITS, ""])
+
+
+def how(plan: ExperimentPlan) -> str:
+    """How the arms were fitted, in words."""
+    fit = plan.settings.fit
+    return (
+        f"Every network has the same design, {fit.steps} steps of {fit.batch} samples in {plan.contrast}, half of them from {plan.painted} painted heads "
+        f"({', '.join(plan.kinds)}) where there are some, the others from {plan.few} real patients ({plan.few + plan.further} in the last row). "
+        "Patients are parted anew for every seed, alike for all rows. Heads to paint in, kinds, sizes and places are drawn from the same distributions for "
+        "every kind of mask."
+    )
+
+
+def three_planes(case: ExperimentCase, marked: bool = True) -> Image.Image:
+    """The head through the middle of its largest lesion, in three planes, without and with the lesion's edge."""
+    from PIL import Image
+
+    scan, lesion = read_scan(case.image), read_label_map(case.mask).array > 0
+    labels, _ = ndimage.label(lesion)
+    sizes = np.bincount(labels.ravel())[1:]
+    inside = np.argwhere(labels == sizes.argmax() + 1) if len(sizes) else np.array(scan.shape)[None] / 2
+    middle = inside[np.abs(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
+    dark, bright = 0.0, float(np.percentile(scan.array[scan.array > 0], 99.5)) if (scan.array > 0).any() else 1.0
+    panels = []
+    for plane in planes_of_scan(scan, scan.ras_from_ijk(middle), PIXELS):
+        shade = np.clip((cut(scan.array, scan.affine, plane, dark) - dark) / (bright - dark), 0, 1)
+        gray = np.repeat(255 * shade[..., None], 3, axis=-1)
+        on_plane = cut(lesion.astype(np.float32), scan.affine, plane, 0) >= 0.5
+        edge = on_plane & ~ndimage.binary_erosion(on_plane)
+        panels += [gray, np.where(edge[..., None] & marked, np.array(EDGE_COLOR, float), gray)]
+    return side_by_side([Image.fromarray(np.rint(panel).astype(np.uint8)) for panel in panels])
+
+
+def _group(group: str, lines: list[ArmLine]) -> str:
+    plot = interval_plot([(line.arm, line.dice) for line in lines], f"Dice in {group} by what was trained on")
+    table = html_table(f"{group}: {lines[0].patients} patients.", *table_of(lines, spoken))
+    return f"<section><h2>{escape(group)}</h2><figure>{plot}<figcaption>Dice with 95 % intervals</figcaption></figure>{table}</section>"
