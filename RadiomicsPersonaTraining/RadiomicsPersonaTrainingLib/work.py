@@ -30,8 +30,8 @@ from RadiomicsPersonaLib.trained_model import TrainedModel
 
 from .cache import CachedScans
 from .cohort import Cohort, gather, sources_of
-from .lesion_task import LesionTask
 from .lesion_pieces import lesion_pieces
+from .lesion_task import LesionTask
 from .mask_gan_task import MaskGanTask
 from .mask_model import MaskModel
 from .mask_samples import GAN, MaskSamples
