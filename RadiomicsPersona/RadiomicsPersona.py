@@ -23,18 +23,28 @@ from slicer.util import VTKObservationMixin
 from RadiomicsPersonaLib.child import Child, child_environment, ChildFailed
 from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_exchange
+from RadiomicsPersonaLib.exchange import read_exchange, read_segmentation
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaNodes import analyzed, live_twin, model_choice, origin, output, report, roi as roi_nodes, scan as scan_nodes, verdict, view as view_nodes
+from RadiomicsPersonaLib.surface import USUAL_SMOOTHING
+from RadiomicsPersonaNodes import analyzed, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, roi as roi_nodes, \
+    scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
+from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live import LiveSection
+from RadiomicsPersonaWidgets.mesh import MeshSection
+from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
 from RadiomicsPersonaWidgets.run import RunSection
 from RadiomicsPersonaWidgets.seeing import SeeingSection
+from RadiomicsPersonaWidgets.segment import SegmentSection
+from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
+
+UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
+"""The .ui files of the sections below the results, from top to bottom."""
 
 
 #
@@ -51,7 +61,7 @@ class RadiomicsPersona(ScriptedLoadableModule):
         ScriptedLoadableModule.__init__(self, parent)
         self.parent.title = _("Radiomics Persona")
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Neuroimaging")]
-        self.parent.dependencies = ["Colors", "Markups", "Plots", "Segmentations", "Tables", "Volumes"]
+        self.parent.dependencies = ["Colors", "Markups", "Models", "Plots", "Segmentations", "Tables", "Volumes"]
         self.parent.contributors = ["RadiomicsPersona contributors"]
         self.parent.helpText = _("""
 This module shows a boxed region of a brain MRI as it would look in healthy tissue, shows where and how much the real
@@ -90,6 +100,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/RadiomicsPersona.ui"))
         self.layout.addWidget(uiWidget)
+        for name in UI_PARTS:
+            part = slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui"))
+            uiWidget.layout().insertWidget(uiWidget.layout().indexOf(slicer.util.findChild(uiWidget, "researchUseLabel")), part)
+            uiWidget.mrmlSceneChanged.connect(part.setMRMLScene)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
@@ -101,8 +115,14 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
         self.live = LiveSection(self.ui, self.logic, self.run, self.seeing.show_reconstruction)
         self.results = ResultsSection(self.ui, self.logic, self.run)
+        self.segment = SegmentSection(self.ui, self.logic, self.onRunDone)
+        self.mesh = MeshSection(self.ui, self.logic)
+        self.followUp = FollowUpSection(self.ui, self.logic)
+        self.regression = RegressionSection(self.ui, self.logic)
+        self.sensitivity = SensitivitySection(self.ui, self.logic)
         # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
-        self.sections = [self.seeing, self.inputs, self.settings, self.run, self.live, self.results]
+        self.sections = [self.seeing, self.inputs, self.settings, self.run, self.live, self.results,
+                         self.segment, self.mesh, self.followUp, self.regression, self.sensitivity]
 
         # These connections ensure that we let go of the parameter node while it is replaced
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -218,6 +238,7 @@ def makeWorker() -> Child:
 class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     """From nodes to the command line's arguments and back.
 
+    job - What runs in the worker for the panel at present, or None.
     runner - Called with the arguments of the command line's `analyze` and a function `proceed(line) -> bool`; returns when
       the files of `exchange` lie in the output folder; raises InputError, ChildFailed or Cancelled. Given from outside,
       tests need no process; otherwise the worker does it.
@@ -233,6 +254,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     def __init__(self, runner=None) -> None:
         """Called when the logic class is instantiated."""
         ScriptedLoadableModuleLogic.__init__(self)
+        self.job = None
         self.worker = makeWorker()
         self.runner = runner or (lambda arguments, proceed: self._runInWorker("analyze", arguments, proceed))
         self.reportRunner = lambda arguments, proceed: self._runInWorker("command", arguments, proceed)
@@ -276,12 +298,74 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             raise InputError(_("No ROI is selected: draw a box around the region and check it."))
         boxes = [self.boxFromROI(roi, inputVolume) for roi in rois]
 
-        with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
-            boxesPath, outputFolder = os.path.join(folder, "boxes.mrk.json"), os.path.join(folder, "output")
+        def boxArguments(path, folder):
+            boxesPath = os.path.join(folder, "boxes.mrk.json")
             write_boxes(boxesPath, boxes)
+            return ["--boxes", boxesPath]
+
+        results, arrays, _found = self._analyze(inputVolume, boxArguments, proceed)
+        self._show(inputVolume, rois, results, arrays)
+        return results
+
+    def segmentAndApply(self, segment=None, contrasts=None, proceed=lambda line: True) -> dict:
+        """Segment the input volume, draw a box around the largest part of what is found, and analyze that box.
+
+        :param segment: the name of the segment that is to be judged; None for all together.
+        :param contrasts: the volumes that the segmentation model is shown, by the names of its contrasts, if it takes several.
+        :returns: the content of the command line's results.json; the box is the only one checked then.
+        :raises InputError: as `apply`; or the model finds nothing, or cannot be used.
+        """
+        parameterNode = self.getParameterNode()
+        inputVolume = parameterNode.inputVolume
+        scan_nodes.check(inputVolume)
+        results, arrays, found = self._analyze(inputVolume, lambda path, folder: segmentation_nodes.analysis_arguments(
+            inputVolume, parameterNode.segmentationModel, segment, contrasts or {}, path, folder), proceed)
+        segmentation_nodes.fill(parameterNode, inputVolume, *found)
+        roi = segmentation_nodes.show_box(results["boxes"][0], inputVolume)
+        parameterNode.inputROIs = [roi]
+        self._show(inputVolume, [roi], results, arrays)
+        return results
+
+    def segment(self, contrasts=None, probabilities=False, proceed=lambda line: True) -> dict:
+        """Segment the input volume with the chosen model; see `RadiomicsPersonaNodes.segmentation.segment`."""
+        return segmentation_nodes.segment(self.getParameterNode(), self.getParameterNode().segmentationModel, contrasts or {}, probabilities,
+                                          lambda arguments: self._runInWorker("segment", arguments, proceed))
+
+    def makeMesh(self, segmentation, segmentID, smooth=USUAL_SMOOTHING, decimate=0.0, proceed=lambda line: True):
+        """The surface of a segment as a model node; see `RadiomicsPersonaNodes.mesh.make`."""
+        made = mesh.make(segmentation, segmentID, smooth, decimate, lambda arguments: self._runInWorker("mesh", arguments, proceed))
+        self.getParameterNode().mesh = made[0]
+        return made
+
+    def followUp(self, visits, folder, proceed=lambda line: True):
+        """Analyze the checked boxes in several visits; see `RadiomicsPersonaNodes.follow_up.follow`."""
+        return follow_up.follow(self.getParameterNode(), visits, folder, lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def regress(self, table, outcome, time, patient, covariates, log, folder, proceed=lambda line: True) -> dict:
+        """Fit what a column of a table does over time; see `RadiomicsPersonaNodes.regression.regress`."""
+        return regression.regress(self.getParameterNode(), table, outcome, time, patient, covariates, log, folder,
+                                  lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
+        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
+        return painted.paint(self.getParameterNode(), place, kind, contrast, size, strength,
+                             lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
+        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
+        return painted.sensitivity(self.getParameterNode(), place, kind, contrast, folder,
+                                   lambda arguments: self._runInWorker("command", arguments, proceed))
+
+    def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
+        """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.
+
+        :param boxArguments: called with the file of the volume and a folder for others; returns the arguments that say where the boxes are.
+        """
+        parameterNode = self.getParameterNode()
+        with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
+            path, outputFolder = scan_nodes.write(inputVolume, folder), os.path.join(folder, "output")
             self.runner([
-                "analyze", scan_nodes.write(inputVolume, folder),
-                "--boxes", boxesPath,
+                "analyze", path, *boxArguments(path, folder),
                 "--controls", str(parameterNode.controls),
                 "--model", parameterNode.model,
                 "--device", parameterNode.device,
@@ -291,13 +375,13 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
                 "--json",
                 "--output", outputFolder,
             ], proceed)
-            results, arrays = read_exchange(outputFolder)
+            return *read_exchange(outputFolder), read_segmentation(outputFolder)
 
-        output.fill(parameterNode, inputVolume, rois, results, arrays)
+    def _show(self, inputVolume, rois, results, arrays) -> None:
+        output.fill(self.getParameterNode(), inputVolume, rois, results, arrays)
         self.liveTwin.forget()
-        if parameterNode.showControls:
+        if self.getParameterNode().showControls:
             self.showControls(True)
-        return results
 
     def writeReport(self, folder, name=None, proceed=lambda line: True) -> list:
         """Write the present results as a report that can be sent, HTML and PDF; nothing is computed anew.
@@ -314,6 +398,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     identityOf = staticmethod(scan_nodes.identity)
     models = staticmethod(model_choice.choices)
     cardText = staticmethod(model_choice.card_text)
+    segmentationCards = staticmethod(segmentation_nodes.cards)
     verdictsByBox = staticmethod(verdict.by_box)
     verdicts = staticmethod(verdict.sentences)
     notes = staticmethod(verdict.notes)
@@ -322,6 +407,10 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         """Why a volume may not be a brain MRI that the models know, in sentences; afterwards with what the analysis found."""
         results = self._resultsOf(volume)
         return scan_nodes.notes(volume) + (list(results["warnings"]) if results else [])
+
+    def guessedContrasts(self, names) -> dict:
+        """The volumes that show a model's contrasts as their names tell, by contrast."""
+        return segmentation_nodes.guessed(names, self.getParameterNode().inputVolume)
 
     def analyzedROIs(self) -> list:
         """The ROIs that the present results are about."""

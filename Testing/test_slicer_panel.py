@@ -76,7 +76,10 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
         assert widget.toolTip, widget.objectName
         assert widget.accessibleName, widget.objectName
     labels = [w for w in vars(panel.ui).values() if type(w) is qt.QLabel and w.buddy() is None]
-    assert {w.objectName for w in labels} == {"scanNoteLabel", "statusLabel", "verdictLabel", "notesLabel", "researchUseLabel"}
+    assert {w.objectName for w in labels} == {
+        "scanNoteLabel", "statusLabel", "verdictLabel", "notesLabel", "researchUseLabel",
+        "segmentNoteLabel", "segmentStatusLabel", "meshStatusLabel", "followUpStatusLabel", "regressionStatusLabel", "sensitivityStatusLabel",
+    }
     assert all(w.accessibleName for w in labels)
 
 
@@ -423,8 +426,8 @@ def test_the_bar_shows_how_much_is_done_and_the_time_left(panel, inputs):
 
     def look():
         process()
-        if panel.run._started:
-            panel.run._started -= 10  # ten seconds pass
+        if panel.run.job.started:
+            panel.run.job.started -= 10  # ten seconds pass
         seen.append((panel.ui.progressBar.value, panel.ui.progressBar.maximum, panel.ui.statusLabel.text))
 
     slicer.app.processEvents = look

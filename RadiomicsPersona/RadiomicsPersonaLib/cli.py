@@ -1,4 +1,4 @@
-"""Command line: `radiomics-persona analyze | report | inpaint | segment | mesh | follow | regress | cohort | models`."""
+"""Command line: `radiomics-persona analyze | report | inpaint | segment | mesh | follow | regress | cohort | paint | sensitivity | models`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ from .device import NO_MEMORY, ran_out_of_memory
 from .errors import InputError
 from .follow_command import add_follow
 from .mesh_command import add_mesh
+from .paint_command import add_paint
 from .regress_command import add_regress
 from .result import RESEARCH_USE
 from .segment_command import add_segment
+from .sensitivity_command import add_sensitivity
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
@@ -92,7 +94,7 @@ def _join_negative_boxes(arguments: list[str]) -> list[str]:
         rest[place:] = [f"--options={shlex.join(rest[place + 1 :])}"]
     while rest:
         word = rest.pop(0)
-        if word in ("--box", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
+        if word in ("--box", "--place", "--threshold") and rest and rest[0].startswith("-") and rest[0][1:2] in set("0123456789.,nNiI"):
             word = f"{word}={rest.pop(0)}"
         joined.append(word)
     return joined
@@ -104,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
         description=f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
     )
     parser.add_argument("--version", action="version", version=__version__)
-    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|mesh|follow|regress|cohort|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="analyze|report|inpaint|segment|mesh|follow|regress|cohort|paint|sensitivity|models", required=True)
 
     analyze = commands.add_parser("analyze", help="rebuild, compare and judge boxes in a scan")
     analyze.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
@@ -115,6 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     analyze.add_argument(
         "--labels", metavar="FILE", help="a label map: a box around each connected part of each label"
     )
+    analyze.add_argument(
+        "--segment-with", metavar="M", help="a box around the largest part of what this model of `segment` finds; the rest of a lesion is never used as healthy"
+    )  # fmt: skip
+    analyze.add_argument("--segment", metavar="NAME", help="with --segment-with: only this of the model's segments (default all together)")
+    analyze.add_argument(
+        "--contrast", action="append", default=[], metavar="NAME=FILE",
+        help="with --segment-with: what else the model needs to see of the head, or what SCAN is, as in flair=SCAN; may be repeated",
+    )  # fmt: skip
     analyze.add_argument("--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy")
     analyze.add_argument("--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})")
     analyze.add_argument(
@@ -156,6 +166,8 @@ def _parser() -> argparse.ArgumentParser:
     add_follow(commands)
     add_cohort(commands)
     add_regress(commands)
+    add_paint(commands)
+    add_sensitivity(commands)
 
     models = commands.add_parser("models", help="list the models")
     models.add_argument("--json", action="store_true", help="print the cards as JSON")
@@ -184,7 +196,8 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress, write=None
         options: of the command `analyze`.
         cache: the `Cache` of this process.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
-        write: called with the `Analysis` and the folder; by default writes the files of the command line.
+        write: called with the `Analysis`, the folder, and with --segment-with the `Segmentation` and what is told of it; by default writes the
+            files of the command line.
     Returns:
         the `Analysis`.
     Raises:
@@ -207,7 +220,12 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress, write=None
     exclude = _mask_on(scan, options.exclude) if options.exclude else None
     if options.labels:
         boxes += _label_boxes(scan, options.labels)
+    segmented = ()
     with folder_written_whole(options.output) as folder:
+        if options.segment_with:
+            segmented, box, found = _segmented(options, scan, cache, progress)
+            boxes.append(box)
+            exclude = found if exclude is None else exclude | found
         model = cache.model(options.model, options.device)
         analysis = analyze(
             scan, boxes, model, options.controls, decision, options.seed, exclude, progress, classifier, cache.prepare
@@ -224,20 +242,50 @@ def analyze_into_folder(options: argparse.Namespace, cache, progress, write=None
             )
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
+        if segmented:
+            analysis = _with_segmentation(analysis, *segmented)
         cache.tell("Writing the results")
         if write:
-            write(analysis, folder)
+            write(analysis, folder, *segmented)
         else:
-            _write_all(analysis, folder, _name_in_report(options, scan))
+            _write_all(analysis, folder, _name_in_report(options, scan), *segmented)
     return analysis
+
+
+def _segmented(options, scan, cache, progress):
+    """What the model of --segment-with finds, with what is told of it; the box around it; the voxels that are no healthy tissue."""
+    from .segment_box import box_around, pathology
+    from .segmenting import load_segmenting, segment_files
+
+    model = load_segmenting(options.segment_with, options.device)
+    # the analyzed scan comes first, since the result is on the first one's grid
+    said = [text for text in options.contrast if text.partition("=")[2] == options.scan]
+    files = said[:1] or [options.scan]
+    files += [text for text in options.contrast if text not in said]
+    read = dict.fromkeys((options.scan, *files[:1]), scan)
+    found, told = segment_files(files, model, False, progress, read, lambda scan: cache.prepare(scan, []))
+    return (found, told), box_around(found, model.name, options.segment), pathology(found)
+
+
+def _with_segmentation(analysis, found, told: dict):
+    """The analysis with a record of the segmentation that its last box lies around, and a sentence about it."""
+    from dataclasses import replace
+
+    analysis.provenance["segmentation"] = told
+    parts = " and ".join(f"{entry['ml']:.1f} ml of {entry['name']}" for entry in told["classes"])
+    note = f"Box '{analysis.boxes[-1].box.name}' lies around the largest part of what {told['model']['name']} found, {parts} in all; look whether it is in place."
+    return replace(analysis, warnings=(*analysis.warnings, note))
 
 
 def _boxes(options) -> list:
     from .box import parse_box
     from .markups import read_boxes
 
-    if not (options.box or options.boxes or options.labels):
+    segments = getattr(options, "segment_with", None)
+    if not (options.box or options.boxes or options.labels or segments):
         raise InputError("There is no box: give --box R,A,S,X,Y,Z, --boxes FILE.mrk.json or --labels FILE.")
+    if not segments and (getattr(options, "segment", None) or getattr(options, "contrast", None)):
+        raise InputError("--segment and --contrast go with --segment-with: name the model that segments.")
     boxes = [parse_box(text, f"box {number}") for number, text in enumerate(options.box, 1)]
     for file in options.boxes:
         boxes += read_boxes(file)
@@ -284,7 +332,7 @@ def _name_in_report(options, scan) -> str | None:
     return scan.name if options.with_name is True else options.with_name
 
 
-def _write_all(analysis, folder: Path, name: str | None) -> None:
+def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) -> None:
     from .markups import write_boxes
     from .picture import picture_of
     from .scan import write_nifti
@@ -296,6 +344,8 @@ def _write_all(analysis, folder: Path, name: str | None) -> None:
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
     write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
+    if found:
+        write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine)
     write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
     picture_of(analysis, name).save(folder / "report.png")
     _write_reports(analysis, folder, name)
@@ -351,6 +401,9 @@ def _command(options) -> str:
     words += [f"--box {box}" for box in options.box]
     words += [f"--boxes {Path(file).name}" for file in options.boxes]
     words += [f"--labels {Path(options.labels).name}"] if options.labels else []
+    words += [f"--segment-with {Path(options.segment_with).name}"] if options.segment_with else []
+    words += [f"--segment {options.segment}"] if options.segment else []
+    words += [f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.rpartition("=") for text in options.contrast)]
     words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
     words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []

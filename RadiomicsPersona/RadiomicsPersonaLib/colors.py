@@ -7,6 +7,8 @@ import numpy as np
 VERDICT_COLORS = {"pathological": (230, 97, 1), "healthy": (0, 158, 115), "undetermined": (240, 228, 66)}
 """Red, green, blue (0 to 255) by the verdict's word; told apart by colour-blind readers, black text legible on each."""
 CONTROL_COLOR = (165, 170, 178)
+FOUND_COLORS = {"found": (230, 97, 1), "undetermined": (240, 228, 66), "not found": (0, 114, 178)}
+"""What becomes of painted lesions; told apart by colour-blind readers, and by their shapes: dot, diamond, ring."""
 DIFFERENCE_RANGE = 3.0
 """Tissue standard deviations at which the difference's colours saturate."""
 

@@ -15,3 +15,15 @@ CLASSICAL = {
 
 USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
 """Decisions that need no threshold of the user's."""
+
+LESION_MODEL = "lesion"
+"""The model that the panel segments with unless another is chosen."""
+SEGMENT_MARGIN_MM = 2.0
+"""Millimetres around a segment, so that its border lies inside its box."""
+
+LESION_KINDS = {"fcd": "focal cortical dysplasia", "ms": "MS lesion", "stroke": "infarct", "tumour": "tumour"}
+"""Kinds of lesions that can be painted, with what they are called."""
+LESION_CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
+"""Contrasts that they can be painted in."""
+LESION_STRENGTH = (0.05, 2.0)
+"""Their least and greatest strength; 1 is a usual lesion of its kind: below about 0.3 experts miss many, at 2 none."""

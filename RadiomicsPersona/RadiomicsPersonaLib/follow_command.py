@@ -24,14 +24,14 @@ def add_follow(commands) -> None:
     follow.set_defaults(run=_follow)
 
 
-def _follow(options) -> int:
+def _follow(options, progress=None) -> int:
     from .cache import Cache
     from .output import folder_written_whole
     from .progress import ProgressBar
     from .result import RESEARCH_USE
 
     with folder_written_whole(options.output) as folder:
-        rows, notes = follow_into_folder(options, folder, Cache(), ProgressBar())
+        rows, notes = follow_into_folder(options, folder, Cache(), progress or ProgressBar())
     for row in rows:
         volume = "" if row["volume_ml"] is None else f", lesion {row['volume_ml']:.3f} ml"
         print(

@@ -61,27 +61,39 @@ class Canvas:
         outside = ndimage.distance_transform_edt(~mask, sampling=self.spacing)
         return np.where(mask, inside - half, half - outside)
 
-    def soft(self, mask: np.ndarray, width: float) -> np.ndarray:
-        """Weights that rise from 0 to 1 over `width` millimetres across a mask's border, at least 1/2 just inside it."""
-        return smoothstep(0.5 + self.depth(mask) / width)
+    def soft(self, mask: np.ndarray, width: float, rough: float = 0.0) -> np.ndarray:
+        """Weights that rise from 0 to 1 over `width` millimetres across a mask's border.
+
+        Args:
+            rough: millimetres (SD) by which the border strays from the mask's, as far as the mask is thick enough.
+        """
+        depth = self.depth(mask)
+        thick = max(float(depth.max()), 0.5)
+        smooth = ndimage.gaussian_filter(depth, 0.6 * min(1.0, thick / 2) / self.spacing)
+        rough = min(rough, 0.25 * thick)
+        if rough:
+            smooth += rough * (0.8 * self.texture(max(3.0, 0.7 * thick)) + 0.6 * self.texture(2.5))
+        return smoothstep(0.5 + smooth / min(width, 2 * thick))
 
     def background(self, values: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Values, to some share replaced by rebuilt tissue, with the scan's noise where the mixture would have less.
+        """Values inside the outline, to some share replaced by rebuilt tissue; see `with_noise`."""
+        return values + share * self.mask * (self.rebuilt - values)
 
-        Two pictures with shares 1 - s and s, of which only the first has noise, have 1 - s of its standard deviation.
-        """
-        share = share * self.mask
-        lacking = np.sqrt(1 - (1 - share) ** 2)
-        return values + share * (self.rebuilt - values) + lacking * self.noise.drawn(values.shape, self.rng)
+    def with_noise(self, values: np.ndarray, share: np.ndarray) -> np.ndarray:
+        """Values with the noise that was lost where rebuilt tissue, which has none, took a share s: 1 - s of its SD was left."""
+        return values + np.sqrt(1 - (1 - share * self.mask) ** 2) * self.noise.drawn(values.shape, self.rng)
 
-    def shifted(self, background: np.ndarray, share: np.ndarray, shift: np.ndarray | float, evened: float) -> np.ndarray:
+    def shifted(
+        self, background: np.ndarray, share: np.ndarray, shift: np.ndarray | float, evened: float, evenness: float = EVENNESS
+    ) -> np.ndarray:
         """Background, to some share brought to the level of white matter plus `shift` times the difference of white and fluid.
 
         Args:
-            evened: how much of the background's own level gives way to the lesion's; its noise and texture stay.
+            evened: how much of the background's own level gives way to the lesion's.
+            evenness: millimetres, Gaussian, over which that level is taken; what is finer stays.
         """
         levels, strength = self.levels, self.strength
-        own = ndimage.gaussian_filter(background, EVENNESS / self.spacing) - levels.white
+        own = ndimage.gaussian_filter(background, evenness / self.spacing) - levels.white
         change = strength * shift * levels.reach - min(1.0, strength) * evened * own
         return background + share * self._within_fluid(background, change)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .defaults import LESION_KINDS, LESION_STRENGTH
 from .errors import InputError
 from .hole import Hole
 from .lesion_canvas import canvas_for
@@ -26,9 +27,8 @@ from .preparation import PreparedScan, prepare
 from .scan import Scan
 from .tissue_levels import CONTRASTS
 
-KINDS = ("fcd", "ms", "stroke", "tumour")
-STRENGTH = (0.05, 2.0)
-"""Least and greatest strength; 1 is a usual lesion of its kind: below about 0.3 experts miss many, at 2 none."""
+KINDS = tuple(LESION_KINDS)
+STRENGTH = LESION_STRENGTH
 
 
 @dataclass(frozen=True, eq=False)

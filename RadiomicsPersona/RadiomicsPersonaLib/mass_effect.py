@@ -6,6 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 SQUARINGS = 6
+COARSENESS = 2.0
+"""Millimetres of the grid on which the flow is computed: it is smooth, and a coarse grid is quick."""
 LEAST_JACOBIAN = 0.15
 """Least local change of volume that is allowed; above 0 the deformation can be undone."""
 
@@ -27,17 +29,23 @@ def displacement_around(
     """
     outside = ndimage.distance_transform_edt(~mass, sampling=spacing)
     inside = ndimage.distance_transform_edt(mass, sampling=spacing)
-    signed = ndimage.gaussian_filter(outside - inside, 3.0 / spacing)
-    direction = np.stack(np.gradient(signed, *spacing))
-    direction /= np.maximum(np.linalg.norm(direction, axis=0), 1e-3)
-    depth = max(float(inside.max()), 1e-6)
-    fading = np.where(mass, np.clip(1 - inside / depth, 0, 1), np.clip(1 - outside / reach, 0, 1) ** 2)
-    fading = ndimage.gaussian_filter(fading * held, 2.0 / spacing) * (outside < reach) * (held > 0)
-    unit = direction * fading / np.reshape(spacing, (3, 1, 1, 1))
+    step = np.maximum(1, np.floor(COARSENESS / spacing + 1e-6)).astype(int)
+    every = tuple(slice(None, None, n) for n in step)
+    coarse = spacing * step
+    signed = ndimage.gaussian_filter(outside - inside, 3.0 / spacing)[every]
+    direction = np.stack(np.gradient(signed, *coarse))
+    direction /= np.maximum(np.linalg.norm(direction, axis=0), 0.5)
+    fading = np.where(mass, np.clip(1 - inside / max(float(inside.max()), 1e-6), 0, 1), np.clip(1 - outside / reach, 0, 1) ** 2)
+    fading = ndimage.gaussian_filter(fading * held, 2.0 / spacing) * (outside < reach)
+    unit = direction * fading[every] / np.reshape(coarse, (3, 1, 1, 1))
+    at = np.indices(mass.shape, dtype=np.float32) / np.reshape(step, (3, 1, 1, 1)).astype(np.float32)
+    still = (fading == 0) | (held == 0)
     while True:
         backward = _flow(-push * unit)
-        if jacobian(backward).min() > LEAST_JACOBIAN:
-            return backward.astype(np.float32)
+        fine = np.stack([n * ndimage.map_coordinates(part, at, order=1, mode="nearest") for n, part in zip(step, backward)])
+        fine[:, still] = 0
+        if jacobian(fine).min() > LEAST_JACOBIAN:
+            return fine.astype(np.float32)
         push *= 0.8
 
 

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 
-from .surface import USUAL_SMOOTHING
+from .surface import USUAL_SMOOTHING, Surface, surface_of
 
 
 def add_mesh(commands) -> None:
@@ -24,21 +24,18 @@ def add_mesh(commands) -> None:
 
 
 def _mesh(options) -> int:
-    from .mask import read_mask
     from .output import file_written_whole
-    from .surface import surface_of
     from .surface_file import check_suffix, write_surface
 
     check_suffix(options.output)
-    mask, affine = read_mask(options.mask, options.label)
-    surface = surface_of(mask, affine, options.smooth, options.decimate)
+    surface, mask_ml = surface_by(options)
     with file_written_whole(options.output) as path:
         write_surface(surface, path)
     made = {
         "output": options.output,
         "area_mm2": surface.area_mm2,
         "volume_ml": surface.volume_ml,
-        "mask_volume_ml": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+        "mask_volume_ml": mask_ml,
         "points": len(surface.points),
         "triangles": len(surface.faces),
     }
@@ -50,3 +47,12 @@ def _mesh(options) -> int:
             f"{made['triangles']} triangles: {options.output}"
         )
     return 0
+
+
+def surface_by(options) -> tuple[Surface, float]:
+    """The surface that the arguments ask for, in memory, and the millilitres of the mask's voxels."""
+    from .mask import read_mask
+
+    mask, affine = read_mask(options.mask, options.label)
+    surface = surface_of(mask, affine, options.smooth, options.decimate)
+    return surface, float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)

@@ -138,13 +138,13 @@ def _annotated(pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str
     side = image.width
     places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, side - 4, "md"))
     for letter, (x, y, anchor) in zip(plane.letters, places):
-        _write(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
+        write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
-        _write(draw, (6, side - 6), caption, 13, TEXT, anchor="ld", halo=True)
+        write_text(draw, (6, side - 6), caption, 13, TEXT, anchor="ld", halo=True)
     if scale_bar:
         length = 20 / plane.side * side
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
-        _write(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
+        write_text(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
     return image
 
 
@@ -176,10 +176,10 @@ def _heading(result: BoxResult) -> Image.Image:
     draw = ImageDraw.Draw(image)
     draw.line((MARGIN, 6, WIDTH - MARGIN, 6), fill=(60, 66, 76))
     draw.rounded_rectangle((MARGIN, 16, MARGIN + width, 46), 6, fill=VERDICT_COLORS[result.word])
-    _write(draw, (MARGIN + 12, 31), chip, 16, (0, 0, 0), bold=True, anchor="lm")
+    write_text(draw, (MARGIN + 12, 31), chip, 16, (0, 0, 0), bold=True, anchor="lm")
     p = "no p-value" if result.p is None else f"p = {result.p:.2g}"
     name = _fitting(f"{result.box.name}: {p}", 18, WIDTH - 2 * MARGIN - width - 14)
-    _write(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
+    write_text(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
     return _stack([image, _lines([result.reason, *result.warnings], 15, TEXT, above=0, below=4)])
 
 
@@ -188,7 +188,7 @@ def _captions() -> Image.Image:
 
     image = Image.new("RGB", (WIDTH, 24), BACKGROUND)
     for number, caption in enumerate(COLUMNS):
-        _write(ImageDraw.Draw(image), (MARGIN + number * (PANEL + GAP), 20), caption, 14, FAINT, anchor="ls")
+        write_text(ImageDraw.Draw(image), (MARGIN + number * (PANEL + GAP), 20), caption, 14, FAINT, anchor="ls")
     return image
 
 
@@ -200,8 +200,8 @@ def _legend() -> Image.Image:
     draw = ImageDraw.Draw(image)
     image.paste(Image.fromarray(np.repeat(diverging(np.linspace(-1, 1, PANEL))[None], 12, axis=0)))
     for share, label, anchor in ((0, f"-{DIFFERENCE_RANGE:g}", "la"), (0.5, "0", "ma"), (1, f"+{DIFFERENCE_RANGE:g}", "ra")):
-        _write(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
-    _write(draw, (PANEL / 2, 34), "scan darker | brighter, in tissue SD", 13, FAINT, anchor="ma")
+        write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
+    write_text(draw, (PANEL / 2, 34), "scan darker | brighter, in tissue SD", 13, FAINT, anchor="ma")
     return image
 
 
@@ -220,11 +220,11 @@ def _strip(result: BoxResult) -> Image.Image:
         return left + (score - low) / (high - low) * (right - left)
 
     count = f"{len(scores)} matched healthy boxes of this scan" if scores else "no healthy boxes to compare with"
-    _write(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
+    write_text(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
     draw.line((left, line, right, line), fill=(90, 98, 110))
     for tick in ticks(low, high):
         draw.line((place(tick), line, place(tick), line + 5), fill=(130, 138, 150))
-        _write(draw, (place(tick), line + 8), f"{tick:g}", 13, FAINT, anchor="ma")
+        write_text(draw, (place(tick), line + 8), f"{tick:g}", 13, FAINT, anchor="ma")
     for number, score in enumerate(scores):
         x, y = place(score), line - 10 - 9 * (number % 3)
         draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=CONTROL_COLOR, outline=BACKGROUND)
@@ -241,7 +241,7 @@ def _bars(result: BoxResult) -> Image.Image:
     width, step, left = 4 * PANEL + 3 * GAP, 24, 260
     image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    _write(draw, (0, 14), "What stands out, in robust SD of the healthy boxes: bar = this box, line = 95 % of healthy boxes", 14, FAINT, anchor="ls")
+    write_text(draw, (0, 14), "What stands out, in robust SD of the healthy boxes: bar = this box, line = 95 % of healthy boxes", 14, FAINT, anchor="ls")
     limits = {key: result.usual_limit(key) for key in keys}
     high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if np.isfinite(value)))
 
@@ -250,11 +250,11 @@ def _bars(result: BoxResult) -> Image.Image:
 
     for number, key in enumerate(keys):
         y, z = 26 + step * number, result.standings[key].z
-        _write(draw, (left - 12, y + 9), METRICS[key].label, 14, TEXT, anchor="rm")
+        write_text(draw, (left - 12, y + 9), METRICS[key].label, 14, TEXT, anchor="rm")
         draw.rectangle((left, y + 2, max(place(z), left + 1), y + 16), fill=VERDICT_COLORS[result.word])
         if np.isfinite(limits[key]):
             draw.line((place(limits[key]), y - 2, place(limits[key]), y + 20), fill=TEXT, width=2)
-        _write(draw, (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9), f"{z:.1f}", 13, FAINT, anchor="lm")
+        write_text(draw, (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9), f"{z:.1f}", 13, FAINT, anchor="lm")
     return image
 
 
@@ -286,11 +286,11 @@ def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 
     step = round(size * 1.4)
     image = Image.new("RGB", (WIDTH, above + step * len(lines) + below), BACKGROUND)
     for number, line in enumerate(lines):
-        _write(ImageDraw.Draw(image), (MARGIN, above + number * step), line, size, color, bold=bold)
+        write_text(ImageDraw.Draw(image), (MARGIN, above + number * step), line, size, color, bold=bold)
     return image
 
 
-def _write(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
+def write_text(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
     font = _font(size, bold)
     width = 2 if halo else 0
     draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))

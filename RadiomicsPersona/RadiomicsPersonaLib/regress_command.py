@@ -13,7 +13,7 @@ def add_regress(commands) -> None:
     regress = commands.add_parser("regress", help="regress measurements on time and covariates, over patients")
     regress.add_argument("tables", nargs="+", metavar="TABLE.csv", help="a row per visit, as `follow` or `cohort` write them; several are put together")
     regress.add_argument("--outcome", action="append", default=[], metavar="COLUMN", help="what to explain; may be repeated (default: volume, combined score, deviation)")
-    regress.add_argument("--time", metavar="COLUMN", help="numbers, or dates as 2026-03-31, which count in years from each patient's first (default: years, date, days or time)")
+    regress.add_argument("--time", metavar="COLUMN", help="numbers, or dates as 2026-03-31, which count in years from each patient's first (default: years, date, days or time); none for covariates alone")
     regress.add_argument("--covariate", action="append", default=[], metavar="COLUMN", help="numbers or a few texts; may be repeated")
     regress.add_argument("--slope-by", metavar="COLUMN", help="a covariate on which the slope over time may depend, such as a treatment")
     regress.add_argument("--patient", default="patient", metavar="COLUMN", help="whose visit it is (default patient)")

@@ -23,13 +23,36 @@ def figures_of(analysis: OutcomeAnalysis, names: dict[str, str]) -> list[tuple[s
     regression = analysis.regression
     seen = regression.observations
     stem = _file_name(seen.outcome)
-    predictors = [seen.time] if seen.times is not None else [name for name in seen.covariates if " = " not in name]
-    figures = [(f"{stem}-over-{_file_name(name)}", *_curve(analysis, name, names)) for name in predictors]
+    figures = [(f"{stem}-over-{_file_name(name)}", *_curve(analysis, name, names)) for name in predictors_of(analysis)]
     if len(analysis.slopes) > 1:
         figures.append((f"{stem}-slopes", *_slopes(analysis, names)))
     if analysis.diagnostics.normal_p is not None:
         figures += [(f"{stem}-residuals", *_residuals(analysis)), (f"{stem}-normal", *_normal(analysis))]
     return figures
+
+
+def predictors_of(analysis: OutcomeAnalysis) -> list[str]:
+    """What an outcome is drawn over: time, or where it plays no part the covariates of numbers."""
+    seen = analysis.regression.observations
+    return [seen.time] if seen.times is not None else [name for name in seen.covariates if " = " not in name]
+
+
+def curve_rows(analysis: OutcomeAnalysis) -> list[dict]:
+    """The mean outcome with its 95 % band over each of `predictors_of`, a row per point; named as in `residuals.csv`."""
+    seen, rows = analysis.regression.observations, []
+    for predictor in predictors_of(analysis):
+        name = seen.unit if predictor == seen.time else predictor
+        for x, mean, low, high in zip(*_band(analysis, predictor)):
+            rows.append({"outcome": seen.outcome, "predictor": name, "value": x, "mean": mean, "low": low, "high": high})
+    return rows
+
+
+def _band(analysis: OutcomeAnalysis, predictor: str) -> tuple[np.ndarray, ...]:
+    """Values over the predictor's range; mean, low, high."""
+    seen = analysis.regression.observations
+    xs = seen.times if seen.times is not None else seen.covariates[predictor]
+    grid = np.linspace(xs.min(), xs.max(), _STEPS)
+    return grid, *analysis.regression.band(predictor, grid)
 
 
 def _file_name(text: str) -> str:
@@ -41,8 +64,7 @@ def _curve(analysis: OutcomeAnalysis, predictor: str, names: dict[str, str]) -> 
     seen = regression.observations
     over_time = seen.times is not None
     xs = seen.times if over_time else seen.covariates[predictor]
-    grid = np.linspace(xs.min(), xs.max(), _STEPS)
-    mean, low, high = regression.band(predictor, grid)
+    grid, mean, low, high = _band(analysis, predictor)
     unit = seen.unit if over_time else predictor
     plot = Plot(f"{seen.outcome} over {unit}, with the mean and its 95 % band", unit, seen.outcome, xs, [*seen.values, *mean])
     if over_time:

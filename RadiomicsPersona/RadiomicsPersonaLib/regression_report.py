@@ -11,7 +11,7 @@ from pathlib import Path
 from . import __version__
 from .follow_up import OutcomeAnalysis
 from .page import html_page, html_table
-from .regression_figures import figures_of
+from .regression_figures import curve_rows, figures_of
 from .report import number_text
 from .result import RESEARCH_USE
 from .table import plain, write_rows
@@ -25,7 +25,7 @@ _READING = (
 
 
 def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: dict, with_names: bool = False) -> None:
-    """Write regression.csv, patients.csv, residuals.csv, regression.json, the figures as SVG, and report.html into a folder.
+    """Write regression.csv, patients.csv, residuals.csv, curves.csv, regression.json, the figures as SVG, and report.html into a folder.
 
     Args:
         settings: what was asked for, kept with the results.
@@ -38,6 +38,7 @@ def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: di
         folder / "patients.csv",
         [{"outcome": analysis.regression.observations.outcome} | asdict(slope) for analysis in analyses for slope in analysis.slopes],
     )
+    write_rows(folder / "curves.csv", [row for analysis in analyses for row in curve_rows(analysis)])
     write_rows(folder / "residuals.csv", [row for analysis in analyses for row in _residual_rows(analysis)])
     for outcome in figures:
         for stem, _, plot in outcome:

@@ -13,6 +13,8 @@ from .errors import InputError
 PATIENT = "patient"
 TIMES = ("years", "date", "days", "time")
 """Names that a column of time is looked for under, unless one is named."""
+NO_TIME = "none"
+"""Instead of a column of time: it plays no part."""
 OUTCOMES = ("volume_ml", "deviating_ml", "combined", "deviation")
 """What is analyzed of a table of visits, unless columns are named."""
 _DAYS_PER_YEAR = 365.25
@@ -73,14 +75,14 @@ def read_table(paths: list[str | Path]):
 
 
 def time_column(frame, asked: str | None, covariates: list[str]) -> str | None:
-    """The column of time: the one asked for, or the first of `TIMES` that is there; None where only covariates are given.
+    """The column of time: the one asked for, or the first of `TIMES` that is there; None where "none" or only covariates are given.
 
     Raises:
         InputError: there is none.
     """
-    if asked:
+    if asked and asked != NO_TIME:
         return _existing(frame, asked)
-    found = next((name for name in TIMES if name in frame.columns and name not in covariates), None)
+    found = next((name for name in TIMES if name in frame.columns and name not in covariates), None) if asked != NO_TIME else None
     if not found and not covariates:
         raise InputError(f"The table has no column of time ({', '.join(TIMES)}): name one with --time, or covariates with --covariate.")
     return found

@@ -41,7 +41,7 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
         row = {"name": record["name"], "label": record["label"], "p": record["p"], "percentile": record["percentile"]}
         row |= {f"center_{c}": v for c, v in zip("ras", record["center_ras"])}
         row |= {f"size_{c}_mm": v for c, v in zip("xyz", record["size_mm"])}
-        row |= {"voxels": record["voxels"], "n_controls": record["n_controls"], "q": record["q"], "probability": record["probability"]}
+        row |= {key: record[key] for key in ("voxels", "n_controls", "q", "probability", "combined")}
         row |= {key: record["metrics"][key] for key in METRICS}
         row |= {f"z_{key}": record["scores"].get(key, {}).get("z") for key in SCORES}
         row |= {"reason": record["reason"], "warnings": " ".join(record["warnings"])}

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .contrast_choice import contrast_in_name
+from . import contrast_choice
+from .defaults import LESION_CONTRASTS
 from .errors import InputError
 from .scan import Scan
 from .tissue import FLUID, GREY, WHITE, Tissue
 
-CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
-"""Contrasts that lesions can be painted in."""
+CONTRASTS = LESION_CONTRASTS
 _IN_NAMES = {"t1": "T1", "t1c": "T1 post", "t2": "T2", "flair": "FLAIR"}
 SURE = 0.9
 """Share of a tissue from which a voxel counts as that tissue alone."""
@@ -85,7 +85,7 @@ def contrast_of(scan: Scan, tissue: Tissue) -> str:
 
     White matter is brighter than grey in T1; in T2 and FLAIR it is darker, and fluid is the brightest in T2 and the darkest in FLAIR.
     """
-    named = _IN_NAMES.get(contrast_in_name(scan.name))
+    named = _IN_NAMES.get(contrast_choice.contrast_of(scan.name))
     if named:
         return named
     levels = tissue_levels(scan, tissue)

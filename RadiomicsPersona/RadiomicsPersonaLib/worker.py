@@ -5,6 +5,8 @@ number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
     {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
+    {"id": 1, "kind": "segment", "arguments": [...]}       the same for `segment` and `mesh`; --output is a folder for the files of `exchange`,
+    {"id": 1, "kind": "mesh", "arguments": [...]}          --probabilities of any name asks for them
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
     {"id": 3, "kind": "row", "job": {...}}                 a row of a cohort, see `cohort_row`
@@ -13,7 +15,7 @@ number `id` and a `kind`:
 An answer has the request's `id` and one of these keys; all but the first close the request:
 
     "activity": text                         what is being done; "12 of 40" in it says how far it is
-    "done": {...}                            "command", "analyze": {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
+    "done": {...}                            {}; "twin": {"start": [I, J, K], "notes": [sentence, ...]}, and the file holds
                                              `values` and `mask`, axes I, J, K, from voxel `start` on
     "refused": sentence                      what the user gave cannot be used
     "failed": sentence, "log": text          an error that nobody foresaw, or too little memory
@@ -224,10 +226,17 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         options = parse(request["arguments"])
         if options.command == "analyze":
             analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
-        elif options.command == "segment":
+        elif options.command in ("segment", "follow"):
             options.run(options, activity.progress)
+        elif options.command in ("paint", "sensitivity"):
+            options.run(options, activity.progress, cache)
         else:
             options.run(options)
+        return {}
+    if kind in ("segment", "mesh"):
+        from .cli import parse
+
+        _segment_or_mesh(parse(request["arguments"]), activity)
         return {}
     if kind == "twin":
         return _twin(request, cache, activity)
@@ -237,6 +246,23 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         run_row(request["job"], cache, activity.progress)
         return {}
     raise ValueError(f"there is no request of the kind {kind!r}")
+
+
+def _segment_or_mesh(options, activity: Activity) -> None:
+    from .exchange import write_arrays_of_surface, write_segmentation
+    from .mesh_command import surface_by
+    from .output import folder_written_whole
+    from .segment_command import found_by
+
+    with folder_written_whole(options.output) as folder:
+        if options.command == "segment":
+            found, told = found_by(options, activity.progress)
+            write_segmentation(found, told, folder)
+        else:
+            activity.tell("Making the surface")
+            surface, _ = surface_by(options)
+            activity.check()
+            write_arrays_of_surface(surface, folder)
 
 
 def _twin(request: dict, cache, activity: Activity) -> dict:

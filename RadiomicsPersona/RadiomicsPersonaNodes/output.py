@@ -30,15 +30,12 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     Raises:
         InputError: the scan was removed or put on another grid meanwhile; no node was touched.
     """
-    if not slicer.mrmlScene.IsNodePresent(scan):
-        raise InputError(_("The volume was removed during the analysis: load it again and apply."))
-    if not _is_on_grid(arrays, scan):
-        raise InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
+    refuse_changed(scan, arrays["affine"], arrays["reconstruction"].shape)
     _make_missing(parameter_node, scan)
     deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
-    _fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
-    _fill_volume(parameter_node.differenceVolume, scan, (arrays["difference"] / deviation).astype(np.float32))
-    _fill_volume(parameter_node.deviationVolume, scan, arrays["deviation_p"])
+    fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
+    fill_volume(parameter_node.differenceVolume, scan, (arrays["difference"] / deviation).astype(np.float32))
+    fill_volume(parameter_node.deviationVolume, scan, arrays["deviation_p"])
     volume.show_like(parameter_node.reconstructionVolume, scan)
     volume.show_difference(parameter_node.differenceVolume)
     volume.show_deviation(parameter_node.deviationVolume)
@@ -48,7 +45,7 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     for field, kind in NODES.items():
         if kind != "vtkMRMLPlotChartNode":
             origin.record(getattr(parameter_node, field), scan, results)
-            _place_beside(getattr(parameter_node, field), scan)
+            place_beside(getattr(parameter_node, field), scan)
     origin.record_results(parameter_node.resultTable, results)
     analyzed.record(parameter_node.resultTable, rois)
 
@@ -59,19 +56,23 @@ def reconstruction_of(parameter_node, scan):
     node = parameter_node.reconstructionVolume
     node.SetName(_names(scan)["reconstructionVolume"])
     array = slicer.util.arrayFromVolume(scan)
-    _fill_volume(node, scan, array.transpose(2, 1, 0).astype(np.promote_types(array.dtype, np.float32)))
+    fill_volume(node, scan, array.transpose(2, 1, 0).astype(np.promote_types(array.dtype, np.float32)))
     volume.show_like(node, scan)
-    _place_beside(node, scan)
+    place_beside(node, scan)
     origin.erase(node)
     node.SetNodeReferenceID(origin.INPUT_VOLUME_ROLE, scan.GetID())
     return node
 
 
-def _is_on_grid(arrays: dict, scan) -> bool:
+def refuse_changed(scan, affine: np.ndarray, shape: tuple) -> None:
+    """Raise an InputError where a scan was removed, or is no longer on the grid (affine 4x4, shape I, J, K) that results are on."""
+    if not slicer.mrmlScene.IsNodePresent(scan):
+        raise InputError(_("The volume was removed during the analysis: load it again and apply."))
     ijk_to_ras = vtk.vtkMatrix4x4()
     scan.GetIJKToRASMatrix(ijk_to_ras)
-    same_place = np.allclose(arrays["affine"], slicer.util.arrayFromVTKMatrix(ijk_to_ras), rtol=1e-4, atol=1e-3)
-    return same_place and arrays["reconstruction"].shape == scan.GetImageData().GetDimensions()
+    same_place = np.allclose(affine, slicer.util.arrayFromVTKMatrix(ijk_to_ras), rtol=1e-4, atol=1e-3)
+    if not same_place or tuple(shape) != scan.GetImageData().GetDimensions():
+        raise InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
 
 
 def _names(scan) -> dict:
@@ -101,7 +102,7 @@ def _make(parameter_node, field: str, scan) -> None:
         setattr(parameter_node, field, slicer.mrmlScene.AddNewNodeByClass(NODES[field]))
 
 
-def _fill_volume(node, scan, array) -> None:
+def fill_volume(node, scan, array) -> None:
     """Give a volume an array (axes I, J, K) on the scan's grid, under the scan's transform."""
     ijk_to_ras = vtk.vtkMatrix4x4()
     scan.GetIJKToRASMatrix(ijk_to_ras)
@@ -112,7 +113,7 @@ def _fill_volume(node, scan, array) -> None:
     node.CreateDefaultDisplayNodes()
 
 
-def _place_beside(node, scan) -> None:
+def place_beside(node, scan) -> None:
     """Put the node where the scan is in the subject hierarchy (study, folder)."""
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
     item, scan_item = hierarchy.GetItemByDataNode(node), hierarchy.GetItemByDataNode(scan)

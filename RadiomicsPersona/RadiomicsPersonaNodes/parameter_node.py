@@ -2,10 +2,17 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLMarkupsROINode, vtkMRMLPlotChartNode, vtkMRMLScalarVolumeNode, vtkMRMLTableNode
+from slicer import (
+    vtkMRMLMarkupsROINode,
+    vtkMRMLModelNode,
+    vtkMRMLPlotChartNode,
+    vtkMRMLScalarVolumeNode,
+    vtkMRMLSegmentationNode,
+    vtkMRMLTableNode,
+)
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from RadiomicsPersonaLib.defaults import USUAL_CONTROLS, USUAL_THRESHOLDS
+from RadiomicsPersonaLib.defaults import LESION_MODEL, USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.metric import METRICS
 
 DECISIONS = [*USUAL_THRESHOLDS, *METRICS]
@@ -38,6 +45,13 @@ class RadiomicsPersonaParameterNode:
     fade - Its opacity in percent.
     showControls - Whether the healthy boxes are in the scene as ROIs.
     nameScan - Whether a report names the scan and the patient.
+    segmentationModel - The name of the model that segments.
+    segmentation, segmentTable - The latest segmentation, and the volumes of its segments.
+    mesh - The latest surface of a segment.
+    visitTable - What the latest follow-up measured, one row for every box at every visit.
+    estimateTable - The estimates of the latest regression.
+    sensitivityTable - What became of every painted lesion of the latest curve of sensitivity.
+    sensitivityCurve, sensitivityChart - The same as a scatter plot of contrast over size.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode | None
@@ -60,6 +74,15 @@ class RadiomicsPersonaParameterNode:
     fade: Annotated[int, WithinRange(0, 100)] = 100
     showControls: bool = False
     nameScan: bool = False
+    segmentationModel: str = LESION_MODEL
+    segmentation: vtkMRMLSegmentationNode | None
+    segmentTable: vtkMRMLTableNode | None
+    mesh: vtkMRMLModelNode | None
+    visitTable: vtkMRMLTableNode | None
+    estimateTable: vtkMRMLTableNode | None
+    sensitivityTable: vtkMRMLTableNode | None
+    sensitivityCurve: vtkMRMLTableNode | None
+    sensitivityChart: vtkMRMLPlotChartNode | None
 
 
 def forget_foreign_choices(node) -> list:

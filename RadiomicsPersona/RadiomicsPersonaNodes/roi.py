@@ -12,14 +12,13 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.colors import CONTROL_COLOR, VERDICT_COLORS
+from RadiomicsPersonaLib.defaults import SEGMENT_MARGIN_MM
 from RadiomicsPersonaLib.errors import InputError
 
 LOOK_BEFORE = "RadiomicsPersona.lookBefore"
 """Attribute of an ROI with its colours from before it was given a verdict's."""
 CONTROL_OF = "RadiomicsPersona.controlOf"
 """Attribute of a control's ROI, and of the folder that holds it, with the name of the box it was compared with."""
-SEGMENT_MARGIN_MM = 2.0
-"""Millimetres around a segment, so that its border lies inside the box."""
 SAME_PLACE_MM = 0.01
 _WORDED = re.compile(rf" \(({'|'.join(VERDICT_COLORS)})\)$")
 
@@ -112,22 +111,11 @@ def box_around_segment(segmentation, key: str) -> Box:
         InputError: the segment is empty, or its segmentation is under a transform that is not linear or skews it.
     """
     refuse_non_linear_transform(segmentation)
-    segment = segmentation.GetSegmentation().GetSegment(key)
-    name = segment.GetName()
-    if not segmentation.GetSegmentation().ContainsRepresentation("Binary labelmap"):
-        segmentation.CreateBinaryLabelmapRepresentation()
-    image = segmentation.GetBinaryLabelmapInternalRepresentation(key)
-    empty = InputError(_("Segment '{name}' is empty: paint it in the Segment Editor, or choose another one.").format(name=name))
-    if not image or image.GetNumberOfPoints() == 0:
-        raise empty
-    found = np.argwhere(slicer.util.arrayFromSegmentInternalBinaryLabelmap(segmentation, key) == segment.GetLabelValue())
-    if not len(found):
-        raise empty
-    start = np.array(image.GetExtent())[::2]
-    low, high = found[:, ::-1].min(axis=0) + start - 0.5, found[:, ::-1].max(axis=0) + start + 0.5
-    matrix = vtk.vtkMatrix4x4()
-    image.GetImageToWorldMatrix(matrix)
-    to_world = matrix_to_world(segmentation) @ slicer.util.arrayFromVTKMatrix(matrix)
+    mask, to_node = label_map_of(segmentation, key)
+    name = segmentation.GetSegmentation().GetSegment(key).GetName()
+    found = np.argwhere(mask)[:, ::-1]
+    low, high = found.min(axis=0) - 0.5, found.max(axis=0) + 0.5
+    to_world = matrix_to_world(segmentation) @ to_node
     if _is_sheared(to_world):
         raise InputError(_(
             "A transform skews segment '{name}', so no box fits it: use a transform without shear, or draw the box by hand."
@@ -138,6 +126,28 @@ def box_around_segment(segmentation, key: str) -> Box:
         axes[:, 0] *= -1
     center = to_world[:3, :3] @ ((low + high) / 2) + to_world[:3, 3]
     return Box(center, (high - low) * scales + 2 * SEGMENT_MARGIN_MM, axes, name)
+
+
+def label_map_of(segmentation, key: str) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels of a segment: boolean, axes K, J, I, and the 4x4 matrix from I, J, K to the segmentation's own coordinates.
+
+    Raises:
+        InputError: the segment is empty.
+    """
+    segment = segmentation.GetSegmentation().GetSegment(key)
+    if not segmentation.GetSegmentation().ContainsRepresentation("Binary labelmap"):
+        segmentation.CreateBinaryLabelmapRepresentation()
+    image = segmentation.GetBinaryLabelmapInternalRepresentation(key)
+    mask = None
+    if image and image.GetNumberOfPoints():
+        mask = slicer.util.arrayFromSegmentInternalBinaryLabelmap(segmentation, key) == segment.GetLabelValue()
+    if mask is None or not mask.any():
+        raise InputError(_("Segment '{name}' is empty: paint it in the Segment Editor, or choose another one.").format(name=segment.GetName()))
+    matrix = vtk.vtkMatrix4x4()
+    image.GetImageToWorldMatrix(matrix)
+    to_node = slicer.util.arrayFromVTKMatrix(matrix)
+    to_node[:3, 3] += to_node[:3, :3] @ np.array(image.GetExtent())[::2]  # the array begins at the extent's corner
+    return mask, to_node
 
 
 def mirrored_box(roi, volume, midplane: dict | None) -> Box:
@@ -167,8 +177,12 @@ def is_where(roi, volume, record: dict) -> bool:
         box = box_from_roi(roi, volume)
     except InputError:
         return False
-    wanted = Box(record["center_ras"], record["size_mm"], np.array(record["axes"]).T)
-    return bool(np.abs(box.corners - wanted.corners).max() < SAME_PLACE_MM)
+    return bool(np.abs(box.corners - box_of_record(record).corners).max() < SAME_PLACE_MM)
+
+
+def box_of_record(record: dict) -> Box:
+    """The box of a record as in results.json: "center_ras", "size_mm", "axes" row by row, and "name"."""
+    return Box(record["center_ras"], record["size_mm"], np.array(record["axes"]).T, record.get("name", "box"))
 
 
 def show_verdict(roi, word: str) -> None:

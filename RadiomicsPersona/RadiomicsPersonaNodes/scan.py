@@ -7,11 +7,12 @@ import re
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 
-from .roi import refuse_non_linear_transform
+from .roi import matrix_to_world, refuse_non_linear_transform
 
 LEAST_EXTENT_MM = 100.0
 LEAST_MR_INTENSITY = -900.0
@@ -56,12 +57,28 @@ def notes(volume) -> list:
     return sentences
 
 
-def write(volume, folder) -> str:
-    """Write a volume as it is, without its parent transform, into the folder under its own name; returns the file's path."""
+def write(volume, folder, relative_to=None) -> str:
+    """Write a volume as it is, without its parent transform, into the folder under its own name; returns the file's path.
+
+    Args:
+        relative_to: a volume in whose coordinates (before its own parent transform) this one shall lie; None for its own.
+    """
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", volume.GetName())[:60] or "scan"
     path = os.path.join(folder, name + ".nrrd")
-    write_file(volume, path)
+    write_file(_placed(volume, relative_to) if relative_to else volume, path)
     return path
+
+
+def _placed(volume, other):
+    """The volume in the coordinates of another; a copy outside the scene where their transforms differ."""
+    if volume.GetTransformNodeID() == other.GetTransformNodeID():
+        return volume
+    copy, ijk_to_ras = slicer.vtkMRMLScalarVolumeNode(), vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
+    placed = np.linalg.inv(matrix_to_world(other)) @ matrix_to_world(volume) @ slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    copy.SetAndObserveImageData(volume.GetImageData())
+    copy.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(placed))
+    return copy
 
 
 def write_file(volume, path) -> None:

@@ -11,6 +11,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.colors import CONTROL_COLOR, VERDICT_COLORS
+from RadiomicsPersonaLib.errors import InputError
 
 WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
 
@@ -22,11 +23,11 @@ def fill_results(table_node, results: dict) -> None:
     table, units = vtk.vtkTable(), {}
 
     def add_numbers(name, values, unit=""):
-        table.AddColumn(_numbers(name, values))
+        table.AddColumn(numbers(name, values))
         units[name] = unit
 
-    table.AddColumn(_texts("box", [box["name"] for box in boxes]))
-    table.AddColumn(_texts("verdict", [words[box["label"]] for box in boxes]))
+    table.AddColumn(texts("box", [box["name"] for box in boxes]))
+    table.AddColumn(texts("verdict", [words[box["label"]] for box in boxes]))
     add_numbers("label", [box["label"] for box in boxes])
     add_numbers("p", [box["p"] for box in boxes])
     add_numbers("percentile", [box["percentile"] for box in boxes], "%")
@@ -40,8 +41,8 @@ def fill_results(table_node, results: dict) -> None:
         add_numbers(f"size {axis + 1}", [box["size_mm"][axis] for box in boxes], "mm")
     for key in dict.fromkeys(key for box in boxes for key in box["metrics"]):
         add_numbers(key, [box["metrics"].get(key) for box in boxes])
-    table.AddColumn(_texts("reason", [box["reason"] for box in boxes]))
-    table.AddColumn(_texts("warnings", ["\n".join(box["warnings"]) for box in boxes]))
+    table.AddColumn(texts("reason", [box["reason"] for box in boxes]))
+    table.AddColumn(texts("warnings", ["\n".join(box["warnings"]) for box in boxes]))
     with slicer.util.NodeModify(table_node):
         table_node.SetAndObserveTable(table)
         for name, unit in units.items():
@@ -66,21 +67,52 @@ def text_of(table_node, delimiter: str) -> str:
     return stream.getvalue()
 
 
+def read_csv(path) -> list:
+    """The rows of a CSV file, the first with the columns' names; commas, semicolons or tabs between columns.
+
+    Raises:
+        InputError: it is no table with rows.
+    """
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as stream:
+            text = stream.read()
+    except (OSError, UnicodeDecodeError):
+        raise InputError(_("'{path}' cannot be read: save the table as CSV in UTF-8.").format(path=path)) from None
+    first = text.split("\n", 1)[0]
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count)) if any(cell.strip() for cell in row)]
+    if len(rows) < 2:
+        raise InputError(_("The table '{path}' has no rows below its heads: add some.").format(path=path))
+    return rows
+
+
+def fill_from_rows(table_node, rows: list) -> None:
+    """Texts, the first row with the columns' names, as a table node; columns that hold nothing but numbers as numbers."""
+    heads, *lines = rows
+    table = vtk.vtkTable()
+    for place, head in enumerate(heads):
+        cells = [line[place].strip() if place < len(line) else "" for line in lines]
+        try:
+            table.AddColumn(numbers(head.strip(), [float(cell) if cell else None for cell in cells]))
+        except ValueError:
+            table.AddColumn(texts(head.strip(), cells))
+    table_node.SetAndObserveTable(table)
+
+
 def fill_scores(table_node, chart, results: dict) -> None:
     """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first."""
     boxes = [box for box in results["boxes"] if box["scores"]]
     scores = boxes[0]["scores"] if boxes else {}
     keys = sorted((key for key in scores if scores[key]["z"] is not None), key=lambda key: -scores[key]["z"])
     table = vtk.vtkTable()
-    table.AddColumn(_texts("score", [scores[key]["name"] for key in keys]))
-    table.AddColumn(_numbers("place", range(1, len(keys) + 1)))
+    table.AddColumn(texts("score", [scores[key]["name"] for key in keys]))
+    table.AddColumn(numbers("place", range(1, len(keys) + 1)))
     for box in boxes:
-        table.AddColumn(_numbers(box["name"], [box["scores"][key]["z"] for key in keys]))
+        table.AddColumn(numbers(box["name"], [box["scores"][key]["z"] for key in keys]))
     with slicer.util.NodeModify(table_node):
         table_node.SetAndObserveTable(table)
-    _remove_series(chart)
+    remove_series(chart)
     for box in boxes:
-        series = _add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[WORDS[box["label"]]])
+        series = add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[WORDS[box["label"]]])
         series.SetPlotType(series.PlotTypeBar)
         series.SetLabelColumnName("score")
     chart.SetTitle(_("What stands out"))
@@ -95,7 +127,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
     longest = max((len(box["controls"]) for box in boxes), default=0)
 
     def add(name, values):
-        table.AddColumn(_numbers(name, [*values, *[None] * (longest - len(values))]))
+        table.AddColumn(numbers(name, [*values, *[None] * (longest - len(values))]))
 
     names = []
     for place, box in enumerate(boxes, start=1):
@@ -107,14 +139,14 @@ def fill_standing(table_node, chart, results: dict) -> None:
         add(f"{place} healthy lines", [place + 0.08 * (number % 3 - 1) for number in range(len(box["controls"]))])
     with slicer.util.NodeModify(table_node):
         table_node.SetAndObserveTable(table)
-    _remove_series(chart)
+    remove_series(chart)
     for place, (box, (own, healthy)) in enumerate(zip(boxes, names), start=1):
         for name, prefix, color, marker, size in (
             (healthy, f"{place} healthy", CONTROL_COLOR, slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle, 7),
             (own, f"{place}", VERDICT_COLORS[WORDS[box["label"]]], slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond, 16),
         ):
             columns = (f"{prefix} scores", f"{prefix} lines") if prefix.endswith("healthy") else (f"{prefix} score", f"{prefix} line")
-            series = _add_series(chart, name, table_node, *columns, color)
+            series = add_series(chart, name, table_node, *columns, color)
             series.SetPlotType(series.PlotTypeScatter)
             series.SetLineStyle(series.LineStyleNone)
             series.SetMarkerStyle(marker)
@@ -126,14 +158,14 @@ def fill_standing(table_node, chart, results: dict) -> None:
     chart.SetYAxisRange(0.5, max(len(boxes), 1) + 0.5)
 
 
-def _remove_series(chart) -> None:
+def remove_series(chart) -> None:
     series = [chart.GetNthPlotSeriesNode(number) for number in range(chart.GetNumberOfPlotSeriesNodes())]
     chart.RemoveAllPlotSeriesNodeIDs()
     for node in series:
         slicer.mrmlScene.RemoveNode(node)
 
 
-def _add_series(chart, name: str, table_node, x: str, y: str, color):
+def add_series(chart, name: str, table_node, x: str, y: str, color):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
     node.SetAndObserveTableNodeID(table_node.GetID())
     node.SetXColumnName(x)
@@ -143,7 +175,7 @@ def _add_series(chart, name: str, table_node, x: str, y: str, color):
     return node
 
 
-def _texts(name: str, values) -> vtk.vtkStringArray:
+def texts(name: str, values) -> vtk.vtkStringArray:
     column = vtk.vtkStringArray()
     column.SetName(name)
     for value in values:
@@ -151,7 +183,7 @@ def _texts(name: str, values) -> vtk.vtkStringArray:
     return column
 
 
-def _numbers(name: str, values) -> vtk.vtkDoubleArray:
+def numbers(name: str, values) -> vtk.vtkDoubleArray:
     column = vtk.vtkDoubleArray()
     column.SetName(name)
     for value in values:

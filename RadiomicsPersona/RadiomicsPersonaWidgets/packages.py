@@ -1,11 +1,12 @@
 """Packages: what a network needs and Slicer does not bring, installed when the user applies and agrees, never before.
 
-PyTorch comes through the PyTorch extension, the rest through slicer.packaging. Classical fills need neither.
+PyTorch comes through the PyTorch extension, the rest through slicer.packaging. Classical fills need neither; a regression needs statsmodels.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 
 import slicer.packaging
@@ -17,7 +18,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaWidgets import pytorch_extension
 
 REQUIREMENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "requirements.txt")
-TORCH = "torch"
+TORCH, STATSMODELS = "torch", "statsmodels"
 REQUESTER = "Radiomics Persona"
 
 
@@ -36,24 +37,54 @@ def ensure(model: str) -> bool:
         raise InputError(_(
             "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
         ).format(without=_without()))
-    question = _(
+    _ask(_(
         "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics card) and safetensors. "
         "Nothing of your images leaves this computer. Install them now?"
-    )
-    if slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
-        raise InputError(_("The network needs packages that are not installed. {without}").format(without=_without()))
-    try:
+    ), _("The network needs packages that are not installed. {without}").format(without=_without()))
+
+    def install() -> None:
         if needs_torch:
             pytorch_extension.install_torch(extension)
-        slicer.packaging.pip_ensure(slicer.packaging.load_requirements(REQUIREMENTS), requester=REQUESTER, prompt_install=False)
+        _pip_ensure(slicer.packaging.load_requirements(REQUIREMENTS))
+
+    _install(install, missing_package, _without())
+    return True
+
+
+def ensure_statsmodels() -> bool:
+    """Have installed what a regression needs; the user is asked once. Returns and raises as `ensure`."""
+
+    def missing() -> str | None:
+        return None if importlib.util.find_spec(STATSMODELS) else STATSMODELS
+
+    if missing() is None:
+        return False
+    without = _("Everything else works without.")
+    _ask(_("The regression needs the Python package statsmodels (about 100 MB with what it needs itself), which is not installed yet. Install it now?"),
+         _("The regression needs statsmodels, which is not installed. {without}").format(without=without))
+    _install(lambda: _pip_ensure([STATSMODELS]), missing, without)
+    return True
+
+
+def _ask(question: str, refusal: str) -> None:
+    if slicer.app.testingEnabled() or not slicer.util.confirmOkCancelDisplay(question, REQUESTER):
+        raise InputError(refusal)
+
+
+def _pip_ensure(requirements: list) -> None:
+    slicer.packaging.pip_ensure(requirements, requester=REQUESTER, prompt_install=False)
+
+
+def _install(install, missing, without: str) -> None:
+    try:
+        install()
     except Exception as error:  # each version of pip and of the extension raises its own
         raise InputError(_("The packages could not be installed ({error}): check the network and proxy. {without}").format(
-            error=error, without=_without())) from error
+            error=error, without=without)) from error
     importlib.invalidate_caches()
-    if missing_package():
+    if missing():
         raise InputError(_("The package '{name}' is still missing: restart Slicer and apply again. {without}").format(
-            name=missing_package(), without=_without()))
-    return True
+            name=missing(), without=without))
 
 
 def _without() -> str:

@@ -1,0 +1,141 @@
+"""Sensitivity report: what was found of which size and contrast, as a page with the curve, a picture, a table; and as files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import __version__
+from .defaults import LESION_KINDS
+from .lesion_picture import slices_of
+from .page import html_page, html_table
+from .report import data_uri, number_text
+from .result import RESEARCH_USE
+from .scan import Scan, write_nifti
+from .sensitivity import CAVEAT, Sensitivity
+from .sensitivity_figure import sensitivity_figure
+from .table import plain, write_rows
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+
+def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path) -> None:
+    """Write sensitivity.csv (a row per painted lesion), .json, .png (the curve), .html (the page), and the example as NIfTI."""
+    figure = sensitivity_figure(result)
+    write_rows(folder / "sensitivity.csv", rows_of(result))
+    (folder / "sensitivity.json").write_text(json.dumps(plain(record_of(result)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    figure.save(folder / "sensitivity.png")
+    (folder / "sensitivity.html").write_text(_page(result, scan, figure), encoding="utf-8")
+    write_nifti(folder / "example.nii.gz", result.example.values, scan.affine)
+    write_nifti(folder / "example_mask.nii.gz", result.example.lesion.astype(np.uint8), scan.affine)
+
+
+def rows_of(result: Sensitivity) -> list[dict]:
+    """A row per painted lesion."""
+    return [
+        {
+            "kind": result.kind,
+            "asked_ml": trial.asked_ml,
+            "size_ml": round(trial.size_ml, 5),
+            "diameter_mm": round(trial.diameter_mm, 3),
+            "strength": round(trial.strength, 4),
+            "contrast_sd": round(trial.contrast_sd, 4),
+            "p": trial.p,
+            "probability": trial.probability,
+            "combined": trial.combined,
+            "label": trial.label,
+            "word": trial.word,
+        }
+        for trial in result.trials
+    ]
+
+
+def record_of(result: Sensitivity) -> dict:
+    """Everything but the arrays."""
+    return {
+        "notice": RESEARCH_USE,
+        "caveat": CAVEAT,
+        "version": __version__,
+        "kind": result.kind,
+        "contrast": result.contrast,
+        "place_ras": list(result.place),
+        "decision": result.decision,
+        "model": result.model,
+        "seed": result.seed,
+        "controls": result.controls,
+        "sizes": [asdict(size) for size in result.sizes],
+        "trials": [asdict(trial) | {"word": trial.word, "diameter_mm": trial.diameter_mm} for trial in result.trials],
+        "summary": list(sentences_of(result)),
+        "warnings": list(result.warnings),
+    }
+
+
+def sentences_of(result: Sensitivity):
+    """What was found of each size, one sentence each."""
+    for size in result.sizes:
+        what = f"{size.diameter_mm:.1f} mm ({size.size_ml:.2g} ml)"
+        if size.least_contrast_sd is None:
+            yield f"Of {what} nothing was found, up to {size.missed_contrast_sd:.2f} SD of contrast."
+        elif size.missed_contrast_sd is None:
+            yield f"Of {what} everything was found, down to {size.least_contrast_sd:.2f} SD of contrast."
+        else:
+            yield f"Of {what} lesions were found from {size.least_contrast_sd:.2f} SD of contrast on, and missed at {size.missed_contrast_sd:.2f} SD."
+
+
+def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
+    found = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences_of(result))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in result.warnings)
+    curve = "Each mark is one painted lesion. Orange dot: called pathological; yellow diamond: undetermined; blue ring: not found."
+    example = result.example
+    center = scan.ras_from_ijk(np.argwhere(example.lesion).mean(axis=0))
+    pictures = [
+        (slices_of(scan, scan.array, center), "The scan itself."),
+        (slices_of(scan, example.values, center), "An example: the largest size, as faint as it was found."),
+        (slices_of(scan, example.values, center, example.lesion), "The same with its outline."),
+    ]
+    if not any(size.least_strength for size in result.sizes[-1:]):
+        pictures[1] = (pictures[1][0], "An example: the largest size at the greatest strength, which was not found.")
+    shown = "".join(f"<figure><img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'><figcaption>{escape(said)}</figcaption></figure>" for picture, said in pictures)
+    sizes = html_table(
+        "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
+        ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Missed at (SD)"],
+        [
+            [f"{s.diameter_mm:.1f} mm", number_text(s.size_ml), " x ".join(f"{edge:.0f}" for edge in s.box_mm), str(s.controls), _text(s.healthy_p), _text(s.least_contrast_sd), _text(s.missed_contrast_sd)]
+            for s in result.sizes
+        ],
+    )  # fmt: skip
+    trials = html_table(
+        "Every painted lesion.",
+        ["Size", "Strength", "Contrast (SD)", "p", "Probability", "Verdict"],
+        [[f"{t.diameter_mm:.1f} mm", f"{t.strength:.3g}", f"{t.contrast_sd:.2f}", _text(t.p), _text(t.probability), t.word] for t in result.trials],
+    )
+    how = html_table(
+        "What is needed to make these numbers again.",
+        ["Setting", "Value"],
+        [
+            ["kind, contrast", f"{LESION_KINDS[result.kind]}, {result.contrast}"],
+            ["place (R, A, S)", ", ".join(f"{value:g}" for value in result.place)],
+            ["decision", f"{result.decision['rule']}, threshold {result.decision['threshold']:g}"],
+            ["model", str(result.model.get("name"))],
+            ["healthy boxes, seed", f"{result.controls}, {result.seed}"],
+            ["version", __version__],
+        ],
+        long=True,
+    )
+    introduction = f"<p>{escape(CAVEAT)}</p><ul>{found}</ul>" + (f"<ul>{notes}</ul>" if notes else "")
+    picture = f"<figure><img src='{data_uri(figure)}' alt='Size against contrast; the table below has the numbers'><figcaption>{curve}</figcaption></figure>"
+    return html_page(
+        "Sensitivity in this patient", "", introduction,
+        f"<section>{picture}{sizes}</section><section><h2>What was painted</h2>{shown}</section>"
+        f"<section><details><summary>Lesion by lesion</summary>{trials}</details></section><section>{how}</section>",
+    )  # fmt: skip
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"

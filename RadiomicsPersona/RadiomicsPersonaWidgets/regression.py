@@ -1,0 +1,141 @@
+"""Regression: what a column of a table does over time or with covariates."""
+
+from __future__ import annotations
+
+import os
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaNodes import regression
+from RadiomicsPersonaNodes import table as tables
+from RadiomicsPersonaNodes import view as views
+
+from . import packages
+from .job import Job
+from .report_file import ReportFile
+from .section import Section
+
+USUAL = {
+    "outcomeComboBox": ("volume_ml", "deviating_ml", "combined", "deviation"),
+    "timeComboBox": ("years", "date", "days", "time"),
+    "patientComboBox": ("patient",),
+}
+"""Columns that are chosen where they are there, as the command line does."""
+
+
+class RegressionSection(Section):
+    """Table and columns; estimates, figures and report of the latest regression.
+
+    Attributes:
+        report: of the latest regression.
+    """
+
+    def __init__(self, ui, logic):
+        super().__init__(ui, logic)
+        self._job = Job(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
+        self.report = ReportFile(ui.regressionReportButton)
+        self._arrangement = views.Arrangement()
+        self._columns = None
+        ui.regressionTableSelector.currentNodeChanged.connect(lambda node: self.update())
+        ui.regressionLoadButton.clicked.connect(self.on_load)
+        ui.regressionButton.clicked.connect(self.on_regress)
+        ui.figureButton.toggled.connect(self.on_figure)
+        ui.figureComboBox.currentIndexChanged.connect(lambda: self.on_figure(ui.figureButton.checked))
+
+    def update(self) -> None:
+        selector = self.ui.regressionTableSelector
+        if self.parameters and not selector.currentNode() and self.parameters.visitTable:
+            selector.setCurrentNode(self.parameters.visitTable)
+        columns = regression.columns_of(selector.currentNode() if self.parameters else None)
+        if columns != self._columns:
+            self._columns = columns
+            self._offer(*columns)
+        self.ui.regressionButton.enabled = bool(self.ui.outcomeComboBox.count) or self._job.running
+        self.ui.regressionTableView.setMRMLTableNode(self.parameters.estimateTable if self.parameters else None)
+
+    def scene_closes(self) -> None:
+        self._job.cancel()
+        self._arrangement.give_back()
+        self.report.forget()
+        self._show_figures([])
+        self.ui.regressionStatusLabel.text = ""
+
+    def close(self) -> None:
+        super().close()
+        self._job.cancel()
+        self.report.forget()
+
+    def on_load(self) -> None:
+        """Read a CSV file into a table node and choose it."""
+        path = self.ask_for_path()
+        if not path:
+            return
+        try:
+            rows = tables.read_csv(path)
+        except InputError as error:
+            self.ui.regressionStatusLabel.text = str(error)
+            return
+        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode", os.path.splitext(os.path.basename(path))[0])
+        tables.fill_from_rows(node, rows)
+        self.ui.regressionTableSelector.setCurrentNode(node)
+
+    def ask_for_path(self) -> str:
+        """The file that the user wants to read, or an empty text."""
+        path = qt.QFileDialog.getOpenFileName(self.ui.regressionLoadButton.window(), _("Table with a row per visit"), "", _("Tables (*.csv *.tsv)"))
+        return path if isinstance(path, str) else path[0]
+
+    def on_regress(self) -> None:
+        """Fit, or end that."""
+        if self._job.run(self._regress, _("The regression failed unexpectedly ({error}); the Python console tells more.")):
+            self.report.keep(regression.REPORT)
+            self._show_figures(regression.charts())
+        self.update()
+
+    def on_figure(self, checked) -> None:
+        """Show the chosen figure in a layout that has room for one, or the user's own layout again."""
+        combo = self.ui.figureComboBox
+        if not checked or combo.currentIndex < 0:
+            self._arrangement.give_back()
+            return
+        views.show_chart(self._arrangement, slicer.mrmlScene.GetNodeByID(combo.itemData(combo.currentIndex)))
+
+    def _regress(self) -> str:
+        if packages.ensure_statsmodels():
+            self.logic.worker.end()  # it was started without it
+        chosen = {name: getattr(self.ui, name).itemData(getattr(self.ui, name).currentIndex) for name in USUAL}
+        items = [self.ui.covariatesList.item(row) for row in range(self.ui.covariatesList.count)]
+        covariates = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
+        record = self.logic.regress(
+            self.ui.regressionTableSelector.currentNode(), chosen["outcomeComboBox"], chosen["timeComboBox"], chosen["patientComboBox"], covariates,
+            self.ui.logarithmsCheckBox.checked, self.report.fresh_folder(), self._job.proceed)
+        return "\n".join(regression.sentences(record))
+
+    def _offer(self, names: list, numbers: list) -> None:
+        """The columns of a table where they may be chosen."""
+        offered = {"outcomeComboBox": numbers, "timeComboBox": ["", *names], "patientComboBox": ["", *names]}
+        for combo_name, columns in offered.items():
+            combo = getattr(self.ui, combo_name)
+            combo.clear()
+            for name in columns:
+                combo.addItem(name or _("none"), name)
+            usual = next((name for name in USUAL[combo_name] if name in columns), None)
+            if usual:
+                combo.currentIndex = combo.findData(usual)
+        self.ui.covariatesList.clear()
+        for name in names:
+            item = qt.QListWidgetItem(name)
+            item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
+            item.setCheckState(qt.Qt.Unchecked)
+            self.ui.covariatesList.addItem(item)
+        self.ui.covariatesList.setFixedHeight(110)
+
+    def _show_figures(self, charts: list) -> None:
+        combo = self.ui.figureComboBox
+        self.ui.figureButton.checked = False
+        combo.clear()
+        for chart in charts:
+            combo.addItem(chart.GetTitle(), chart.GetID())
+        self.ui.figureButton.enabled = bool(charts)
