@@ -12,6 +12,7 @@ from scipy import ndimage
 from RadiomicsPersonaLib.hole import hole_of_mask
 from RadiomicsPersonaLib.lesion_painter import KINDS
 from RadiomicsPersonaLib.scan import Scan, make_scan, read_label_map, read_scan, write_nifti
+from RadiomicsPersonaTrainingLib import mask_roughness
 from RadiomicsPersonaTrainingLib.carried_lesion import carried_lesion
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.fitted_mask import fitted_mask
@@ -166,12 +167,12 @@ def test_the_command_paints_lesions_with_masks_and_says_what_made_them(healthy, 
         image = read_scan(tmp_path / folder / f"person-1_stroke_{number}_image.nii.gz")
         mask = read_label_map(tmp_path / folder / f"person-1_stroke_{number}_mask.nii.gz").array > 0
         near = ndimage.binary_dilation(mask, iterations=9)
-        assert mask.sum() / 1000 == pytest.approx(6, rel=0.15)
+        assert 0.7 * 6 < mask.sum() / 1000 < 1.1 * 6  # where the painter leaves tissue nearly as it was, there is no lesion
         assert np.array_equal(image.array[~near], before[~near]) and image.array[mask].mean() < before[mask].mean()
         masks.append(hole_of_mask(mask))
     assert max(dice(masks[0], masks[1]), dice(masks[0], masks[2])) < 0.9
     said = json.loads((tmp_path / "a" / "provenance.json").read_text())
-    assert [entry["asked_ml"] for entry in said["lesions"]] == [6, 6] and said["masks"]["name"] == "masks-unet-tissue"
+    assert [entry["drawn_ml"] for entry in said["lesions"]] == pytest.approx([6, 6], rel=0.05) and said["masks"]["name"] == "masks-unet-tissue"
     assert (tmp_path / "a" / "sheet.png").stat().st_size > 10_000
     assert "person-1_stroke_2" in capsys.readouterr().out
 
@@ -217,7 +218,8 @@ def test_an_input_is_never_overwritten(template, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("generator", ["unet-tissue", "gan"])
-def test_a_small_training_learns_to_draw_and_goes_on(generator, template, shapes, tmp_path, capsys):
+def test_a_small_training_learns_to_draw_and_goes_on(generator, template, shapes, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mask_roughness, "DRAWS", 3)
     lines = ["source,subject,part,file"]
     for number, part in enumerate(("training", "validation")):
         write_nifti(tmp_path / f"p{number}.nii.gz", template.array[::2, ::2, ::2], template.affine @ np.diag([2, 2, 2, 1.0]))
