@@ -7,7 +7,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a settings file in which every key is explained")
     init.add_argument("output", metavar="SETTINGS.toml")
     init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
-    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
+    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND, MASK_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
     init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
     init.set_defaults(run=_init)
 
@@ -165,13 +165,15 @@ def _init(options) -> int:
     files = LABEL_MAPS if options.task in (TISSUE_KIND, LESION_KIND) else SCANS
     if options.task == SEGMENTATION_KIND:
         settings = replace(settings, scans=ScanSettings(split=""))
+    if options.task == MASK_KIND:
+        settings = replace(settings, scans=ScanSettings(lesion_masks="lesion_masks"))
     output = Path(options.output)
     if output.exists():
         raise InputError(f"'{output}' is already there: name another file, or remove it first.")
     if options.split:
         sources = sorted({row.source for row in read_split(Path(options.split))})
         relative = os.path.relpath(options.split, output.absolute().parent)
-        settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
+        settings = replace(settings, scans=replace(settings.scans, split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
     if options.start:
         from .networks import FOLDED, SEGMENTING, NetworkSettings
         from .segmentation_evaluation import settings_in

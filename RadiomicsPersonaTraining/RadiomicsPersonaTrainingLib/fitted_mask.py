@@ -73,9 +73,7 @@ def _of_size(found: Hole, values: np.ndarray, scan: Scan, seed: np.ndarray, ml: 
     kept = labels == labels[index] if labels[index] else np.zeros(found.mask.shape, bool)
     kept[index] = True
     while (missing := wanted - int(kept.sum())) > 0:
-        layer = ndimage.binary_dilation(kept, mask=found.mask) & ~kept
-        if layer.sum() > missing:
-            layer &= values >= np.sort(values[layer])[-missing]
-        kept |= layer
+        layer = np.flatnonzero(ndimage.binary_dilation(kept, mask=found.mask) & ~kept)
+        kept.flat[layer[np.argsort(-values.flat[layer], kind="stable")[:missing]]] = True
     tight = hole_of_mask(kept)
     return Hole(found.start + tight.start, tight.mask)

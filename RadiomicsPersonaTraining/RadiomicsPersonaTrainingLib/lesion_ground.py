@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.tissue import GREY, WHITE, Tissue, estimate_tissue
 
-from .lesion_places import FCD
+from .lesion_kinds import FCD
 from .standard_space import ras_from_standard
 
 LEAST_TISSUE_ML = 200.0

@@ -1,6 +1,6 @@
 """Lesion places: where lesions of a kind sit and how large they are there, drawn from real ones; plain numbers, no masks.
 
-`Resources/masks/lesion-places.csv` lists the middle (MNI millimetres) and the volume of every training lesion. A place is drawn among
+`Resources/masks/lesion-places.csv` lists the middle (MNI millimetres), volume and sphericity of every training lesion. A place is drawn among
 lesions of about the size that is asked for, for large strokes do not sit where small ones do, and moved a little; either side is as
 likely. For tumours the strokes of at least 8 ml stand in, and for focal cortical dysplasia (no public outlines) every cortex is as likely.
 """
@@ -8,6 +8,7 @@ likely. For tumours the strokes of at least 8 ml stand in, and for focal cortica
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,14 +16,15 @@ import numpy as np
 
 from RadiomicsPersonaLib.output import file_written_whole
 
+from .carried_lesion import carried_lesion
+from .lesion_ground import LesionGround
+from .lesion_kinds import FCD, LEARNT_FROM, MS, STROKE, TUMOUR
 from .lesion_pieces import LesionPiece
-from .mask_model import SHIPPED
+from .mask_measures import sphericity
+from .standard_space import RESOURCES
 
-FILE = SHIPPED / "lesion-places.csv"
-COLUMNS = ("kind", "x", "y", "z", "ml")
-STROKE, MS, TUMOUR, FCD = "stroke", "ms", "tumour", "fcd"
-LEARNT_FROM = {STROKE: STROKE, MS: MS, TUMOUR: STROKE, FCD: STROKE}
-"""The kind whose real outlines stand for a kind's."""
+FILE = RESOURCES / "lesion-places.csv"
+COLUMNS = ("kind", "x", "y", "z", "ml", "sphericity")
 TUMOUR_ML = 8.0
 """Least volume of the strokes (in MNI space) that stand in for tumours."""
 FCD_ML = (0.6, 8.0)
@@ -35,20 +37,26 @@ MOVED = 5.0
 
 @lru_cache(maxsize=1)
 def real_places() -> dict[str, np.ndarray]:
-    """By kind: middle (MNI millimetres) and volume (millilitres) of every training lesion, shape (n, 4)."""
+    """By kind: middle (MNI millimetres), volume (millilitres) and sphericity of every training lesion, shape (n, 5)."""
     with open(FILE, newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     return {kind: np.array([[float(row[c]) for c in COLUMNS[1:]] for row in rows if row["kind"] == kind]) for kind in (STROKE, MS)}
 
 
-def write_places(pieces: list[LesionPiece], target: Path = FILE) -> None:
-    """Write the file from real lesions; those kept for evaluation are left out."""
+def write_places(pieces: list[LesionPiece], grounds: Sequence[LesionGround], target: Path = FILE) -> None:
+    """Write the file from real lesions as they are in healthy brains, each in the next one; those kept for evaluation are left out."""
     with file_written_whole(target) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)
-        for piece in pieces:
-            if not piece.held_out:
-                writer.writerow([piece.kind, *(f"{value:.0f}" for value in piece.center), f"{piece.ml:.3g}"])
+        for number, piece in enumerate(piece for piece in pieces if not piece.held_out):
+            ground = grounds[number % len(grounds)]
+            hole = carried_lesion(piece, ground)
+            if hole is None:
+                continue
+            back = np.linalg.inv(ground.ras_from_mni)
+            center = back[:3, :3] @ ground.scan.ras_from_ijk((np.argwhere(hole.mask) + hole.start).mean(axis=0)) + back[:3, 3]
+            ml = hole.voxels * ground.voxel_ml * np.linalg.det(back[:3, :3])
+            writer.writerow([piece.kind, *(f"{value:.0f}" for value in center), f"{ml:.3g}", f"{sphericity(hole, ground.scan):.2f}"])
 
 
 def drawn_ml(kind: str, ras_from_mni: np.ndarray, rng: np.random.Generator) -> float:

@@ -2,7 +2,8 @@
 
 Hinge loss (Lim and Ye 2017), spectral normalisation (Miyato et al. 2018), and a reward for drawing other masks from other noise (Mao et
 al. 2019) so that it does not collapse. Both networks take their step at once, each with the gradient of its own loss alone, so that one
-optimiser, one schedule and one checkpoint serve both.
+optimiser, one schedule and one checkpoint serve both. The generator begins with the weights of the one that was taught step by step:
+from fresh ones it scattered its masks over the whole patch.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ from .training_task import TrainingTask
 
 MASKED = -1.5
 """Value of the image inside a mask, which no tissue has: the image is a third of tissue units, cut at 4."""
-SIZE_WEIGHT = 2.0
+SIZE_WEIGHT = 4.0
 """Weight of the squared relative error of the drawn volume, which keeps the generator to the requested size."""
+APART = 0.6
+"""Share of the volume by which two masks for one place must differ; more earns nothing, or they would drift apart for its own sake."""
 DISCRIMINATOR_LR = 2.0
 """Learning rate of the discriminator over the generator's (Heusel et al. 2017)."""
 
@@ -74,7 +77,7 @@ class MaskGanTask(TrainingTask):
         fooled = -functional_call(self.discriminator, frozen, (shown_to_discriminator(conditions, fakes[0]),)).mean()
         volume = real.sum(dim=(1, 2, 3, 4)).clamp(min=1)
         size_error = sum((fake.sum(dim=(1, 2, 3, 4)) / volume - 1).clamp(-2, 2).square().mean() for fake in fakes) / 2
-        apart = ((fakes[0] - fakes[1]).abs().sum(dim=(1, 2, 3, 4)) / (2 * volume)).clamp(max=1).mean()
+        apart = ((fakes[0] - fakes[1]).abs().sum(dim=(1, 2, 3, 4)) / (2 * volume)).clamp(max=APART).mean()
         judged = [self.discriminator(shown_to_discriminator(conditions, mask)) for mask in (real, fakes[0].detach())]
         telling = relu(1 - judged[0]).mean() + relu(1 + judged[1]).mean()
         for name, value in (("discriminator", telling), ("apart", apart), ("size_error", size_error)):

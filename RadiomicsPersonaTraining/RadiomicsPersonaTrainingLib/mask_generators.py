@@ -15,11 +15,12 @@ from RadiomicsPersonaLib.lesion_painter import KINDS, check_kind
 
 from .fitted_mask import FARTHEST, fitted_mask, no_room
 from .lesion_ground import LesionGround
+from .lesion_kinds import FCD, LEARNT_FROM, TUMOUR
 from .lesion_pieces import mask_files, pieces_of
-from .lesion_places import FCD, LEARNT_FROM, TUMOUR, drawn_ml, drawn_place
+from .lesion_places import drawn_ml, drawn_place
 from .lesion_shapes import is_for_evaluation
 from .mask_measures import sphericity
-from .mask_model import MaskModel, mask_model_cards
+from .mask_model import MaskModel
 from .mask_patch import ACROSS, field_of, spacing_for
 from .mask_samples import TRAINED
 
@@ -122,17 +123,12 @@ def mask_generator(name: str, kind: str, shapes: Path | None = None, model: Mask
         if not files:
             raise InputError(f"'{shapes / LEARNT_FROM[kind]}' holds too few masks, for one in five is kept for evaluation: give more.")
         return MaskGenerator(name, kind, real_places, _chosen(kind, _shaped(kind, files)), {"name": name, "shapes": len(files)})
-    model = model or MaskModel.load(str(_card_of(name)))
+    model = model or MaskModel.load(f"masks-{name}")
+    if model.card["masks"]["generator"] != name:
+        raise InputError(f"The generator '{model.name}' is a {model.card['masks']['generator']}: give --masks {model.card['masks']['generator']} with it.")
     if LEARNT_FROM[kind] not in model.kinds:
         raise InputError(f"The generator '{model.name}' was not trained for {kind} lesions, but for {', '.join(model.kinds)}: choose another one.")
     return MaskGenerator(name, kind, real_places, _chosen(kind, _learnt(kind, model)), model.provenance())
-
-
-def _card_of(name: str) -> Path:
-    found = mask_model_cards().get(f"masks-{name}")
-    if found is None:
-        raise InputError(f"The generator '{name}' is not installed: train it with `radiomics-persona-train fit`, or choose sphere.")
-    return found
 
 
 def _round(kind: str):

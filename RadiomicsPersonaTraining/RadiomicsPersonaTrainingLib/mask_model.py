@@ -13,8 +13,7 @@ from RadiomicsPersonaLib.trained_model import TrainedModel
 
 from .mask_patch import conditions, grid_for, noise_field
 from .mask_samples import UNET_TISSUE
-
-SHIPPED = Path(__file__).resolve().parent.parent / "Resources" / "masks"
+from .standard_space import RESOURCES
 
 
 class MaskModel(TrainedModel):
@@ -22,6 +21,7 @@ class MaskModel(TrainedModel):
 
     Attributes:
         kinds: what it was trained on.
+        roughness: by kind, what makes up for the network's smoothness, see `mask_roughness`.
         size: voxels along the edge of its patch.
     """
 
@@ -30,11 +30,17 @@ class MaskModel(TrainedModel):
     def __init__(self, card: dict, weights: Path, device: str = "cpu"):
         super().__init__(card, weights, device)
         self.kinds, self.steps = tuple(card["masks"]["kinds"]), int(card["masks"]["steps"])
+        self.roughness = dict(card["masks"].get("roughness", {}))
         self.with_tissue = card["masks"]["generator"] == UNET_TISSUE
         self.size = int(card["grid"]["patch_voxels"])
 
+    @classmethod
+    def load(cls, name: str, device: str = "cpu") -> MaskModel:
+        """A generator by its name, shipped ones too, or by the path of its card; see `TrainedModel.load`."""
+        return super().load(str(mask_model_cards().get(name, name)), device)
+
     def draw(self, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float, kind: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A mask's field around a point.
+        """A mask's field around a point, as rough as real lesions are.
 
         Args:
             tissue: of the scan, with its anatomy.
@@ -43,6 +49,13 @@ class MaskModel(TrainedModel):
         Returns:
             float32 (S, S, S), from -1 to 1, the larger the more certainly lesion; 4x4 matrix from its indices to RAS millimetres.
         """
+        field, affine = self.smooth_field(scan, tissue, center_ras, ml, kind, rng)
+        return roughened(field, self.roughness.get(kind, 0.0), rng), affine
+
+    def smooth_field(
+        self, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float, kind: str, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What the network draws, smoother than real lesions; see `draw`."""
         import torch
 
         from .mask_drawing import drawn_field
@@ -55,7 +68,12 @@ class MaskModel(TrainedModel):
         return field[0, 0].clamp(-1, 1).cpu().numpy(), grid.affine
 
 
+def roughened(field: np.ndarray, roughness: float, rng: np.random.Generator) -> np.ndarray:
+    """A field with noise of three scales; its standard deviation is the roughness."""
+    return np.clip(field + np.float32(roughness) * noise_field(rng, len(field)), -1, 1)
+
+
 def mask_model_cards() -> dict[str, Path]:
     """Names and card files of the shipped generators and of those in the folder of further models."""
-    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.json")) if kind_of(read_card(path)) == MASK_KIND}
+    shipped = {path.stem: path for path in sorted(RESOURCES.glob("*.json")) if kind_of(read_card(path)) == MASK_KIND}
     return shipped | model_cards(MASK_KIND)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import ndimage
 from torch.utils.data import Dataset
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.preparation import PreparedScan
 
+from .carried_lesion import carried_mask
 from .lesion_pieces import FLIP, LesionPiece
 from .mask_patch import channels_of, conditions, field_of, grid_for, noise_field, shares_on
 from .setting import setting
@@ -88,7 +88,7 @@ class MaskSamples(Dataset):
             raise InputError(f"No lesion of the kind '{kind}' has its place inside the brain of '{prepared.scan.name}': leave that scan out.")
         shown = conditions(prepared.scan, prepared.tissue, grid, kind, recipe.kinds, recipe.with_tissue, rng.random() < recipe.pictures)
         noise = np.stack([noise_field(rng, recipe.patch) for _ in range(2)])
-        time = torch.tensor(rng.beta(1.0, 1.5), dtype=torch.float32)
+        time = torch.tensor(rng.random(), dtype=torch.float32)
         return torch.from_numpy(shown), torch.from_numpy(field_of(mask)[None]), torch.from_numpy(noise), time, number
 
     def name_of(self, number: int) -> str:
@@ -99,9 +99,3 @@ class MaskSamples(Dataset):
         if which not in self._standard:
             self._standard[which] = ras_from_standard(prepared.tissue.anatomy)
         return self._standard[which]
-
-
-def carried_mask(piece: LesionPiece, ras_from_mni: np.ndarray, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """A lesion's mask carried to a scan by an affine matrix, on a grid (4x4 indices to RAS) of that scan; boolean."""
-    matrix = np.linalg.inv(ras_from_mni @ piece.affine) @ affine
-    return ndimage.affine_transform(piece.mask.astype(np.float32), matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="constant") >= 0.5

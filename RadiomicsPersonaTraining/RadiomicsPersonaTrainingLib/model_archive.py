@@ -14,6 +14,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
 
 from .run_state import EVALUATION
+from .standard_space import RESOURCES
 
 LARGEST_BYTES = 200_000_000
 """Of a member when it is unpacked; shipped models have 5 to 10 MB."""
@@ -42,7 +43,7 @@ class InstalledModel:
 def installed_models() -> list[InstalledModel]:
     """Every model, shipped ones first, with its checksum checked."""
     found = []
-    for folder in (SHIPPED, own_models()):
+    for folder in (SHIPPED, RESOURCES, own_models()):
         for file in sorted(folder.glob("*.json")):
             card, kind, problem = {}, "", ""
             try:
@@ -51,7 +52,7 @@ def installed_models() -> list[InstalledModel]:
                 checked_weights(card, file)
             except InputError as error:
                 problem = str(error)
-            found.append(InstalledModel(file.stem, kind, file, folder != SHIPPED, card, problem))
+            found.append(InstalledModel(file.stem, kind, file, folder == own_models(), card, problem))
     return found
 
 
@@ -118,7 +119,7 @@ def refuse_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
-    if name in (DEFAULT_MODEL, *CLASSICAL) or (SHIPPED / f"{name}.json").exists():
+    if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED, RESOURCES)):
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():
         raise InputError(f"A model '{name}' is already installed: remove it first, or give this one another name.")

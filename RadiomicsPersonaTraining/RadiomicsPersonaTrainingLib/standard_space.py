@@ -2,8 +2,7 @@
 
 Brains are compared by their tissues, not by their intensities: the tissue model's shares become a picture in which fluid is dark, grey
 matter middle and white matter bright, and that is laid over the same picture of an average brain (affine, 12 parameters, least squares).
-The average is that of healthy adults of `healthy/ds002748` (CC0). It was first brought together in the space of the images of Lesjak et al.
-2017, and from there into MNI space by the outline of all stroke masks together, which fill the brain: `MNI_FROM_LESJAK`.
+The average is that of healthy adults of `healthy/ds002748` (CC0), brought onto the ICBM152 2009 template (Fonov et al. 2011).
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from scipy import ndimage
 from RadiomicsPersonaLib.anatomy import Anatomy
 from RadiomicsPersonaLib.output import file_written_whole
 
-FILE = Path(__file__).resolve().parent.parent / "Resources" / "masks" / "average-brain.npz"
+_HERE = Path(__file__).resolve().parent
+# beside the library in a checkout and in Slicer, inside it when installed as a wheel
+RESOURCES = next((folder for folder in (_HERE.parent / "Resources" / "masks", _HERE / "masks") if folder.is_dir()), _HERE)
+"""What is shipped for the drawing of lesion masks: the average brain, real lesions' places, trained generators."""
+FILE = RESOURCES / "average-brain.npz"
 SPACING = 4.0
 SHAPE = (46, 55, 46)
 AFFINE = np.array([[SPACING, 0, 0, -90], [0, SPACING, 0, -126], [0, 0, SPACING, -72], [0, 0, 0, 1.0]])
 """From the average's indices to MNI RAS millimetres."""
-MNI_FROM_LESJAK = np.array([[1.252, 0, 0, -1.774], [0, 1.149, -0.024, 2.676], [0, 0.02, 1.376, -1.756], [0, 0, 0, 1.0]])
-"""Millimetres of the images and masks of Lesjak et al. 2017, which are called MNI but hold smaller brains, to those of the stroke masks:
-fitted to lay the brain over the closed union of the training strokes (Dice 0.93); 98 % of the strokes' voxels then lie inside it."""
 BRIGHTNESS = (0.3, 0.65, 1.0)
 """Of fluid, grey and white matter in the pictures that are compared."""
 
@@ -75,16 +75,16 @@ def tissue_picture(anatomy: Anatomy) -> np.ndarray:
     return np.tensordot(np.array(BRIGHTNESS, np.float32), anatomy.shares.astype(np.float32) / 255, axes=1)
 
 
-def write_average(anatomies: Sequence[Anatomy], anchors: Sequence[Anatomy], target: Path = FILE) -> np.ndarray:
+def write_average(anatomies: Sequence[Anatomy], template: Anatomy, target: Path = FILE) -> np.ndarray:
     """Average healthy brains in MNI space and write the file that is shipped.
 
     Args:
         anatomies: of healthy brains.
-        anchors: of scans in the space of Lesjak et al., onto whose mean the brains are first brought.
+        template: of a brain in MNI space, onto which the others are first brought.
     """
-    picture = np.mean([_in_standard(anatomy, np.eye(4)) for anatomy in anchors], axis=0)
-    for to_mni in (np.eye(4), MNI_FROM_LESJAK):
-        picture = np.mean([_in_standard(anatomy, ras_from_standard(anatomy, picture) @ np.linalg.inv(to_mni)) for anatomy in anatomies], axis=0)
+    picture = _in_standard(template, np.eye(4))
+    for _ in range(2):
+        picture = np.mean([_in_standard(anatomy, ras_from_standard(anatomy, picture)) for anatomy in anatomies], axis=0)
     with file_written_whole(target) as staging, open(staging, "wb") as stream:
         np.savez_compressed(stream, picture=np.rint(255 * picture).astype(np.uint8))
     return picture

@@ -21,11 +21,11 @@ LEAST_SIDE, MARGIN = 90.0, 25.0
 COLOR = (255, 176, 0)
 
 
-def lesion_row(scan: Scan, values: np.ndarray, hole: Hole, pixels: int = PIXELS) -> Image.Image:
+def lesion_row(scan: Scan, values: np.ndarray | None, hole: Hole, pixels: int = PIXELS) -> Image.Image:
     """One lesion: in each of three planes the healthy scan, the painted one, and that with the outline.
 
     Args:
-        values: the scan with the lesion, on its grid.
+        values: the scan with the lesion, on its grid; None shows the healthy scan with the outline alone.
     """
     points = scan.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
     middle = points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()]
@@ -34,11 +34,11 @@ def lesion_row(scan: Scan, values: np.ndarray, hole: Hole, pixels: int = PIXELS)
     tiles = []
     for orientation in ORIENTATIONS:
         plane = Plane(orientation, middle, side, pixels)
-        healthy, painted = (_gray(cut(array, scan.affine, plane, dark), dark, bright) for array in (scan.array, values))
+        shown = [_gray(cut(array, scan.affine, plane, dark), dark, bright) for array in (scan.array, values) if array is not None]
         inside = cut_hole(scan, hole, plane)
-        marked = painted.copy()
+        marked = shown[-1].copy()
         marked[inside & ~ndimage.binary_erosion(inside)] = COLOR
-        tiles += [healthy, painted, marked]
+        tiles += [*(shown if values is not None else ()), marked]
     return side_by_side([_image(tile) for tile in tiles])
 
 

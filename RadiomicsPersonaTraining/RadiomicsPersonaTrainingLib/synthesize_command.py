@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     generator = mask_generator(options.masks, options.kind, Path(options.shapes) if options.shapes else None, own)
     output = Path(options.output)
     plan = SynthesisPlan(
-        tuple(_files(options.scans)), generator, options.count, options.size, options.strength, contrast, options.seed, load_model(options.model)
+        tuple(files_of(options.scans)), generator, options.count, options.size, options.strength, contrast, options.seed, load_model(options.model)
     )
     refuse_overwriting(plan, output)
     entries, rows = [], []
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _files(places: list[str]) -> list[Path]:
+def files_of(places: list[str]) -> list[Path]:
     """The scans themselves, and those in folders that are no DICOM series."""
     from .split import SCAN_PATTERNS, scans_in
 
