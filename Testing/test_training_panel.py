@@ -449,6 +449,8 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
         monkeypatch.setattr(alive, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
         run.run = project.runs / "busy"
         wait(panel, lambda: "2 GB of the graphics card's 8 GB taken" in run.progressNote.text)
+        assert not run.startButton.enabled
+    run.refresh()
     # a scan is gone when the training begins
     moved = project.folder / "scans.away"
     text = project.split.read_text().replace("sub-1.nii.gz", "sub-none.nii.gz")
