@@ -125,7 +125,7 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
 
 def test_sections_that_are_unfolded_show_no_bar_before_anything_runs(panel):
     panel.parent.show()
-    for name in ("segment", "mesh", "followUp", "regression"):
+    for name in ("segment", "mesh", "followUp", "regression", "sensitivity"):
         button, bar = getattr(panel.ui, f"{name}CollapsibleButton"), getattr(panel.ui, f"{name}ProgressBar")
         assert button.collapsed
         button.collapsed = False
