@@ -24,7 +24,8 @@ from RadiomicsPersonaTrainingLib.mask_measures import MaskMeasures, dice, spheri
 from RadiomicsPersonaTrainingLib.mask_model import mask_model_cards
 from RadiomicsPersonaTrainingLib.mask_samples import TRAINED
 
-INSIDE_MNI = np.array([-28.0, -20.0, 28.0])
+INSIDE_MNI = np.array([-44.0, -24.0, 44.0])
+"""In a gyrus between two sulci, so that a mask has to keep out of fluid."""
 ML = {"fcd": 2.0, "ms": 0.5, "stroke": 9.0, "tumour": 12.0}
 
 
