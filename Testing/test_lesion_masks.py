@@ -24,7 +24,8 @@ from RadiomicsPersonaTrainingLib.mask_measures import MaskMeasures, dice, spheri
 from RadiomicsPersonaTrainingLib.mask_model import mask_model_cards
 from RadiomicsPersonaTrainingLib.mask_samples import TRAINED
 
-INSIDE_MNI = np.array([-28.0, -20.0, 28.0])
+INSIDE_MNI = np.array([-44.0, -24.0, 44.0])
+"""In a gyrus between two sulci, so that a mask has to keep out of fluid."""
 ML = {"fcd": 2.0, "ms": 0.5, "stroke": 9.0, "tumour": 12.0}
 
 
@@ -88,8 +89,10 @@ def test_places_and_sizes_are_drawn_where_none_are_given(name, ground):
 
 def test_dysplasia_lies_in_cortex_and_just_beneath_it(ground):
     assert ground.cortical_band.sum() < 0.75 * ground.solid.sum()
-    deep = ground.scan.ijk_from_ras(ground.ras_from_mni[:3, :3] @ [-26.0, 2.0, 4.0] + ground.ras_from_mni[:3, 3])  # putamen
-    assert ground.solid[tuple(np.rint(deep).astype(int))] and not ground.cortical_band[tuple(np.rint(deep).astype(int))]
+    for spared in ([-26.0, 2.0, 4.0], [-30.0, -65.0, -42.0], [0.0, -28.0, -32.0]):  # putamen, cerebellum, pons
+        voxel = np.rint(ground.scan.ijk_from_ras(ground.ras_from_mni[:3, :3] @ spared + ground.ras_from_mni[:3, 3])).astype(int)
+        around = tuple(slice(i - 3, i + 4) for i in voxel)
+        assert ground.solid[around].mean() > 0.5 and not ground.cortical_band[around].any()
 
 
 def test_a_brain_in_standard_space_is_found_to_lie_there(ground):

@@ -19,6 +19,9 @@ LEAST_TISSUE_ML = 200.0
 """Grey and white matter that a scan must show."""
 CORTEX_DEPTH = 16.0
 """Millimetres from the brain's hull within which grey matter counts as cortex; the basal ganglia lie deeper."""
+BEHIND, BELOW, BRAINSTEM = -32.0, -10.0, 20.0
+"""MNI millimetres: what lies behind and below, and within the last of the midline, is taken for cerebellum and brainstem, which cortical
+dysplasia spares; some of the lowest occipital and temporal cortex goes with them."""
 JUNCTION = 3.0
 """Millimetres of white matter beneath the cortex that focal cortical dysplasia may take in."""
 
@@ -52,8 +55,13 @@ class LesionGround:
 
     @cached_property
     def cortical_band(self) -> np.ndarray:
-        """Cortex and the white matter just beneath it; boolean, the scan's shape."""
+        """The cerebrum's cortex and the white matter just beneath it; boolean, the scan's shape."""
         cortex = (self.classes == GREY) & (self.depth <= CORTEX_DEPTH)
+        voxels = np.argwhere(cortex)
+        to_mni = np.linalg.inv(self.ras_from_mni)
+        x, y, z = (self.scan.ras_from_ijk(voxels) @ to_mni[:3, :3].T + to_mni[:3, 3]).T
+        below = ((y < BEHIND) & (z < BELOW)) | ((np.abs(x) < BRAINSTEM) & (y < 0) & (z < BELOW))
+        cortex[tuple(voxels[below].T)] = False
         near = ndimage.distance_transform_edt(~cortex, sampling=self.scan.spacing) <= JUNCTION
         return cortex | (near & (self.classes == WHITE))
 

@@ -7,9 +7,6 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 
-SHOWN = 3
-"""Example masks of every generator and kind."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
@@ -19,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--generator", metavar="CARD.json", help="a trained generator of your own, in place of the shipped one of its name")
     parser.add_argument("--kinds", default="stroke,ms", metavar="NAMES", help="only these kinds (default stroke,ms)")
     parser.add_argument("--count", type=int, default=120, metavar="N", help="masks of every generator and kind (default 120)")
+    parser.add_argument("--pictures", type=int, default=3, metavar="N", help="examples of every generator and kind in the report (default 3)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for report.html, evaluation.md and evaluation.json")
 
@@ -52,6 +50,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.count < 10:
         raise InputError("--count must be at least 10: fewer masks tell nothing of a distribution.")
+    if options.pictures < 0:
+        raise InputError("--pictures must be 0 or more.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     kinds, shapes = _names(options.kinds, (STROKE, MS), "kind"), Path(options.shapes)
@@ -87,9 +87,9 @@ def run(options: argparse.Namespace) -> int:
         sheets = []
         for (kind, name), generator in generators.items():
             measured.append(drawn_masks(generator, name, grounds, options.count, options.seed, told))
-            if name in GENERATORS:
+            if name in GENERATORS and options.pictures:
                 rows = []
-                for number in range(SHOWN):
+                for number in range(options.pictures):
                     ground = grounds[number % len(grounds)]
                     hole = generator.draw(ground, np.random.default_rng((options.seed, 1000, number))).hole
                     rows.append(lesion_row(ground.scan, None, hole, 160))
