@@ -107,7 +107,7 @@ def panel(opened, tmp_path):
     return panel
 
 
-def wait(panel, happened, seconds: float = 120) -> None:
+def wait(panel, happened, seconds: float = 300) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"it never happened; said: {said(panel)}"
@@ -203,7 +203,7 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     assert results.run == folder
     results.evaluation.boxesSpinBox.value = 1
     results.evaluation.evaluateButton.click()
-    wait(panel, lambda: results.evaluation.worstTable.rowCount > 0, 240)
+    wait(panel, lambda: results.evaluation.worstTable.rowCount > 0)
     assert "Network against the best simple fill" in results.evaluation.tables.plainText and results.evaluation.reportButton.enabled
     assert float(results.runsTable.item(0, 5).text()) > 0.1
     results.evaluation.worstTable.cellClicked.emit(0, 0)
