@@ -152,7 +152,6 @@ class RegressionSection(Section):
             item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
             item.setCheckState(qt.Qt.Unchecked)
             self.ui.covariatesList.addItem(item)
-        self.ui.covariatesList.setFixedHeight(110)
 
     def _show_figures(self, charts: list) -> None:
         combo = self.ui.figureComboBox
