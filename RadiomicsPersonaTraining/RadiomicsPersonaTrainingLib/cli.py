@@ -4,10 +4,11 @@ evaluate-masks | predict | export | models`."""
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import LESION_KIND, MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, read_card
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
@@ -25,7 +26,9 @@ from . import (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see `RadiomicsPersonaLib.cli.run_command`."""
-    return run_command(_parser(), arguments, "what was finished is kept; a run goes on with --resume")
+    given = sys.argv[1:] if arguments is None else arguments
+    kept = "nothing was written" if given[:1] == ["synthesize"] else "what was finished is kept; a run goes on with --resume"
+    return run_command(_parser(), given, kept)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -298,6 +301,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def _models(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
+    from .mask_model import mask_model_cards
     from .model_archive import install_archive, installed_models, remove_model, write_archive
 
     if sum(map(bool, (options.install, options.archive, options.remove))) > 1:
@@ -316,4 +320,7 @@ def _models(options) -> int:
         write_archive(files[options.archive], target)
         print(f"Written: {target}")
         return 0
-    return analysis(["models"])
+    code = analysis(["models"])
+    for name, file in mask_model_cards().items():
+        print(f"{name:<17} draws lesion masks: {read_card(file).get('description', '')}")
+    return code

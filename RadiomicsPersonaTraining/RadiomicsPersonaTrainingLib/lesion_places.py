@@ -18,10 +18,9 @@ from RadiomicsPersonaLib.output import file_written_whole
 
 from .carried_lesion import carried_lesion
 from .lesion_ground import LesionGround
-from .lesion_kinds import FCD, LEARNT_FROM, MS, STROKE, TUMOUR
+from .lesion_kinds import FCD, LEARNT_FROM, MS, RESOURCES, STROKE, TUMOUR
 from .lesion_pieces import LesionPiece
 from .mask_measures import sphericity
-from .standard_space import RESOURCES
 
 FILE = RESOURCES / "lesion-places.csv"
 COLUMNS = ("kind", "x", "y", "z", "ml", "sphericity")

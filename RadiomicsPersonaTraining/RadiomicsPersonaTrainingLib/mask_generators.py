@@ -11,7 +11,7 @@ import numpy as np
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.hole import Hole
 from RadiomicsPersonaLib.lesion_outline import ball
-from RadiomicsPersonaLib.lesion_painter import KINDS, check_kind
+from RadiomicsPersonaLib.lesion_painter import check_kind
 
 from .fitted_mask import FARTHEST, fitted_mask, no_room
 from .lesion_ground import LesionGround
@@ -212,5 +212,3 @@ def _affine(center: np.ndarray, linear: np.ndarray, shape: tuple[int, ...]) -> n
     affine[:3, 3] = center - linear @ ((np.array(shape) - 1) / 2)
     return affine
 
-
-__all__ = ["GENERATORS", "KINDS", "DrawnMask", "MaskGenerator", "mask_generator"]

@@ -11,9 +11,9 @@ from RadiomicsPersonaLib.scan import Scan
 from RadiomicsPersonaLib.tissue import Tissue
 from RadiomicsPersonaLib.trained_model import TrainedModel
 
+from .lesion_kinds import RESOURCES
 from .mask_patch import conditions, grid_for, noise_field
 from .mask_samples import UNET_TISSUE
-from .standard_space import RESOURCES
 
 
 class MaskModel(TrainedModel):

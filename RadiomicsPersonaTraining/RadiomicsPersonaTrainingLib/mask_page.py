@@ -16,7 +16,8 @@ from .mask_evaluation import HELD_OUT, MEASURES, TRAINING, Distance, MeasuredMas
 HEADS = ["masks", "n", *MEASURES, "mean distance (95 %)", "AUROC (95 %)", "Dice at one place", "outside tissue"]
 NOTES = (
     "Real masks kept for evaluation, at their own place, against drawn ones. Distances are Wasserstein distances in standard deviations of the "
-    "held-out masks, 0 at best; the floor is what real training masks reach. AUROC: how well a random forest tells drawn from held-out masks by "
+    "held-out masks, 0 at best; the floor is what real training masks reach. Redrawn masks lie a little farther apart than the masks themselves, "
+    "and so do the intervals of the means. AUROC: how well a random forest tells drawn from held-out masks by "
     "these five measures, 0.5 at best. Dice at one place: mean overlap of masks drawn from other noise for one place and size; the lower the "
     "more they vary. sphere and shapes are placed at random in the tissue, the trained generators, and those marked so, where real lesions of "
     "their size lie. The real masks were drawn in MNI space and carried here by an affine registration, so that their borders do not follow "

@@ -8,13 +8,13 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SHIPPED, checked_weights, kind_of, own_models, read_card
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SHIPPED, checked_weights, kind_of, own_models, read_card
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
 
+from .lesion_kinds import RESOURCES
 from .run_state import EVALUATION
-from .standard_space import RESOURCES
 
 LARGEST_BYTES = 200_000_000
 """Of a member when it is unpacked; shipped models have 5 to 10 MB."""
@@ -198,5 +198,5 @@ def install_run(run: Path, name: str) -> Path:
 
 
 def taken_by_itself(kind: str) -> bool:
-    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user."""
-    return kind != RECONSTRUCTION_KIND
+    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user, and one that draws masks is none of its business."""
+    return kind not in (RECONSTRUCTION_KIND, MASK_KIND)

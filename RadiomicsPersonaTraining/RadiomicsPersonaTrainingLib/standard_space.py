@@ -17,10 +17,8 @@ from scipy import ndimage
 from RadiomicsPersonaLib.anatomy import Anatomy
 from RadiomicsPersonaLib.output import file_written_whole
 
-_HERE = Path(__file__).resolve().parent
-# beside the library in a checkout and in Slicer, inside it when installed as a wheel
-RESOURCES = next((folder for folder in (_HERE.parent / "Resources" / "masks", _HERE / "masks") if folder.is_dir()), _HERE)
-"""What is shipped for the drawing of lesion masks: the average brain, real lesions' places, trained generators."""
+from .lesion_kinds import RESOURCES
+
 FILE = RESOURCES / "average-brain.npz"
 SPACING = 4.0
 SHAPE = (46, 55, 46)
