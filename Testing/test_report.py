@@ -296,6 +296,7 @@ def test_the_report_says_the_verdict_the_warnings_and_the_limits_in_words(analys
     assert "The slices are thick." in text
     assert text.count("Research use only, not a medical device.") == 2
     assert "not how probable a disease is" in text
+    assert "Rebuilt by blur. Scores weighed by a classifier of your own, clinic." in text
     assert "Centre L 30.0, A 10.0, S 20.0 mm" in text
 
 
@@ -392,7 +393,7 @@ def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
         assert printable(result.box.name) in text and result.word.upper() in text
         assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
         assert all(number_text(value) in text for value in result.metrics.values())
-    assert all(sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur"))
+    assert all(sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur", analysis.made_by))
     assert all("Research use only, not a medical device." in page for page in pages)
     assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
     first = (tmp_path / "a.pdf").read_bytes()

@@ -391,7 +391,7 @@ def _print_table(analysis, folder: Path) -> None:
             print(f"  note: {warning}")
     for warning in analysis.warnings:
         print(f"note: {warning}")
-    print(f"{analysis.rebuilt_by} {analysis.judged_by}")
+    print(analysis.made_by)
     print(f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}")
     print(RESEARCH_USE)
 

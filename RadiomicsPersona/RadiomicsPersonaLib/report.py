@@ -126,7 +126,7 @@ def _summary(analysis: Analysis) -> str:
     )
     return (
         "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col'>Box</th><th scope='col'>Verdict</th>"
-        f"<th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div><p>{escape(f'{analysis.rebuilt_by} {analysis.judged_by}')}</p>"
+        f"<th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div><p>{escape(analysis.made_by)}</p>"
     )
 
 

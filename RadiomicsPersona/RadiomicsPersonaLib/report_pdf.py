@@ -49,7 +49,7 @@ class _Report:
         self.space(6)
         for result in analysis.boxes:
             self.verdict(result, f"{result.box.name}: {result.reason}")
-        self.paragraph(f"{analysis.rebuilt_by} {analysis.judged_by}", color=FAINT)
+        self.paragraph(analysis.made_by, color=FAINT)
         self.bullets("Notes on the scan", analysis.warnings)
         for number, result in enumerate(analysis.boxes):
             # every box begins on a page of its own but the first, which follows the summary

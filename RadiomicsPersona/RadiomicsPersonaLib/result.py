@@ -194,7 +194,14 @@ class Analysis:
 
     @property
     def judged_by(self) -> str:
-        """One sentence: which classifier weighed the scores behind the verdict and its probability."""
-        classifier = self.provenance["classifier"]
+        """One sentence: which classifier weighed the scores behind the verdict and its probability; empty where that was not kept."""
+        classifier = self.provenance.get("classifier")
+        if not classifier:
+            return ""
         whose = "a classifier of your own" if classifier.get("own") else "the program's classifier"
         return f"Scores weighed by {whose}, {classifier['name']}."
+
+    @property
+    def made_by(self) -> str:
+        """`rebuilt_by` and `judged_by`."""
+        return f"{self.rebuilt_by} {self.judged_by}".strip()

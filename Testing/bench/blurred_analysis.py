@@ -58,7 +58,12 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         difference,
         np.ones(scan.shape, np.float32),
         {"rule": "p", "threshold": 0.2},
-        {"model": {"name": "blur"}, "seed": 3, "command": "radiomics-persona analyze Patient^Name.nii.gz"},
+        {
+            "model": {"name": "blur"},
+            "classifier": {"name": "clinic", "sha256": "0" * 64, "own": True},
+            "seed": 3,
+            "command": "radiomics-persona analyze Patient^Name.nii.gz",
+        },
         ("The slices are thick.",),
     )
 
