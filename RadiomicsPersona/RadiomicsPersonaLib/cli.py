@@ -455,7 +455,7 @@ def _models(options) -> int:
     for card in tissue:
         print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
     for card in lesion:
-        print(f"{card['name']:<14} lesion model, one of the scores: {card.get('description', '')}")
+        print(f"{card['name']:<14} lesion model, one of the scores, segments too: {card.get('description', '')}")
     for card in segmentation:
         print(f"{card['name']:<14} segmentation model, {card.get('contrasts', '?')}: {card.get('description', '')}")
     return 0
