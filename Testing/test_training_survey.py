@@ -68,7 +68,7 @@ def test_the_definition_holds_every_key_of_a_written_file_with_its_explanation()
 
 def test_a_table_goes_into_a_file_and_back_and_what_is_wrong_in_it_is_said_by_key(tmp_path):
     table = table_of(TrainingSettings())
-    assert complaints(table) == {} and hidden_sections(table) == ["augmentation", "segmentation", "tissue"]
+    assert complaints(table) == {} and hidden_sections(table) == ["augmentation", "masks", "segmentation", "tissue"]
     assert settings_from(table) == TrainingSettings()
     table["fit"]["steps"], table["recipe"]["side"] = 0, [1.0]
     assert complaints(table) == {

@@ -16,8 +16,8 @@ FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
 """Environment variable with a folder of further models, instead of the user's own."""
 OWN_FOLDER = Path(".radiomics-persona") / "models"
 """The user's own folder of further models, in the home folder; it outlives an update of the extension."""
-RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND = "reconstruction", "tissue", "lesion", "segmentation"
-"""What models do: rebuild healthy tissue, tell tissues apart, find lesions, or segment what they were shown."""
+RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND, MASK_KIND = "reconstruction", "tissue", "lesion", "segmentation", "masks"
+"""What models do: rebuild healthy tissue, tell tissues apart, find lesions, segment what they were shown, or draw lesion masks."""
 
 
 def own_models() -> Path:

@@ -1,29 +1,33 @@
-"""Command line: `radiomics-persona-train split | init | fit | compare | pack | evaluate | calibrate | evaluate-verdict | predict | export | models`."""
+"""Command line: `radiomics-persona-train split | init | fit | compare | pack | evaluate | calibrate | evaluate-verdict | synthesize |
+evaluate-masks | predict | export | models`."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, read_card
 from RadiomicsPersonaLib.cli import CommandParser, run_command
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
 
-from . import calibration_command, evaluation_command, trial_command, verdict_command
+from . import calibration_command, evaluation_command, mask_command, synthesize_command, trial_command, verdict_command
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; see `RadiomicsPersonaLib.cli.run_command`."""
-    return run_command(_parser(), arguments, "what was finished is kept; a run goes on with --resume")
+    given = sys.argv[1:] if arguments is None else arguments
+    kept = "nothing was written" if given[:1] == ["synthesize"] else "what was finished is kept; a run goes on with --resume"
+    return run_command(_parser(), given, kept)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
         prog="radiomics-persona-train", description=f"Train, measure and export models of healthy tissue. {RESEARCH_USE}"
     )
-    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|compare|pack|evaluate|calibrate|evaluate-verdict|predict|export|models", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="init|split|fit|compare|pack|evaluate|calibrate|evaluate-verdict|synthesize|evaluate-masks|predict|export|models", required=True)
 
     split = commands.add_parser("split", help="part scans by subject into training, validation and test")
     split.add_argument(
@@ -39,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     init = commands.add_parser("init", help="write a settings file in which every key is explained")
     init.add_argument("output", metavar="SETTINGS.toml")
     init.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
-    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
+    init.add_argument("--task", choices=(RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND, MASK_KIND), default=RECONSTRUCTION_KIND, help="what is trained (default reconstruction)")
     init.add_argument("--start", default="", metavar="M", help="weights to begin with: auto for the shipped model (fine-tuning)")
     init.set_defaults(run=_init)
 
@@ -78,6 +82,14 @@ def _parser() -> argparse.ArgumentParser:
     verdict = commands.add_parser("evaluate-verdict", help="measure what the verdict is worth, on patients and healthy people")
     verdict_command.add_arguments(verdict)
     verdict.set_defaults(run=verdict_command.run)
+
+    synthesize = commands.add_parser("synthesize", help="paint lesions into healthy scans, with their masks")
+    synthesize_command.add_arguments(synthesize)
+    synthesize.set_defaults(run=synthesize_command.run)
+
+    masks = commands.add_parser("evaluate-masks", help="measure how far drawn lesion masks are from real ones")
+    mask_command.add_arguments(masks)
+    masks.set_defaults(run=mask_command.run)
 
     predict = commands.add_parser("predict", help="rebuild a masked region, or segment, with a run's checkpoint, before it is exported")
     predict.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
@@ -144,13 +156,15 @@ def _init(options) -> int:
     files = LABEL_MAPS if options.task in (TISSUE_KIND, LESION_KIND) else SCANS
     if options.task == SEGMENTATION_KIND:
         settings = replace(settings, scans=ScanSettings(split=""))
+    if options.task == MASK_KIND:
+        settings = replace(settings, scans=ScanSettings(lesion_masks="lesion_masks"))
     output = Path(options.output)
     if output.exists():
         raise InputError(f"'{output}' is already there: name another file, or remove it first.")
     if options.split:
         sources = sorted({row.source for row in read_split(Path(options.split))})
         relative = os.path.relpath(options.split, output.absolute().parent)
-        settings = replace(settings, scans=ScanSettings(split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
+        settings = replace(settings, scans=replace(settings.scans, split=relative), data=tuple(DataSource(name, kind=files) for name in sources))
     if options.start:
         from .networks import FOLDED, SEGMENTING, NetworkSettings
         from .segmentation_evaluation import settings_in
@@ -268,6 +282,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def _models(options) -> int:
     from RadiomicsPersonaLib.cli import main as analysis
 
+    from .mask_model import mask_model_cards
     from .model_archive import install_archive, installed_models, remove_model, write_archive
 
     if sum(map(bool, (options.install, options.archive, options.remove))) > 1:
@@ -286,4 +301,7 @@ def _models(options) -> int:
         write_archive(files[options.archive], target)
         print(f"Written: {target}")
         return 0
-    return analysis(["models"])
+    code = analysis(["models"])
+    for name, file in mask_model_cards().items():
+        print(f"{name:<17} draws lesion masks: {read_card(file).get('description', '')}")
+    return code

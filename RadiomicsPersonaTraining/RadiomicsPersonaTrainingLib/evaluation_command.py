@@ -7,6 +7,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.card import (
     LESION_KIND,
+    MASK_KIND,
     RECONSTRUCTION_KIND,
     SEGMENTATION_KIND,
     TISSUE_KIND,
@@ -16,6 +17,8 @@ from RadiomicsPersonaLib.card import (
 )
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.result import RESEARCH_USE
+
+from .mask_model import mask_model_cards
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +51,8 @@ def run(options: argparse.Namespace) -> int:
 
     run = held_out_run(Path(options.data))
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
+    if kind == MASK_KIND:
+        raise InputError("What a generator of lesion masks is worth is measured by `radiomics-persona-train evaluate-masks --generator CARD.json`.")
     measure = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}[kind]
     if run is None:
         return measure(options, None, ProgressBar())
@@ -58,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _kind_of(name: str) -> str:
     """What the named model does; a name that is not known is complained of where models are loaded."""
-    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND) | model_cards(SEGMENTATION_KIND)).get(name, Path(name))
+    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND) | model_cards(SEGMENTATION_KIND) | mask_model_cards()).get(name, Path(name))
     return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
 
 

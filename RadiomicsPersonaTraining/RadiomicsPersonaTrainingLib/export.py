@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.architecture import network_of
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.colors import CLASS_COLORS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.model import NetworkModel
@@ -24,6 +24,11 @@ from RadiomicsPersonaLib.scan import Scan, read_scan, sha256_of
 from .cohort import sources_of
 from .contrast import CONTRASTS
 from .known_range import measure_known_range
+from .lesion_ground import lesion_ground
+from .mask_model import MaskModel
+from .mask_patch import ACROSS
+from .mask_roughness import measured_roughness
+from .mask_samples import GAN
 from .run_folder import RunRecord, read_record
 from .run_state import BEST
 from .samples import LARGEST_HOLE
@@ -42,7 +47,7 @@ STRETCH = 1.25
 def export_model(checkpoint: Path, target: Path | None = None, default: bool = False) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`.
 
-    The known range of a model that rebuilds is measured first, on the validation scans.
+    The known range of a model that rebuilds, and the roughness of one that draws masks, are measured first, on the validation scans.
 
     Args:
         checkpoint: a checkpoint of a run, or the run's folder, which means the best one.
@@ -58,8 +63,9 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
     record = read_record(checkpoint.parent)
     target = target or Path(record.settings.model.name)
     gone = [row.file for row in record.rows if row.part == VALIDATION and not row.file.is_file()]
-    if gone and record.settings.task.kind == RECONSTRUCTION_KIND:
-        raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's known range is measured on it.")
+    if gone and record.settings.task.kind in (RECONSTRUCTION_KIND, MASK_KIND):
+        what = "known range" if record.settings.task.kind == RECONSTRUCTION_KIND else "roughness"
+        raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's {what} is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
         card = written_weights(checkpoint, record, file, default)
@@ -69,6 +75,9 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         if card["kind"] == RECONSTRUCTION_KIND:
             limit = measure_known_range(NetworkModel(card, file, "auto"), [read() for read in _measured_on(record)])
             card["known_range"] = {"error_over_rim_mean": round(limit, 4)}
+        if card["kind"] == MASK_KIND:
+            grounds = [lesion_ground(read()) for read in _measured_on(record)]
+            card["masks"]["roughness"] = measured_roughness(MaskModel(card, file), grounds)
         with file_written_whole(folder / f"{target.name}.json") as path:
             path.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
     return target.with_name(f"{target.name}.json")
@@ -153,6 +162,7 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         },
         "grid": _grid_at_use(settings),
         **_what_is_segmented(settings),
+        **_what_is_drawn(settings),
         "history": settings.model.history,
         "training": {
             "best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}
@@ -186,10 +196,19 @@ def _what_is_segmented(settings: TrainingSettings) -> dict[str, object]:
     return {"segmentation": {"channels": channel_names(settings.segmentation), "may_miss": may_miss, "labels": classes, "regions": regions}}
 
 
+def _what_is_drawn(settings: TrainingSettings) -> dict[str, object]:
+    if settings.task.kind != MASK_KIND:
+        return {}
+    recipe = settings.masks
+    return {"masks": {"generator": recipe.generator, "kinds": list(recipe.kinds), "steps": 1 if recipe.generator == GAN else recipe.steps}}
+
+
 def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
     if settings.task.kind == SEGMENTATION_KIND:
         what = settings.segmentation
         return {"spacing_mm": list(what.spacing), "window_voxels": list(what.patch), "flips": what.flips_at_use}
+    if settings.task.kind == MASK_KIND:
+        return {"patch_voxels": settings.masks.patch, "voxels_across": ACROSS}
     if settings.task.kind != RECONSTRUCTION_KIND:
         return {"spacing_mm": settings.tissue.spacing}
     recipe = settings.recipe

@@ -8,11 +8,12 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SHIPPED, checked_weights, kind_of, own_models, read_card
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SHIPPED, checked_weights, kind_of, own_models, read_card
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
 
+from .lesion_kinds import RESOURCES
 from .run_state import EVALUATION
 
 LARGEST_BYTES = 200_000_000
@@ -42,7 +43,7 @@ class InstalledModel:
 def installed_models() -> list[InstalledModel]:
     """Every model, shipped ones first, with its checksum checked."""
     found = []
-    for folder in (SHIPPED, own_models()):
+    for folder in (SHIPPED, RESOURCES, own_models()):
         for file in sorted(folder.glob("*.json")):
             card, kind, problem = {}, "", ""
             try:
@@ -51,7 +52,7 @@ def installed_models() -> list[InstalledModel]:
                 checked_weights(card, file)
             except InputError as error:
                 problem = str(error)
-            found.append(InstalledModel(file.stem, kind, file, folder != SHIPPED, card, problem))
+            found.append(InstalledModel(file.stem, kind, file, folder == own_models(), card, problem))
     return found
 
 
@@ -118,7 +119,7 @@ def refuse_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
-    if name in (DEFAULT_MODEL, *CLASSICAL) or (SHIPPED / f"{name}.json").exists():
+    if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED, RESOURCES)):
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():
         raise InputError(f"A model '{name}' is already installed: remove it first, or give this one another name.")
@@ -197,5 +198,5 @@ def install_run(run: Path, name: str) -> Path:
 
 
 def taken_by_itself(kind: str) -> bool:
-    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user."""
-    return kind != RECONSTRUCTION_KIND
+    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user, and one that draws masks is none of its business."""
+    return kind not in (RECONSTRUCTION_KIND, MASK_KIND)

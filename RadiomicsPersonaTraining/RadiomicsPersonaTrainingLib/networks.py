@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.card import LESION_KIND, MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
 
 from .setting import setting
@@ -13,7 +13,7 @@ FOLDED, PLAIN, RESIDUAL = "folded", "plain", "residual"
 CLASSES = {RECONSTRUCTION_KIND: "ReconstructionUNet", TISSUE_KIND: "TissueUNet", LESION_KIND: "LesionUNet"}
 """The network of every kind of model but segmentation, whose design can be chosen."""
 SEGMENTING = {FOLDED: "FoldedUNet", PLAIN: "PlainUNet", RESIDUAL: "ResidualUNet"}
-KINDS = (*CLASSES, SEGMENTATION_KIND)
+KINDS = (*CLASSES, SEGMENTATION_KIND, MASK_KIND)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def architecture_of(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND, 
     """What a card says of the network of a kind of model, for `architecture.network_of`.
 
     Args:
-        inputs, outputs: channels of a segmenting network.
+        inputs, outputs: channels of a network that segments or draws masks.
     Raises:
         InputError: design, channels and blocks do not fit together.
     """
@@ -45,7 +45,7 @@ def architecture_of(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND, 
             "[network] needs as many channels as blocks, at least two, and channels that are multiples of 8: correct the settings."
         )
     sizes = {"channels": list(settings.channels), "blocks": list(settings.blocks)}
-    if kind == SEGMENTATION_KIND:
+    if kind in (SEGMENTATION_KIND, MASK_KIND):
         return {"class": SEGMENTING[settings.design], "inputs": inputs, "outputs": outputs, **sizes}
     if settings.design != FOLDED:
         raise InputError(f"A {kind} model has the design {FOLDED}: set design = \"{FOLDED}\" in [network].")

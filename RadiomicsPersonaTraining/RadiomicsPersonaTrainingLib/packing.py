@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from RadiomicsPersonaLib.card import SEGMENTATION_KIND
+from RadiomicsPersonaLib.card import MASK_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole
 from RadiomicsPersonaLib.scan import Scan, read_scan
@@ -45,8 +45,9 @@ def pack(
     Raises:
         InputError: a scan cannot be read, or the pack grows too large.
     """
-    if settings.task.kind == SEGMENTATION_KIND:
-        raise InputError("A segmentation's cases are not packed: copy their folder, and fit there with --data.")
+    if settings.task.kind in (SEGMENTATION_KIND, MASK_KIND):
+        what = "A segmentation's cases are" if settings.task.kind == SEGMENTATION_KIND else "A training that draws masks is"
+        raise InputError(f"{what} not packed: copy the data folder, and fit there with --data.")
     used = [row for row in rows if row.part != TEST]
     shapes = training_shapes(lesion_masks) if lesion_masks else ()
     scans = ScanSettings(SPLIT_NAME, MASKS_NAME if shapes else "")

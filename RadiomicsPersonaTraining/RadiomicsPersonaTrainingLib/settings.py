@@ -6,10 +6,11 @@ import tomllib
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 
-from RadiomicsPersonaLib.card import RECONSTRUCTION_KIND, SEGMENTATION_KIND
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
 
 from .cache import CacheSettings
+from .mask_samples import MaskRecipe
 from .networks import NetworkSettings, architecture_of, smallest_step
 from .samples import Recipe
 from .segmentation_labels import labels_of, outputs_of
@@ -106,6 +107,7 @@ class TrainingSettings:
     tissue: TissueRecipe = field(default_factory=TissueRecipe)
     segmentation: SegmentationSettings = field(default_factory=SegmentationSettings)
     augmentation: Augmentation = field(default_factory=Augmentation)
+    masks: MaskRecipe = field(default_factory=MaskRecipe)
     network: NetworkSettings = field(default_factory=NetworkSettings)
     task: TaskSettings = field(default_factory=TaskSettings)
     fit: FitSettings = field(default_factory=FitSettings)
@@ -113,9 +115,9 @@ class TrainingSettings:
 
 SECTIONS = {
     "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "tissue": TissueRecipe,
-    "segmentation": SegmentationSettings, "augmentation": Augmentation, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings,
+    "segmentation": SegmentationSettings, "augmentation": Augmentation, "masks": MaskRecipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings,
 }  # fmt: skip
-SAMPLES = {RECONSTRUCTION_KIND: ("recipe",), SEGMENTATION_KIND: ("segmentation", "augmentation")}
+SAMPLES = {RECONSTRUCTION_KIND: ("recipe",), SEGMENTATION_KIND: ("segmentation", "augmentation"), MASK_KIND: ("masks",)}
 """The sections that tell how a kind of model's samples are drawn; ("tissue",) for all others."""
 
 
@@ -169,6 +171,8 @@ def settings_from(table: dict) -> TrainingSettings:
     settings = TrainingSettings(data=tuple(from_table(DataSource, entry, "data") for entry in sources), **values)
     if settings.task.kind == SEGMENTATION_KIND:
         _check_segmentation(settings.segmentation, settings.network)
+    if settings.task.kind == MASK_KIND:
+        _check_masks(settings)
     architecture_in(settings)
     return settings
 
@@ -182,6 +186,8 @@ def architecture_in(settings: TrainingSettings) -> dict:
     ends = ()
     if settings.task.kind == SEGMENTATION_KIND:
         ends = len(settings.segmentation.channels), outputs_of(settings.task.loss, len(labels_of(settings.segmentation).names))
+    if settings.task.kind == MASK_KIND:
+        ends = settings.masks.inputs, 1
     return architecture_of(settings.network, settings.task.kind, *ends)
 
 
@@ -190,6 +196,14 @@ def _check_segmentation(segmentation: SegmentationSettings, network: NetworkSett
     step = smallest_step(network)
     if any(side % step for side in segmentation.patch):
         raise InputError(f"'patch' in [segmentation] is {list(segmentation.patch)}: give multiples of {step}, for this network halves it that often.")
+
+
+def _check_masks(settings: TrainingSettings) -> None:
+    step = smallest_step(settings.network)
+    if settings.masks.patch % step:
+        raise InputError(f"'patch' in [masks] is {settings.masks.patch}: give a multiple of {step}, for this network halves it that often.")
+    if not settings.masks.kinds or not settings.scans.lesion_masks:
+        raise InputError("A training that draws masks needs 'kinds' in [masks], and 'lesion_masks' in [scans] with a subfolder for each of them.")
 
 
 def written(settings: TrainingSettings) -> str:
@@ -213,4 +227,4 @@ def written(settings: TrainingSettings) -> str:
 
 def unused_sections(kind: str) -> set[str]:
     """The sections that tell how another kind of model's samples are drawn."""
-    return {"recipe", "tissue", "segmentation", "augmentation"} - set(SAMPLES.get(kind, ("tissue",)))
+    return {"recipe", "tissue", "segmentation", "augmentation", "masks"} - set(SAMPLES.get(kind, ("tissue",)))

@@ -26,7 +26,7 @@ class TaskSettings:
 
     kind: str = setting(
         RECONSTRUCTION_KIND,
-        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), or segment as [segmentation] says.",
+        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), segment as [segmentation] says, or draw lesion masks as [masks] says.",
         choices=KINDS,
     )
     learning_rate: float = setting(
@@ -90,7 +90,10 @@ class TrainingTask(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict:
         """Muon with a warm-up and half a cosine, stepped after every batch."""
-        optimizer = muon_for(self.network, self.settings.learning_rate, self.settings.weight_decay)
+        return self.scheduled(muon_for(self.network, self.settings.learning_rate, self.settings.weight_decay))
+
+    def scheduled(self, optimizer: torch.optim.Optimizer) -> dict:
+        """An optimizer whose learning rates all rise over the warm-up and then fall along half a cosine."""
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, self._share_of_peak)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 

@@ -14,6 +14,7 @@ from torch.utils.data import Dataset
 from RadiomicsPersonaLib.architecture import network_of
 from RadiomicsPersonaLib.card import (
     LESION_KIND,
+    MASK_KIND,
     RECONSTRUCTION_KIND,
     SEGMENTATION_KIND,
     TISSUE_KIND,
@@ -29,7 +30,12 @@ from RadiomicsPersonaLib.trained_model import TrainedModel
 
 from .cache import CachedScans
 from .cohort import Cohort, gather, sources_of
+from .lesion_pieces import lesion_pieces
 from .lesion_task import LesionTask
+from .mask_gan_task import MaskGanTask
+from .mask_model import MaskModel
+from .mask_samples import GAN, MaskSamples
+from .mask_task import MaskTask
 from .reconstruction_task import ReconstructionTask
 from .samples import HealthyPairs
 from .segmentation_labels import labels_of
@@ -41,7 +47,7 @@ from .tissue_samples import LesionSamples, TissueSamples
 from .tissue_task import TissueTask
 from .training_task import TrainingTask
 
-TRAINED_MODELS = HEAD_MODELS | {SEGMENTATION_KIND: SegmentationModel}
+TRAINED_MODELS = HEAD_MODELS | {SEGMENTATION_KIND: SegmentationModel, MASK_KIND: MaskModel}
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ def work_of(
     """
     if settings.task.kind == SEGMENTATION_KIND:
         return segmentation_work(settings, rows, cache, progress)
+    if settings.task.kind == MASK_KIND:
+        return mask_work(settings, rows, lesion_masks, cache, progress)
     if settings.task.kind != RECONSTRUCTION_KIND:
         return label_map_work(settings, rows)
     return reconstruction_work(settings, gather(settings, rows, lesion_masks, cache, progress))
@@ -137,6 +145,32 @@ def segmentation_work(
     task = SegmentationTask(_network(settings), settings.task, _steps(settings), samples.name_of, labels)
     told = (*(f"Skipped: {note}" for note in notes), f"{len(parts[TRAINING])} cases train, {len(parts[VALIDATION])} validate.")
     return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.segmentation.patch), told)
+
+
+def mask_work(
+    settings: TrainingSettings,
+    rows: list[ListedScan],
+    lesion_masks: Path,
+    cache: Path,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Work:
+    """Drawing lesion masks in healthy scans; shapes that are kept for evaluation are left out."""
+    run, recipe = settings.fit, settings.masks
+    cohort = gather(settings, rows, None, cache, progress)
+    for prepared in (*cohort.training, *cohort.validation):
+        if prepared.tissue.anatomy is None:
+            raise InputError(f"The tissue model sees no brain in '{prepared.scan.name}': leave that scan out.")
+    pieces = [piece for piece in lesion_pieces(lesion_masks, recipe.kinds, cache, progress) if not piece.held_out]
+    samples = MaskSamples(cohort.training, pieces, recipe, run.seed)
+    held_out = MaskSamples(cohort.validation, pieces, recipe, run.seed + 1)
+    asked = MaskGanTask if recipe.generator == GAN else MaskTask
+    task = asked(_network(settings), settings.task, _steps(settings), samples.name_of, recipe)
+    counts = ", ".join(f"{len(samples.pieces[kind])} {kind}" for kind in recipe.kinds)
+    told = (
+        *(f"Skipped: {note}" for note in cohort.skipped),
+        f"{len(cohort.training)} scans train, {len(cohort.validation)} validate; lesions: {counts}.",
+    )
+    return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], recipe.patch, told)
 
 
 def _steps(settings: TrainingSettings) -> int:

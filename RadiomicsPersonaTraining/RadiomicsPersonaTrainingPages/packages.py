@@ -10,7 +10,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaWidgets import pytorch_extension
 
 MEGABYTES = {
-    "torch": 750, "monai": 16, "lightning": 35, "tensorboard": 60, "sklearn": 55, "nibabel": 13, "safetensors": 2,
+    "torch": 750, "monai": 16, "lightning": 35, "tensorboard": 60, "sklearn": 55, "skimage": 45, "nibabel": 13, "safetensors": 2,
     "scipy": 113, "PIL": 20, "SimpleITK": 150,
 }  # fmt: skip
 """What every package takes on the disk with what it brings along, by the name that it is imported by."""
