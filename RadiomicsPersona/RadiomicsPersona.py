@@ -30,7 +30,7 @@ from RadiomicsPersonaLib.surface import USUAL_SMOOTHING
 from RadiomicsPersonaNodes import analyzed, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, roi as roi_nodes, \
     scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
-from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
+from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, analysis_options, forget_foreign_choices
 from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live import LiveSection
@@ -339,7 +339,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
     def followUp(self, visits, folder, proceed=lambda line: True):
         """Analyze the checked boxes in several visits; see `RadiomicsPersonaNodes.follow_up.follow`."""
-        return follow_up.follow(self.getParameterNode(), visits, folder, lambda arguments: self._runInWorker("command", arguments, proceed))
+        return follow_up.follow(self.getParameterNode(), visits, folder, lambda arguments: self._runInWorker("follow", arguments, proceed))
 
     def regress(self, table, outcome, time, patient, covariates, log, folder, proceed=lambda line: True) -> dict:
         """Fit what a column of a table does over time; see `RadiomicsPersonaNodes.regression.regress`."""
@@ -361,20 +361,10 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
         :param boxArguments: called with the file of the volume and a folder for others; returns the arguments that say where the boxes are.
         """
-        parameterNode = self.getParameterNode()
         with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
             path, outputFolder = scan_nodes.write(inputVolume, folder), os.path.join(folder, "output")
-            self.runner([
-                "analyze", path, *boxArguments(path, folder),
-                "--controls", str(parameterNode.controls),
-                "--model", parameterNode.model,
-                "--device", parameterNode.device,
-                "--decision", parameterNode.decision,
-                "--threshold", repr(parameterNode.threshold),
-                "--seed", str(parameterNode.seed),
-                "--json",
-                "--output", outputFolder,
-            ], proceed)
+            self.runner(["analyze", path, *boxArguments(path, folder), *analysis_options(self.getParameterNode()), "--json", "--output", outputFolder],
+                        proceed)
             return *read_exchange(outputFolder), read_segmentation(outputFolder)
 
     def _show(self, inputVolume, rois, results, arrays) -> None:

@@ -82,15 +82,24 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     # the same scan and boxes, analyzed already
     widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
-    parent.resize(430, 860)
+    parent.resize(430, 1000)
     _save(parent, folder / f"results-{name}.png")
     for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
         getattr(widget.ui, button).collapsed = False
-    parent.resize(430, 1180)
+    parent.resize(430, 1330)
     _save(parent, folder / f"unfolded-{name}.png")
     widget.settings.on_card()
     _save(widget.settings.card, folder / f"card-{name}.png")
     widget.settings.card.close()
+    for button in ("inputsCollapsibleButton", "settingsCollapsibleButton", "resultsCollapsibleButton"):
+        getattr(widget.ui, button).collapsed = True
+    for button in ("segmentCollapsibleButton", "meshCollapsibleButton", "followUpCollapsibleButton", "regressionCollapsibleButton"):
+        getattr(widget.ui, button).collapsed = False
+    # these by the worker itself
+    widget.ui.segmentScanButton.click()
+    widget.ui.meshButton.click()
+    parent.resize(430, 1320)
+    _save(parent, folder / f"sections-{name}.png")
     parent.hide()
     widget.cleanup()
     parent.layout().itemAt(0).widget().setMRMLScene(None)

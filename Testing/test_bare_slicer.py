@@ -12,11 +12,11 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.child import Child, child_environment
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_exchange
+from RadiomicsPersonaLib.exchange import read_arrays_of_surface, read_exchange
 from RadiomicsPersonaLib.nrrd import write_nrrd
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
-BROUGHT_BY_SLICER = ("numpy", "scipy", "SimpleITK", "PIL")
+BROUGHT_BY_SLICER = ("numpy", "scipy", "SimpleITK", "PIL", "vtk", "vtkmodules")
 BARE_WORKER = """
 import importlib.machinery, runpy, sys
 from importlib.machinery import PathFinder
@@ -76,3 +76,16 @@ def test_a_network_is_refused_with_what_to_do(worker, scan, tmp_path):
     with pytest.raises(InputError, match="needs torch, which is not installed: install PyTorch"):
         analyze(worker, scan, "auto", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_box_is_followed_and_a_mesh_is_made(worker, scan, tmp_path):
+    words = ["follow", str(scan), str(scan), "--dates", "0", "1", "--box=30,0,20,24,24,24", "--output", str(tmp_path / "visits"), "--options"]
+    worker.run({"kind": "follow", "arguments": [*words, "--model harmonic --controls 3"]}, lambda activity: True)
+    assert len((tmp_path / "visits" / "visits.csv").read_text(encoding="utf-8").splitlines()) == 3
+    assert (tmp_path / "visits" / "report.html").is_file()
+    with open(tmp_path / "ball.nrrd", "wb") as stream:
+        ball = np.linalg.norm(np.indices((12, 12, 12)) - 5.5, axis=0) < 4
+        write_nrrd(stream, ball.astype(np.uint8), np.diag([2.0, 2, 2, 1]))
+    worker.run({"kind": "mesh", "arguments": ["mesh", str(tmp_path / "ball.nrrd"), "--output", str(tmp_path / "mesh")]}, lambda activity: True)
+    surface = read_arrays_of_surface(tmp_path / "mesh")
+    assert np.linalg.norm(surface["points"] - 11, axis=1) == pytest.approx(8, abs=0.7)

@@ -77,7 +77,7 @@ def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path
     found = lines(tmp_path)
     assert [line["row"] for line in found] == ["1", "2", "3", "3", "4", "5"]
     assert [(line["patient"], line["age"]) for line in found][2:4] == [("c", "63")] * 2
-    assert [bool(line["deviation"]) for line in found] == [True, False, True, True, False, False]
+    assert [bool(line["combined"]) for line in found] == [bool(line["deviation"]) for line in found] == [True, False, True, True, False, False]
     assert "cannot be read as an image" in found[1]["sentence"] and "There is no file" in found[4]["sentence"]
     assert "The cell 'scan' is empty" in found[5]["sentence"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")

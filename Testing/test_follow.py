@@ -6,15 +6,18 @@ import csv
 
 import numpy as np
 import pytest
+import SimpleITK
 from bench.phantom import make_head
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
+from test_scan import write_dicom_series
 
 from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.registration import rigid_motion
 from RadiomicsPersonaLib.scan import make_scan, write_nifti
+from RadiomicsPersonaLib.visit_date import visit_date
 from RadiomicsPersonaLib.visits import carried, lesion_ml, visit_times
 
 CENTER = np.array([34.0, -10, 14])
@@ -74,6 +77,38 @@ def test_growth_beyond_the_box_counts_and_other_lesions_do_not():
 def test_dates_and_years_become_years_since_the_earliest():
     assert [time.years for time in visit_times(["2021-07-02", "2020-01-01"])] == pytest.approx([1.5, 0], abs=2e-3)
     assert [time.years for time in visit_times(["3", "1", "1.5"])] == [2, 0, 0.5]
+
+
+def test_a_scan_tells_its_date_by_its_dicom_header_or_the_files_beside_it(tmp_path):
+    image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(1, 99, (4, 5, 6)).astype(np.int16))
+    write_dicom_series(image, tmp_path / "series", "1.2.826.0.1.3680043.2.1125.1", {"0008|0020": "20240101", "0008|0022": "20240229"})
+    write_dicom_series(image, tmp_path / "bare", "1.2.826.0.1.3680043.2.1125.2")
+    assert visit_date(tmp_path / "series") == "2024-02-29" and visit_date(tmp_path / "bare") is None
+    session = tmp_path / "sub-1" / "anat"
+    session.mkdir(parents=True)
+    files = {name: session / f"{name}.nii.gz" for name in ("a", "b", "c", "d", "e")}
+    for file in files.values():
+        file.touch()
+    (session / "a.json").write_text('{"StudyDate": "20200102", "AcquisitionDateTime": "2020-01-03T10:00:00.1"}')
+    (session.parent / "sub-1_scans.tsv").write_text("filename\tacq_time\nanat/b.nii.gz\t2021-05-06T07:08:09\nanat/e.nii.gz\tn/a\n")
+    (session / "dates.csv").write_text("scan;date\nc.nii.gz;2022-03-04\n")
+    (session / "d.json").write_text("{broken")
+    found = {name: visit_date(file) for name, file in files.items()}
+    assert found == {"a": "2020-01-03", "b": "2021-05-06", "c": "2022-03-04", "d": None, "e": None}
+
+
+def test_dates_need_not_be_given_where_the_scans_tell_them(head, tmp_path, capsys):
+    scans = [str(tmp_path / f"scan{number}.nii.gz") for number in (1, 2)]
+    for path in scans:
+        write_nifti(path, head.array, head.affine)
+    (tmp_path / "scan1.json").write_text('{"AcquisitionDate": "20200101"}')
+    words = ["follow", *scans, "--box", "34,-10,14,24,24,24", "--output", str(tmp_path / "out"), "--", "--model", "harmonic", "--controls", "0"]
+    assert main(words) == 2
+    assert capsys.readouterr().err.endswith("'scan2.nii.gz' does not tell when it was taken: give --dates with a date or a number of years for each scan.\n")
+    (tmp_path / "scan2.json").write_text('{"AcquisitionDate": "20210701"}')
+    assert main(words) == 0
+    with open(tmp_path / "out" / "visits.csv", newline="", encoding="utf-8") as stream:
+        assert [(row["date"], float(row["years"])) for row in csv.DictReader(stream)] == [("2020-01-01", 0), ("2021-07-01", pytest.approx(1.497, abs=2e-3))]
 
 
 def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_path, capsys):

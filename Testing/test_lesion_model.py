@@ -181,4 +181,13 @@ def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_p
     figures = json.loads((output / "evaluation.json").read_text())["figures"]
     assert figures["painted FLAIR"]["auroc"]["value"] > 0.8 and figures["BraTS FLAIR"]["auroc"]["value"] > 0.8
     assert "auroc" not in figures["IXI"] and figures["IXI"]["true_ml"]["value"] == 0
-    assert "| BraTS T1 |" in capsys.readouterr().out and len((output / "cases.csv").read_text().splitlines()) > 8
+    assert "| BraTS T1 |" in capsys.readouterr().out
+    with open(output / "cases.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) > 8
+    [healthy] = [row for row in rows if row["group"] == "IXI"]
+    # where there is no lesion, agreement is all or nothing
+    assert float(healthy["dice"]) == (float(healthy["found_ml"]) == 0) and healthy["sensitivity"] == "nan"
+    [glioma] = [row for row in rows if row["group"] == "BraTS FLAIR"]
+    dice = float(glioma["dice"])
+    assert 0 < dice < 1 and float(glioma["jaccard"]) == pytest.approx(dice / (2 - dice), abs=1e-3) and 0 < float(glioma["hd95_mm"]) < 200

@@ -74,7 +74,7 @@ def test_a_folder_with_two_dicom_series_is_refused(tmp_path, volume):
         read_scan(tmp_path / "study")
 
 
-def write_dicom_series(image: SimpleITK.Image, folder, series_uid: str) -> None:
+def write_dicom_series(image: SimpleITK.Image, folder, series_uid: str, more: dict[str, str] | None = None) -> None:
     folder.mkdir(exist_ok=True)
     writer = SimpleITK.ImageFileWriter()
     writer.KeepOriginalImageUIDOn()
@@ -89,7 +89,7 @@ def write_dicom_series(image: SimpleITK.Image, folder, series_uid: str) -> None:
             "0020|0013": str(number + 1),
             "0020|0032": "\\".join(f"{v:.10g}" for v in image.TransformIndexToPhysicalPoint((0, 0, number))),
             "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)),
-        }
+        } | (more or {})
         for tag, value in tags.items():
             slice_image.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{series_uid[-1]}-{number:03d}.dcm"))

@@ -91,6 +91,20 @@ def test_a_failed_installation_is_one_sentence(panel, fresh, monkeypatch):  # no
     assert "check the network and proxy" in panel.ui.statusLabel.text
 
 
+def test_a_regression_asks_for_statsmodels_and_can_be_declined(panel, fresh, monkeypatch):  # noqa: F811
+    find_spec = importlib.util.find_spec
+    there = []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: find_spec(name, *more) if name != "statsmodels" or there else None)
+    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda requirements, **options: (fresh.installed.append(requirements), there.append(1)))
+    fresh.agrees = False
+    panel.regression.on_regress()
+    assert panel.ui.regressionStatusLabel.text == "The regression needs statsmodels, which is not installed. Everything else works without."
+    fresh.agrees = True
+    panel.regression.on_regress()
+    assert fresh.installed == [["statsmodels"]] and len(fresh.questions) == 2 and fresh.ended
+    assert panel.ui.regressionStatusLabel.text == "No table is selected: choose one with a row per visit, and the column that is to be explained."
+
+
 def test_an_installation_that_needs_a_restart_says_so(panel, fresh, monkeypatch):  # noqa: F811
     add_extension(monkeypatch, lambda self: None)
     panel.ui.applyButton.click()

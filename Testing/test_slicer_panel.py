@@ -122,6 +122,16 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
     window.hide()
 
 
+def test_sections_that_are_unfolded_show_no_bar_before_anything_runs(panel):
+    panel.parent.show()
+    for name in ("segment", "mesh", "followUp", "regression", "sensitivity"):
+        button, bar = getattr(panel.ui, f"{name}CollapsibleButton"), getattr(panel.ui, f"{name}ProgressBar")
+        assert button.collapsed
+        button.collapsed = False
+        assert bar.isHidden() and getattr(panel.ui, f"{name}StatusLabel").isVisible(), name
+    panel.parent.hide()
+
+
 def test_the_widgets_show_the_parameter_node_and_change_it(panel, inputs):
     parameters = panel.logic.getParameterNode()
     volume, rois = inputs

@@ -26,4 +26,4 @@ LESION_KINDS = {"fcd": "focal cortical dysplasia", "ms": "MS lesion", "stroke": 
 LESION_CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
 """Contrasts that they can be painted in."""
 LESION_STRENGTH = (0.05, 2.0)
-"""Their least and greatest strength; 1 is a usual lesion of its kind: below about 0.3 experts miss many, at 2 none."""
+"""Their least and greatest strength, a factor on the brightness that `lesion_kinds.SIGNAL` gives: 1 is a usual lesion of its kind, 0.25 a faint one."""

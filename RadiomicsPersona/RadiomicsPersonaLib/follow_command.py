@@ -13,7 +13,7 @@ def add_follow(commands) -> None:
     """Add the command to the parser's."""
     follow = commands.add_parser("follow", help="analyze the same boxes in several scans of one patient, carried along by rigid registration")
     follow.add_argument("scans", nargs="+", metavar="SCAN", help="the patient's scans; the boxes are in the first one's coordinates")
-    follow.add_argument("--dates", nargs="+", required=True, metavar="DATE", help="one per scan, as 2026-03-31, or numbers of years")
+    follow.add_argument("--dates", nargs="+", default=[], metavar="DATE", help="one per scan, as 2026-03-31, or numbers of years (default: what DICOM headers or the files beside the scans say)")
     follow.add_argument("--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated")
     follow.add_argument("--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated")
     follow.add_argument("--labels", metavar="FILE", help="a label map of the first scan: a box around each connected part of each label")
@@ -24,14 +24,14 @@ def add_follow(commands) -> None:
     follow.set_defaults(run=_follow)
 
 
-def _follow(options, progress=None) -> int:
+def _follow(options) -> int:
     from .cache import Cache
     from .output import folder_written_whole
     from .progress import ProgressBar
     from .result import RESEARCH_USE
 
     with folder_written_whole(options.output) as folder:
-        rows, notes = follow_into_folder(options, folder, Cache(), progress or ProgressBar())
+        rows, notes = follow_into_folder(options, folder, Cache(), ProgressBar())
     for row in rows:
         volume = "" if row["volume_ml"] is None else f", lesion {row['volume_ml']:.3f} ml"
         print(
@@ -45,7 +45,7 @@ def _follow(options, progress=None) -> int:
     return 0
 
 
-def follow_into_folder(options, folder: Path, cache, progress) -> tuple[list[dict], list[str]]:
+def follow_into_folder(options, folder: Path, cache, progress, write=None) -> tuple[list[dict], list[str]]:
     """Analyze every visit and write all files.
 
     Args:
@@ -53,6 +53,7 @@ def follow_into_folder(options, folder: Path, cache, progress) -> tuple[list[dic
         folder: an empty one.
         cache: the `Cache` of this process.
         progress: called with (done, total, what); may raise to cancel.
+        write: for each visit, see `analyze_into_folder`.
     Returns:
         the table's rows; what the user should know, one sentence each.
     Raises:
@@ -71,7 +72,7 @@ def follow_into_folder(options, folder: Path, cache, progress) -> tuple[list[dic
             raise InputError(f"There are {len(options.scans)} scans and {len(given)} {name}: give one per scan, in the same order.")
     if len(options.scans) < 2:
         raise InputError("There is one scan only: give at least two visits, or use `radiomics-persona analyze`.")
-    times = visit_times(options.dates)
+    times = visit_times(options.dates or [_date_of(path) for path in options.scans])
     first, _ = cache.scan(options.scans[0])
     boxes = boxes_of(options, first)
     rows, notes, shown = [], [], []
@@ -87,7 +88,7 @@ def follow_into_folder(options, folder: Path, cache, progress) -> tuple[list[dic
         def step(done: int, total: int, what: str, number=number) -> None:
             progress((number - 1) * total + done, len(times) * total, f"visit {number}: {what}")
 
-        analysis = analyze_into_folder(parse(words), cache, step)
+        analysis = analyze_into_folder(parse(words), cache, step, write)
         mask = read_mask(options.masks[number - 1]) if options.masks else None
         start = {"patient": options.patient, "visit": f"visit {number}", "date": time.text, "years": round(time.years, 4), "scan": scan.name}
         for result in analysis.boxes:
@@ -96,6 +97,15 @@ def follow_into_folder(options, folder: Path, cache, progress) -> tuple[list[dic
     write_rows(folder / "visits.csv", rows)
     (folder / "report.html").write_text(_report(rows, notes, shown), encoding="utf-8")
     return rows, notes
+
+
+def _date_of(path: str) -> str:
+    from .visit_date import visit_date
+
+    date = visit_date(path)
+    if date is None:
+        raise InputError(f"'{Path(path).name}' does not tell when it was taken: give --dates with a date or a number of years for each scan.")
+    return date
 
 
 def _pictures(analysis, title: str) -> str:

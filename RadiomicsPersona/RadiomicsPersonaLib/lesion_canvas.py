@@ -52,7 +52,7 @@ class Canvas:
 
     def texture(self, reach: float) -> np.ndarray:
         """A smooth random field that varies over `reach` millimetres; standard deviation 1."""
-        return smooth_field(self.rng, self.mask.shape, float(np.mean(self.spacing)), reach)[0].astype(np.float64)
+        return smooth_field(self.rng, self.mask.shape, self.spacing, reach)[0].astype(np.float64)
 
     def depth(self, mask: np.ndarray) -> np.ndarray:
         """Millimetres from every voxel to a mask's border, positive inside."""

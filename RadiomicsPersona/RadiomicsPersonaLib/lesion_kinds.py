@@ -88,8 +88,8 @@ def paint_fcd(canvas: Canvas) -> Painted:
     rng, levels, strength = canvas.rng, canvas.levels, canvas.strength
     _, grey, white = canvas.shares
     weight = canvas.soft(canvas.mask, 4.0, rough=0.8) * _wet(canvas)
-    ribbon = ndimage.binary_opening(grey > 0.5) if grey.size > 1000 else grey > 0.5
-    from_cortex = ndimage.distance_transform_edt(~ribbon, sampling=canvas.spacing)
+    ribbon = ndimage.gaussian_filter(grey, 0.5) > 0.5  # without specks of noise
+    from_cortex = ndimage.distance_transform_edt(~ribbon, sampling=canvas.spacing) if ribbon.any() else np.full(grey.shape, np.inf)
     thicker, blur = strength * rng.uniform(2.0, 4.0), 1.0 + strength * rng.uniform(1.5, 3.0)
     thicker = thicker * (1 + 0.3 * canvas.texture(6.0))
     greyed = smoothstep(0.5 + (thicker - from_cortex) / (2 * blur)) * white * min(1.0, 1.2 * strength)

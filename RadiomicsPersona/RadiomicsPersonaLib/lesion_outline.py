@@ -101,7 +101,7 @@ class _Place:
     def unevenness(self, scan: Scan, rng: np.random.Generator, roughness: float) -> np.ndarray:
         """Factors on the distance that make an outline uneven."""
         reach = max(3.0, 0.8 * self.radius)
-        return np.exp(roughness * smooth_field(rng, self.kinds.shape, float(np.mean(scan.spacing)), reach)[0])
+        return np.exp(roughness * smooth_field(rng, self.kinds.shape, scan.spacing, reach)[0])
 
     def grown(self, scan: Scan, distance: np.ndarray, ml: float) -> Hole:
         """`grown_to` in grey and white matter by a distance in millimetres; large lesions do not reach into what is thin."""

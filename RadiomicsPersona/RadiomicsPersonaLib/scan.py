@@ -185,7 +185,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if not path.exists():
         raise InputError(f"There is no file or folder '{path}': check the path.")
     if path.is_dir():
-        return _read_dicom(path)
+        return _read_itk(dicom_files(path), path.name)
     if path.name.lower().endswith(NIBABEL_SUFFIXES):
         return _read_nibabel(path)
     if path.name.lower().endswith(ITK_SUFFIXES):
@@ -230,7 +230,12 @@ def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
 
 
-def _read_dicom(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+def dicom_files(folder: Path) -> list[str]:
+    """The files of the one DICOM series in a folder, in its order.
+
+    Raises:
+        InputError: there is none, or several.
+    """
     import SimpleITK
 
     reader = SimpleITK.ImageSeriesReader()
@@ -244,7 +249,7 @@ def _read_dicom(folder: Path) -> tuple[np.ndarray, np.ndarray]:
         raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
     if len(series) > 1:
         raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
-    return _read_itk(reader.GetGDCMSeriesFileNames(str(folder), series[0]), folder.name)
+    return list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

@@ -172,7 +172,7 @@ def sensitivity(
     painter = model.for_scan(whole)
     holes, notes = usual_outlines(scan, whole, kind, np.asarray(place, float), sizes_ml, seed)
     steps = 1 + controls + TRIAL_STEPS * (len(strengths) + refinements)
-    trials, summaries, example = [], [], None
+    trials, summaries, example, doubts = [], [], None, {}
     for number, (ml, hole) in enumerate(holes):
         what = f"{ml:g} ml"
 
@@ -195,13 +195,14 @@ def sensitivity(
             if not queue and refined < refinements:
                 refined += 1
                 queue = _between({s: trial.label == 1 for s, (trial, _) in found.items()})
+        doubts |= dict.fromkeys(bench.warnings)
         ordered = [found[s][0] for s in sorted(found)]
         trials += ordered
         summaries.append(_summary(ordered, bench))
         shown = summaries[-1].least_strength
         example = found[max(found) if shown is None else shown][1]
         step(steps)
-    notes += _doubts(summaries, scan)
+    notes += [*doubts, *_doubts(summaries, trials)]
     return Sensitivity(
         kind, contrast, tuple(float(x) for x in np.asarray(place, float)), tuple(trials), tuple(summaries), tuple(notes), example,
         {"rule": decision.rule, "threshold": decision.threshold}, bench.model.provenance(), seed, controls,
@@ -299,12 +300,16 @@ def _summary(trials: list[SensitivityTrial], bench: _Bench) -> SizeSummary:
     )
 
 
-def _doubts(summaries: list[SizeSummary], scan: Scan) -> list[str]:
-    notes = list(scan.warnings)
+def _doubts(summaries: list[SizeSummary], trials: list[SensitivityTrial]) -> list[str]:
+    notes = []
     strange = [f"{s.asked_ml:g} ml" for s in summaries if s.healthy_word == "pathological"]
     if strange:
         notes.append(
             f"With nothing painted the box for {', '.join(strange)} is already called pathological: the place is unusual by itself, and what is found there "
             f"says little about the lesion."
         )
+    for summary in summaries:
+        mine = [trial for trial in trials if trial.asked_ml == summary.asked_ml]
+        if all(trial.label is None for trial in mine):
+            notes.append(f"Of {summary.asked_ml:g} ml nothing can be told. {mine[-1].reason}")
     return notes

@@ -85,7 +85,7 @@ def sentences_of(result: Sensitivity):
         elif size.missed_contrast_sd is None:
             yield f"Of {what} everything was found, down to {size.least_contrast_sd:.2f} SD of contrast."
         else:
-            yield f"Of {what} lesions were found from {size.least_contrast_sd:.2f} SD of contrast on, and missed at {size.missed_contrast_sd:.2f} SD."
+            yield f"Of {what} lesions were found from {size.least_contrast_sd:.2f} SD of contrast on, and not yet at {size.missed_contrast_sd:.2f} SD."
 
 
 def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
@@ -104,7 +104,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
     shown = "".join(f"<figure><img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'><figcaption>{escape(said)}</figcaption></figure>" for picture, said in pictures)
     sizes = html_table(
         "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
-        ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Missed at (SD)"],
+        ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
         [
             [f"{s.diameter_mm:.1f} mm", number_text(s.size_ml), " x ".join(f"{edge:.0f}" for edge in s.box_mm), str(s.controls), _text(s.healthy_p), _text(s.least_contrast_sd), _text(s.missed_contrast_sd)]
             for s in result.sizes

@@ -9,14 +9,16 @@ _SHRINKAGE = (151 / 315) ** 1.5
 
 
 def smooth_field(
-    rng: np.random.Generator, shape: tuple[int, int, int], spacing: float, reach: float, components: int = 1
+    rng: np.random.Generator, shape: tuple[int, int, int], spacing: float | np.ndarray, reach: float, components: int = 1
 ) -> np.ndarray:
     """Random cubic B-splines with nodes `reach` millimetres apart.
 
+    Args:
+        spacing: millimetres between voxels, one number or one for each axis.
     Returns:
         float32 (components, *shape): mean 0 and standard deviation 1 over draws, twice continuously differentiable.
     """
-    bases = [_basis(count, spacing / reach) for count in shape]
+    bases = [_basis(count, step / reach) for count, step in zip(shape, np.broadcast_to(spacing, 3))]
     field = rng.standard_normal((components, *(basis.shape[1] for basis in bases)), dtype=np.float32) / np.float32(_SHRINKAGE)
     for basis in bases:
         # contract the leading axis of place and append the result, three times: the order of axes comes round again

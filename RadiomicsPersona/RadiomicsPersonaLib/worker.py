@@ -5,8 +5,9 @@ number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
     {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
-    {"id": 1, "kind": "segment", "arguments": [...]}       the same for `segment` and `mesh`; --output is a folder for the files of `exchange`,
+    {"id": 1, "kind": "segment", "arguments": [...]}       the same for `segment` and `mesh`; --output is a folder for the files of `exchange`, and
     {"id": 1, "kind": "mesh", "arguments": [...]}          --probabilities of any name asks for them
+    {"id": 1, "kind": "follow", "arguments": [...]}        the same for `follow`, with table and report only
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
     {"id": 3, "kind": "row", "job": {...}}                 a row of a cohort, see `cohort_row`
@@ -226,17 +227,17 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         options = parse(request["arguments"])
         if options.command == "analyze":
             analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
-        elif options.command in ("segment", "follow"):
+        elif options.command == "segment":
             options.run(options, activity.progress)
         elif options.command in ("paint", "sensitivity"):
             options.run(options, activity.progress, cache)
         else:
             options.run(options)
         return {}
-    if kind in ("segment", "mesh"):
+    if kind in ("segment", "mesh", "follow"):
         from .cli import parse
 
-        _segment_or_mesh(parse(request["arguments"]), activity)
+        _for_slicer(parse(request["arguments"]), cache, activity)
         return {}
     if kind == "twin":
         return _twin(request, cache, activity)
@@ -248,21 +249,22 @@ def _result(request: dict, cache, activity: Activity) -> dict:
     raise ValueError(f"there is no request of the kind {kind!r}")
 
 
-def _segment_or_mesh(options, activity: Activity) -> None:
+def _for_slicer(options, cache, activity: Activity) -> None:
     from .exchange import write_arrays_of_surface, write_segmentation
+    from .follow_command import follow_into_folder
     from .mesh_command import surface_by
     from .output import folder_written_whole
     from .segment_command import found_by
 
     with folder_written_whole(options.output) as folder:
         if options.command == "segment":
-            found, told = found_by(options, activity.progress)
-            write_segmentation(found, told, folder)
-        else:
+            write_segmentation(*found_by(options, activity.progress), folder)
+        elif options.command == "mesh":
             activity.tell("Making the surface")
-            surface, _ = surface_by(options)
-            activity.check()
-            write_arrays_of_surface(surface, folder)
+            write_arrays_of_surface(surface_by(options)[0], folder)
+        else:
+            follow_into_folder(options, folder, cache, activity.progress, lambda *results: None)
+        activity.check()
 
 
 def _twin(request: dict, cache, activity: Activity) -> dict:

@@ -15,6 +15,7 @@ from RadiomicsPersonaLib.markups import write_boxes
 
 from . import output, roi, table
 from . import scan as scans
+from .parameter_node import analysis_options
 
 TABLE, REPORT = "visits.csv", "report.html"
 _DATE = re.compile(r"(?<!\d)((?:19|20)\d\d)[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01])(?!\d)")
@@ -36,8 +37,8 @@ def follow(parameter_node, visits: list, folder, run):
 
     Args:
         visits: (volume, date or number of years as text), the input volume first.
-        folder: for the report; every visit's own files are left there too.
-        run: called with the arguments of `follow`.
+        folder: for the report.
+        run: called with the arguments of the worker's "follow".
     Returns:
         the parameter node's table of visits.
     Raises:
@@ -60,9 +61,7 @@ def follow(parameter_node, visits: list, folder, run):
             paths.append(scans.write(volume, os.path.join(work, str(number))))
         boxes_path = os.path.join(work, "boxes.mrk.json")
         write_boxes(boxes_path, boxes)
-        run(["follow", *paths, "--dates", *(date for _volume, date in visits), "--boxes", boxes_path, "--output", str(folder), "--",
-             "--model", parameter_node.model, "--controls", str(parameter_node.controls), "--device", parameter_node.device,
-             "--decision", parameter_node.decision, "--threshold", repr(parameter_node.threshold), "--seed", str(parameter_node.seed)])
+        run(["follow", *paths, "--dates", *(date for _volume, date in visits), "--boxes", boxes_path, "--output", str(folder), "--", *analysis_options(parameter_node)])
     if not parameter_node.visitTable:
         parameter_node.visitTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     node = parameter_node.visitTable

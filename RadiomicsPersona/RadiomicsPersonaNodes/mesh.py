@@ -7,7 +7,6 @@ import tempfile
 
 import numpy as np
 import slicer
-import vtk
 from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 

@@ -85,6 +85,18 @@ class RadiomicsPersonaParameterNode:
     sensitivityChart: vtkMRMLPlotChartNode | None
 
 
+def analysis_options(parameters) -> list:
+    """What the settings are as options of `analyze`."""
+    return [
+        "--controls", str(parameters.controls),
+        "--model", parameters.model,
+        "--device", parameters.device,
+        "--decision", parameters.decision,
+        "--threshold", repr(parameters.threshold),
+        "--seed", str(parameters.seed),
+    ]  # fmt: skip
+
+
 def forget_foreign_choices(node) -> list:
     """Give fields whose value only another version knows their default, before anything reads them; returns their names.
 

@@ -26,10 +26,10 @@ DOTS, MEAN = (0.0, 114 / 255, 178 / 255), (213 / 255, 94 / 255, 0.0)
 
 
 def columns_of(table_node) -> tuple[list, list]:
-    """Names of a table's columns, and of those that hold numbers."""
-    data = table_node.GetTable() if table_node else None
-    columns = [data.GetColumn(number) for number in range(data.GetNumberOfColumns())] if data else []
-    return [column.GetName() for column in columns], [column.GetName() for column in columns if not isinstance(column, vtk.vtkStringArray)]
+    """Names of a table's columns, and of those that hold numbers, at least one."""
+    names, *rows = table.rows_of(table_node) if table_node else [[]]
+    values = {name: [row[place] for row in rows if row[place] is not None] for place, name in enumerate(names)}
+    return names, [name for name in names if values[name] and not any(isinstance(value, str) for value in values[name])]
 
 
 def regress(parameter_node, table_node, outcome: str, time: str, patient: str, covariates: list, log: bool, folder, run) -> dict:

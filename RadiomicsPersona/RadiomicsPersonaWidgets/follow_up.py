@@ -23,6 +23,7 @@ class FollowUpSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
+        ui.followUpCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = Job(logic, ui.followUpButton, ui.followUpProgressBar, ui.followUpStatusLabel)
         self.report = ReportFile(ui.followUpReportButton)
         self._dates = {}

@@ -17,6 +17,7 @@ class MeshSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
+        ui.meshCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = Job(logic, ui.meshButton, ui.meshProgressBar, ui.meshStatusLabel)
         self._watched = None
         ui.meshSegmentationSelector.currentNodeChanged.connect(lambda node: self.update())

@@ -6,6 +6,7 @@ import os
 
 import qt
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
@@ -35,29 +36,42 @@ class RegressionSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
+        ui.regressionCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = Job(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
         self.report = ReportFile(ui.regressionReportButton)
         self._arrangement = views.Arrangement()
-        self._columns = None
+        self._columns = self._table = None
         ui.regressionTableSelector.currentNodeChanged.connect(lambda node: self.update())
         ui.regressionLoadButton.clicked.connect(self.on_load)
         ui.regressionButton.clicked.connect(self.on_regress)
         ui.figureButton.toggled.connect(self.on_figure)
         ui.figureComboBox.currentIndexChanged.connect(lambda: self.on_figure(ui.figureButton.checked))
 
+    def follow(self, parameters) -> None:
+        super().follow(parameters)
+        shown = [self.ui.figureComboBox.itemData(place) for place in range(self.ui.figureComboBox.count)]
+        if parameters and shown != [chart.GetID() for chart in regression.charts()]:  # those of a scene that was opened
+            self._show_figures(regression.charts())
+
     def update(self) -> None:
         selector = self.ui.regressionTableSelector
         if self.parameters and not selector.currentNode() and self.parameters.visitTable:
             selector.setCurrentNode(self.parameters.visitTable)
-        columns = regression.columns_of(selector.currentNode() if self.parameters else None)
+        self._observe(selector.currentNode() if self.parameters else None)
+        columns = regression.columns_of(self._table)
         if columns != self._columns:
             self._columns = columns
             self._offer(*columns)
         self.ui.regressionButton.enabled = bool(self.ui.outcomeComboBox.count) or self._job.running
         self.ui.regressionTableView.setMRMLTableNode(self.parameters.estimateTable if self.parameters else None)
 
+    def on_table(self, caller=None, event=None) -> None:
+        """Called when the chosen table gets other columns."""
+        self.update()
+
     def scene_closes(self) -> None:
         self._job.cancel()
+        self._observe(None)
         self._arrangement.give_back()
         self.report.forget()
         self._show_figures([])
@@ -102,6 +116,14 @@ class RegressionSection(Section):
             return
         views.show_chart(self._arrangement, slicer.mrmlScene.GetNodeByID(combo.itemData(combo.currentIndex)))
 
+    def _observe(self, table) -> None:
+        if table is not self._table:
+            if self._table:
+                self.removeObserver(self._table, vtk.vtkCommand.ModifiedEvent, self.on_table)
+            if table:
+                self.addObserver(table, vtk.vtkCommand.ModifiedEvent, self.on_table)
+            self._table = table
+
     def _regress(self) -> str:
         if packages.ensure_statsmodels():
             self.logic.worker.end()  # it was started without it
@@ -109,7 +131,7 @@ class RegressionSection(Section):
         items = [self.ui.covariatesList.item(row) for row in range(self.ui.covariatesList.count)]
         covariates = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
         record = self.logic.regress(
-            self.ui.regressionTableSelector.currentNode(), chosen["outcomeComboBox"], chosen["timeComboBox"], chosen["patientComboBox"], covariates,
+            self._table, chosen["outcomeComboBox"], chosen["timeComboBox"], chosen["patientComboBox"], covariates,
             self.ui.logarithmsCheckBox.checked, self.report.fresh_folder(), self._job.proceed)
         return "\n".join(regression.sentences(record))
 

@@ -12,7 +12,8 @@ class ReportFile:
     """The folder goes when a new report comes, and with the panel; from the browser the report can be saved."""
 
     def __init__(self, button):
-        self._button, self._folder = button, None
+        self._button = button
+        self._folder = self._next = None
         self.path = ""
         button.clicked.connect(self.open)
 
@@ -35,6 +36,6 @@ class ReportFile:
     def forget(self) -> None:
         """Let go of the report."""
         if self._folder:
-            self._folder.cleanup()
+            self._folder.cleanup()  # of a folder that was never kept its own object takes care
         self._folder, self.path = None, ""
         self._button.enabled = False

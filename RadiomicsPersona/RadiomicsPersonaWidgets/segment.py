@@ -26,6 +26,7 @@ class SegmentSection(Section):
 
     def __init__(self, ui, logic, done):
         super().__init__(ui, logic)
+        ui.segmentCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._done = done
         self._cards = {}
         self._updating = False

@@ -24,6 +24,7 @@ class SensitivitySection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
+        ui.sensitivityCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         status = (ui.sensitivityProgressBar, ui.sensitivityStatusLabel)
         self._paint_job, self._curve_job = Job(logic, ui.paintButton, *status), Job(logic, ui.sensitivityButton, *status)
         self.report = ReportFile(ui.sensitivityReportButton)

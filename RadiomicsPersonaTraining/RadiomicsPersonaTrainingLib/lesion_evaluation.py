@@ -23,7 +23,7 @@ from .contrast import CONTRASTS
 from .evaluation_plots import spoken
 from .evaluation_summary import DRAWS, Estimate, mean_over_subjects, plain_estimates
 from .held_out import HeldOutScan
-from .tissue_evaluation import dice_of
+from .segmentation_metrics import agreement
 from .tissue_samples import DISEASED, LesionSamples, TissueRecipe
 from .verdict_scores import auroc_of
 
@@ -32,10 +32,13 @@ HEADS = 4
 """Synthesised heads per label map and contrast."""
 SYNTHETIC = "painted"
 MEASURES = ("auroc", "dice", "found_ml", "true_ml")
+"""What is summarised over subjects."""
+COLUMNS = (*MEASURES, "jaccard", "sensitivity", "specificity", "hd95_mm", "hd_mm")
+"""What the table of heads holds."""
 NOTES = f"""\
 Painted: heads synthesised from label maps that the model never saw, {HEADS} per map and contrast, with lesions as in training. Real patients and
-healthy people: sources that nothing was trained on. AUROC over the voxels of the brain, on the model's grid; Dice at probability 0.5; both only where there is
-a lesion; found_ml is what is called lesion at 0.5. Means over subjects with 95 % intervals ({DRAWS:,} bootstrap draws over subjects). The model is
+healthy people: sources that nothing was trained on. AUROC over the voxels of the brain, on the model's grid, where there is a lesion; Dice at probability 0.5,
+which is 1 where there is none and none is found, and 0 where there is none and some is found; found_ml is what is called lesion at 0.5. Means over subjects with 95 % intervals ({DRAWS:,} bootstrap draws over subjects). The model is
 made for a score of boxes, not to delineate; millilitres of sources without a voxel size mean nothing."""
 
 
@@ -45,16 +48,21 @@ class LesionCase:
 
     Attributes:
         group, subject: source with contrast, and whose head it is.
-        auroc, dice: NaN without a lesion.
+        auroc: NaN without a lesion.
+        agreement: of what is called lesion and what is, see `segmentation_metrics.agreement`.
         found_ml, true_ml: what is called lesion, and what is.
     """
 
     group: str
     subject: str
     auroc: float
-    dice: float
+    agreement: dict[str, float]
     found_ml: float
     true_ml: float
+
+    def measure(self, name: str) -> float:
+        """One of `COLUMNS`."""
+        return self.agreement[name] if name in self.agreement else getattr(self, name)
 
 
 def evaluate_lesion(
@@ -107,8 +115,8 @@ def _case(group: str, subject: str, found: np.ndarray, lesion: np.ndarray, brain
     voxel = spacing**3 / 1000
     marked = (found >= 0.5) & brain
     area = auroc_of(found[lesion], found[brain & ~lesion]) if lesion.any() else math.nan
-    dice = dice_of(marked, lesion) if lesion.any() else math.nan
-    return LesionCase(group, subject, area, dice, float(marked.sum() * voxel), float(lesion.sum() * voxel))
+    agreed = agreement(marked, lesion, np.full(3, spacing))
+    return LesionCase(group, subject, area, agreed, float(marked.sum() * voxel), float(lesion.sum() * voxel))
 
 
 def summary_of(cases: list[LesionCase], seed: int = 0) -> dict[str, dict[str, Estimate]]:
@@ -119,7 +127,7 @@ def summary_of(cases: list[LesionCase], seed: int = 0) -> dict[str, dict[str, Es
         subjects = list(dict.fromkeys(case.subject for case in members))
         found[group] = {}
         for name in MEASURES:
-            values = {s: [v for c in members if c.subject == s and not math.isnan(v := getattr(c, name))] for s in subjects}
+            values = {s: [v for c in members if c.subject == s and not math.isnan(v := c.measure(name))] for s in subjects}
             if all(values.values()):
                 found[group][name] = mean_over_subjects(values, seed)
     return found
@@ -153,6 +161,6 @@ def write_cases(cases: list[LesionCase], path: Path) -> None:
     """One line a head, as CSV."""
     with file_written_whole(path) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["group", "subject", *MEASURES])
+        writer.writerow(["group", "subject", *COLUMNS])
         for case in cases:
-            writer.writerow([case.group, case.subject, *(f"{getattr(case, name):.4f}" for name in MEASURES)])
+            writer.writerow([case.group, case.subject, *(f"{case.measure(name):.4f}" for name in COLUMNS)])
