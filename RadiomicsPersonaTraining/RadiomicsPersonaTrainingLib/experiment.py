@@ -35,6 +35,8 @@ from .work import work_of
 Progress = Callable[[int, int, str], None]
 REAL, PAINTED = "real", "painted"
 """Collections of a fit."""
+DISEASES = {"LGG": "glioma", "BraTS": "glioma", "MS": "multiple sclerosis"}
+"""Of the patients of a source."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Measured:
     """One test patient under one arm and seed.
 
     Attributes:
+        group: the patient's disease, see `DISEASES`.
         dice, coverage: at a probability of one half; the coverage is the share of the lesion's voxels that are found.
         detection: counts of lesions.
     """
@@ -94,7 +97,7 @@ def people_of(cases: list[ExperimentCase], plan: ExperimentPlan, seed: int) -> P
     Raises:
         InputError: they are too few.
     """
-    may_train = [case for case in cases if case.group.split(" ")[0] in plan.training_sources]
+    may_train = [case for case in cases if case.source in plan.training_sources]
     need = plan.few + plan.further + 2
     if len(may_train) < need:
         raise InputError(f"There are {len(may_train)} patients to part, and {need} are needed: lower --few or --more.")
@@ -131,7 +134,7 @@ def measure_arm(arm: Arm, seed: int, model: SegmentationModel, test: tuple[Exper
         probability = segment({0: scan}, model, probabilities=True).probabilities[0]
         measures = agreement(probability >= 0.5, truth, scan.spacing)
         counted = detect(probability, truth, float(np.prod(scan.spacing)) / 1000)
-        measured.append(Measured(arm.name, seed, case.group, case.subject, measures["dice"], measures["sensitivity"], counted))
+        measured.append(Measured(arm.name, seed, DISEASES[case.source], case.subject, measures["dice"], measures["sensitivity"], counted))
     return measured
 
 

@@ -34,6 +34,11 @@ class ExperimentCase:
     image: Path
     mask: Path
 
+    @property
+    def source(self) -> str:
+        """The collection, without the contrast."""
+        return self.group.split(" ")[0]
+
 
 def case_in(folder: Path, group: str, subject: str) -> ExperimentCase:
     """Where a case's files lie in a folder."""

@@ -66,8 +66,8 @@ def how(plan: ExperimentPlan) -> str:
     return (
         f"Every network has the same design, {fit.steps} steps of {fit.batch} samples in {plan.contrast}, half of them from {plan.painted} painted heads "
         f"({', '.join(plan.kinds)}) where there are some, the others from {plan.few} real patients ({plan.few + plan.further} in the last row). "
-        "Patients are parted anew for every seed, alike for all rows. Heads to paint in, kinds, sizes and places are drawn from the same distributions for "
-        "every kind of mask."
+        "Patients are parted anew for every seed, alike for all rows. The same healthy heads are painted for every kind of mask, each with one lesion of its own; "
+        "spheres and real shapes lie anywhere in the tissue, the masks of trained generators where real lesions do."
     )
 
 

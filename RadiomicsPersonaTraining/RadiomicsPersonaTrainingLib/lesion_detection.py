@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-CUTS = np.round(np.arange(0.05, 1.0, 0.05), 2)
-"""Probabilities from which on a voxel is called lesion."""
+CUTS = np.array([*np.round(np.arange(0.05, 1.0, 0.05), 2), 0.97, 0.98, 0.99, 0.995, 0.998, 0.999])
+"""Probabilities from which on a voxel is called lesion; networks that are sure of themselves are told apart near 1."""
 LEAST_ML = 0.1
 """Smaller pieces do not count, neither of the truth nor of what is found."""
 LEAST_SHARE = 0.1
