@@ -82,11 +82,11 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     # the same scan and boxes, analyzed already
     widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
-    parent.resize(430, 950)
+    parent.resize(430, 1010)
     _save(parent, folder / f"results-{name}.png")
     for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
         getattr(widget.ui, button).collapsed = False
-    parent.resize(430, 1330)
+    parent.resize(430, 1370)
     _save(parent, folder / f"unfolded-{name}.png")
     widget.settings.on_card()
     _save(widget.settings.card, folder / f"card-{name}.png")
