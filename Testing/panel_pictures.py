@@ -82,7 +82,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     # the same scan and boxes, analyzed already
     widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
-    parent.resize(430, 1000)
+    parent.resize(430, 950)
     _save(parent, folder / f"results-{name}.png")
     for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
         getattr(widget.ui, button).collapsed = False
@@ -98,7 +98,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     # these by the worker itself
     widget.ui.segmentScanButton.click()
     widget.ui.meshButton.click()
-    parent.resize(430, 1320)
+    parent.resize(430, 1560)
     _save(parent, folder / f"sections-{name}.png")
     parent.hide()
     widget.cleanup()

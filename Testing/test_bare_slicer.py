@@ -85,7 +85,7 @@ def test_a_box_is_followed_and_a_mesh_is_made(worker, scan, tmp_path):
     assert (tmp_path / "visits" / "report.html").is_file()
     with open(tmp_path / "ball.nrrd", "wb") as stream:
         ball = np.linalg.norm(np.indices((12, 12, 12)) - 5.5, axis=0) < 4
-        write_nrrd(stream, ball.astype(np.uint8), np.diag([2.0, 2, 2, 1]))
+        write_nrrd(stream, ball.astype(np.float32), np.diag([2.0, 2, 2, 1]))
     worker.run({"kind": "mesh", "arguments": ["mesh", str(tmp_path / "ball.nrrd"), "--output", str(tmp_path / "mesh")]}, lambda activity: True)
     surface = read_arrays_of_surface(tmp_path / "mesh")
     assert np.linalg.norm(surface["points"] - 11, axis=1) == pytest.approx(8, abs=0.7)

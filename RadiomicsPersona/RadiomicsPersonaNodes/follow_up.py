@@ -61,7 +61,8 @@ def follow(parameter_node, visits: list, folder, run):
             paths.append(scans.write(volume, os.path.join(work, str(number))))
         boxes_path = os.path.join(work, "boxes.mrk.json")
         write_boxes(boxes_path, boxes)
-        run(["follow", *paths, "--dates", *(date for _volume, date in visits), "--boxes", boxes_path, "--output", str(folder), "--", *analysis_options(parameter_node)])
+        run(["follow", *paths, "--dates", *(date for _volume, date in visits), "--boxes", boxes_path, "--output", str(folder),
+             "--", *analysis_options(parameter_node)])
     if not parameter_node.visitTable:
         parameter_node.visitTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     node = parameter_node.visitTable

@@ -20,7 +20,7 @@ class MeshSection(Section):
         ui.meshCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = Job(logic, ui.meshButton, ui.meshProgressBar, ui.meshStatusLabel)
         self._watched = None
-        ui.meshSegmentationSelector.currentNodeChanged.connect(lambda node: self.update())
+        ui.meshSegmentationSelector.currentNodeChanged.connect(self.update)
         ui.meshButton.clicked.connect(self.on_make)
         ui.meshSaveButton.clicked.connect(self.on_save)
 

@@ -41,7 +41,7 @@ class RegressionSection(Section):
         self.report = ReportFile(ui.regressionReportButton)
         self._arrangement = views.Arrangement()
         self._columns = self._table = None
-        ui.regressionTableSelector.currentNodeChanged.connect(lambda node: self.update())
+        ui.regressionTableSelector.currentNodeChanged.connect(self.update)
         ui.regressionLoadButton.clicked.connect(self.on_load)
         ui.regressionButton.clicked.connect(self.on_regress)
         ui.figureButton.toggled.connect(self.on_figure)
@@ -152,7 +152,6 @@ class RegressionSection(Section):
             item.setFlags(qt.Qt.ItemIsUserCheckable | qt.Qt.ItemIsEnabled)
             item.setCheckState(qt.Qt.Unchecked)
             self.ui.covariatesList.addItem(item)
-        self.ui.covariatesList.setFixedHeight(110)
 
     def _show_figures(self, charts: list) -> None:
         combo = self.ui.figureComboBox
