@@ -350,12 +350,12 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
         """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
         return painted.paint(self.getParameterNode(), place, kind, contrast, size, strength,
-                             lambda arguments: self._runInWorker("command", arguments, proceed))
+                             lambda arguments: self._runInWorker("paint", arguments, proceed))
 
     def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
         """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
         return painted.sensitivity(self.getParameterNode(), place, kind, contrast, folder,
-                                   lambda arguments: self._runInWorker("command", arguments, proceed))
+                                   lambda arguments: self._runInWorker("sensitivity", arguments, proceed))
 
     def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
         """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.

@@ -12,7 +12,7 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.child import Child, child_environment
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_arrays_of_surface, read_exchange
+from RadiomicsPersonaLib.exchange import read_arrays_of_surface, read_exchange, read_painted
 from RadiomicsPersonaLib.nrrd import write_nrrd
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
@@ -89,3 +89,13 @@ def test_a_box_is_followed_and_a_mesh_is_made(worker, scan, tmp_path):
     worker.run({"kind": "mesh", "arguments": ["mesh", str(tmp_path / "ball.nrrd"), "--output", str(tmp_path / "mesh")]}, lambda activity: True)
     surface = read_arrays_of_surface(tmp_path / "mesh")
     assert np.linalg.norm(surface["points"] - 11, axis=1) == pytest.approx(8, abs=0.7)
+
+
+def test_a_lesion_is_painted_and_judged(worker, scan, tmp_path):
+    words = [str(scan), "--place=20,40,40", "--kind", "ms", "--model", "harmonic"]
+    worker.run({"kind": "paint", "arguments": ["paint", *words, "--size", "4", "--output", str(tmp_path / "one")]}, lambda activity: True)
+    painted = read_painted(tmp_path / "one")
+    assert 3000 < painted["lesion"].sum() * abs(np.linalg.det(painted["affine"][:3, :3])) < 5000
+    words += ["--sizes", "4", "--strengths", "2", "--controls", "3", "--output", str(tmp_path / "curve")]
+    worker.run({"kind": "sensitivity", "arguments": ["sensitivity", *words]}, lambda activity: True)
+    assert {file.suffix for file in (tmp_path / "curve").iterdir()} == {".csv", ".json", ".png", ".html"}

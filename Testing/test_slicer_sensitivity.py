@@ -38,7 +38,7 @@ def run_here(panel, *more: str):  # noqa: F811
 
     def run(kind, arguments, proceed):
         options = parse([*arguments, *more])
-        options.run(options, lambda done, total, what: proceed(f"{what}: {done} of {total}"))
+        options.run(options, lambda done, total, what: proceed(f"{what}: {done} of {total}"), nifti=False)
 
     panel.logic._runInWorker = run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 RESULTS, ARRAYS = "results.json", "arrays.npz"
+PAINTED = "painted.npz"
 SEGMENTATION, SEGMENTS, SURFACE = "segmentation.json", "segments.npz", "surface.npz"
 
 
@@ -63,4 +64,15 @@ def write_arrays_of_surface(surface, folder: Path) -> None:
 def read_arrays_of_surface(folder: str | Path) -> dict[str, np.ndarray]:
     """What `write_arrays_of_surface` wrote: the arguments of `Surface`."""
     with np.load(Path(folder) / SURFACE) as arrays:
+        return dict(arrays)
+
+
+def write_painted(folder: Path, values: np.ndarray, lesion: np.ndarray, affine: np.ndarray) -> None:
+    """Write a `PaintedLesion`'s values and its lesion, axes I, J, K, with the scan's affine."""
+    np.savez(folder / PAINTED, values=values, lesion=lesion, affine=affine)
+
+
+def read_painted(folder: str | Path) -> dict[str, np.ndarray]:
+    """What `write_painted` wrote."""
+    with np.load(Path(folder) / PAINTED) as arrays:
         return dict(arrays)

@@ -55,14 +55,16 @@ def check_seed(seed: int) -> None:
         raise InputError(f"The seed is {seed}: give 0 or a positive whole number.")
 
 
-def run(options, progress=None, cache=None) -> int:
+def run(options, progress=None, cache=None, nifti: bool = True) -> int:
     """Paint as the arguments say.
 
     Args:
         progress: called with (done, total, what); may raise to cancel.
         cache: the `Cache` of this process; a new one by default.
+        nifti: whether the volumes are written as NIfTI; otherwise as `exchange` does, which numpy alone reads.
     """
     from .cache import Cache
+    from .exchange import write_painted
     from .lesion_outline import outline, radius_of
     from .lesion_painter import check_kind, paint_lesion
     from .output import folder_written_whole
@@ -98,8 +100,11 @@ def run(options, progress=None, cache=None) -> int:
             "model": model.for_scan(prepared).provenance(),
             "scan_sha256": sha256,
         }
-        write_nifti(folder / PAINTED, lesion.values, scan.affine)
-        write_nifti(folder / MASK, lesion.lesion.astype(np.uint8), scan.affine)
+        if nifti:
+            write_nifti(folder / PAINTED, lesion.values, scan.affine)
+            write_nifti(folder / MASK, lesion.lesion.astype(np.uint8), scan.affine)
+        else:
+            write_painted(folder, lesion.values, lesion.lesion, scan.affine)
         (folder / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         progress(3, 3, "Writing")
     print(f"Painted a lesion of {milliliters:.3g} ml ({2 * radius_of(milliliters):.1f} mm) as {contrast} shows it: {Path(options.output) / PAINTED}")

@@ -25,12 +25,13 @@ def add_sensitivity(commands) -> None:
     parser.set_defaults(run=run)
 
 
-def run(options, progress=None, cache=None) -> int:
+def run(options, progress=None, cache=None, nifti: bool = True) -> int:
     """Do what the arguments say and write all files, or none.
 
     Args:
         progress: called with (done, total, what); may raise to cancel.
         cache: the `Cache` of this process; a new one by default.
+        nifti: whether the example is written, as NIfTI.
     """
     from .cache import Cache
     from .lesion_painter import check_kind
@@ -56,7 +57,7 @@ def run(options, progress=None, cache=None) -> int:
             contrast=options.contrast, controls=options.controls, decision=decision, seed=options.seed,
             progress=progress or ProgressBar(quiet=options.json), prepare=cache.prepare,
         )  # fmt: skip
-        write_sensitivity(result, scan, folder)
+        write_sensitivity(result, scan, folder, nifti)
     if options.json:
         print(json.dumps(plain(record_of(result)), ensure_ascii=False))
         return 0

@@ -25,15 +25,16 @@ if TYPE_CHECKING:
     from PIL import Image
 
 
-def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path) -> None:
-    """Write sensitivity.csv (a row per painted lesion), .json, .png (the curve), .html (the page), and the example as NIfTI."""
+def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path, example: bool = True) -> None:
+    """Write sensitivity.csv (a row per painted lesion), .json, .png (the curve), .html (the page), and perhaps the example as NIfTI."""
     figure = sensitivity_figure(result)
     write_rows(folder / "sensitivity.csv", rows_of(result))
     (folder / "sensitivity.json").write_text(json.dumps(plain(record_of(result)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     figure.save(folder / "sensitivity.png")
     (folder / "sensitivity.html").write_text(_page(result, scan, figure), encoding="utf-8")
-    write_nifti(folder / "example.nii.gz", result.example.values, scan.affine)
-    write_nifti(folder / "example_mask.nii.gz", result.example.lesion.astype(np.uint8), scan.affine)
+    if example:
+        write_nifti(folder / "example.nii.gz", result.example.values, scan.affine)
+        write_nifti(folder / "example_mask.nii.gz", result.example.lesion.astype(np.uint8), scan.affine)
 
 
 def rows_of(result: Sensitivity) -> list[dict]:

@@ -8,6 +8,8 @@ number `id` and a `kind`:
     {"id": 1, "kind": "segment", "arguments": [...]}       the same for `segment` and `mesh`; --output is a folder for the files of `exchange`, and
     {"id": 1, "kind": "mesh", "arguments": [...]}          --probabilities of any name asks for them
     {"id": 1, "kind": "follow", "arguments": [...]}        the same for `follow`, with table and report only
+    {"id": 1, "kind": "paint", "arguments": [...]}         the same for `paint`, with the files of `exchange`
+    {"id": 1, "kind": "sensitivity", "arguments": [...]}   the same for `sensitivity`, without the example
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
     {"id": 3, "kind": "row", "job": {...}}                 a row of a cohort, see `cohort_row`
@@ -229,10 +231,14 @@ def _result(request: dict, cache, activity: Activity) -> dict:
             analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
         elif options.command == "segment":
             options.run(options, activity.progress)
-        elif options.command in ("paint", "sensitivity"):
-            options.run(options, activity.progress, cache)
         else:
             options.run(options)
+        return {}
+    if kind in ("paint", "sensitivity"):
+        from .cli import parse
+
+        options = parse(request["arguments"])
+        options.run(options, activity.progress, cache, nifti=False)
         return {}
     if kind in ("segment", "mesh", "follow"):
         from .cli import parse

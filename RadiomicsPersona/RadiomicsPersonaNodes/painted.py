@@ -15,7 +15,7 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.colors import FOUND_COLORS
 from RadiomicsPersonaLib.defaults import LESION_KINDS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
+from RadiomicsPersonaLib.exchange import read_painted
 
 from . import origin, output, roi, segmentation, table, volume
 from . import scan as scans
@@ -57,7 +57,7 @@ def paint(parameter_node, place, kind: str, contrast: str, size: float, strength
         place: see `place_in`.
         contrast: an empty text lets it be told.
         size: millilitres.
-        run: called with the arguments of `paint`.
+        run: called with the arguments of the worker's "paint".
     Returns:
         the volume, the segmentation, and what is told of them.
     Raises:
@@ -69,17 +69,16 @@ def paint(parameter_node, place, kind: str, contrast: str, size: float, strength
         folder = os.path.join(work, "output")
         run(["paint", scans.write(scan, work), *_arguments(parameter_node, place, kind, contrast),
              "--size", repr(float(size)), "--strength", repr(float(strength)), "--output", folder])
-        values, affine = read_nifti_voxels(os.path.join(folder, "painted.nii.gz"))
-        mask, _affine = read_nifti_voxels(os.path.join(folder, "lesion.nii.gz"))
+        arrays = read_painted(folder)
         with open(os.path.join(folder, "painted.json"), encoding="utf-8") as stream:
             told = json.load(stream)
-    output.refuse_changed(scan, affine, values.shape)
+    output.refuse_changed(scan, arrays["affine"], arrays["values"].shape)
     image, outline = (_node(kind_, scan, name) for kind_, name in (
         ("vtkMRMLScalarVolumeNode", _("{name} with a painted lesion")), ("vtkMRMLSegmentationNode", _("{name} painted lesion"))))
-    output.fill_volume(image, scan, values)
+    output.fill_volume(image, scan, arrays["values"])
     volume.show_like(image, scan)
     color = FOUND_COLORS["found"]
-    segmentation.fill_segmentation(outline, scan, [{"name": LESION_KINDS[kind], "number": 1, "color": color, "code": ""}], mask)
+    segmentation.fill_segmentation(outline, scan, [{"name": LESION_KINDS[kind], "number": 1, "color": color, "code": ""}], arrays["lesion"])
     for node in (image, outline):
         node.SetAttribute(PAINTED, json.dumps(told))
         node.SetNodeReferenceID(origin.INPUT_VOLUME_ROLE, scan.GetID())
@@ -93,7 +92,7 @@ def sensitivity(parameter_node, place, kind: str, contrast: str, folder, run) ->
     Args:
         place, kind, contrast: as `paint`.
         folder: for the page and its files.
-        run: called with the arguments of `sensitivity`.
+        run: called with the arguments of the worker's "sensitivity".
     Returns:
         the content of sensitivity.json.
     Raises:
