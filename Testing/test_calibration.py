@@ -204,3 +204,28 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         assert "Scores weighed by a classifier of your own, clinic." in page
     assert analysis(["analyze", scan, *more[:-3], "nobody", "--output", str(tmp_path / "none")]) == 2
     assert "There is no classifier 'nobody': choose one of healthy-or-not, clinic" in capfd.readouterr().err
+
+
+def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
+    from nilearn.datasets import load_mni152_template
+
+    from RadiomicsPersonaLib.model import load_model
+    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaTrainingLib.calibration import measured_boxes
+
+    template = load_mni152_template(resolution=3)
+    write_nifti(tmp_path / "head.nii.gz", template.get_fdata(dtype=np.float32), template.affine)
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[2:10, 2:10, 2:10] = 1
+    write_nifti(tmp_path / "mask.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
+    model, shapes = load_model("harmonic"), (tmp_path / "mask.nii.gz",)
+    (tumour,), (any_lesion,) = (measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ()))
+    assert tumour["healthy"] == any_lesion["healthy"] and tumour["painted"] != any_lesion["painted"]
+    deviations = [(lesion["deviation"], tumour["healthy"][number]["deviation"]) for number, lesion in tumour["painted"]]
+    assert len(deviations) >= 3 and np.mean([sick - healthy for sick, healthy in deviations]) > 0.1
+
+    (tmp_path / "heads").mkdir()
+    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path), "--output", str(tmp_path / "c.json"), "--kinds"]
+    assert main([*words, "ms,cold"]) == 2 and "no kind of lesion 'cold'" in capfd.readouterr().err
+    assert main(["calibrate", "--boxes", "own.csv", "--kinds", "ms", "--output", str(tmp_path / "c.json")]) == 2
+    assert "--kinds is for painted lesions" in capfd.readouterr().err

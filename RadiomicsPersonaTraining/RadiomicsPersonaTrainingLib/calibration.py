@@ -22,6 +22,7 @@ from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.head_model import installed_head_models
 from RadiomicsPersonaLib.hole import hole_of_box
+from RadiomicsPersonaLib.lesion_painter import paint_lesion
 from RadiomicsPersonaLib.measurement import metrics_of, usual_range
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.model import Model
@@ -46,6 +47,8 @@ DRAWN = 4
 """Boxes that are usually drawn in every scan, each in a contrast of its own."""
 PAINTED_EVERY = 8
 """Of a drawn box and its controls every such one gets a lesion, the drawn one first."""
+STRENGTH = (0.3, 2.0)
+"""Of lesions painted by kind, log-uniform; 1 is a usual one."""
 LEAST_SUBJECTS = 4
 LEVEL = 0.05
 """Share of healthy boxes that may be called abnormal."""
@@ -73,13 +76,16 @@ class KnownBoxes:
     drawn: tuple[np.ndarray, ...] = ()
 
 
-def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN) -> list[dict]:
+def measured_boxes(
+    file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN, kinds: tuple[str, ...] = ()
+) -> list[dict]:
     """The metrics of healthy and painted boxes of one healthy scan, one entry for every drawn box around which enough controls fit.
 
     Args:
         file: the scan.
         shapes: files of lesion masks.
         drawn: boxes to draw.
+        kinds: of lesions, drawn for each, as `lesion_painter` paints them; empty for lesions of random brightness and texture.
     Returns:
         Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number among them
         and its metrics with a lesion in it.
@@ -88,11 +94,13 @@ def measured_boxes(file: Path, model: Model, shapes: tuple[Path, ...], seed: tup
     """
     scan = read_scan(file)
     tissue = estimate_tissue(scan)
-    found = [_measured_around(scan, tissue, model, shapes, np.random.default_rng((*seed, number))) for number in range(drawn)]
+    found = [_measured_around(scan, tissue, model, shapes, np.random.default_rng((*seed, number)), kinds) for number in range(drawn)]
     return [entry for entry in found if entry is not None]
 
 
-def _measured_around(scan: Scan, tissue: Tissue, model: Model, shapes: tuple[Path, ...], rng: np.random.Generator) -> dict | None:
+def _measured_around(
+    scan: Scan, tissue: Tissue, model: Model, shapes: tuple[Path, ...], rng: np.random.Generator, kinds: tuple[str, ...]
+) -> dict | None:
     """One entry of `measured_boxes`."""
     contrast = str(rng.choice(list(CONTRAST_SHARES), p=list(CONTRAST_SHARES.values())))
     scan = as_contrast(scan, tissue, contrast, rng)
@@ -111,14 +119,19 @@ def _measured_around(scan: Scan, tissue: Tissue, model: Model, shapes: tuple[Pat
     healthy = [metrics_of(prepared, r, model, limits) for r in rebuilt]
     lesions: list[tuple[int, dict[str, float]]] = []
     boxes: list[Box] = [first, *(control.box for control in placed)]
+    whole = prepare(scan, []) if kinds else None
     for number in range(0, len(boxes), PAINTED_EVERY):
         lesion = lesion_in_box(scan, boxes[number], shapes, rng)
         if lesion is None:
             continue
         hole = rebuilt[number].hole
         original = scan.array[hole.region]
-        inside = lesion.mask_over(hole.start, hole.mask.shape)
-        lesioned = painted(original, inside, scan.spacing, prepared.tissue.scale, contrast, rng)
+        if kinds:
+            strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
+            lesioned = paint_lesion(scan, lesion, str(rng.choice(kinds)), contrast, rng, strength=strength, prepared=whole, model=model).values[hole.region]
+        else:
+            inside = lesion.mask_over(hole.start, hole.mask.shape)
+            lesioned = painted(original, inside, scan.spacing, prepared.tissue.scale, contrast, rng)
         values = np.where(hole.mask, lesioned, original)
         lesions.append((number, metrics_of(prepared, rebuilt[number], model, limits, values=values)))
     return {"milliliters": first.volume_ml, "healthy": healthy, "painted": lesions}
@@ -271,6 +284,7 @@ def calibrate(
     seed: int = 0,
     progress: Progress | None = None,
     drawn: int = DRAWN,
+    kinds: tuple[str, ...] = (),
 ) -> Classifier:
     """Fit a classifier on healthy scans, one per subject.
 
@@ -281,13 +295,14 @@ def calibrate(
         journal: file of what was measured so far; a run that was cut off goes on from it.
         progress: called with (scans done, scans in all, what); may raise to cancel.
         drawn: boxes to draw in every scan.
+        kinds: see `measured_boxes`.
     Raises:
         InputError: a scan cannot be used, or too few can.
     """
-    identity = _identity(model, seed, drawn)
+    identity = _identity(model, seed, drawn, kinds)
     found = _journal(journal, identity, shapes)
     for number, file in enumerate(files):
-        _measure(file, found, model, shapes, seed, drawn)
+        _measure(file, found, model, shapes, seed, drawn, kinds)
         if progress:
             progress(number + 1, len(files), file.name)
     usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
@@ -305,23 +320,24 @@ def measuring_time(
     seed: int = 0,
     progress: Progress | None = None,
     drawn: int = DRAWN,
+    kinds: tuple[str, ...] = (),
 ) -> tuple[int, float]:
     """How many scans `calibrate` still has to measure, and how many seconds that will take; one of them is measured now, and kept.
 
     For the arguments and what is raised see `calibrate`.
     """
-    found = _journal(journal, _identity(model, seed, drawn), shapes)
+    found = _journal(journal, _identity(model, seed, drawn, kinds), shapes)
     left = [file for file in files if _subject_of(file) not in found.records]
     if not left:
         return 0, 0.0
     if progress:
         progress(0, 1, f"measuring {left[0].name}")
     started = time.monotonic()
-    _measure(left[0], found, model, shapes, seed, drawn)
+    _measure(left[0], found, model, shapes, seed, drawn, kinds)
     return len(left) - 1, (time.monotonic() - started) * (len(left) - 1)
 
 
-def _identity(model: Model, seed: int, drawn: int) -> dict:
+def _identity(model: Model, seed: int, drawn: int, kinds: tuple[str, ...]) -> dict:
     """What decides the boxes that are measured."""
     return {
         "model": {key: model.provenance()[key] for key in ("name", "sha256")},
@@ -332,6 +348,7 @@ def _identity(model: Model, seed: int, drawn: int) -> dict:
         "brighter": BRIGHTER,
         "drawn": drawn,
         "painted_every": PAINTED_EVERY,
+        **({"kinds": list(kinds)} if kinds else {}),
     }
 
 
@@ -339,12 +356,12 @@ def _journal(path: Path, identity: dict, shapes: tuple[Path, ...]) -> Journal:
     return Journal(path, identity | {"shapes": [name_of(file) for file in shapes], "metrics": list(METRICS)})
 
 
-def _measure(file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, drawn: int) -> None:
+def _measure(file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, drawn: int, kinds: tuple[str, ...]) -> None:
     """Measure a scan unless that was done."""
     subject = _subject_of(file)
     if subject not in found.records:
         # by the name, so that a scan gets the same boxes whichever others there are
-        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn))
+        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn, kinds))
 
 
 def _subject_of(file: Path) -> str:

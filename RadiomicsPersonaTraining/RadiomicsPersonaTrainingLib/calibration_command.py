@@ -12,6 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("places", nargs="*", metavar="FOLDER", help="folder with healthy scans, one per subject")
     parser.add_argument("--lesion-masks", metavar="FOLDER", help="binary masks of real lesions, whose shapes are painted into them")
+    parser.add_argument("--kinds", metavar="KINDS", help="paint lesions of these kinds, parted by commas: fcd, ms, stroke, tumour (default: of any brightness and texture)")
     parser.add_argument(
         "--boxes", metavar="CSV",
         help="instead of both, boxes of your own: a table with the columns subject, scan, truth (healthy or pathological) and box",
@@ -40,6 +41,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--drawn must be at least 1.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    if options.boxes and options.kinds:
+        raise InputError("--kinds is for painted lesions: leave it out with --boxes.")
     if bool(options.boxes) == bool(options.places or options.lesion_masks):
         raise InputError("Give either --boxes with boxes of your own, or a folder with healthy scans and --lesion-masks.")
     if options.use:
@@ -72,6 +75,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _on_painted(options: argparse.Namespace, journal: Path):
     """What gives the classifier fitted on healthy scans with painted lesions, or a sentence on how long that takes, as progress is told."""
+    from RadiomicsPersonaLib.lesion_painter import check_kind
     from RadiomicsPersonaLib.model import NetworkModel, load_model
 
     from .amounts import in_time
@@ -81,6 +85,9 @@ def _on_painted(options: argparse.Namespace, journal: Path):
 
     if not options.places or not options.lesion_masks:
         raise InputError("Painted lesions need both a folder with healthy scans and --lesion-masks: give the other one too.")
+    kinds = tuple(name.strip() for name in options.kinds.split(",")) if options.kinds else ()
+    for kind in kinds:
+        check_kind(kind)
     places, masks = [Path(place) for place in options.places], Path(options.lesion_masks)
     for folder in (*places, masks):
         if not folder.is_dir():
@@ -94,11 +101,11 @@ def _on_painted(options: argparse.Namespace, journal: Path):
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
 
     def told(progress) -> str:
-        left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.drawn)
+        left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.drawn, kinds)
         return f"{len(files)} scans, of which {left} are left to measure: about {in_time(seconds)} on this machine."
 
     def fitted(progress):
-        return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.drawn)
+        return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.drawn, kinds)
 
     return told if options.estimate else fitted
 
