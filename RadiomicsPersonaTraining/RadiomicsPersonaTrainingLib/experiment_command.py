@@ -68,7 +68,6 @@ def run(options: argparse.Namespace) -> int:
     people_of(cases, plan, 0)  # says so where they are too few, before anything is painted
     painting.paint_all(ProgressBar())
     lines = lines_of(run_experiment(plan, cases, painting.cases, output, ProgressBar()))
-    examples = [(f"Real: {case.group} {case.subject}", case) for case in cases[-2:]] + painting.examples()
     origin = {
         "Date": date.today().isoformat(),
         "Command": "radiomics-persona-train experiment FOLDER --healthy SCANS --shapes MASKS --output DIR"
@@ -81,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     for file, text in (
         ("experiment.md", markdown_of(lines, plan)),
         ("experiment.json", json.dumps(record, indent=1) + "\n"),
-        ("report.html", page_of(lines, plan, examples, origin)),
+        ("report.html", page_of(lines, plan, painting.examples(), origin)),
     ):
         with file_written_whole(output / file) as path:
             path.write_text(text, encoding="utf-8")

@@ -36,7 +36,7 @@ def page_of(lines: list[ArmLine], plan: ExperimentPlan, examples: list[tuple[str
     """The page's HTML.
 
     Args:
-        examples: painted and real cases to show, with what each is.
+        examples: painted cases to show, with what each is; no patient is shown, so that a report can be handed on.
         origin: what is needed to make the figures again.
     """
     sections = "".join(_group(group, [line for line in lines if line.group == group]) for group in dict.fromkeys(line.group for line in lines))
@@ -44,7 +44,7 @@ def page_of(lines: list[ArmLine], plan: ExperimentPlan, examples: list[tuple[str
         f"<figure><img src='{data_uri(three_planes(case))}' alt='{escape(text, quote=True)}'><figcaption>{escape(text)}</figcaption></figure>"
         for text, case in examples
     )
-    sections += f"<section><h2>Painted and real</h2>{figures}</section>" if figures else ""
+    sections += f"<section><h2>The same head with a lesion painted by every arm</h2>{figures}</section>" if figures else ""
     sections += f"<section><h2>What this can and cannot show</h2><p>{escape(LIMITS)}</p></section>"
     sections += f"<section><h2>How it was measured</h2><p>{escape(how(plan))}</p><p>{escape(NOTES)}</p></section>"
     rows = [[name, value] for name, value in origin.items()]
