@@ -7,7 +7,6 @@ with the seed. The networks are made to be measured and thrown away: some of the
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +19,13 @@ from RadiomicsPersonaLib.segmentation import segment
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
 
 from .evaluation_groups import held_out_scans
-from .experiment_cases import ExperimentCase, real_case
+from .experiment_cases import PAINTED, REAL, ExperimentCase, real_case
 from .experiment_settings import Arm, ExperimentPlan, settings_of
-from .export import weights_of, written_weights
+from .export import weights_of
 from .fitting import fit
 from .journal import Journal
 from .lesion_detection import Detection, detect
+from .run_evaluation import HeldOutRun
 from .run_folder import RunRecord, begin
 from .run_state import LAST
 from .segmentation_metrics import agreement
@@ -33,8 +33,6 @@ from .split import TRAINING, VALIDATION, ListedScan
 from .work import work_of
 
 Progress = Callable[[int, int, str], None]
-REAL, PAINTED = "real", "painted"
-"""Collections of a fit."""
 DISEASES = {"LGG": "glioma", "BraTS": "glioma", "MS": "multiple sclerosis"}
 """Of the patients of a source."""
 
@@ -121,9 +119,7 @@ def fit_arm(arm: Arm, people: People, painted: list[ExperimentCase], plan: Exper
     begin(run, record, resume=done > 0)
     if done < settings.fit.steps:
         fit(work_of(settings, rows, None, cache), settings.fit, run, resume=done > 0)
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "arm.safetensors"
-        return SegmentationModel(written_weights(run / LAST, record, file), file)
+    return HeldOutRun(run, record).model(LAST)
 
 
 def measure_arm(arm: Arm, seed: int, model: SegmentationModel, test: tuple[ExperimentCase, ...]) -> list[Measured]:

@@ -14,6 +14,8 @@ from RadiomicsPersonaLib.tissue import Tissue, estimate_tissue
 
 from .held_out import HeldOutScan
 
+REAL, PAINTED = "real", "painted"
+"""Collections of a fit."""
 IMAGE, MASK = "image", "mask"
 """Endings of a case's two files, as `synthesize` has them."""
 CLOSED_MM = 8.0

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 
-SETTINGS = Path(__file__).parents[1] / "Resources" / "segmentation" / "lesion-experiment.toml"
+from .shipped import shipped
+
+SETTINGS = shipped("segmentation") / "lesion-experiment.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

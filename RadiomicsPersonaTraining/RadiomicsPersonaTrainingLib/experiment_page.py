@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import ndimage
 
+from RadiomicsPersonaLib.lesion_picture import slices_of
 from RadiomicsPersonaLib.page import html_page, html_table
 from RadiomicsPersonaLib.picture import side_by_side
-from RadiomicsPersonaLib.plane import cut, planes_of_scan
 from RadiomicsPersonaLib.scan import read_label_map, read_scan
 
 from .evaluation_pictures import data_uri
@@ -23,8 +23,8 @@ from .tables import markdown_table
 if TYPE_CHECKING:
     from PIL import Image
 
-PIXELS = 200
-EDGE_COLOR = (255, 120, 40)
+PIXELS, SIDE = 200, 200.0
+"""Edge of a picture, pixels and millimetres."""
 LIMITS = """\
 The patients are few, their scans of many scanners and in thick slices, and lower-grade gliomas are large: what helps there need not help in
 small or rare lesions, for which no images are at hand. The networks are small and fitted for few steps, equal for all; with more of
@@ -71,24 +71,15 @@ def how(plan: ExperimentPlan) -> str:
     )
 
 
-def three_planes(case: ExperimentCase, marked: bool = True) -> Image.Image:
-    """The head through the middle of its largest lesion, in three planes, without and with the lesion's edge."""
-    from PIL import Image
-
+def three_planes(case: ExperimentCase) -> Image.Image:
+    """The head through the middle of its largest lesion, in three planes, without and then with the lesion's edge."""
     scan, lesion = read_scan(case.image), read_label_map(case.mask).array > 0
     labels, _ = ndimage.label(lesion)
     sizes = np.bincount(labels.ravel())[1:]
     inside = np.argwhere(labels == sizes.argmax() + 1) if len(sizes) else np.array(scan.shape)[None] / 2
     middle = inside[np.abs(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
-    dark, bright = 0.0, float(np.percentile(scan.array[scan.array > 0], 99.5)) if (scan.array > 0).any() else 1.0
-    panels = []
-    for plane in planes_of_scan(scan, scan.ras_from_ijk(middle), PIXELS):
-        shade = np.clip((cut(scan.array, scan.affine, plane, dark) - dark) / (bright - dark), 0, 1)
-        gray = np.repeat(255 * shade[..., None], 3, axis=-1)
-        on_plane = cut(lesion.astype(np.float32), scan.affine, plane, 0) >= 0.5
-        edge = on_plane & ~ndimage.binary_erosion(on_plane)
-        panels += [gray, np.where(edge[..., None] & marked, np.array(EDGE_COLOR, float), gray)]
-    return side_by_side([Image.fromarray(np.rint(panel).astype(np.uint8)) for panel in panels])
+    center = scan.ras_from_ijk(middle)
+    return side_by_side([slices_of(scan, scan.array, center, mask, SIDE, PIXELS) for mask in (None, lesion)])
 
 
 def _group(group: str, lines: list[ArmLine]) -> str:

@@ -13,7 +13,7 @@ from RadiomicsPersonaLib.lesion_painter import paint_lesion
 from RadiomicsPersonaLib.preparation import prepare
 from RadiomicsPersonaLib.scan import Scan, read_scan
 
-from .experiment_cases import ExperimentCase, case_in, in_slices, whole_brain, write_case
+from .experiment_cases import PAINTED, ExperimentCase, case_in, in_slices, whole_brain, write_case
 from .experiment_settings import Arm, ExperimentPlan
 from .lesion_ground import lesion_ground
 from .mask_generators import MaskGenerator, mask_generator
@@ -23,7 +23,6 @@ STRENGTH = (0.5, 1.5)
 """Of the painted lesions, uniform; 1 is a usual one."""
 THICKNESS = (1.0, 7.0)
 """Slices of painted heads, millimetres, uniform: the patients' are that thick, healthy research scans are not."""
-PAINTED = "painted"
 
 
 class Painting:

@@ -8,11 +8,9 @@ from pathlib import Path
 from RadiomicsPersonaLib.card import SEGMENTATION_KIND
 from RadiomicsPersonaLib.errors import InputError
 
+from .candidates import NEVER
 from .experiment_cases import IMAGE, MASK
 from .settings import DataSource, TrainingSettings, read_settings
-
-NEVER = 1_000_000
-"""Epochs of patience: all arms take the same steps."""
 
 
 @dataclass(frozen=True)

@@ -35,13 +35,13 @@ class HeldOutRun:
         """What its model does."""
         return self.record.settings.task.kind
 
-    def model(self):
-        """The model of the best checkpoint, as an export would write it.
+    def model(self, name: str = BEST):
+        """The model of the best checkpoint, or of the one of that name, as an export would write it.
 
         Raises:
             InputError: there is no checkpoint.
         """
-        checkpoint = self.folder / BEST
+        checkpoint = self.folder / name
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
         from .work import TRAINED_MODELS  # with the training loop, which takes seconds to load
