@@ -23,7 +23,7 @@ from .tables import markdown_table
 if TYPE_CHECKING:
     from PIL import Image
 
-PIXELS, SIDE = 200, 200.0
+PIXELS, SIDE = 200, 140.0
 """Edge of a picture, pixels and millimetres."""
 LIMITS = """\
 The patients are few, their scans of many scanners and in thick slices, and lower-grade gliomas are large: what helps there need not help in
