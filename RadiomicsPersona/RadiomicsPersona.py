@@ -28,7 +28,7 @@ from RadiomicsPersonaLib.exchange import read_exchange, read_segmentation
 from RadiomicsPersonaLib.markups import write_boxes
 from RadiomicsPersonaLib.metric import METRICS
 from RadiomicsPersonaLib.surface import USUAL_SMOOTHING
-from RadiomicsPersonaNodes import analyzed, classifier_choice, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, \
+from RadiomicsPersonaNodes import analyzed, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, \
     roi as roi_nodes, scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, analysis_options, forget_foreign_choices
@@ -390,7 +390,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     models = staticmethod(model_choice.choices)
     cardText = staticmethod(model_choice.card_text)
     segmentationCards = staticmethod(segmentation_nodes.cards)
-    classifiers = staticmethod(classifier_choice.choices)
+    classifiers = staticmethod(model_choice.classifier_choices)
     checkClassifier = staticmethod(load_classifier)
     verdictsByBox = staticmethod(verdict.by_box)
     verdicts = staticmethod(verdict.sentences)

@@ -271,9 +271,9 @@ def test_a_mask_on_another_grid_is_refused(written, tmp_path, capfd):
 
 
 def test_damaged_weights_are_refused(tmp_path, monkeypatch):
-    from RadiomicsPersonaLib.card import SHIPPED
+    from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 
-    for path in SHIPPED.glob("healthy-t1.*"):
+    for path in SHIPPED_MODELS.glob("healthy-t1.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     weights = next(tmp_path.glob("*.safetensors"))
     data = bytearray(weights.read_bytes())

@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.card import SHIPPED, text_of_card
+from RadiomicsPersonaLib.card import text_of_card
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaLib.segmentation_model import SegmentationModel
@@ -16,7 +17,7 @@ from RadiomicsPersonaTrainingLib.segmentation_evaluation import evaluate_segment
 
 @pytest.fixture(scope="module")
 def card() -> dict:
-    return json.loads((SHIPPED / "hippocampus.json").read_text())
+    return json.loads((SHIPPED_MODELS / "hippocampus.json").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +32,11 @@ def test_the_card_names_the_data_their_licence_and_that_of_the_weights(card):
     entry = card["data"][0]
     assert "Medical Segmentation Decathlon" in entry["source"] and entry["licence"] == "CC BY-SA 4.0"
     assert card["licence"].startswith("CC BY-SA 4.0")
-    note = (SHIPPED / "hippocampus.LICENSE.txt").read_text()
+    note = (SHIPPED_MODELS / "hippocampus.LICENSE.txt").read_text()
     assert "CC BY-SA 4.0" in note and "Antonelli" in note and card["weights"] in note
     parts = [set(entry[part]) for part in ("training", "validation", "test")]
     assert not (parts[0] & parts[1] | parts[0] & parts[2] | parts[1] & parts[2]) and len(parts[2]) >= 18
-    assert (SHIPPED / card["weights"]).stat().st_size < 10e6
+    assert (SHIPPED_MODELS / card["weights"]).stat().st_size < 10e6
     assert "anterior, posterior" in text_of_card(card) and "CC BY-SA 4.0" in text_of_card(card)
 
 

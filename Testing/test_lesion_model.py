@@ -16,7 +16,7 @@ from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.card import SHIPPED
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.head_maps import HeadMap, HeadMaps
 from RadiomicsPersonaLib.head_model import LesionModel, TissueModel
@@ -189,9 +189,9 @@ def test_without_the_lesion_model_the_score_is_not_known(head, monkeypatch):
 
 
 def test_the_shipped_card_says_what_it_was_trained_on():
-    card = json.loads((SHIPPED / "lesion.json").read_text())
+    card = json.loads((SHIPPED_MODELS / "lesion.json").read_text())
     assert card["kind"] == "lesion" and {entry["licence"] for entry in card["data"]} == {"Apache-2.0"}
-    assert (SHIPPED / card["weights"]).stat().st_size < 10e6
+    assert (SHIPPED_MODELS / card["weights"]).stat().st_size < 10e6
 
 
 def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_path, capsys):

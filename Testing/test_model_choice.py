@@ -11,7 +11,7 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.card import SHIPPED
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.model import load_model
 from RadiomicsPersonaLib.scan import make_scan, write_nifti
@@ -34,10 +34,10 @@ def inverted(head):
 @pytest.fixture
 def site_models(tmp_path, monkeypatch):
     """A folder of further models with one for any contrast, which is the shipped T1 model's weights under another name."""
-    card = json.loads((SHIPPED / "healthy-t1.json").read_text())
+    card = json.loads((SHIPPED_MODELS / "healthy-t1.json").read_text())
     card |= {"name": "site-any", "contrasts": "any", "default": True}
     (tmp_path / "site-any.json").write_text(json.dumps(card))
-    shutil.copy(SHIPPED / card["weights"], tmp_path)
+    shutil.copy(SHIPPED_MODELS / card["weights"], tmp_path)
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(tmp_path))
 
 

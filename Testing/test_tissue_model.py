@@ -15,7 +15,8 @@ from safetensors.torch import load_file
 from RadiomicsPersonaLib import device
 from RadiomicsPersonaLib.analysis import analyze
 from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.card import SHIPPED, model_cards
+from RadiomicsPersonaLib.card import model_cards
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.head_model import TissueModel
@@ -161,23 +162,23 @@ def test_brightness_and_units_of_a_scan_do_not_matter(head):
 
 
 def test_the_reconstruction_network_still_takes_the_shipped_weights():
-    card = json.loads((SHIPPED / "healthy-t1.json").read_text())
+    card = json.loads((SHIPPED_MODELS / "healthy-t1.json").read_text())
     network = ReconstructionUNet(tuple(card["architecture"]["channels"]), tuple(card["architecture"]["blocks"]))
-    assert set(network.state_dict()) == set(load_file(str(SHIPPED / "healthy-t1.safetensors")))
+    assert set(network.state_dict()) == set(load_file(str(SHIPPED_MODELS / "healthy-t1.safetensors")))
 
 
 def test_the_tissue_model_is_no_model_that_rebuilds(capsys):
     assert "tissue" in model_cards("tissue") and "tissue" not in model_cards()
     assert main(["models"]) == 0 and "tissue         tissue model" in capsys.readouterr().out
     assert load_model("auto").name != "tissue"
-    for name in ("tissue", str(SHIPPED / "tissue.json")):
+    for name in ("tissue", str(SHIPPED_MODELS / "tissue.json")):
         with pytest.raises(InputError):
             load_model(name)
 
 
 def test_a_damaged_tissue_model_is_refused(tmp_path, monkeypatch, head):
     for name in ("tissue.json", "tissue.safetensors"):
-        data = bytearray((SHIPPED / name).read_bytes())
+        data = bytearray((SHIPPED_MODELS / name).read_bytes())
         data[-1] ^= name.endswith("tensors")
         (tmp_path / name).write_bytes(data)
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(tmp_path))
@@ -242,8 +243,8 @@ def test_what_shows_no_brain_is_said(head):
 
 
 def test_the_shipped_card_says_what_it_was_trained_on_and_that_its_recipe_is_the_default():
-    card = json.loads((SHIPPED / "tissue.json").read_text())
-    assert "SynthSeg" in card["data"][0]["source"] and (SHIPPED / card["weights"]).stat().st_size < 10e6
+    card = json.loads((SHIPPED_MODELS / "tissue.json").read_text())
+    assert "SynthSeg" in card["data"][0]["source"] and (SHIPPED_MODELS / card["weights"]).stat().st_size < 10e6
     assert set(card["data"][0]["training"]).isdisjoint(card["data"][0]["test"])
     assert card["grid"]["spacing_mm"] == TissueRecipe().spacing
 

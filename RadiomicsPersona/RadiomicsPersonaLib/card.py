@@ -7,11 +7,9 @@ import os
 from pathlib import Path
 
 from .errors import InputError
+from .resources import SHIPPED_MODELS
 from .scan import sha256_of
 
-_HERE = Path(__file__).resolve().parent
-# beside the library in a checkout and in Slicer, inside it when installed as a wheel
-SHIPPED = next((folder for folder in (_HERE.parent / "Resources" / "Models", _HERE / "Models") if folder.is_dir()), _HERE)
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_MODELS"
 """Environment variable with a folder of further models, instead of the user's own."""
 OWN_FOLDER = Path(".radiomics-persona") / "models"
@@ -32,7 +30,7 @@ def model_cards(kind: str = RECONSTRUCTION_KIND) -> dict[str, Path]:
         InputError: a card is damaged.
     """
     cards = {}
-    for folder in (SHIPPED, own_models()):
+    for folder in (SHIPPED_MODELS, own_models()):
         for path in sorted(folder.glob("*.json")):
             if kind_of(read_card(path)) == kind:
                 cards[path.stem] = path

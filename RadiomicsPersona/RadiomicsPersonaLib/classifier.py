@@ -19,14 +19,10 @@ import numpy as np
 from .errors import InputError
 from .norm import Norm
 from .output import folder_written_whole
+from .resources import SHIPPED_CLASSIFIERS
 from .score import SCORES, standard_scores
 
 KIND = "verdict classifier"
-_HERE = Path(__file__).resolve().parent
-# beside the library in a checkout and in Slicer, inside it when installed as a wheel
-SHIPPED = next(
-    (folder for folder in (_HERE.parent / "Resources" / "Classifiers", _HERE / "Classifiers") if folder.is_dir()), _HERE
-)
 DEFAULT = "healthy-or-not"
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_CLASSIFIERS"
 """Environment variable with a folder of further classifiers, instead of the user's own."""
@@ -173,7 +169,7 @@ def own_classifiers() -> Path:
 def classifier_files() -> dict[str, Path]:
     """Names and files of the shipped classifier and, after it, of those in the folder of further ones; unchecked."""
     own = {file.stem: file for file in sorted(own_classifiers().glob("*.json"))}
-    return {DEFAULT: SHIPPED / f"{DEFAULT}.json"} | {name: file for name, file in own.items() if name != DEFAULT}
+    return {DEFAULT: SHIPPED_CLASSIFIERS / f"{DEFAULT}.json"} | {name: file for name, file in own.items() if name != DEFAULT}
 
 
 def load_classifier(name: str | Path | None = None) -> Classifier:

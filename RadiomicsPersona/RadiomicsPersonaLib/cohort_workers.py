@@ -12,6 +12,7 @@ from pathlib import Path
 from .child import Cancelled, Child, ChildFailed, child_environment
 from .cohort_row import run_row, write_record
 from .errors import InputError
+from .resources import folder_of
 
 ATTEMPTS = 3
 """How many workers may die of one row before it is given up."""
@@ -31,7 +32,7 @@ def run_here(jobs: Iterable[dict], workers: int, finished: Callable[[dict], None
     waiting: queue.Queue = queue.Queue()
     ended: queue.Queue = queue.Queue()
     stop = threading.Event()
-    environment = child_environment(os.environ, Path(__file__).parent.parent) | dict.fromkeys(_THREADS, "1")
+    environment = child_environment(os.environ, folder_of().parent) | dict.fromkeys(_THREADS, "1")
     threads = [threading.Thread(target=_work, args=(waiting, ended, stop, environment), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()

@@ -8,7 +8,7 @@ from RadiomicsPersonaLib.classifier import DEFAULT, classifier_files, load_class
 from RadiomicsPersonaLib.errors import InputError
 
 
-def choices() -> list:
+def classifier_choices() -> list:
     """Names and one-line descriptions of the classifiers, the program's first; one that cannot be used is said to be so."""
     return [(name, _described(name)) for name in classifier_files()]
 

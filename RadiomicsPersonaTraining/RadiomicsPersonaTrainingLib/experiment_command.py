@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.resources import TRAINING_LIBRARY, shipped
 
-from .shipped import shipped
 
-SETTINGS = shipped("segmentation") / "lesion-experiment.toml"
+SETTINGS = shipped("segmentation", TRAINING_LIBRARY) / "lesion-experiment.toml"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

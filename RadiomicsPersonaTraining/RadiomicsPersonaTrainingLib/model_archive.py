@@ -8,7 +8,8 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, SHIPPED, checked_weights, kind_of, own_models, read_card
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.card import MASK_KIND, RECONSTRUCTION_KIND, checked_weights, kind_of, own_models, read_card
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.output import file_written_whole, folder_written_whole
@@ -43,7 +44,7 @@ class InstalledModel:
 def installed_models() -> list[InstalledModel]:
     """Every model, shipped ones first, with its checksum checked."""
     found = []
-    for folder in (SHIPPED, RESOURCES, own_models()):
+    for folder in (SHIPPED_MODELS, RESOURCES, own_models()):
         for file in sorted(folder.glob("*.json")):
             card, kind, problem = {}, "", ""
             try:
@@ -119,7 +120,7 @@ def refuse_name(name: str) -> None:
     """
     if not _NAME.fullmatch(name):
         raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
-    if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED, RESOURCES)):
+    if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED_MODELS, RESOURCES)):
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():
         raise InputError(f"A model '{name}' is already installed: remove it first, or give this one another name.")
