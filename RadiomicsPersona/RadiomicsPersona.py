@@ -12,37 +12,50 @@ import sys
 import tempfile
 
 import numpy as np
-import vtk
-
 import slicer
+import vtk
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
-from RadiomicsPersonaLib.child import Child, child_environment, ChildFailed
-from RadiomicsPersonaLib.classifier import load_classifier
+from RadiomicsPersonaLib.analysis.classifier import load_classifier
 from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_exchange, read_segmentation
-from RadiomicsPersonaLib.markups import write_boxes
-from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaLib.surface import USUAL_SMOOTHING
-from RadiomicsPersonaNodes import analyzed, follow_up, live_twin, mesh, model_choice, origin, output, painted, regression, report, \
-    roi as roi_nodes, scan as scan_nodes, segmentation as segmentation_nodes, verdict, view as view_nodes
+from RadiomicsPersonaLib.geometry.markups import write_boxes
+from RadiomicsPersonaLib.geometry.surface import USUAL_SMOOTHING
+from RadiomicsPersonaLib.metrics.metric import METRICS
+from RadiomicsPersonaLib.report.exchange import read_exchange, read_segmentation
+from RadiomicsPersonaLib.system.child import Child, ChildFailed, child_environment
+from RadiomicsPersonaNodes import (
+    analyzed,
+    follow_up,
+    lesions,
+    live_twin,
+    mesh,
+    model_choice,
+    origin,
+    output,
+    regression,
+    report,
+)
+from RadiomicsPersonaNodes import roi as roi_nodes
+from RadiomicsPersonaNodes import scan as scan_nodes
+from RadiomicsPersonaNodes import segmentation as segmentation_nodes
+from RadiomicsPersonaNodes import view as view_nodes
 from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, analysis_options, forget_foreign_choices
 from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
-from RadiomicsPersonaWidgets.live import LiveSection
+from RadiomicsPersonaWidgets.live_twin import LiveSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
 from RadiomicsPersonaWidgets.run import RunSection
-from RadiomicsPersonaWidgets.seeing import SeeingSection
 from RadiomicsPersonaWidgets.segment import SegmentSection
 from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
+from RadiomicsPersonaWidgets.views import SeeingSection
 
 UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
 """The .ui files of the sections below the results, from top to bottom."""
@@ -64,12 +77,16 @@ class RadiomicsPersona(ScriptedLoadableModule):
         self.parent.categories = [translate("qSlicerAbstractCoreModule", "Neuroimaging")]
         self.parent.dependencies = ["Colors", "Markups", "Models", "Plots", "Segmentations", "Tables", "Volumes"]
         self.parent.contributors = ["RadiomicsPersona contributors"]
-        self.parent.helpText = _("""
+        self.parent.helpText = (
+            _("""
 This module shows a boxed region of a brain MRI as it would look in healthy tissue, shows where and how much the real
 tissue differs, and says whether the region looks healthy (0) or pathological (1), measured against healthy boxes of
 the same scan. Research use only, not a medical device.
-""") + '<p><a href="https://github.com/RadiomicsPersona/SlicerRadiomicsPersona/blob/main/RadiomicsPersona/README.md">' + _(
-            "Tutorial and troubleshooting") + "</a></p>"
+""")
+            + '<p><a href="https://github.com/RadiomicsPersona/SlicerRadiomicsPersona/blob/main/RadiomicsPersona/README.md">'
+            + _("Tutorial and troubleshooting")
+            + "</a></p>"
+        )
         self.parent.acknowledgementText = _("""
 See the list of contributors and the references in the documentation of the extension.
 """)
@@ -122,8 +139,19 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.regression = RegressionSection(self.ui, self.logic)
         self.sensitivity = SensitivitySection(self.ui, self.logic)
         # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
-        self.sections = [self.seeing, self.inputs, self.settings, self.run, self.live, self.results,
-                         self.segment, self.mesh, self.followUp, self.regression, self.sensitivity]
+        self.sections = [
+            self.seeing,
+            self.inputs,
+            self.settings,
+            self.run,
+            self.live,
+            self.results,
+            self.segment,
+            self.mesh,
+            self.followUp,
+            self.regression,
+            self.sensitivity,
+        ]
 
         # These connections ensure that we let go of the parameter node while it is replaced
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
@@ -200,8 +228,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNodeGuiTag = self._parameterNode.connectGui(self.ui)
             self.addObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.parameterNodeModified)
             if self.logic.foreignSettings:
-                self.run.say(_("This scene was made by another version; what it chose for {names} is not known here, the default is set.").format(
-                    names=", ".join(self.logic.foreignSettings)))
+                self.run.say(
+                    _(
+                        "This scene was made by another version; what it chose for {names} is not known here, the default is set."
+                    ).format(names=", ".join(self.logic.foreignSettings))
+                )
                 self.logic.foreignSettings = []
         for section in self.sections:
             section.follow(self._parameterNode)
@@ -232,8 +263,10 @@ def makeWorker() -> Child:
     It starts from the environment that Slicer was started in: PythonSlicer adds what it needs itself.
     """
     folder = os.path.dirname(os.path.abspath(__file__))
-    return Child([sys.executable, "-m", "RadiomicsPersonaLib.worker"],
-                 lambda: child_environment(slicer.util.startupEnvironment(), folder))
+    return Child(
+        [sys.executable, "-m", "RadiomicsPersonaLib.worker"],
+        lambda: child_environment(slicer.util.startupEnvironment(), folder),
+    )
 
 
 class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
@@ -257,15 +290,16 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         ScriptedLoadableModuleLogic.__init__(self)
         self.job = None
         self.worker = makeWorker()
-        self.runner = runner or (lambda arguments, proceed: self._runInWorker("analyze", arguments, proceed))
-        self.reportRunner = lambda arguments, proceed: self._runInWorker("command", arguments, proceed)
+        self.runner = runner or self._runInWorker
+        self.reportRunner = lambda arguments, proceed: self._runInWorker(arguments, proceed, forSlicer=False)
         self.liveTwin = live_twin.LiveTwin(self)
         self.foreignSettings = []
         self._parameterNode = None
 
-    def _runInWorker(self, kind, arguments, proceed) -> None:
+    def _runInWorker(self, arguments, proceed, forSlicer=True) -> None:
+        """Run a command of the command line in the worker, with arrays for nodes or with the files for people."""
         try:
-            self.worker.run({"kind": kind, "arguments": arguments}, proceed)
+            self.worker.run({"kind": "command", "arguments": arguments, "for_slicer": forSlicer}, proceed)
         except ChildFailed as error:
             logging.error(f"RadiomicsPersona: {error}\n{error.log}")
             raise
@@ -319,8 +353,13 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         parameterNode = self.getParameterNode()
         inputVolume = parameterNode.inputVolume
         scan_nodes.check(inputVolume)
-        results, arrays, found = self._analyze(inputVolume, lambda path, folder: segmentation_nodes.analysis_arguments(
-            inputVolume, parameterNode.segmentationModel, segment, contrasts or {}, path, folder), proceed)
+        results, arrays, found = self._analyze(
+            inputVolume,
+            lambda path, folder: segmentation_nodes.analysis_arguments(
+                inputVolume, parameterNode.segmentationModel, segment, contrasts or {}, path, folder
+            ),
+            proceed,
+        )
         segmentation_nodes.fill(parameterNode, inputVolume, *found)
         roi = segmentation_nodes.show_box(results["boxes"][0], inputVolume)
         parameterNode.inputROIs = [roi]
@@ -329,33 +368,62 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
     def segment(self, contrasts=None, probabilities=False, proceed=lambda line: True) -> dict:
         """Segment the input volume with the chosen model; see `RadiomicsPersonaNodes.segmentation.segment`."""
-        return segmentation_nodes.segment(self.getParameterNode(), self.getParameterNode().segmentationModel, contrasts or {}, probabilities,
-                                          lambda arguments: self._runInWorker("segment", arguments, proceed))
+        return segmentation_nodes.segment(
+            self.getParameterNode(),
+            self.getParameterNode().segmentationModel,
+            contrasts or {},
+            probabilities,
+            lambda arguments: self._runInWorker(arguments, proceed),
+        )
 
     def makeMesh(self, segmentation, segmentID, smooth=USUAL_SMOOTHING, decimate=0.0, proceed=lambda line: True):
         """The surface of a segment as a model node; see `RadiomicsPersonaNodes.mesh.make`."""
-        made = mesh.make(segmentation, segmentID, smooth, decimate, lambda arguments: self._runInWorker("mesh", arguments, proceed))
+        made = mesh.make(segmentation, segmentID, smooth, decimate, lambda arguments: self._runInWorker(arguments, proceed))
         self.getParameterNode().mesh = made[0]
         return made
 
     def followUp(self, visits, folder, proceed=lambda line: True):
         """Analyze the checked boxes in several visits; see `RadiomicsPersonaNodes.follow_up.follow`."""
-        return follow_up.follow(self.getParameterNode(), visits, folder, lambda arguments: self._runInWorker("follow", arguments, proceed))
+        return follow_up.follow(
+            self.getParameterNode(), visits, folder, lambda arguments: self._runInWorker(arguments, proceed)
+        )
 
     def regress(self, table, outcome, time, patient, covariates, log, folder, proceed=lambda line: True) -> dict:
         """Fit what a column of a table does over time; see `RadiomicsPersonaNodes.regression.regress`."""
-        return regression.regress(self.getParameterNode(), table, outcome, time, patient, covariates, log, folder,
-                                  lambda arguments: self._runInWorker("command", arguments, proceed))
+        return regression.regress(
+            self.getParameterNode(),
+            table,
+            outcome,
+            time,
+            patient,
+            covariates,
+            log,
+            folder,
+            lambda arguments: self._runInWorker(arguments, proceed, forSlicer=False),
+        )
 
     def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
         """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
-        return painted.paint(self.getParameterNode(), place, kind, contrast, size, strength,
-                             lambda arguments: self._runInWorker("paint", arguments, proceed))
+        return lesions.paint(
+            self.getParameterNode(),
+            place,
+            kind,
+            contrast,
+            size,
+            strength,
+            lambda arguments: self._runInWorker(arguments, proceed),
+        )
 
     def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
         """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
-        return painted.sensitivity(self.getParameterNode(), place, kind, contrast, folder,
-                                   lambda arguments: self._runInWorker("sensitivity", arguments, proceed))
+        return lesions.sensitivity(
+            self.getParameterNode(),
+            place,
+            kind,
+            contrast,
+            folder,
+            lambda arguments: self._runInWorker(arguments, proceed),
+        )
 
     def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
         """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.
@@ -364,8 +432,18 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         """
         with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
             path, outputFolder = scan_nodes.write(inputVolume, folder), os.path.join(folder, "output")
-            self.runner(["analyze", path, *boxArguments(path, folder), *analysis_options(self.getParameterNode()), "--json", "--output", outputFolder],
-                        proceed)
+            self.runner(
+                [
+                    "analyze",
+                    path,
+                    *boxArguments(path, folder),
+                    *analysis_options(self.getParameterNode()),
+                    "--json",
+                    "--output",
+                    outputFolder,
+                ],
+                proceed,
+            )
             return *read_exchange(outputFolder), read_segmentation(outputFolder)
 
     def _show(self, inputVolume, rois, results, arrays) -> None:
@@ -392,9 +470,9 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     segmentationCards = staticmethod(segmentation_nodes.cards)
     classifiers = staticmethod(model_choice.classifier_choices)
     checkClassifier = staticmethod(load_classifier)
-    verdictsByBox = staticmethod(verdict.by_box)
-    verdicts = staticmethod(verdict.sentences)
-    notes = staticmethod(verdict.notes)
+    verdictsByBox = staticmethod(analyzed.by_box)
+    verdicts = staticmethod(analyzed.sentences)
+    notes = staticmethod(analyzed.notes)
 
     def scanNotes(self, volume) -> list:
         """Why a volume may not be a brain MRI that the models know, in sentences; afterwards with what the analysis found."""
@@ -442,7 +520,9 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if decision in USUAL_THRESHOLDS:
             return USUAL_THRESHOLDS[decision]
         results = origin.results_in(self.getParameterNode().resultTable)
-        values = [control["metrics"].get(decision) for box in results["boxes"] for control in box["controls"]] if results else []
+        values = (
+            [control["metrics"].get(decision) for box in results["boxes"] for control in box["controls"]] if results else []
+        )
         values = [value for value in values if value is not None]
         return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
 
@@ -535,7 +615,7 @@ class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
         return volume, roi, lesion
 
     def test_lesionIsRebuilt(self):
-        """A classical fill needs no package and no network: the lesion is gone, everything else stays, and there is a verdict."""
+        """A classical fill needs no package and no network: the lesion is gone, everything else stays, and there is a analyzed."""
         volume, roi, lesion = self.makeHead()
         logic = RadiomicsPersonaLogic()
         parameterNode = logic.getParameterNode()

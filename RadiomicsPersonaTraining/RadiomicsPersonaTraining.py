@@ -21,8 +21,8 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import RadiomicsPersonaLib
-from RadiomicsPersonaLib.child import Child, child_environment
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import Child, child_environment
 from RadiomicsPersonaTrainingPages import dialogs, packages
 from RadiomicsPersonaTrainingPages.calibrate_page import CalibratePage
 from RadiomicsPersonaTrainingPages.data_page import DataPage
@@ -90,10 +90,14 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
 
         uiWidget = qt.QWidget()
         layout = qt.QVBoxLayout(uiWidget)
-        self.projectEdit = named(qt.QLineEdit(), _("Folder of this project: split, settings, trainings and what they need."), _("Project"))
+        self.projectEdit = named(
+            qt.QLineEdit(), _("Folder of this project: split, settings, trainings and what they need."), _("Project")
+        )
         self.projectEdit.readOnly = True
         self.projectButton = push(
-            _("Pro&ject..."), _("Choose the folder in which everything of this project lies, or a new one."), self.onProjectButton
+            _("Pro&ject..."),
+            _("Choose the folder in which everything of this project lies, or a new one."),
+            self.onProjectButton,
         )
         layout.addWidget(side_by_side(self.projectEdit, self.projectButton))
         self.projectNote = Note(_("Note on the project"))
@@ -178,7 +182,9 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
             return
         if folder and not self.place.project:  # it is back
             self.openProject(folder)
-        self.projectNote.say("" if folder else _("Choose a folder for this project; nothing leaves this computer."), warning=False)
+        self.projectNote.say(
+            "" if folder else _("Choose a folder for this project; nothing leaves this computer."), warning=False
+        )
         self.pages[self.tabs.currentIndex].refresh()
 
     def onPageChanged(self, index) -> None:
@@ -290,7 +296,6 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
         logic = RadiomicsPersonaLogic()
         if name in dict(logic.models()):
             logic.getParameterNode().model = name
-
 
     @staticmethod
     def chooseClassifier(name: str) -> None:

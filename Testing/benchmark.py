@@ -20,17 +20,17 @@ import numpy as np
 import torch
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Child, child_environment
-from RadiomicsPersonaLib.control import place_controls
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.analysis.control import place_controls
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
-from RadiomicsPersonaLib.exchange import read_exchange
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.reconstruction import rebuild
-from RadiomicsPersonaLib.scan import read_scan, write_nifti
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.report.exchange import read_exchange
+from RadiomicsPersonaLib.system.child import Child, child_environment
 
 RUNS = 5
 THREADS = 2
@@ -72,7 +72,7 @@ class Window:
     def apply(self) -> None:
         """One box with three healthy ones, read as the panel does."""
         words = ["analyze", self.scan, "--box=34,-10,14,30,30,30", "--controls", "3", "--output", str(self.folder / "results")]
-        self.worker.run({"kind": "analyze", "arguments": words}, lambda activity: True)
+        self.worker.run({"kind": "command", "arguments": words, "for_slicer": True}, lambda activity: True)
         read_exchange(self.folder / "results")
 
     def first_apply(self) -> None:
@@ -121,7 +121,9 @@ def main() -> None:
     for what, seconds, baseline, base in rows:
         print(f"{what:<50} {seconds:8.2f} {f'{baseline} ({base:.2f} s)':<34} {seconds / base:7.2f}")
     print(f"{'import of the core, beyond numpy':<50} {imported:8.2f}")
-    print(f"{'peak memory of the process':<50} {peak:6.0f} MB {f'the scan in memory ({scan_mb:.0f} MB)':<34} {peak / scan_mb:7.1f}")
+    print(
+        f"{'peak memory of the process':<50} {peak:6.0f} MB {f'the scan in memory ({scan_mb:.0f} MB)':<34} {peak / scan_mb:7.1f}"
+    )
 
 
 if __name__ == "__main__":

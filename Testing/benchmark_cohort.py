@@ -18,9 +18,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.cohort import run_cohort
-from RadiomicsPersonaLib.cohort_table import CohortTable
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.cohort.cohort import run_cohort
+from RadiomicsPersonaLib.cohort.table import CohortTable
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 RUNS = 3
 BOX = "34,-10,14,28,28,28"

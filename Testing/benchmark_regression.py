@@ -10,9 +10,9 @@ import sys
 import numpy as np
 import pandas
 
-from RadiomicsPersonaLib.patient_slopes import patient_slopes, robust_slope
-from RadiomicsPersonaLib.regression import regress
-from RadiomicsPersonaLib.regression_table import observations
+from RadiomicsPersonaLib.longitudinal.mixed_model import regress
+from RadiomicsPersonaLib.longitudinal.observations import observations
+from RadiomicsPersonaLib.longitudinal.patient_slopes import patient_slopes, robust_slope
 
 SLOPE = 1.0
 CASES = ((8, 4, 0.5), (8, 4, 0.0), (20, 4, 0.15), (20, 4, 0.0), (40, 3, 0.3))

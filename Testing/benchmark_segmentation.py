@@ -21,23 +21,23 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from RadiomicsPersonaLib.architecture import network_of
-from RadiomicsPersonaLib.card import SEGMENTATION_KIND
-from RadiomicsPersonaLib.scan import Scan
-from RadiomicsPersonaLib.segmentation import segment
-from RadiomicsPersonaLib.segmentation_model import SegmentationModel
-from RadiomicsPersonaTrainingLib.cohort import split_of
-from RadiomicsPersonaTrainingLib.export import export_model
-from RadiomicsPersonaTrainingLib.fitting import fit
-from RadiomicsPersonaTrainingLib.networks import architecture_of
-from RadiomicsPersonaTrainingLib.run_folder import RunRecord, begin
-from RadiomicsPersonaTrainingLib.segmentation_evaluation import evaluate_segmentation, summary_rows
-from RadiomicsPersonaTrainingLib.segmentation_settings import DICE
-from RadiomicsPersonaTrainingLib.segmentation_task import SegmentationTask, segmentation_loss
-from RadiomicsPersonaTrainingLib.settings import TrainingSettings, read_settings
-from RadiomicsPersonaTrainingLib.split import TEST
-from RadiomicsPersonaTrainingLib.tables import markdown_table
-from RadiomicsPersonaTrainingLib.work import Work, work_of
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.networks.card import SEGMENTATION_KIND
+from RadiomicsPersonaLib.networks.unets import network_of
+from RadiomicsPersonaLib.segmentation.segmentation import segment
+from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
+from RadiomicsPersonaTrainingLib.data.split import TEST
+from RadiomicsPersonaTrainingLib.data.training_scans import split_of
+from RadiomicsPersonaTrainingLib.evaluation.report import markdown_table
+from RadiomicsPersonaTrainingLib.export.export import export_model
+from RadiomicsPersonaTrainingLib.fitting.loop import fit
+from RadiomicsPersonaTrainingLib.fitting.run_setup import Work, work_of
+from RadiomicsPersonaTrainingLib.fitting.segmentation_task import SegmentationTask, segmentation_loss
+from RadiomicsPersonaTrainingLib.head_evaluation.segmentation import evaluate_segmentation, summary_rows
+from RadiomicsPersonaTrainingLib.runs.record import RunRecord, begin
+from RadiomicsPersonaTrainingLib.settings.sample_sections import DICE
+from RadiomicsPersonaTrainingLib.settings.sections import architecture_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_settings
 
 RESOURCES = Path(__file__).resolve().parent.parent / "RadiomicsPersonaTraining" / "Resources" / "segmentation"
 HEAD = (240, 240, 155)
@@ -69,14 +69,19 @@ def compare(folder: Path, steps: int) -> None:
     """The shipped network and MONAI's on the same steps."""
     settings = read_settings(RESOURCES / "hippocampus.toml")
     # the arithmetic is named, for it is chosen by our networks' depth otherwise
-    settings = replace(settings, fit=replace(settings.fit, steps=steps, validate_every=min(100, steps), average=0.98, precision="bf16-mixed"))
+    settings = replace(
+        settings, fit=replace(settings.fit, steps=steps, validate_every=min(100, steps), average=0.98, precision="bf16-mixed")
+    )
     rows = split_of(settings, RESOURCES / "hippocampus.toml", folder)
     truths = [(row.subject, row.file) for row in rows if row.part == TEST]
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         model, seconds = ours(settings, rows, root)
         told = [("shipped design", model, seconds)]
-        for name, kind in (("MONAI's UNet, same loop", SegmentationTask), ("MONAI's UNet, its tutorials' recipe", TutorialTask)):
+        for name, kind in (
+            ("MONAI's UNet, same loop", SegmentationTask),
+            ("MONAI's UNet, its tutorials' recipe", TutorialTask),
+        ):
             network, seconds = monais(settings, rows, root, kind, root / kind.__name__)
             twin = copy.copy(model)
             twin.network = network
@@ -95,13 +100,17 @@ def ours(settings: TrainingSettings, rows: list, root: Path) -> tuple[Segmentati
     return SegmentationModel.load(str(export_model(run, root / "model"))), seconds
 
 
-def monais(settings: TrainingSettings, rows: list, root: Path, kind: type[SegmentationTask], run: Path) -> tuple[torch.nn.Module, float]:
+def monais(
+    settings: TrainingSettings, rows: list, root: Path, kind: type[SegmentationTask], run: Path
+) -> tuple[torch.nn.Module, float]:
     """MONAI's UNet as its tutorials make it, fitted, and the seconds of the fit."""
     from monai.networks.nets import UNet
 
     torch.manual_seed(settings.fit.seed)
     # the tutorials' fifth level of 256 would need patches that are multiples of 16
-    network = UNet(spatial_dims=3, in_channels=1, out_channels=3, channels=(16, 32, 64, 128), strides=(2, 2, 2), num_res_units=2)
+    network = UNet(
+        spatial_dims=3, in_channels=1, out_channels=3, channels=(16, 32, 64, 128), strides=(2, 2, 2), num_res_units=2
+    )
     work = work_of(settings, rows, None, root / "cache")
     task = kind(network, settings.task, work.task.steps, work.task.name_of, work.task.labels)
     if kind is TutorialTask:

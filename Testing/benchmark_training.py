@@ -19,13 +19,13 @@ import torch
 from bench.phantom import make_head
 from lightning.pytorch.callbacks import Callback
 
-from RadiomicsPersonaLib.architecture import network_of
-from RadiomicsPersonaLib.scan import write_nifti
-from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
-from RadiomicsPersonaTrainingLib.networks import NetworkSettings, architecture_of
-from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
-from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
-from RadiomicsPersonaTrainingLib.task_settings import TaskSettings
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.networks.unets import network_of
+from RadiomicsPersonaTrainingLib.data.prepared_scans import CachedScans, prepare_scans
+from RadiomicsPersonaTrainingLib.fitting.reconstruction_task import reconstruction_loss
+from RadiomicsPersonaTrainingLib.samples.healthy_pairs import HealthyPairs
+from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
+from RadiomicsPersonaTrainingLib.settings.sections import CacheSettings, NetworkSettings, TaskSettings, architecture_of
 
 SCANS, MANY = 20, 200
 BATCH, STEPS = 4, 12
@@ -61,7 +61,9 @@ def main() -> None:
         pairs = HealthyPairs(CachedScans(entries[:SCANS]), np.ones(SCANS), Recipe(), 0)
         plain = _monai_loop(pairs)
         ours, share = _lightning_loop(pairs, root / "run")
-    print(f"training            {ours:.2f} patches/s, {ours / plain:.2f} times MONAI's tutorial loop; {share:.0%} of it in the network")
+    print(
+        f"training            {ours:.2f} patches/s, {ours / plain:.2f} times MONAI's tutorial loop; {share:.0%} of it in the network"
+    )
 
 
 def _peak_mb(entries: list[Path]) -> float:
@@ -88,10 +90,11 @@ def _monai_loop(pairs: HealthyPairs) -> float:
 
 def _lightning_loop(pairs: HealthyPairs, output: Path) -> tuple[float, float]:
     """Patches per second after a warm-up, and the share of the time between a batch's arrival and the end of its step."""
-    from RadiomicsPersonaTrainingLib.cohort import Cohort
-    from RadiomicsPersonaTrainingLib.fitting import fit
-    from RadiomicsPersonaTrainingLib.settings import FitSettings, TrainingSettings
-    from RadiomicsPersonaTrainingLib.work import reconstruction_work
+    from RadiomicsPersonaTrainingLib.data.training_scans import Cohort
+    from RadiomicsPersonaTrainingLib.fitting.loop import fit
+    from RadiomicsPersonaTrainingLib.fitting.run_setup import reconstruction_work
+    from RadiomicsPersonaTrainingLib.settings.sections import FitSettings
+    from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings
 
     watch = _Watch()
     run = FitSettings(steps=STEPS, batch=BATCH, validate_every=STEPS, validation_pairs=1, workers=1)

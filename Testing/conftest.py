@@ -72,7 +72,7 @@ def site(tmp_path_factory):
     """Folder of a site with four phantom subjects in heads/, and their split."""
     from bench.phantom import make_head
 
-    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaLib.imaging.files import write_nifti
     from RadiomicsPersonaTrainingLib.cli import main
 
     root = tmp_path_factory.mktemp("a site's training data")
@@ -89,7 +89,7 @@ def label_maps(site):
     """The site's folder maps/ with three label maps; their split is maps.csv."""
     from bench.label_phantom import make_label_map, make_numbers
 
-    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaLib.imaging.files import write_nifti
     from RadiomicsPersonaTrainingLib.cli import main
 
     folder = site / "maps"

@@ -18,7 +18,8 @@ import numpy as np
 from scipy import ndimage
 
 from RadiomicsPersonaLib import cli
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.commands.command_line import EXIT_BAD_INPUT
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 OUTPUT = Path("demo-output")
 LESION_CENTER = (30.0, -26.0, 26.0)
@@ -34,7 +35,7 @@ def main() -> int:
     options = parser.parse_args()
     if bool(options.scan) != bool(options.box):
         print("Give both: make demo SCAN=scan.nii.gz BOX=R,A,S,X,Y,Z (centre and sizes in mm).", file=sys.stderr)
-        return cli.EXIT_BAD_INPUT
+        return EXIT_BAD_INPUT
     if options.scan:
         return cli.main(["analyze", options.scan, f"--box={options.box}", "--output", str(OUTPUT)])
     scan = OUTPUT / "template-with-lesion.nii.gz"
@@ -43,7 +44,7 @@ def main() -> int:
         write_nifti(scan, *template_with_lesion())
     except OSError as error:
         print(f"'{OUTPUT}' cannot be written ({error.strerror}): run the demo where you may write.", file=sys.stderr)
-        return cli.EXIT_BAD_INPUT
+        return EXIT_BAD_INPUT
     started = time.monotonic()
     boxes = [box_text(LESION_CENTER), box_text((-LESION_CENTER[0], *LESION_CENTER[1:]))]
     code = cli.main(["analyze", str(scan), *(f"--box={box}" for box in boxes), "--output", str(OUTPUT)])

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.brain.tissue_levels import contrast_of
 from RadiomicsPersonaLib.defaults import LESION_KINDS
-from RadiomicsPersonaLib.lesion_outline import outline
-from RadiomicsPersonaLib.lesion_painter import paint_lesion
-from RadiomicsPersonaLib.lesion_picture import slices_of
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.picture import write_text
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import read_scan
-from RadiomicsPersonaLib.tissue_levels import contrast_of
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.lesions.outline import outline
+from RadiomicsPersonaLib.lesions.painter import paint_lesion
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.report.lesion_picture import slices_of
+from RadiomicsPersonaLib.report.picture import write_text
 
 SIZES = {"fcd": 5.0, "ms": 1.2, "stroke": 18.0, "tumour": 30.0}
 PIXELS, SIDE, GAP, HEAD = 190, 84.0, 6, 22

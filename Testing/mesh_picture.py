@@ -18,8 +18,8 @@ from nilearn.datasets import load_mni152_template
 from PIL import Image
 from vtk.util.numpy_support import vtk_to_numpy
 
-from RadiomicsPersonaLib.colors import VERDICT_COLORS
-from RadiomicsPersonaLib.surface import Surface, poly_data, surface_of
+from RadiomicsPersonaLib.geometry.surface import Surface, poly_data, surface_of
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
 
 TARGET = Path(__file__).resolve().parent.parent / "Resources" / "mesh.png"
 SIDE = 420

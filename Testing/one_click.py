@@ -1,6 +1,6 @@
 """How often the box that one click draws lies on the lesion: the lesion model on real patients that nothing was trained on, a line per scan.
 
-    python Testing/one_click.py DATA [TABLE.csv]
+python Testing/one_click.py DATA [TABLE.csv]
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.scan import read_scan
-from RadiomicsPersonaLib.segment_box import box_around
-from RadiomicsPersonaLib.segmenting import load_segmenting, segment_lesions
-from RadiomicsPersonaLib.table import write_rows
-from RadiomicsPersonaTrainingLib.segmentation_metrics import agreement
-from RadiomicsPersonaTrainingLib.verdict_cases import verdict_scans
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.report.results_files import write_rows
+from RadiomicsPersonaLib.segmentation.segmenter import box_around, load_segmenting, segment_lesions
+from RadiomicsPersonaTrainingLib.head_evaluation.segmentation import agreement
+from RadiomicsPersonaTrainingLib.verdict.cases import verdict_scans
 
 HELD = 0.5
 """Share of the lesion that the box must hold to count."""
@@ -39,12 +38,17 @@ def main(arguments: list[str]) -> int:
         except InputError:  # nothing was found
             row |= {"box_holds": 0.0, "box_is_lesion": 0.0}
         rows.append(row)
-        print(f"{row['group']:<14} {row['subject']:<24} Dice {row['dice']:.2f}, the box holds {row['box_holds']:.0%} of the lesion", flush=True)
+        print(
+            f"{row['group']:<14} {row['subject']:<24} Dice {row['dice']:.2f}, the box holds {row['box_holds']:.0%} of the lesion",
+            flush=True,
+        )
     for group in dict.fromkeys(row["group"] for row in rows):
         mine = [row for row in rows if row["group"] == group]
         held, touched = (sum(row["box_holds"] > limit for row in mine) for limit in (HELD, 0))
         dice = np.mean([row["dice"] for row in mine])
-        print(f"{group:<14} {len(mine):>3} patients: mean Dice {dice:.2f}; box reaches the lesion in {touched}, holds over half of it in {held}")
+        print(
+            f"{group:<14} {len(mine):>3} patients: mean Dice {dice:.2f}; box reaches the lesion in {touched}, holds over half of it in {held}"
+        )
     if arguments[1:]:
         write_rows(arguments[1], rows)
     return 0

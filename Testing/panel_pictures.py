@@ -1,6 +1,6 @@
 """Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after the demo's analysis.
 
-    make demo && python Testing/panel_pictures.py FOLDER demo-output
+make demo && python Testing/panel_pictures.py FOLDER demo-output
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     import slicer
     from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
-    from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaLib.geometry.box import Box
     from RadiomicsPersonaNodes.roi import add_roi
 
     qt.QApplication.setStyle("Fusion")
@@ -93,7 +93,12 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     widget.settings.card.close()
     for button in ("inputsCollapsibleButton", "settingsCollapsibleButton", "resultsCollapsibleButton"):
         getattr(widget.ui, button).collapsed = True
-    for button in ("segmentCollapsibleButton", "meshCollapsibleButton", "followUpCollapsibleButton", "regressionCollapsibleButton"):
+    for button in (
+        "segmentCollapsibleButton",
+        "meshCollapsibleButton",
+        "followUpCollapsibleButton",
+        "regressionCollapsibleButton",
+    ):
         getattr(widget.ui, button).collapsed = False
     # these by the worker itself
     widget.ui.segmentScanButton.click()
@@ -111,7 +116,7 @@ def hand_over(demo: Path, folder: Path) -> None:
     import nibabel
     import numpy as np
 
-    from RadiomicsPersonaLib.exchange import ARRAYS, RESULTS
+    from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
 
     folder.mkdir()
     shutil.copy(demo / RESULTS, folder)

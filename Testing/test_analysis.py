@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.scan import Scan, make_scan, write_nifti
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
 BOX = Box([34, -10, 14], [24, 28, 22], name="left alone")
 TURNED = Box([-30, 12, 20], [20, 26, 18], np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]), "turned")
@@ -125,8 +126,8 @@ def test_the_mirrored_box_lies_on_the_other_side(head, harmonic):
 
 
 def test_the_midplane_is_found_in_a_tilted_head():
-    from RadiomicsPersonaLib.midplane import estimate_midplane
-    from RadiomicsPersonaLib.tissue import estimate_tissue
+    from RadiomicsPersonaLib.brain.midplane import estimate_midplane
+    from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 
     for yaw, roll in ((0, 0), (15, -10), (-20, 12)):
         y, r = np.deg2rad([yaw, roll])
@@ -186,7 +187,9 @@ def test_the_command_line_writes_everything(written):
     }  # fmt: skip
     results = json.loads((output / "results.json").read_text(encoding="utf-8"))
     box = results["boxes"][0]
-    for key in ("name center_ras size_mm axes voxels metrics n_controls p q percentile probability scores label reason warnings").split():
+    for key in (
+        "name center_ras size_mm axes voxels metrics n_controls p q percentile probability scores label reason warnings"
+    ).split():
         assert key in box
     assert [b["label"] for b in results["boxes"]] == [1, 0]
     assert results["provenance"]["scan_sha256"] and results["provenance"]["command"]
@@ -258,7 +261,9 @@ def test_bad_arguments_give_one_sentence_exit_code_2_and_no_output(written, tmp_
 def test_an_output_that_cannot_be_a_folder_is_refused_before_the_work(written, tmp_path, capfd):
     (tmp_path / "file").write_text("mine")
     for output in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert main(["analyze", str(written[0]), "--box", "0,0,0,20,20,20", "--model", "harmonic", "--output", str(output)]) == 2
+        assert (
+            main(["analyze", str(written[0]), "--box", "0,0,0,20,20,20", "--model", "harmonic", "--output", str(output)]) == 2
+        )
     assert (tmp_path / "file").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
 
 
@@ -266,7 +271,9 @@ def test_a_mask_on_another_grid_is_refused(written, tmp_path, capfd):
     mask = np.zeros((10, 10, 10), np.uint8)
     mask[4:6, 4:6, 4:6] = 1
     write_nifti(tmp_path / "mask.nii.gz", mask, np.eye(4))
-    assert main(["inpaint", str(written[0]), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / "o.nii.gz")]) == 2
+    assert (
+        main(["inpaint", str(written[0]), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / "o.nii.gz")]) == 2
+    )
     assert "another grid" in capfd.readouterr().err and not (tmp_path / "o.nii.gz").exists()
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.child import Child, child_environment
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_arrays_of_surface, read_exchange, read_painted
-from RadiomicsPersonaLib.nrrd import write_nrrd
+from RadiomicsPersonaLib.imaging.files import write_nrrd
+from RadiomicsPersonaLib.report.exchange import read_arrays_of_surface, read_exchange, read_painted
+from RadiomicsPersonaLib.system.child import Child, child_environment
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
 BROUGHT_BY_SLICER = ("numpy", "scipy", "SimpleITK", "PIL", "vtk", "vtkmodules")
@@ -51,7 +51,7 @@ def scan(tmp_path_factory) -> Path:
 
 def analyze(worker, scan: Path, model: str, output: Path) -> None:
     words = ["analyze", str(scan), "--box=30,0,20,24,24,24", "--model", model, "--controls", "3", "--output", str(output)]
-    worker.run({"kind": "analyze", "arguments": words}, lambda activity: True)
+    worker.run({"kind": "command", "arguments": words, "for_slicer": True}, lambda activity: True)
 
 
 @pytest.mark.parametrize("model", ["harmonic", "biharmonic", "mirror", "rim-mean"])
@@ -79,23 +79,50 @@ def test_a_network_is_refused_with_what_to_do(worker, scan, tmp_path):
 
 
 def test_a_box_is_followed_and_a_mesh_is_made(worker, scan, tmp_path):
-    words = ["follow", str(scan), str(scan), "--dates", "0", "1", "--box=30,0,20,24,24,24", "--output", str(tmp_path / "visits"), "--options"]
-    worker.run({"kind": "follow", "arguments": [*words, "--model harmonic --controls 3"]}, lambda activity: True)
+    words = [
+        "follow",
+        str(scan),
+        str(scan),
+        "--dates",
+        "0",
+        "1",
+        "--box=30,0,20,24,24,24",
+        "--output",
+        str(tmp_path / "visits"),
+        "--options",
+    ]
+    worker.run(
+        {"kind": "command", "arguments": [*words, "--model harmonic --controls 3"], "for_slicer": True}, lambda activity: True
+    )
     assert len((tmp_path / "visits" / "visits.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert (tmp_path / "visits" / "report.html").is_file()
     with open(tmp_path / "ball.nrrd", "wb") as stream:
         ball = np.linalg.norm(np.indices((12, 12, 12)) - 5.5, axis=0) < 4
         write_nrrd(stream, ball.astype(np.float32), np.diag([2.0, 2, 2, 1]))
-    worker.run({"kind": "mesh", "arguments": ["mesh", str(tmp_path / "ball.nrrd"), "--output", str(tmp_path / "mesh")]}, lambda activity: True)
+    worker.run(
+        {
+            "kind": "command",
+            "arguments": ["mesh", str(tmp_path / "ball.nrrd"), "--output", str(tmp_path / "mesh")],
+            "for_slicer": True,
+        },
+        lambda activity: True,
+    )
     surface = read_arrays_of_surface(tmp_path / "mesh")
     assert np.linalg.norm(surface["points"] - 11, axis=1) == pytest.approx(8, abs=0.7)
 
 
 def test_a_lesion_is_painted_and_judged(worker, scan, tmp_path):
     words = [str(scan), "--place=20,40,40", "--kind", "ms", "--model", "harmonic"]
-    worker.run({"kind": "paint", "arguments": ["paint", *words, "--size", "4", "--output", str(tmp_path / "one")]}, lambda activity: True)
+    worker.run(
+        {
+            "kind": "command",
+            "arguments": ["paint", *words, "--size", "4", "--output", str(tmp_path / "one")],
+            "for_slicer": True,
+        },
+        lambda activity: True,
+    )
     painted = read_painted(tmp_path / "one")
     assert 3000 < painted["lesion"].sum() * abs(np.linalg.det(painted["affine"][:3, :3])) < 5000
     words += ["--sizes", "4", "--strengths", "2", "--controls", "3", "--output", str(tmp_path / "curve")]
-    worker.run({"kind": "sensitivity", "arguments": ["sensitivity", *words]}, lambda activity: True)
+    worker.run({"kind": "command", "arguments": ["sensitivity", *words], "for_slicer": True}, lambda activity: True)
     assert {file.suffix for file in (tmp_path / "curve").iterdir()} == {".csv", ".json", ".png", ".html"}

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.cache import Cache
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.commands.cache import Cache
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 
 @pytest.fixture(scope="module")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.classifier import read_classifier
+from RadiomicsPersonaLib.analysis.classifier import read_classifier
+from RadiomicsPersonaLib.analysis.score import SCORES
+from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.score import SCORES
-from RadiomicsPersonaLib.tissue import IntensityScale
-from RadiomicsPersonaTrainingLib.calibration import KnownBoxes, fit_classifier, fit_norms
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.painted_lesion import painted
-from RadiomicsPersonaTrainingLib.source_table import refuse_unless_fittable
+from RadiomicsPersonaTrainingLib.data.source_table import refuse_unless_fittable
+from RadiomicsPersonaTrainingLib.verdict.calibration import KnownBoxes, fit_classifier, fit_norms
+from RadiomicsPersonaTrainingLib.verdict.painted_lesion import painted
 
 TABLE = """# Data
 
@@ -32,11 +32,15 @@ def sources(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize("name", ["healthy/other_scanner", "patients/one", "patients", "healthy", "healthy/unnamed", "healthy/mine_eval_only"])
+@pytest.mark.parametrize(
+    "name", ["healthy/other_scanner", "patients/one", "patients", "healthy", "healthy/unnamed", "healthy/mine_eval_only"]
+)
 def test_what_the_table_of_sources_does_not_allow_is_refused_by_the_command(sources, tmp_path, name, capfd):
     (tmp_path / "masks").mkdir()
     output = tmp_path / "c.json"
-    assert main(["calibrate", str(sources / name), "--lesion-masks", str(sources / "healthy/good"), "--output", str(output)]) == 2
+    assert (
+        main(["calibrate", str(sources / name), "--lesion-masks", str(sources / "healthy/good"), "--output", str(output)]) == 2
+    )
     error = capfd.readouterr().err
     assert error.count("\n") == 1 and "fitted" in error and not output.exists()
 
@@ -83,7 +87,10 @@ def test_the_fitted_probability_is_calibrated_on_new_subjects():
 
 def test_no_unusual_score_ever_speaks_for_health():
     classifier = fit_classifier(simulated(6), "test", {})
-    assert min(classifier.coefficients) >= 0 and classifier.coefficients[0] == max(classifier.coefficients) > 3 * classifier.coefficients[1]
+    assert (
+        min(classifier.coefficients) >= 0
+        and classifier.coefficients[0] == max(classifier.coefficients) > 3 * classifier.coefficients[1]
+    )
 
 
 def test_boxes_drawn_anywhere_are_called_abnormal_as_seldom_as_promised():
@@ -109,7 +116,9 @@ def test_norms_are_what_boxes_were_drawn_from():
             [
                 {
                     "milliliters": float(volume),
-                    "healthy": [{"deviation": float(v)} for v in np.exp(-1 + 0.2 * np.log(volume) + scan + 0.25 * rng.normal(size=40))],
+                    "healthy": [
+                        {"deviation": float(v)} for v in np.exp(-1 + 0.2 * np.log(volume) + scan + 0.25 * rng.normal(size=40))
+                    ],
                     "painted": [],
                 }
                 for volume in volumes
@@ -144,7 +153,9 @@ def test_painted_lesions_are_mostly_dark_in_t1_and_bright_in_t2_and_flair(contra
     values, mask = np.full((16, 16, 16), 100.0), np.zeros((16, 16, 16), bool)
     mask[4:12, 4:12, 4:12] = True
     scale = IntensityScale(100, 20)
-    lesions = [painted(values, mask, np.ones(3), scale, contrast, np.random.default_rng(seed))[mask].mean() for seed in range(60)]
+    lesions = [
+        painted(values, mask, np.ones(3), scale, contrast, np.random.default_rng(seed))[mask].mean() for seed in range(60)
+    ]
     assert 0.75 < np.mean((np.array(lesions) > 100) == brighter) < 1
 
 
@@ -167,7 +178,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     from bench.phantom import make_head
 
     from RadiomicsPersonaLib.cli import main as analysis
-    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaLib.imaging.files import write_nifti
 
     for folder in ("heads", "masks"):
         (tmp_path / folder).mkdir()
@@ -179,7 +190,18 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         mask[2:10, 2:8, 2:7] = 1
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "own.json"
-    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic", "--drawn", "1", "--output", str(output)]
+    words = [
+        "calibrate",
+        str(tmp_path / "heads"),
+        "--lesion-masks",
+        str(tmp_path / "masks"),
+        "--model",
+        "harmonic",
+        "--drawn",
+        "1",
+        "--output",
+        str(output),
+    ]
     assert main([*words, "--estimate"]) == 0
     assert "4 scans, of which 3 are left to measure: about" in capfd.readouterr().out and not output.exists()
     assert main(words) == 0
@@ -193,7 +215,10 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
     assert main([*words, "--use"]) == 2 and "the program's classifier" in capfd.readouterr().err and not output.exists()
     assert main([*words, "--name", "clinic", "--use"]) == 0 and "--classifier clinic" in capfd.readouterr().out
-    assert output.read_text().replace("clinic", "healthy-or-not").splitlines()[:-2] == first.splitlines()[:-2] and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
+    assert (
+        output.read_text().replace("clinic", "healthy-or-not").splitlines()[:-2] == first.splitlines()[:-2]
+        and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
+    )
     scan = str(tmp_path / "heads" / "sub-0.nii.gz")
     more = ["--box=34,-10,14,24,28,22", "--model", "harmonic", "--classifier", "clinic", "--decision", "classifier"]
     assert analysis(["analyze", scan, *more, "--output", str(tmp_path / "out")]) == 0
@@ -209,9 +234,9 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
 def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
     from nilearn.datasets import load_mni152_template
 
-    from RadiomicsPersonaLib.model import load_model
-    from RadiomicsPersonaLib.scan import write_nifti
-    from RadiomicsPersonaTrainingLib.calibration import measured_boxes
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+    from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+    from RadiomicsPersonaTrainingLib.verdict.calibration import measured_boxes
 
     template = load_mni152_template(resolution=3)
     write_nifti(tmp_path / "head.nii.gz", template.get_fdata(dtype=np.float32), template.affine)
@@ -219,13 +244,23 @@ def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd)
     mask[2:10, 2:10, 2:10] = 1
     write_nifti(tmp_path / "mask.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     model, shapes = load_model("harmonic"), (tmp_path / "mask.nii.gz",)
-    (tumour,), (any_lesion,) = (measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ()))
+    (tumour,), (any_lesion,) = (
+        measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ())
+    )
     assert tumour["healthy"] == any_lesion["healthy"] and tumour["painted"] != any_lesion["painted"]
     deviations = [(lesion["deviation"], tumour["healthy"][number]["deviation"]) for number, lesion in tumour["painted"]]
     assert len(deviations) >= 3 and np.mean([sick - healthy for sick, healthy in deviations]) > 0.1
 
     (tmp_path / "heads").mkdir()
-    words = ["calibrate", str(tmp_path / "heads"), "--lesion-masks", str(tmp_path), "--output", str(tmp_path / "c.json"), "--kinds"]
+    words = [
+        "calibrate",
+        str(tmp_path / "heads"),
+        "--lesion-masks",
+        str(tmp_path),
+        "--output",
+        str(tmp_path / "c.json"),
+        "--kinds",
+    ]
     assert main([*words, "ms,cold"]) == 2 and "no kind of lesion 'cold'" in capfd.readouterr().err
     assert main(["calibrate", "--boxes", "own.csv", "--kinds", "ms", "--output", str(tmp_path / "c.json")]) == 2
     assert "--kinds is for painted lesions" in capfd.readouterr().err

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from skimage.filters import threshold_multiotsu, threshold_otsu
 
-from RadiomicsPersonaLib.classical_brain import otsu_thresholds
+from RadiomicsPersonaLib.brain.classical_brain import otsu_thresholds
 
 
 def mixtures():

@@ -18,9 +18,9 @@ import pytest
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.cohort import run_cohort
-from RadiomicsPersonaLib.cohort_table import CohortTable
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.cohort.cohort import run_cohort
+from RadiomicsPersonaLib.cohort.table import CohortTable
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 BOX, FAR = "34,-10,14,28,28,28", "-34,-10,14,28,28,28"
 QUICK = ["--", "--model", "harmonic", "--controls", "3"]
@@ -60,7 +60,11 @@ def workers() -> list[int]:
     """This process's worker processes."""
     import psutil
 
-    return [child.pid for child in psutil.Process().children(recursive=True) if "RadiomicsPersonaLib.worker" in " ".join(child.cmdline())]
+    return [
+        child.pid
+        for child in psutil.Process().children(recursive=True)
+        if "RadiomicsPersonaLib.worker" in " ".join(child.cmdline())
+    ]
 
 
 def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path, capsys):
@@ -77,7 +81,11 @@ def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path
     found = lines(tmp_path)
     assert [line["row"] for line in found] == ["1", "2", "3", "3", "4", "5"]
     assert [(line["patient"], line["age"]) for line in found][2:4] == [("c", "63")] * 2
-    assert [bool(line["combined"]) for line in found] == [bool(line["deviation"]) for line in found] == [True, False, True, True, False, False]
+    assert (
+        [bool(line["combined"]) for line in found]
+        == [bool(line["deviation"]) for line in found]
+        == [True, False, True, True, False, False]
+    )
     assert "cannot be read as an image" in found[1]["sentence"] and "There is no file" in found[4]["sentence"]
     assert "The cell 'scan' is empty" in found[5]["sentence"]
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -90,22 +98,49 @@ def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path
     assert main(words) == 0
     assert json.loads(capsys.readouterr().out) == {"rows": 6, "kept": 4, "broken": 3}
     after = stamps(tmp_path)
-    assert set(after) - set(before) == {"00006"} and all(after[row] == before[row] for row in ("00001", "00002", "00003", "00004"))
+    assert set(after) - set(before) == {"00006"} and all(
+        after[row] == before[row] for row in ("00001", "00002", "00003", "00004")
+    )
     assert lines(tmp_path)[-1]["patient"] == "f" and lines(tmp_path)[-1]["deviation"]
     # the same numbers as the command by itself, but for what bfloat16 makes of sums in another order, by other threads
     assert main(["analyze", str(folder / "scan1.nii.gz"), f"--box={FAR}", "--output", str(tmp_path / "one"), *QUICK[1:]]) == 0
     with open(tmp_path / "one" / "results.csv", newline="", encoding="utf-8") as stream:
-        assert float(next(csv.DictReader(stream))["deviation"]) == pytest.approx(float(lines(tmp_path)[-1]["deviation"]), rel=2e-3)
+        assert float(next(csv.DictReader(stream))["deviation"]) == pytest.approx(
+            float(lines(tmp_path)[-1]["deviation"]), rel=2e-3
+        )
 
 
 def test_other_commands_and_their_options_by_column(folder, tmp_path):
     labels = np.zeros((20, 20, 20), np.uint8)
     labels[2:8, 2:8, 2:8], labels[11:18, 11:18, 11:18] = 1, 4
     write_nifti(folder / "labels.nii.gz", labels, np.eye(4))
-    rows = [{"mask": "labels.nii.gz", "label": 1, "smooth": ""}, {"mask": "labels.nii.gz", "label": 4, "smooth": 0}, {"mask": "labels.nii.gz", "label": 9, "smooth": ""}]
-    assert main(["cohort", table(folder, rows), "--command", "mesh", "--workers", "1", "--output", str(tmp_path), "--", "--decimate", "0.5"]) == 0
+    rows = [
+        {"mask": "labels.nii.gz", "label": 1, "smooth": ""},
+        {"mask": "labels.nii.gz", "label": 4, "smooth": 0},
+        {"mask": "labels.nii.gz", "label": 9, "smooth": ""},
+    ]
+    assert (
+        main(
+            [
+                "cohort",
+                table(folder, rows),
+                "--command",
+                "mesh",
+                "--workers",
+                "1",
+                "--output",
+                str(tmp_path),
+                "--",
+                "--decimate",
+                "0.5",
+            ]
+        )
+        == 0
+    )
     found = lines(tmp_path)
-    assert [float(line["mask_volume_ml"]) for line in found[:2]] == pytest.approx([0.216, 0.343]) and "choose one of 1, 4" in found[2]["sentence"]
+    assert [float(line["mask_volume_ml"]) for line in found[:2]] == pytest.approx(
+        [0.216, 0.343]
+    ) and "choose one of 1, 4" in found[2]["sentence"]
     assert [line["label"] for line in found] == ["1", "4", "9"]
     assert (tmp_path / "scans" / "00001" / "mesh.ply").is_file() and (tmp_path / "scans" / "00002" / "thumbnail.jpg").is_file()
 
@@ -158,7 +193,9 @@ def test_after_ctrl_c_the_same_command_goes_on(folder, tmp_path):
 
 def test_two_dask_workers_share_the_rows_and_one_may_die(folder, tmp_path, capsys):
     distributed = pytest.importorskip("distributed", reason='Dask is not installed: pip install "dask[distributed]"')
-    rows = [{"scan": f"scan{number % 2}.nii.gz", "box": BOX, "seed": number} for number in range(6)] + [{"scan": "torn.nii.gz", "box": BOX, "seed": 0}]
+    rows = [{"scan": f"scan{number % 2}.nii.gz", "box": BOX, "seed": number} for number in range(6)] + [
+        {"scan": "torn.nii.gz", "box": BOX, "seed": 0}
+    ]
     path = table(folder, rows)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
         with distributed.Client(cluster) as client:
@@ -207,7 +244,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
     ],
 )
 def test_what_cannot_be_a_cohort_is_told_in_one_sentence(heads, more, sentence, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("RadiomicsPersonaLib.cohort_workers._WAIT_FOR_CLUSTER", 1)
+    monkeypatch.setattr("RadiomicsPersonaLib.cohort.workers._WAIT_FOR_CLUSTER", 1)
     (tmp_path / "cohort.csv").write_text(f"{heads}\na,b\n", encoding="utf-8")
     assert main(["cohort", str(tmp_path / "cohort.csv"), "--output", str(tmp_path / "out"), *more]) == 2
     said = capsys.readouterr().err

@@ -7,10 +7,10 @@ import json
 import pytest
 from bench.training_site import tiny
 
-from RadiomicsPersonaTrainingLib import trial
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.split import TEST, VALIDATION
-from RadiomicsPersonaTrainingLib.synthetic_heads import synthetic_heads
+from RadiomicsPersonaTrainingLib.data.held_out_groups import synthetic_heads
+from RadiomicsPersonaTrainingLib.data.split import TEST, VALIDATION
+from RadiomicsPersonaTrainingLib.experiments import comparison
 
 CANDIDATES = """
 [common]
@@ -34,7 +34,15 @@ def compare(site, tmp_path_factory):
         file = site / "compare.toml"
         file.write_text(settings)
         (folder / f"{name}.toml").write_text(text)
-        command = ["compare", str(file), str(folder / f"{name}.toml"), "--output", str(folder / name), "--cache", str(site / "cache")]
+        command = [
+            "compare",
+            str(file),
+            str(folder / f"{name}.toml"),
+            "--output",
+            str(folder / name),
+            "--cache",
+            str(site / "cache"),
+        ]
         return main([*command, "--steps", "4", "--boxes", "1", *more]), folder / name
 
     return run
@@ -85,8 +93,8 @@ def test_a_comparison_that_was_cut_off_gives_the_same_table_and_fits_nothing_twi
         assert resume == (output.name == "mean fill")
         return fitted(work, run, output, resume)
 
-    fitted = trial.fit
-    monkeypatch.setattr(trial, "fit", cut_off)
+    fitted = comparison.fit
+    monkeypatch.setattr(comparison, "fit", cut_off)
     assert compare("broken")[0] == 130
     code, folder = compare("broken")
     assert code == 0 and begun == ["as it is", "mean fill", "mean fill"]

@@ -7,9 +7,9 @@ import pytest
 from scipy import ndimage
 from skimage.metrics import structural_similarity
 
-from RadiomicsPersonaLib.comparison import compare
-from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaLib.tissue import IntensityScale
+from RadiomicsPersonaLib.brain.tissue import IntensityScale
+from RadiomicsPersonaLib.metrics.comparison import compare
+from RadiomicsPersonaLib.metrics.metric import METRICS
 
 SCALE = IntensityScale(100, 20)
 SHAPE = (40, 36, 32)
@@ -128,8 +128,8 @@ def test_a_small_lesion_in_a_large_box_shows_in_peak_and_regional_shift_more_tha
 
 
 def test_the_networks_encoder_sees_a_lesion_and_nothing_in_equal_images(synthetic_head):
-    from RadiomicsPersonaLib.feature_distance import feature_distance
-    from RadiomicsPersonaLib.model import load_model
+    from RadiomicsPersonaLib.metrics.feature_distance import feature_distance
+    from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
     model, scale = load_model("auto"), IntensityScale(450.0, 80.0)
     values = np.asarray(synthetic_head.array[20:60, 20:60, 20:60], float)

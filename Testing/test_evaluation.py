@@ -14,16 +14,18 @@ from bench.phantom import make_head
 from PIL import Image
 from scipy import ndimage
 
-from RadiomicsPersonaLib.challenge import challenge_limits, challenge_metrics
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_mask
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.reconstruction import rebuild
-from RadiomicsPersonaLib.result import Reconstruction
-from RadiomicsPersonaLib.scan import make_scan, write_nifti
-from RadiomicsPersonaLib.tissue import estimate_tissue
-from RadiomicsPersonaTrainingLib.evaluation import (
+from RadiomicsPersonaLib.geometry.hole import hole_of_mask
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.metrics.challenge import challenge_limits, challenge_metrics
+from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction, rebuild
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaTrainingLib.data.held_out import held_out_files
+from RadiomicsPersonaTrainingLib.evaluation.holes import CUBOIDS, LESIONS, draw_hole
+from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
     FILLS,
     NETWORK,
     EvaluationPlan,
@@ -31,12 +33,9 @@ from RadiomicsPersonaTrainingLib.evaluation import (
     evaluate,
     standard_rebuilders,
 )
-from RadiomicsPersonaTrainingLib.evaluation_contrasts import contrast_lines
-from RadiomicsPersonaTrainingLib.evaluation_holes import CUBOIDS, LESIONS, draw_hole
-from RadiomicsPersonaTrainingLib.evaluation_report import write_report
-from RadiomicsPersonaTrainingLib.evaluation_rows import METRICS, Score
-from RadiomicsPersonaTrainingLib.evaluation_summary import ALL_CUBOIDS, summarize
-from RadiomicsPersonaTrainingLib.held_out import held_out_files
+from RadiomicsPersonaTrainingLib.evaluation.report import write_report
+from RadiomicsPersonaTrainingLib.evaluation.scores import METRICS, Score
+from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, contrast_lines, summarize
 
 STRATUM = "24-40 mm"
 

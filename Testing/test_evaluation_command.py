@@ -11,17 +11,24 @@ from bench.label_phantom import make_numbers
 from bench.phantom import make_head
 from scipy import ndimage
 
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import Hole
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import make_scan, read_scan, sha256_of, write_nifti
-from RadiomicsPersonaTrainingLib import population_mean as population
+from RadiomicsPersonaLib.geometry.hole import Hole
+from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of, write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.evaluation import NETWORK, POPULATION_MEAN, EvaluationPlan, holes_of, standard_rebuilders
-from RadiomicsPersonaTrainingLib.evaluation_groups import held_out_scans
-from RadiomicsPersonaTrainingLib.evaluation_holes import CUBOIDS, LESIONS
-from RadiomicsPersonaTrainingLib.evaluation_rows import RowTable
-from RadiomicsPersonaTrainingLib.evaluation_summary import ALL_CUBOIDS, summarize
+from RadiomicsPersonaTrainingLib.data.held_out_groups import held_out_scans
+from RadiomicsPersonaTrainingLib.evaluation import population_mean as population
+from RadiomicsPersonaTrainingLib.evaluation.holes import CUBOIDS, LESIONS
+from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
+    NETWORK,
+    POPULATION_MEAN,
+    EvaluationPlan,
+    holes_of,
+    standard_rebuilders,
+)
+from RadiomicsPersonaTrainingLib.evaluation.scores import RowTable
+from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, summarize
 
 LESION_IN_RAS = np.array([30.0, 10.0, 20.0])
 
@@ -58,7 +65,7 @@ def card_file(data, tmp_path):
     torch = pytest.importorskip("torch")
     from safetensors.torch import save_file
 
-    from RadiomicsPersonaLib.network import ReconstructionUNet
+    from RadiomicsPersonaLib.networks.unets import ReconstructionUNet
 
     torch.manual_seed(0)
     network = ReconstructionUNet((8, 8, 8, 8), (1, 1, 1, 1))

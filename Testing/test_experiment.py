@@ -10,14 +10,15 @@ import pytest
 from bench.phantom import make_head
 from nilearn.datasets import load_mni152_template
 
-from RadiomicsPersonaLib.scan import make_scan, read_label_map, read_scan, write_nifti
-from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.experiment import Measured
-from RadiomicsPersonaTrainingLib.experiment_cases import in_slices, whole_brain
-from RadiomicsPersonaTrainingLib.experiment_summary import lines_of
-from RadiomicsPersonaTrainingLib.lesion_detection import CUTS, Detection
-from RadiomicsPersonaTrainingLib.run_folder import read_record
+from RadiomicsPersonaTrainingLib.experiments.painting_cases import in_slices, whole_brain
+from RadiomicsPersonaTrainingLib.experiments.painting_experiment import Measured
+from RadiomicsPersonaTrainingLib.experiments.painting_report import lines_of
+from RadiomicsPersonaTrainingLib.head_evaluation.lesion_detection import CUTS, Detection
+from RadiomicsPersonaTrainingLib.runs.record import read_record
 
 LESION = np.array([32.0, 20.0, 40.0])
 
@@ -58,26 +59,36 @@ def test_arms_are_fitted_alike_and_measured_on_people_they_never_saw(data, tmp_p
     assert experiment(data, output, "--arms", "few,more") == 0
     few, more = (read_record(output / "runs" / name) for name in ("few-0", "more-0"))
     assert few.settings.fit == more.settings.fit and few.settings.network == more.settings.network
-    trained = {name: {row.subject for row in record.rows if row.part == "training"} for name, record in (("few", few), ("more", more))}
+    trained = {
+        name: {row.subject for row in record.rows if row.part == "training"} for name, record in (("few", few), ("more", more))
+    }
     assert len(trained["few"]) == 1 and len(trained["more"]) == 3 and trained["few"] < trained["more"]
-    tested = {one["subject"] for line in (output / "measured.jsonl").read_text().splitlines()[1:] for one in json.loads(line)["found"]}
+    tested = {
+        one["subject"] for line in (output / "measured.jsonl").read_text().splitlines()[1:] for one in json.loads(line)["found"]
+    }
     assert "patient01" in tested and len(tested) == 2 and not tested & (trained["more"] | {row.subject for row in more.rows})
     before = (output / "runs" / "few-0" / "last.ckpt").stat().st_mtime_ns
     capsys.readouterr()
 
     assert experiment(data, output, "--arms", "few,sphere,more") == 0
     said = capsys.readouterr().out
-    assert all(text in said for text in ("| few real |", "| + spheres |", "| more real |", "## glioma", "## multiple sclerosis"))
+    assert all(
+        text in said for text in ("| few real |", "| + spheres |", "| more real |", "## glioma", "## multiple sclerosis")
+    )
     assert (output / "runs" / "few-0" / "last.ckpt").stat().st_mtime_ns == before, "what was fitted was fitted again"
     painted = read_record(output / "runs" / "sphere-0")
-    assert [source.name for source in painted.settings.data] == ["real", "painted"] and painted.settings.data[0].share == painted.settings.data[1].share
+    assert [source.name for source in painted.settings.data] == ["real", "painted"] and painted.settings.data[
+        0
+    ].share == painted.settings.data[1].share
     for row in (row for row in painted.rows if row.source == "painted"):
         image, mask = read_scan(row.file.with_name(row.file.name.replace("_mask", "_image"))), read_label_map(row.file)
         assert mask.array.any() and (image.array == 0).mean() > 0.3, "the head around the brain is left out"
     page = (output / "report.html").read_text()
     assert page.count("<svg") == 2 and page.count("<img") == 1 and "Research use only" in page and "cannot show" in page
     lines = json.loads((output / "experiment.json").read_text())["lines"]
-    assert {(line["group"], line["arm"]) for line in lines} == {(g, a) for g in ("glioma", "multiple sclerosis") for a in ("few real", "+ spheres", "more real")}
+    assert {(line["group"], line["arm"]) for line in lines} == {
+        (g, a) for g in ("glioma", "multiple sclerosis") for a in ("few real", "+ spheres", "more real")
+    }
     assert all(line["over_first"]["value"] == 0 for line in lines if line["arm"] == "few real")
 
 

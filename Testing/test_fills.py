@@ -7,11 +7,11 @@ import pytest
 from scipy import ndimage, sparse
 from scipy.sparse.linalg import spsolve
 
+from RadiomicsPersonaLib.brain.midplane import Midplane
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.fills import biharmonic, harmonic, mirrored_side, rim_mean
-from RadiomicsPersonaLib.hole import Hole
-from RadiomicsPersonaLib.midplane import Midplane
-from RadiomicsPersonaLib.scan import make_scan
+from RadiomicsPersonaLib.geometry.hole import Hole
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.reconstruction.fills import biharmonic, harmonic, mirrored_side, rim_mean
 
 SPACING = np.array([1.0, 1.5, 3.0])
 SHAPE = (19, 15, 12)

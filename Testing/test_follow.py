@@ -12,13 +12,14 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 from test_scan import write_dicom_series
 
-from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.registration import rigid_motion
-from RadiomicsPersonaLib.scan import make_scan, write_nifti
-from RadiomicsPersonaLib.visit_date import visit_date
-from RadiomicsPersonaLib.visits import carried, lesion_ml, visit_times
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.acquisition_date import visit_date
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.registration import rigid_motion
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.longitudinal.visits import carried, lesion_ml, visit_times
 
 CENTER = np.array([34.0, -10, 14])
 OBLIQUE = np.array([[0.1, -2.9, 0.3, 105], [-2.8, -0.1, 0.6, 120], [0.5, 0.35, 3.4, -100], [0, 0, 0, 1]])
@@ -35,7 +36,9 @@ def seen_again(scan, matrix, affine=None, order=1, values=None):
     affine = scan.affine if affine is None else affine
     shape = scan.shape if affine is scan.affine else (75, 70, 60)
     to_old = np.linalg.inv(scan.affine) @ np.linalg.inv(matrix) @ affine
-    array = ndimage.affine_transform(scan.array if values is None else values, to_old[:3, :3], to_old[:3, 3], shape, order=order)
+    array = ndimage.affine_transform(
+        scan.array if values is None else values, to_old[:3, :3], to_old[:3, 3], shape, order=order
+    )
     return make_scan(array, affine, "later")
 
 
@@ -81,7 +84,9 @@ def test_dates_and_years_become_years_since_the_earliest():
 
 def test_a_scan_tells_its_date_by_its_dicom_header_or_the_files_beside_it(tmp_path):
     image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(1, 99, (4, 5, 6)).astype(np.int16))
-    write_dicom_series(image, tmp_path / "series", "1.2.826.0.1.3680043.2.1125.1", {"0008|0020": "20240101", "0008|0022": "20240229"})
+    write_dicom_series(
+        image, tmp_path / "series", "1.2.826.0.1.3680043.2.1125.1", {"0008|0020": "20240101", "0008|0022": "20240229"}
+    )
     assert visit_date(tmp_path / "series") == "2024-02-29"
     session = tmp_path / "sub-1" / "anat"
     session.mkdir(parents=True)
@@ -89,7 +94,9 @@ def test_a_scan_tells_its_date_by_its_dicom_header_or_the_files_beside_it(tmp_pa
     for file in files.values():
         file.touch()
     (session / "a.json").write_text('{"StudyDate": "20200102", "AcquisitionDateTime": "2020-01-03T10:00:00.1"}')
-    (session.parent / "sub-1_scans.tsv").write_text("filename\tacq_time\nanat/b.nii.gz\t2021-05-06T07:08:09\nanat/e.nii.gz\tn/a\n")
+    (session.parent / "sub-1_scans.tsv").write_text(
+        "filename\tacq_time\nanat/b.nii.gz\t2021-05-06T07:08:09\nanat/e.nii.gz\tn/a\n"
+    )
     (session / "dates.csv").write_text("scan;date\nc.nii.gz;2022-03-04\n")
     (session / "d.json").write_text("{broken")
     found = {name: visit_date(file) for name, file in files.items()}
@@ -101,13 +108,30 @@ def test_dates_need_not_be_given_where_the_scans_tell_them(head, tmp_path, capsy
     for path in scans:
         write_nifti(path, head.array, head.affine)
     (tmp_path / "scan1.json").write_text('{"AcquisitionDate": "20200101"}')
-    words = ["follow", *scans, "--box", "34,-10,14,24,24,24", "--output", str(tmp_path / "out"), "--", "--model", "harmonic", "--controls", "0"]
+    words = [
+        "follow",
+        *scans,
+        "--box",
+        "34,-10,14,24,24,24",
+        "--output",
+        str(tmp_path / "out"),
+        "--",
+        "--model",
+        "harmonic",
+        "--controls",
+        "0",
+    ]
     assert main(words) == 2
-    assert capsys.readouterr().err.endswith("'scan2.nii.gz' does not tell when it was taken: give --dates with a date or a number of years for each scan.\n")
+    assert capsys.readouterr().err.endswith(
+        "'scan2.nii.gz' does not tell when it was taken: give --dates with a date or a number of years for each scan.\n"
+    )
     (tmp_path / "scan2.json").write_text('{"AcquisitionDate": "20210701"}')
     assert main(words) == 0
     with open(tmp_path / "out" / "visits.csv", newline="", encoding="utf-8") as stream:
-        assert [(row["date"], float(row["years"])) for row in csv.DictReader(stream)] == [("2020-01-01", 0), ("2021-07-01", pytest.approx(1.497, abs=2e-3))]
+        assert [(row["date"], float(row["years"])) for row in csv.DictReader(stream)] == [
+            ("2020-01-01", 0),
+            ("2021-07-01", pytest.approx(1.497, abs=2e-3)),
+        ]
 
 
 def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_path, capsys):
@@ -123,7 +147,10 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
         write_nifti(scans[-1], sick.array, sick.affine)
         write_nifti(masks[-1], mask.array.astype(np.uint8), mask.affine)
     words = ["follow", *scans, "--dates", "2020-01-01", "2021-07-02", "--masks", *masks, "--box", "34,-10,14,28,28,28"]
-    assert main([*words, "--patient", "Q7", "--output", str(tmp_path / "out"), "--", "--model", "harmonic", "--controls", "5"]) == 0
+    assert (
+        main([*words, "--patient", "Q7", "--output", str(tmp_path / "out"), "--", "--model", "harmonic", "--controls", "5"])
+        == 0
+    )
     capsys.readouterr()
     with open(tmp_path / "out" / "visits.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -136,7 +163,10 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
     assert (tmp_path / "out" / "visit-2" / "results.json").is_file()
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert page.count("<img") == 2 and ">Q7" not in page and "2021" not in page
-    assert main(["regress", str(tmp_path / "out" / "visits.csv"), "--outcome", "volume_ml", "--output", str(tmp_path / "slope")]) == 0
+    assert (
+        main(["regress", str(tmp_path / "out" / "visits.csv"), "--outcome", "volume_ml", "--output", str(tmp_path / "slope")])
+        == 0
+    )
     with open(tmp_path / "slope" / "patients.csv", newline="", encoding="utf-8") as stream:
         (slope,) = csv.DictReader(stream)
     assert float(slope["slope"]) == pytest.approx((volumes[1] - volumes[0]) / 1.5, rel=0.01)
@@ -155,7 +185,16 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
 )
 def test_what_cannot_be_followed_is_told_in_one_sentence(scans, dates, more, sentence, head, tmp_path, capsys):
     write_nifti(tmp_path / "scan.nii.gz", head.array, head.affine)
-    words = ["follow", *[str(tmp_path / "scan.nii.gz")] * scans, "--dates", *dates, "--box", "34,-10,14,20,20,20", "--output", str(tmp_path / "out")]
+    words = [
+        "follow",
+        *[str(tmp_path / "scan.nii.gz")] * scans,
+        "--dates",
+        *dates,
+        "--box",
+        "34,-10,14,20,20,20",
+        "--output",
+        str(tmp_path / "out"),
+    ]
     assert main([*words, *more]) == 2
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1 and not (tmp_path / "out").exists()

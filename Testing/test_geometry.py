@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.box import Box, parse_box
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.patch import patch_grid
-from RadiomicsPersonaLib.scan import Scan
-from RadiomicsPersonaTrainingLib.corruption import random_rotation
+from RadiomicsPersonaLib.geometry.box import Box, parse_box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.geometry.patch import patch_grid
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaTrainingLib.samples.random_holes import random_rotation
 
 GEOMETRIES = 10_000
 PATCH = 12

@@ -7,12 +7,17 @@ import json
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.card import text_of_card
-from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
-from RadiomicsPersonaLib.segmentation_model import SegmentationModel
-from RadiomicsPersonaTrainingLib.segmentation_evaluation import evaluate_segmentation, held_out_truths, summary_of, summary_rows
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.networks.card import text_of_card
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
+from RadiomicsPersonaTrainingLib.head_evaluation.segmentation import (
+    evaluate_segmentation,
+    held_out_truths,
+    summary_of,
+    summary_rows,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,18 @@ def test_a_hippocampus_stored_otherwise_is_found_in_the_same_place(card, hippoca
     write_nifti(tmp_path / "turned.nii.gz", turned, scan.affine @ matrix)
     found = []
     for name in ("plain", "turned"):
-        assert main(["segment", str(tmp_path / f"{name}.nii.gz"), "--model", "hippocampus", "--output", str(tmp_path / "seg.nii.gz")]) == 0
+        assert (
+            main(
+                [
+                    "segment",
+                    str(tmp_path / f"{name}.nii.gz"),
+                    "--model",
+                    "hippocampus",
+                    "--output",
+                    str(tmp_path / "seg.nii.gz"),
+                ]
+            )
+            == 0
+        )
         found.append(read_label_map(tmp_path / "seg.nii.gz").array)
     assert (found[0] != found[1][::-1].transpose(1, 2, 0)).sum() <= 0.01 * (found[0] > 0).sum()

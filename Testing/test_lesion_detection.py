@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from RadiomicsPersonaTrainingLib.lesion_detection import CUTS, detect, sensitivity_at
+from RadiomicsPersonaTrainingLib.head_evaluation.lesion_detection import CUTS, detect, sensitivity_at
 
 VOXEL_ML = 0.01
 HALF = int(np.searchsorted(CUTS, 0.5))

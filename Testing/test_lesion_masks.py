@@ -9,20 +9,20 @@ import pytest
 from nilearn.datasets import load_mni152_template
 from scipy import ndimage
 
-from RadiomicsPersonaLib.hole import hole_of_mask
-from RadiomicsPersonaLib.lesion_painter import KINDS
-from RadiomicsPersonaLib.scan import Scan, make_scan, read_label_map, read_scan, write_nifti
-from RadiomicsPersonaTrainingLib import mask_roughness
-from RadiomicsPersonaTrainingLib.carried_lesion import carried_lesion
+from RadiomicsPersonaLib.geometry.hole import hole_of_mask
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
+from RadiomicsPersonaLib.lesions.painter import KINDS
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.fitted_mask import fitted_mask
-from RadiomicsPersonaTrainingLib.lesion_ground import lesion_ground
-from RadiomicsPersonaTrainingLib.lesion_pieces import LesionPiece, lesion_pieces
-from RadiomicsPersonaTrainingLib.mask_evaluation import MeasuredMasks, distance_of
-from RadiomicsPersonaTrainingLib.mask_generators import GENERATORS, mask_generator
-from RadiomicsPersonaTrainingLib.mask_measures import MaskMeasures, dice, sphericity
-from RadiomicsPersonaTrainingLib.mask_model import mask_model_cards
-from RadiomicsPersonaTrainingLib.mask_samples import TRAINED
+from RadiomicsPersonaTrainingLib.experiments.mask_comparison import MeasuredMasks, distance_of
+from RadiomicsPersonaTrainingLib.lesion_masks import resources
+from RadiomicsPersonaTrainingLib.lesion_masks.fitted_mask import fitted_mask
+from RadiomicsPersonaTrainingLib.lesion_masks.generators import GENERATORS, mask_generator
+from RadiomicsPersonaTrainingLib.lesion_masks.ground import lesion_ground
+from RadiomicsPersonaTrainingLib.lesion_masks.mask_model import mask_model_cards
+from RadiomicsPersonaTrainingLib.lesion_masks.measures import MaskMeasures, dice, sphericity
+from RadiomicsPersonaTrainingLib.lesion_masks.pieces import LesionPiece, carried_lesion, lesion_pieces
+from RadiomicsPersonaTrainingLib.settings.sample_sections import TRAINED
 
 INSIDE_MNI = np.array([-44.0, -24.0, 44.0])
 """In a gyrus between two sulci, so that a mask has to keep out of fluid."""
@@ -137,7 +137,14 @@ def test_masks_like_the_real_ones_cannot_be_told_apart_and_others_can():
     def source(name, seed, round_by):
         rng = np.random.default_rng(seed)
         rows = rng.normal(size=(60, 5))
-        return MeasuredMasks(name, "stroke", tuple(MaskMeasures(np.exp(a), 0.6 + round_by + 0.1 * b, np.exp(c), 0.5 + 0.1 * d, 20 + e, 0.0) for a, b, c, d, e in rows))
+        return MeasuredMasks(
+            name,
+            "stroke",
+            tuple(
+                MaskMeasures(np.exp(a), 0.6 + round_by + 0.1 * b, np.exp(c), 0.5 + 0.1 * d, 20 + e, 0.0)
+                for a, b, c, d, e in rows
+            ),
+        )
 
     real = source("real", 0, 0.0)
     alike, rounder = distance_of(source("alike", 1, 0.0), real, 0), distance_of(source("rounder", 1, 0.3), real, 0)
@@ -175,7 +182,9 @@ def test_the_command_paints_lesions_with_masks_and_says_what_made_them(healthy, 
         masks.append(hole_of_mask(mask))
     assert max(dice(masks[0], masks[1]), dice(masks[0], masks[2])) < 0.9
     said = json.loads((tmp_path / "a" / "provenance.json").read_text())
-    assert [entry["drawn_ml"] for entry in said["lesions"]] == pytest.approx([6, 6], rel=0.05) and said["masks"]["name"] == "masks-unet-tissue"
+    assert [entry["drawn_ml"] for entry in said["lesions"]] == pytest.approx([6, 6], rel=0.05) and said["masks"][
+        "name"
+    ] == "masks-unet-tissue"
     assert (tmp_path / "a" / "sheet.png").stat().st_size > 10_000
     assert "person-1_stroke_2" in capsys.readouterr().out
 
@@ -208,7 +217,22 @@ def test_scans_that_show_too_little_or_too_coarsely_are_refused(template, tmp_pa
     affine = template.affine @ np.diag([1.0, 1.0, 8.0, 1.0])
     write_nifti(tmp_path / "thick.nii.gz", thick.astype(np.float32), affine)
     for name, more, words in (("noise", [], "tells grey from white"), ("thick", ["--size", "0.5"], "too coarse")):
-        assert main(["synthesize", str(tmp_path / f"{name}.nii.gz"), "--masks", "unet", "--kind", "ms", *more, "--output", str(tmp_path / "out")]) == 2
+        assert (
+            main(
+                [
+                    "synthesize",
+                    str(tmp_path / f"{name}.nii.gz"),
+                    "--masks",
+                    "unet",
+                    "--kind",
+                    "ms",
+                    *more,
+                    "--output",
+                    str(tmp_path / "out"),
+                ]
+            )
+            == 2
+        )
         assert words in capsys.readouterr().err
 
 
@@ -222,7 +246,7 @@ def test_an_input_is_never_overwritten(template, tmp_path, capsys):
 
 @pytest.mark.parametrize("generator", ["unet-tissue", "gan"])
 def test_a_small_training_learns_to_draw_and_goes_on(generator, template, shapes, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(mask_roughness, "DRAWS", 3)
+    monkeypatch.setattr(resources, "DRAWS", 3)
     lines = ["source,subject,part,file"]
     for number, part in enumerate(("training", "validation")):
         write_nifti(tmp_path / f"p{number}.nii.gz", template.array[::2, ::2, ::2], template.affine @ np.diag([2, 2, 2, 1.0]))
@@ -267,7 +291,16 @@ pictures_every = 1
     card = json.loads((tmp_path / "tiny.json").read_text())
     assert card["masks"]["kinds"] == ["stroke", "ms"] and set(card["masks"]["roughness"]) == {"stroke", "ms"}
     capsys.readouterr()
-    wrong = ["synthesize", str(tmp_path / "p0.nii.gz"), "--masks", "unet", "--kind", "ms", "--generator", str(tmp_path / "tiny.json")]
+    wrong = [
+        "synthesize",
+        str(tmp_path / "p0.nii.gz"),
+        "--masks",
+        "unet",
+        "--kind",
+        "ms",
+        "--generator",
+        str(tmp_path / "tiny.json"),
+    ]
     assert main([*wrong, "--output", str(tmp_path / "out")]) == 2
     assert generator in capsys.readouterr().err
 
@@ -276,7 +309,17 @@ def test_real_masks_are_measured_beside_drawn_ones(data_root, tmp_path, capsys):
     scans = sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1]
     pieces = lesion_pieces(data_root / "lesion_masks", ("ms",))
     assert sum(piece.held_out for piece in pieces) > 20 and all(piece.ml >= 0.05 for piece in pieces)
-    arguments = [*map(str, scans), "--shapes", str(data_root / "lesion_masks"), "--kinds", "ms", "--masks", "sphere,unet-tissue", "--count", "12"]
+    arguments = [
+        *map(str, scans),
+        "--shapes",
+        str(data_root / "lesion_masks"),
+        "--kinds",
+        "ms",
+        "--masks",
+        "sphere,unet-tissue",
+        "--count",
+        "12",
+    ]
     assert main(["evaluate-masks", *arguments, "--output", str(tmp_path)]) == 0
     record = json.loads((tmp_path / "evaluation.json").read_text())
     found = {entry["name"]: entry for entry in record["distances"]}

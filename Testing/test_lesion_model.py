@@ -14,26 +14,28 @@ from bench.phantom import make_head
 from bench.training_site import tiny_tissue
 from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.head_maps import HeadMap, HeadMaps
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_maps import HeadMap, HeadMaps
-from RadiomicsPersonaLib.head_model import LesionModel, TissueModel
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import make_scan, read_scan, write_nifti
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaTrainingLib.cli import main as train
-from RadiomicsPersonaTrainingLib.disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
-from RadiomicsPersonaTrainingLib.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
-from RadiomicsPersonaTrainingLib.lesion_evaluation import evaluate_lesion, write_cases
-from RadiomicsPersonaTrainingLib.lesion_task import lesion_dice, lesion_loss
-from RadiomicsPersonaTrainingLib.run_evaluation import HeldOutRun
-from RadiomicsPersonaTrainingLib.run_folder import read_record
-from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
-from RadiomicsPersonaTrainingLib.tissue_samples import DISEASED, LesionSamples, TissueRecipe
-from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.fitting.head_tasks import lesion_dice, lesion_loss
+from RadiomicsPersonaTrainingLib.head_evaluation.lesion import evaluate_lesion, write_cases
+from RadiomicsPersonaTrainingLib.inspection.held_out_run import HeldOutRun
+from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.runs.record import read_record
+from RadiomicsPersonaTrainingLib.samples.tissue_samples import DISEASED, LesionSamples
+from RadiomicsPersonaTrainingLib.settings.sample_sections import TissueRecipe
+from RadiomicsPersonaTrainingLib.synthesis.disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
+from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe
+from RadiomicsPersonaTrainingLib.synthesis.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
 
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
@@ -115,13 +117,18 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
     start = f'[fit]\nstart = "{models / "tiny-tissue.json"}"'
     assert fit(tiny_tissue(steps=1, kind="lesion").replace("[fit]", start).replace("0.01", "1e-6"), "first") == 0
     assert fit(tiny_tissue(steps=60, kind="lesion").replace("[fit]", start), "run") == 0
-    losses = [float(row["validation_loss"]) for run in ("first", "run") for row in csv.DictReader(open(tmp_path / run / "log.csv"))]
+    losses = [
+        float(row["validation_loss"]) for run in ("first", "run") for row in csv.DictReader(open(tmp_path / run / "log.csv"))
+    ]
     assert min(losses[1:]) < 0.8 * losses[0]
     for run in ("first", "run"):
         assert train(["export", str(tmp_path / run), "--output", str(models / f"{run}-lesion")]) == 0
     card = json.loads((models / "run-lesion.json").read_text())
     assert card["kind"] == "lesion" and card["architecture"]["class"] == "LesionUNet"
-    trunk, begun = (kind.load(str(models / f"{name}.json")).network.state_dict() for kind, name in ((TissueModel, "tiny-tissue"), (LesionModel, "first-lesion")))
+    trunk, begun = (
+        kind.load(str(models / f"{name}.json")).network.state_dict()
+        for kind, name in ((TissueModel, "tiny-tissue"), (LesionModel, "first-lesion"))
+    )
     same = [key for key in trunk if trunk[key].shape == begun[key].shape]
     assert len(same) == len(trunk) - 2 and all(torch.allclose(trunk[key], begun[key], atol=0.02) for key in same)
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
@@ -132,7 +139,7 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
     run, evaluation = tmp_path / "run", tmp_path / "run" / "evaluation"
     held_out = HeldOutRun(run, read_record(run))
     evaluation.mkdir()
-    monkeypatch.setattr("RadiomicsPersonaTrainingLib.lesion_evaluation.CONTRASTS", ("T1",))
+    monkeypatch.setattr("RadiomicsPersonaTrainingLib.head_evaluation.lesion.CONTRASTS", ("T1",))
     write_cases(evaluate_lesion(held_out.maps(), [], held_out.model(), heads=1), evaluation / "cases.csv")
     (evaluation / "evaluation.json").write_text(json.dumps({"seed": 0}))
     row = worst_cases(evaluation, "lesion")[0]
@@ -155,7 +162,9 @@ def test_the_mean_over_a_box_is_taken_where_the_box_is(head):
     probability = np.zeros((40, 40, 40), np.float32)
     probability[20:, :, :] = 1  # right of RAS x = 39
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
-    scan = make_scan(np.indices((100, 80, 80), np.float32)[0], np.array([[-1, 0, 0, 99], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]]))
+    scan = make_scan(
+        np.indices((100, 80, 80), np.float32)[0], np.array([[-1, 0, 0, 99], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    )
     for center, share in ((60, 1.0), (20, 0.0), (39, 0.5)):
         hole = hole_of_box(scan, Box([center, 40, 40], [20, 20, 20]))
         found = HeadMaps(None, HeadMap(probability[None], affine)).metrics_over(scan, hole, None, None)
@@ -183,7 +192,7 @@ def test_the_lesion_s_probability_reaches_the_analysis_as_a_score(head):
 
 
 def test_without_the_lesion_model_the_score_is_not_known(head, monkeypatch):
-    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.networks.trained_model.missing_package", lambda: "torch")
     result = analyze(head, [BOX], load_model("harmonic"), controls=2)
     assert np.isnan(result.boxes[0].metrics["lesion_probability"]) and result.provenance["lesion_model"] is None
 
@@ -198,7 +207,23 @@ def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_p
     if not (data_root / "label_maps").is_dir():
         pytest.skip(f"No label maps in '{data_root}'.")
     output = tmp_path / "out"
-    assert train(["evaluate", str(data_root), "--model", "lesion", "--groups", "BraTS,IXI", "--subjects", "1", "--output", str(output)]) == 0
+    assert (
+        train(
+            [
+                "evaluate",
+                str(data_root),
+                "--model",
+                "lesion",
+                "--groups",
+                "BraTS,IXI",
+                "--subjects",
+                "1",
+                "--output",
+                str(output),
+            ]
+        )
+        == 0
+    )
     figures = json.loads((output / "evaluation.json").read_text())["figures"]
     assert figures["painted FLAIR"]["auroc"]["value"] > 0.8 and figures["BraTS FLAIR"]["auroc"]["value"] > 0.8
     assert "auroc" not in figures["IXI"] and figures["IXI"]["true_ml"]["value"] == 0
@@ -211,4 +236,8 @@ def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_p
     assert float(healthy["dice"]) == (float(healthy["found_ml"]) == 0) and healthy["sensitivity"] == "nan"
     [glioma] = [row for row in rows if row["group"] == "BraTS FLAIR"]
     dice = float(glioma["dice"])
-    assert 0 < dice < 1 and float(glioma["jaccard"]) == pytest.approx(dice / (2 - dice), abs=1e-3) and 0 < float(glioma["hd95_mm"]) < 200
+    assert (
+        0 < dice < 1
+        and float(glioma["jaccard"]) == pytest.approx(dice / (2 - dice), abs=1e-3)
+        and 0 < float(glioma["hd95_mm"]) < 200
+    )

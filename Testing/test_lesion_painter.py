@@ -9,12 +9,12 @@ import pytest
 from bench.painted_scan import CORTEX, DEEP_WHITE, contrast_scan
 from scipy import ndimage
 
+from RadiomicsPersonaLib.brain.tissue_levels import CONTRASTS, contrast_of, tissue_shares
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import Hole
-from RadiomicsPersonaLib.lesion_outline import ball, outline
-from RadiomicsPersonaLib.lesion_painter import KINDS, paint_lesion
-from RadiomicsPersonaLib.mass_effect import displacement_around, jacobian
-from RadiomicsPersonaLib.tissue_levels import CONTRASTS, contrast_of, tissue_shares
+from RadiomicsPersonaLib.geometry.hole import Hole
+from RadiomicsPersonaLib.lesions.mass_effect import displacement_around, jacobian
+from RadiomicsPersonaLib.lesions.outline import ball, outline
+from RadiomicsPersonaLib.lesions.painter import KINDS, paint_lesion
 
 SIZE = {"fcd": 4.0, "ms": 1.5, "stroke": 10.0, "tumour": 20.0}
 BRIGHTER = {"T1": -1, "T2": 1, "FLAIR": 1}
@@ -25,7 +25,9 @@ def painted(kind: str, contrast: str, strength: float = 1.0, seed: int = 0):
     scan, prepared, model = contrast_scan(contrast)
     place = DEEP_WHITE if kind in ("ms", "tumour") else CORTEX
     hole = outline(kind, scan, prepared.tissue, place, SIZE[kind], np.random.default_rng(seed))
-    lesion = paint_lesion(scan, hole, kind, contrast, np.random.default_rng(seed), strength=strength, prepared=prepared, model=model)
+    lesion = paint_lesion(
+        scan, hole, kind, contrast, np.random.default_rng(seed), strength=strength, prepared=prepared, model=model
+    )
     return scan, hole, lesion
 
 
@@ -39,7 +41,9 @@ def test_only_what_is_declared_changes_and_in_the_direction_of_the_contrast(kind
     assert 0.6 * hole.voxels < lesion.lesion.sum() < 1.4 * hole.voxels
     difference = (lesion.values - scan.array)[lesion.lesion] / contrast_scan(contrast)[1].tissue.scale.deviation
     if (kind, contrast) == ("tumour", "T1 post"):
-        assert np.percentile(difference, 95) > 1 and np.percentile(difference, 5) < -0.5  # its rim takes up contrast agent, its core does not
+        assert (
+            np.percentile(difference, 95) > 1 and np.percentile(difference, 5) < -0.5
+        )  # its rim takes up contrast agent, its core does not
     else:
         assert difference.mean() * BRIGHTER[contrast.split()[0]] > 0.05
         assert (difference * BRIGHTER[contrast.split()[0]] > 0).mean() > 0.55
@@ -68,7 +72,9 @@ def test_the_noise_inside_is_the_scan_s():
     levels = prepared.tissue.scale.deviation
     noisy = type(scan)((scan.array + noise.normal(0, 0.5 * levels, scan.shape)).astype(np.float32), scan.affine, scan.name)
     hole = outline("ms", noisy, prepared.tissue, DEEP_WHITE, 8.0, np.random.default_rng(0))
-    lesion = paint_lesion(noisy, hole, "ms", "T1", np.random.default_rng(0), strength=2.0, prepared=replace(prepared, scan=noisy), model=model)
+    lesion = paint_lesion(
+        noisy, hole, "ms", "T1", np.random.default_rng(0), strength=2.0, prepared=replace(prepared, scan=noisy), model=model
+    )
 
     inside = ndimage.binary_erosion(lesion.lesion, iterations=2)
 
@@ -95,7 +101,9 @@ def test_a_tumour_displaces_tissue_beyond_its_outline_and_spares_cortex_with_its
     scan, hole, lesion = painted("tumour", "T1")
     mask = hole.full_mask(scan.shape)
     assert (lesion.changed & ~mask).sum() > 0.5 * mask.sum()
-    assert np.abs(lesion.values - scan.array)[lesion.changed & ~mask].max() > 0.5 * contrast_scan("T1")[1].tissue.scale.deviation
+    assert (
+        np.abs(lesion.values - scan.array)[lesion.changed & ~mask].max() > 0.5 * contrast_scan("T1")[1].tissue.scale.deviation
+    )
 
 
 @pytest.mark.parametrize("kind", [None, *KINDS])

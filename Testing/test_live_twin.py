@@ -16,14 +16,14 @@ from bench.phantom import make_head
 from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
 from test_worker import alive, in_proc
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import make_scan
-from RadiomicsPersonaLib.twin import twin_of
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.reconstruction.twin import twin_of
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

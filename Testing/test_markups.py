@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.markups import boxes_from_label_map, read_boxes, write_boxes
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.markups import boxes_from_label_map, read_boxes, write_boxes
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed")
 

@@ -9,12 +9,11 @@ import pytest
 from scipy import ndimage
 
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 pytest.importorskip("vtk", reason="VTK is not installed: pip install vtk")
 
-from RadiomicsPersonaLib.surface import surface_of
-from RadiomicsPersonaLib.surface_file import SUFFIXES
+from RadiomicsPersonaLib.geometry.surface import SUFFIXES, surface_of
 
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
 LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1, 1, 1])
@@ -115,12 +114,14 @@ def test_slicer_reads_the_file_back_in_the_right_place(suffix, tmp_path, capsys)
 def test_a_model_node_lies_where_the_moved_segmentation_does(module):
     import slicer
 
-    from RadiomicsPersonaNodes.model import show_surface
+    from RadiomicsPersonaNodes.mesh import show_surface
 
     mask, affine = ball(LEFT_HANDED)
     volume = slicer.util.addVolumeFromArray(mask.astype(np.uint8).transpose(2, 1, 0), affine, "mask")
     moved = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
-    moved.SetMatrixTransformToParent(slicer.util.vtkMatrixFromArray(np.array([[0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 50], [0, 0, 0, 1.0]])))
+    moved.SetMatrixTransformToParent(
+        slicer.util.vtkMatrixFromArray(np.array([[0, -1, 0, 5], [1, 0, 0, 0], [0, 0, 1, 50], [0, 0, 0, 1.0]]))
+    )
     volume.SetAndObserveTransformNodeID(moved.GetID())
     model = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLModelNode")
     show_surface(model, surface_of(mask, affine), volume)

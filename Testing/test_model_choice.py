@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.scan import make_scan, write_nifti
-from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 
 BOX = Box([30.0, 0.0, 20.0], [20.0, 20.0, 20.0])
 
@@ -61,13 +62,22 @@ def test_a_model_in_a_contrast_it_was_not_trained_on_is_warned_of(head, inverted
 
 
 def test_without_the_tissue_model_the_contrast_is_not_told(head, monkeypatch):
-    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.networks.trained_model.missing_package", lambda: "torch")
     assert estimate_tissue(head).contrast == "unknown"
 
 
 def test_the_command_line_says_which_model_it_took(site_models, inverted, tmp_path, capsys):
     write_nifti(tmp_path / "scan.nii.gz", inverted.array, inverted.affine)
-    command = ["analyze", str(tmp_path / "scan.nii.gz"), "--box", "30,0,20,20,20,20", "--controls", "0", "--output", str(tmp_path / "out")]
+    command = [
+        "analyze",
+        str(tmp_path / "scan.nii.gz"),
+        "--box",
+        "30,0,20,20,20,20",
+        "--controls",
+        "0",
+        "--output",
+        str(tmp_path / "out"),
+    ]
     assert main(command) == 0
     said = capsys.readouterr().out
     assert "the scan does not look T1-weighted" in said
@@ -75,7 +85,7 @@ def test_the_command_line_says_which_model_it_took(site_models, inverted, tmp_pa
 
 
 def test_real_scans_are_told_apart(data_root):
-    from RadiomicsPersonaLib.scan import read_scan
+    from RadiomicsPersonaLib.imaging.files import read_scan
 
     kinds = {"T1w": ("healthy/ixi_2mm_eval_only/*", "lesion/ms/*/*_T1"), "other": ("lesion/ms/*/*_T2", "lesion/ms/*/*_FLAIR")}
     for contrast, patterns in kinds.items():

@@ -7,8 +7,8 @@ import gzip
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaTrainingPages.nifti_voxels import read_nifti_voxels
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "f4", "f8", "u2"])

@@ -10,14 +10,14 @@ import pytest
 import torch
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.cache import Cache
+from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.device import ran_out_of_memory
-from RadiomicsPersonaLib.inpainting import inpaint
-from RadiomicsPersonaLib.model import NetworkModel, load_model
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.commands.cache import Cache
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.reconstruction.inpainting import inpaint
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+from RadiomicsPersonaLib.system.device import ran_out_of_memory
 
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
 TOO_MUCH = 1 << 55
@@ -66,7 +66,7 @@ def test_inpainting_says_it_too(head):
 
 
 def test_weights_that_do_not_fit_onto_the_card_are_loaded_for_the_processor(monkeypatch):
-    from RadiomicsPersonaLib import model as module
+    from RadiomicsPersonaLib.reconstruction import reconstruction_model as module
 
     real = module.ready
 
@@ -92,7 +92,8 @@ def test_the_next_run_tries_the_card_again():
 
 
 @pytest.mark.parametrize(
-    "task", [lambda: torch.empty(TOO_MUCH, dtype=torch.uint8), lambda: np.empty(TOO_MUCH, np.uint8), lambda: bytearray(TOO_MUCH)]
+    "task",
+    [lambda: torch.empty(TOO_MUCH, dtype=torch.uint8), lambda: np.empty(TOO_MUCH, np.uint8), lambda: bytearray(TOO_MUCH)],
 )
 def test_what_libraries_say_when_memory_does_not_suffice_is_understood(task):
     with pytest.raises((MemoryError, RuntimeError)) as caught:
@@ -106,7 +107,11 @@ def test_the_errors_of_graphics_cards_are_understood_and_others_are_not_taken_fo
         assert ran_out_of_memory(error)
     assert ran_out_of_memory(RuntimeError("MPS backend out of memory (MPS allocated: 8.00 GB)"))
     assert ran_out_of_memory(RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"))
-    for error in (RuntimeError("mat1 and mat2 shapes cannot be multiplied"), ValueError("out of memory"), FileNotFoundError(2, "x")):
+    for error in (
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        ValueError("out of memory"),
+        FileNotFoundError(2, "x"),
+    ):
         assert not ran_out_of_memory(error)
 
 
@@ -142,6 +147,6 @@ def test_the_sentence_of_too_little_memory_is_no_cover_for_other_errors(monkeypa
     def broken(path):
         raise RuntimeError("something else")
 
-    monkeypatch.setattr("RadiomicsPersonaLib.cache.read_scan", broken)
+    monkeypatch.setattr("RadiomicsPersonaLib.commands.cache.read_scan", broken)
     with pytest.raises(RuntimeError, match="something else"):
         main(["analyze", str(tmp_path / "x.nii.gz"), "--box=0,0,0,9,9,9", "--output", str(tmp_path / "out")])

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.classifier import read_classifier
+from RadiomicsPersonaLib.analysis.classifier import read_classifier
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.markups import write_boxes
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.markups import write_boxes
+from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.own_box_list import read_own_boxes
+from RadiomicsPersonaTrainingLib.verdict.own_box_list import read_own_boxes
 
 CENTER = (34.0, -10.0, 14.0)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from bench.phantom import CSF, GREY, WHITE, make_head
 
-from RadiomicsPersonaLib.midplane import estimate_midplane
-from RadiomicsPersonaLib.tissue import estimate_tissue
+from RadiomicsPersonaLib.brain.midplane import estimate_midplane
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 
 
 def test_the_head_has_a_brain_of_human_size_and_a_midplane(synthetic_head):

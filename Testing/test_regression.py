@@ -14,10 +14,10 @@ from RadiomicsPersonaLib.cli import main
 pandas = pytest.importorskip("pandas", reason="statsmodels is not installed: pip install statsmodels")
 statsmodels = pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install statsmodels")
 
-from RadiomicsPersonaLib.follow_up import analyze_visits
-from RadiomicsPersonaLib.patient_slopes import patient_slopes, robust_slope
-from RadiomicsPersonaLib.regression import INTERCEPTS, ORDINARY, SLOPES, regress
-from RadiomicsPersonaLib.regression_table import observations
+from RadiomicsPersonaLib.longitudinal.mixed_model import INTERCEPTS, ORDINARY, SLOPES, regress
+from RadiomicsPersonaLib.longitudinal.observations import observations
+from RadiomicsPersonaLib.longitudinal.outcome_analysis import analyze_visits
+from RadiomicsPersonaLib.longitudinal.patient_slopes import patient_slopes, robust_slope
 
 
 def visits(patients=12, count=5, slope=0.5, spread=0.3, noise=0.4, seed=0, **columns) -> pandas.DataFrame:
@@ -124,7 +124,11 @@ def test_outliers_move_the_robust_slope_little():
 def test_the_doubling_time_of_growth_is_found(tmp_path, capsys):
     random = np.random.default_rng(0)
     rows = [
-        {"patient": patient, "date": f"{2020 + year}-0{month}-15", "volume_ml": size * 2 ** ((year + (month - 1) / 12) / 0.8) * np.exp(random.normal(0, 0.05))}
+        {
+            "patient": patient,
+            "date": f"{2020 + year}-0{month}-15",
+            "volume_ml": size * 2 ** ((year + (month - 1) / 12) / 0.8) * np.exp(random.normal(0, 0.05)),
+        }
         for patient, size in enumerate(random.uniform(1, 30, 8))
         for year, month in ((0, 1), (0, 7), (1, 3), (2, 1))
     ]
@@ -133,7 +137,11 @@ def test_the_doubling_time_of_growth_is_found(tmp_path, capsys):
         assert main(["regress", str(tmp_path / "visits.csv"), "--json", "--output", str(tmp_path / "out"), *more]) == 0
         (outcome,) = json.loads(capsys.readouterr().out)["outcomes"]
         doubling = outcome["doubling_time"]
-        assert doubling["estimate"] == pytest.approx(0.8, rel=0.03) and doubling["low"] < 0.8 < doubling["high"] and doubling["unit"] == "years"
+        assert (
+            doubling["estimate"] == pytest.approx(0.8, rel=0.03)
+            and doubling["low"] < 0.8 < doubling["high"]
+            and doubling["unit"] == "years"
+        )
 
 
 def test_the_models_step_down_where_the_data_do_not_carry_them():

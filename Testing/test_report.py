@@ -12,25 +12,19 @@ import numpy as np
 import pytest
 from bench.blurred_analysis import blurred_analysis
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.colors import VERDICT_COLORS, diverging
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.pdf import printable, text_width
-from RadiomicsPersonaLib.picture import (
-    PANEL,
-    WIDTH,
-    display_window,
-    picture_of,
-    slice_row,
-    slice_triplet,
-)
-from RadiomicsPersonaLib.plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
-from RadiomicsPersonaLib.report import LIMITS, READING, number_text, report_of, write_report
-from RadiomicsPersonaLib.report_pdf import write_report_pdf
-from RadiomicsPersonaLib.result import Trial
-from RadiomicsPersonaLib.saved import read_analysis
-from RadiomicsPersonaLib.scan import Scan
-from RadiomicsPersonaLib.score_axis import axis_range, ticks
+from RadiomicsPersonaLib.analysis.result import Trial
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS, diverging
+from RadiomicsPersonaLib.report.html_page import number_text
+from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
+from RadiomicsPersonaLib.report.pdf import printable, text_width
+from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
+from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, display_window, picture_of, slice_row, slice_triplet
+from RadiomicsPersonaLib.report.plots import axis_range, ticks
+from RadiomicsPersonaLib.report.results_files import read_analysis
+from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
 
 
 def random_axes(random: np.random.Generator) -> np.ndarray:
@@ -76,7 +70,10 @@ def pages_of(path) -> list[str]:
     assert content.startswith(b"%PDF-1.5") and content.rstrip().endswith(b"%%EOF")
     places = [int(entry) for entry in re.findall(rb"(\d{10}) 00000 n", content)]
     assert all(re.match(rb"%d 0 obj" % number, content[place:]) for number, place in enumerate(places, start=1))
-    streams = [zlib.decompress(found) for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL)]
+    streams = [
+        zlib.decompress(found)
+        for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL)
+    ]
     pieces = [re.findall(rb"Td \((.*?)\) Tj", stream) for stream in streams]
     return ["\n".join(re.sub(rb"\\(.)", rb"\1", piece).decode("cp1252") for piece in page) for page in pieces]
 
@@ -221,7 +218,7 @@ def test_the_window_keeps_bright_boxes_from_saturating(analysis):
 
 
 def test_the_picture_grows_with_the_boxes_and_leaves_very_many_to_the_report(analysis, monkeypatch):
-    from RadiomicsPersonaLib import picture
+    from RadiomicsPersonaLib.report import picture
 
     one, two, three = (picture_of(dataclasses.replace(analysis, boxes=analysis.boxes[:count])) for count in (1, 2, 3))
     assert one.width == two.width == WIDTH
@@ -231,7 +228,7 @@ def test_the_picture_grows_with_the_boxes_and_leaves_very_many_to_the_report(ana
 
 
 def test_the_picture_needs_no_font_of_the_system(analysis, monkeypatch):
-    from RadiomicsPersonaLib import picture
+    from RadiomicsPersonaLib.report import picture
 
     monkeypatch.setattr(picture, "_FONTS", {False: ("nothing.ttf",), True: ("nothing.ttf",)})
     picture._font.cache_clear()
@@ -309,8 +306,8 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
 
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):
-    from RadiomicsPersonaLib.metric import METRICS
-    from RadiomicsPersonaLib.score_chart import score_chart
+    from RadiomicsPersonaLib.metrics.metric import METRICS
+    from RadiomicsPersonaLib.report.plots import score_chart
 
     result = analysis.boxes[0]
     keys = result.sorted_scores
@@ -327,7 +324,9 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
     assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report
     assert "<th scope='row'>control 4</th>" in report and "<td class='number'>+2.0</td>" in report
-    assert "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
+    assert (
+        "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
+    )
     assert [row for row in re.findall(r"<th scope='row'>([^<]*)</th><td>(healthy|pathological)</td>", report)] == [
         ("noise added", "pathological"), ("box moved by +2 mm along R", "healthy"),
     ]  # fmt: skip
@@ -351,7 +350,11 @@ def test_the_report_sets_the_boxs_numbers_beside_those_of_its_controls(analysis)
         result = dataclasses.replace(first, metrics=first.metrics | {"mse": own}, controls=tuple(controls))
         report = report_of(dataclasses.replace(analysis, boxes=(result,)))
         row = re.search(r"<tr><th scope='row'>MSE \(intensity\^2\)</th>(.*?)</tr>", report).group(1)
-        assert re.findall(r"<td class='number'>(.*?)</td>", row) == ["not defined" if np.isnan(own) else f"{own:.4g}{mark}", "30", "10 to 900"]
+        assert re.findall(r"<td class='number'>(.*?)</td>", row) == [
+            "not defined" if np.isnan(own) else f"{own:.4g}{mark}",
+            "30",
+            "10 to 900",
+        ]
 
 
 def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(analysis, report):
@@ -393,7 +396,9 @@ def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
         assert printable(result.box.name) in text and result.word.upper() in text
         assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
         assert all(number_text(value) in text for value in result.metrics.values())
-    assert all(sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur", analysis.made_by))
+    assert all(
+        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur", analysis.made_by)
+    )
     assert all("Research use only, not a medical device." in page for page in pages)
     assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
     first = (tmp_path / "a.pdf").read_bytes()
@@ -412,7 +417,9 @@ def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
     write_report_pdf(dataclasses.replace(analysis, boxes=(odd,) * 5), tmp_path / "a.pdf")
     content = (tmp_path / "a.pdf").read_bytes()
     for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL):
-        for font, size, x, y, text in re.findall(rb"/F([12]) ([\d.]+) Tf ([\d.-]+) ([\d.-]+) Td \((.*?)\) Tj", zlib.decompress(found)):
+        for font, size, x, y, text in re.findall(
+            rb"/F([12]) ([\d.]+) Tf ([\d.-]+) ([\d.-]+) Td \((.*?)\) Tj", zlib.decompress(found)
+        ):
             shown = re.sub(rb"\\(.)", rb"\1", text).decode("cp1252")
             assert float(x) >= 41 and float(x) + text_width(shown, float(size), font == b"2") <= 595 - 41, shown
             assert 15 < float(y) < 842 - 40
@@ -421,8 +428,8 @@ def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
 
 def test_the_report_is_written_again_from_the_saved_results_without_the_analysis(analysis, tmp_path):
     from RadiomicsPersonaLib.cli import main
-    from RadiomicsPersonaLib.scan import read_scan, write_nifti
-    from RadiomicsPersonaLib.table import write_results_json
+    from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+    from RadiomicsPersonaLib.report.results_files import write_results_json
 
     scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
     analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
@@ -434,7 +441,11 @@ def test_the_report_is_written_again_from_the_saved_results_without_the_analysis
     again = read_analysis(results, read_scan(tmp_path / "Anna Muster.nii.gz"))
     assert report_of(again, "x") == report_of(analysis, "x")
     scan = str(tmp_path / "Anna Muster.nii.gz")
-    for extra, titles in (([], "Healthy persona"), (["--with-name"], "Healthy persona of Anna Muster"), (["--with-name=A. M."], "Healthy persona of A. M.")):
+    for extra, titles in (
+        ([], "Healthy persona"),
+        (["--with-name"], "Healthy persona of Anna Muster"),
+        (["--with-name=A. M."], "Healthy persona of A. M."),
+    ):
         assert main(["report", str(results), scan, "--output", str(tmp_path / "out"), *extra]) == 0
         assert f"<h1>{titles}</h1>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
         assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
@@ -442,7 +453,7 @@ def test_the_report_is_written_again_from_the_saved_results_without_the_analysis
 
 def test_a_report_of_something_else_is_refused_in_one_sentence(analysis, tmp_path, capsys):
     from RadiomicsPersonaLib.cli import main
-    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaLib.imaging.files import write_nifti
 
     write_nifti(tmp_path / "scan.nii.gz", analysis.scan.array, analysis.scan.affine)
     write_nifti(tmp_path / "other.nii.gz", analysis.scan.array[:-1], analysis.scan.affine)

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from bench.training_site import tiny
 
-from RadiomicsPersonaLib.card import model_cards, read_card
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import read_scan
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.networks.card import model_cards, read_card
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.model_archive import install_archive, install_run, installed_models, remove_model
-from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.export.model_archive import install_archive, install_run, installed_models, remove_model
+from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,10 @@ def test_a_run_in_use_is_a_model_among_the_others_with_the_figures_in_its_card(e
     for name in ("healthy-t1", "auto", "a/b", ""):
         with pytest.raises(InputError, match="name|called"):
             install_run(evaluated, name)
-    assert {(model.name, model.own, model.problem) for model in installed_models()} >= {("healthy-t1", False, ""), ("clinic", True, "")}
+    assert {(model.name, model.own, model.problem) for model in installed_models()} >= {
+        ("healthy-t1", False, ""),
+        ("clinic", True, ""),
+    }
 
 
 def test_a_model_travels_as_one_file_and_is_checked_on_arrival(evaluated, own_models, tmp_path, capsys):

@@ -12,7 +12,8 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import make_scan, read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
 
 OBLIQUE = np.array([[0.1, -2.9, 0.4, 120], [-1.8, -0.2, 0.9, 80], [0.7, 0.5, 3.8, -60], [0, 0, 0, 1]])
 
@@ -69,7 +70,9 @@ def test_a_folder_with_one_dicom_series_is_read_with_its_geometry(tmp_path, volu
 
 def test_a_folder_with_two_dicom_series_is_refused(tmp_path, volume):
     for number in (1, 2):
-        write_dicom_series(itk_image(volume, np.diag([2.0, 2, 2, 1])), tmp_path / "study", f"1.2.826.0.1.3680043.2.1125.{number}")
+        write_dicom_series(
+            itk_image(volume, np.diag([2.0, 2, 2, 1])), tmp_path / "study", f"1.2.826.0.1.3680043.2.1125.{number}"
+        )
     with pytest.raises(InputError, match="2 DICOM series"):
         read_scan(tmp_path / "study")
 
@@ -167,7 +170,9 @@ def bad_files(tmp_path_factory):
     colour = np.zeros((20, 20, 20), dtype=[("R", "u1"), ("G", "u1"), ("B", "u1")])
     nibabel.save(nibabel.Nifti1Image(colour, np.eye(4)), folder / "colour.nii.gz")
     SimpleITK.WriteImage(SimpleITK.Image([20, 20, 20], SimpleITK.sitkVectorUInt8, 3), str(folder / "colour.nrrd"))
-    nibabel.save(nibabel.Nifti1Image(np.random.default_rng(0).normal(size=(20, 20, 20, 3)), np.eye(4)), folder / "series.nii.gz")
+    nibabel.save(
+        nibabel.Nifti1Image(np.random.default_rng(0).normal(size=(20, 20, 20, 3)), np.eye(4)), folder / "series.nii.gz"
+    )
     nibabel.save(nibabel.Nifti1Image(np.zeros((20, 20, 20)), np.eye(4)), folder / "zeros.nii.gz")
     return folder
 

@@ -11,10 +11,10 @@ import pytest
 from bench.blurred_analysis import blurred_analysis
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.metric import METRICS
-from RadiomicsPersonaLib.scan import make_scan
-from RadiomicsPersonaLib.scene import write_scene
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.metrics.metric import METRICS
+from RadiomicsPersonaLib.report.slicer_scene import write_scene
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

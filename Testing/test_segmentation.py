@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from RadiomicsPersonaLib.contrast_choice import channel_files
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.model_grid import model_grid
-from RadiomicsPersonaLib.same_grid import onto_grid_of
-from RadiomicsPersonaLib.scan import Scan
-from RadiomicsPersonaLib.segmentation_input import segmentation_input
-from RadiomicsPersonaLib.sliding_window import slid
-from RadiomicsPersonaTrainingLib.segmentation_metrics import agreement
+from RadiomicsPersonaLib.geometry.model_grid import model_grid
+from RadiomicsPersonaLib.imaging.contrast_name import channel_files
+from RadiomicsPersonaLib.imaging.resampling import onto_grid_of
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.segmentation.segmentation_model import segmentation_input
+from RadiomicsPersonaLib.segmentation.sliding_window import slid
+from RadiomicsPersonaTrainingLib.head_evaluation.segmentation import agreement
 
 CHANNELS = [{"name": "t1", "endings": ["t1", "t1n"]}, {"name": "flair", "endings": ["flair", "t2f"]}]
 
@@ -82,7 +82,12 @@ def test_windows_cover_every_voxel_and_agree_where_they_overlap(shape):
     """An answer that depends on the voxel alone comes out the same whatever the windows."""
     image = np.random.default_rng(1).uniform(1, 2, (2, *shape)).astype(np.float32)
     told = []
-    found = slid(image, (16, 16, 16), lambda window: np.stack([window.sum(axis=0), window[0] - window[1]]), lambda *step: told.append(step))
+    found = slid(
+        image,
+        (16, 16, 16),
+        lambda window: np.stack([window.sum(axis=0), window[0] - window[1]]),
+        lambda *step: told.append(step),
+    )
     assert np.allclose(found, [image.sum(axis=0), image[0] - image[1]], atol=1e-4)
     assert told[-1][0] == told[-1][1] == len(told) > 1
 
@@ -107,7 +112,9 @@ def test_the_scale_of_a_scan_and_a_few_bright_voxels_do_not_matter():
 
 
 def sphere(radius: float, spacing: np.ndarray, offset: float = 0.0) -> np.ndarray:
-    points = (np.argwhere(np.ones((60, 60, 30), bool)) * spacing - np.array([30, 30, 30]) - [0, 0, offset]).reshape(60, 60, 30, 3)
+    points = (np.argwhere(np.ones((60, 60, 30), bool)) * spacing - np.array([30, 30, 30]) - [0, 0, offset]).reshape(
+        60, 60, 30, 3
+    )
     return np.linalg.norm(points, axis=-1) <= radius
 
 
@@ -117,8 +124,14 @@ def test_agreement_of_spheres_follows_the_formulas():
     large, small = sphere(12, spacing), sphere(8, spacing)
     measures = agreement(small, large, spacing)
     assert measures["dice"] == pytest.approx(2 * 8**3 / (12**3 + 8**3), abs=0.01)
-    assert measures["jaccard"] == pytest.approx(8**3 / 12**3, abs=0.01) and measures["sensitivity"] == pytest.approx(8**3 / 12**3, abs=0.01)
-    assert measures["specificity"] == 1 and measures["hd_mm"] == pytest.approx(4, abs=1.1) and measures["hd95_mm"] == pytest.approx(4, abs=1.1)
+    assert measures["jaccard"] == pytest.approx(8**3 / 12**3, abs=0.01) and measures["sensitivity"] == pytest.approx(
+        8**3 / 12**3, abs=0.01
+    )
+    assert (
+        measures["specificity"] == 1
+        and measures["hd_mm"] == pytest.approx(4, abs=1.1)
+        and measures["hd95_mm"] == pytest.approx(4, abs=1.1)
+    )
     moved = agreement(sphere(8, spacing, 6), small, spacing)  # across the slices, which are 2 mm thick
     assert moved["hd_mm"] == pytest.approx(6, abs=0.5) and moved["hd95_mm"] <= moved["hd_mm"]
 
@@ -138,7 +151,9 @@ def test_empty_structures_are_counted_as_agreed():
     empty, full = np.zeros((10, 10, 10), bool), np.zeros((10, 10, 10), bool)
     full[3:6, 3:6, 3:6] = True
     both = agreement(empty, empty, np.ones(3))
-    assert (both["dice"], both["jaccard"], both["hd95_mm"], both["hd_mm"], both["specificity"]) == (1, 1, 0, 0, 1) and np.isnan(both["sensitivity"])
+    assert (both["dice"], both["jaccard"], both["hd95_mm"], both["hd_mm"], both["specificity"]) == (1, 1, 0, 0, 1) and np.isnan(
+        both["sensitivity"]
+    )
     for pair in ((empty, full), (full, empty)):
         one = agreement(*pair, np.array([1.0, 2.0, 2.0]))
         assert one["dice"] == one["jaccard"] == 0 and one["hd95_mm"] == one["hd_mm"] == pytest.approx(30)

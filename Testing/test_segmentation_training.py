@@ -14,27 +14,26 @@ import pytest
 import torch
 from bench.segmentation_site import NUMBERS, SHAPE, cut_down, make_case, make_site, write
 
-from RadiomicsPersonaLib.architecture import network_of
-from RadiomicsPersonaLib.card import read_card
 from RadiomicsPersonaLib.cli import main as analysis
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import name_of, read_label_map, read_scan, write_nifti
-from RadiomicsPersonaLib.segmentation_model import SegmentationModel
+from RadiomicsPersonaLib.imaging.files import name_of, read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.networks.card import read_card
+from RadiomicsPersonaLib.networks.unets import network_of
+from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.cohort import drawn_split
-from RadiomicsPersonaTrainingLib.export import export_model
-from RadiomicsPersonaTrainingLib.networks import SEGMENTING, NetworkSettings, architecture_of
-from RadiomicsPersonaTrainingLib.segmentation_case import SegmentationCase, prepared_case
-from RadiomicsPersonaTrainingLib.segmentation_labels import labels_of, outputs_of
-from RadiomicsPersonaTrainingLib.segmentation_layout import images_of, truths_in
-from RadiomicsPersonaTrainingLib.segmentation_samples import SegmentationSamples
-from RadiomicsPersonaTrainingLib.segmentation_settings import LOSSES, Augmentation, SegmentationSettings
-from RadiomicsPersonaTrainingLib.segmentation_task import classes_of, segmentation_loss
-from RadiomicsPersonaTrainingLib.settings import read_settings, read_table, settings_from
-from RadiomicsPersonaTrainingLib.split import ListedScan
-from RadiomicsPersonaTrainingLib.training_task import mean_dice
-from RadiomicsPersonaTrainingLib.work import work_of
-from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.data.segmentation_cases import SegmentationCase, images_of, prepared_case, truths_in
+from RadiomicsPersonaTrainingLib.data.split import ListedScan
+from RadiomicsPersonaTrainingLib.data.training_scans import drawn_split
+from RadiomicsPersonaTrainingLib.export.export import export_model
+from RadiomicsPersonaTrainingLib.fitting.run_setup import work_of
+from RadiomicsPersonaTrainingLib.fitting.segmentation_task import classes_of, segmentation_loss
+from RadiomicsPersonaTrainingLib.fitting.task import mean_dice
+from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.samples.segmentation_samples import SegmentationSamples
+from RadiomicsPersonaTrainingLib.settings.sample_sections import LOSSES, Augmentation, SegmentationSettings
+from RadiomicsPersonaTrainingLib.settings.sections import SEGMENTING, NetworkSettings, architecture_of
+from RadiomicsPersonaTrainingLib.settings.segmentation_labels import labels_of, outputs_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings, read_table, settings_from
 
 RESOURCES = "RadiomicsPersonaTraining/Resources/segmentation"
 
@@ -61,7 +60,16 @@ def settings_of(checkout, name):
     return read_settings(checkout / RESOURCES / f"{name}.toml").segmentation
 
 
-@pytest.mark.parametrize("name, layout", [("brats2020", "brats2020"), ("brats2020", "brats2023"), ("lesion", "lesion"), ("hipmri", "hipmri"), ("hippocampus", "hippocampus")])
+@pytest.mark.parametrize(
+    "name, layout",
+    [
+        ("brats2020", "brats2020"),
+        ("brats2020", "brats2023"),
+        ("lesion", "lesion"),
+        ("hipmri", "hipmri"),
+        ("hippocampus", "hippocampus"),
+    ],
+)
 def test_a_public_folder_is_read_as_it_is_published(checkout, tmp_path, name, layout):
     """Every case with every contrast, in the settings' order, and classes 1, 2, ... whatever numbers stand for them."""
     data, settings = make_site(tmp_path / "data", layout, cases=3), settings_of(checkout, name)
@@ -82,7 +90,7 @@ def test_a_public_folder_is_read_as_it_is_published(checkout, tmp_path, name, la
 def test_a_label_map_may_lie_on_any_contrast_s_grid(checkout, tmp_path):
     """T1 and T2 with half the slices, FLAIR and label map with all: everything is laid on the label map's grid."""
     data, settings = make_site(tmp_path, "lesion", cases=1), settings_of(checkout, "lesion")
-    (_, truth), = truths_in(data, settings)
+    ((_, truth),) = truths_in(data, settings)
     whole = prepared_case(truth, settings)
     for word in ("T1W", "T2W"):
         file = data / "patient01" / f"patient01_{word}.nii.gz"
@@ -91,7 +99,9 @@ def test_a_label_map_may_lie_on_any_contrast_s_grid(checkout, tmp_path):
     mixed = prepared_case(truth, settings)
     assert mixed.image.shape == whole.image.shape and np.array_equal(mixed.truth, whole.truth)
     assert np.array_equal(mixed.image[2], whole.image[2])
-    assert np.corrcoef(mixed.image[0, ..., ::2].astype(float).ravel(), whole.image[0, ..., ::2].astype(float).ravel())[0, 1] > 0.95
+    assert (
+        np.corrcoef(mixed.image[0, ..., ::2].astype(float).ravel(), whole.image[0, ..., ::2].astype(float).ravel())[0, 1] > 0.95
+    )
 
 
 def test_visits_of_one_man_stay_in_one_part_and_capitals_do_not_matter(checkout, tmp_path):
@@ -110,13 +120,17 @@ def test_the_shared_hippocampi_are_read(checkout, data_root):
     settings = settings_of(checkout, "hippocampus")
     found = truths_in(data_root / "hippocampus", settings)
     case = prepared_case(found[0][1], settings)
-    assert len(found) > 100 and set(np.unique(case.truth)) == {0, 1, 2} and abs(float(case.image.astype(np.float32).mean())) < 0.2
+    assert (
+        len(found) > 100 and set(np.unique(case.truth)) == {0, 1, 2} and abs(float(case.image.astype(np.float32).mean())) < 0.2
+    )
 
 
 def test_hippocampi_are_learnt_measured_and_segmented(trained, tmp_path, capsys):
     """Balls that differ in brightness are told apart after seconds, on the scan's own grid and in people never seen."""
     data, run, card = trained("hippocampus", "hippocampus", steps=60)
-    assert {"validation_dice_anterior", "validation_dice_hippocampus", "validation_one_minus_dice"} <= set(next(csv.DictReader(open(run / "log.csv"))))
+    assert {"validation_dice_anterior", "validation_dice_hippocampus", "validation_one_minus_dice"} <= set(
+        next(csv.DictReader(open(run / "log.csv")))
+    )
     assert main(["evaluate", str(data), "--model", str(card), "--output", str(tmp_path / "report"), "--card"]) == 0
     figures = json.loads((tmp_path / "report" / "evaluation.json").read_text())["figures"]
     assert figures["anterior"]["dice"]["value"] > 0.8 and figures["posterior"]["hd95_mm"]["value"] < 3
@@ -131,12 +145,33 @@ def test_hippocampi_are_learnt_measured_and_segmented(trained, tmp_path, capsys)
     scan, truth = data / "imagesTr" / f"{subject}.nii.gz", read_label_map(data / "labelsTr" / f"{subject}.nii.gz")
     output, probabilities = tmp_path / "seg.nii.gz", tmp_path / "p.nii.gz"
     capsys.readouterr()
-    assert analysis(["segment", str(scan), "--model", str(card), "--output", str(output), "--probabilities", str(probabilities), "--json"]) == 0
+    assert (
+        analysis(
+            [
+                "segment",
+                str(scan),
+                "--model",
+                str(card),
+                "--output",
+                str(output),
+                "--probabilities",
+                str(probabilities),
+                "--json",
+            ]
+        )
+        == 0
+    )
     told, found = json.loads(capsys.readouterr().out), read_label_map(output)
     assert found.shape == truth.shape and np.allclose(found.affine, truth.affine)
     for number in (1, 2):
-        assert (2 * ((found.array == number) & (truth.array == number)).sum() / ((found.array == number).sum() + (truth.array == number).sum())) > 0.8
-    assert told["classes"][0]["name"] == "anterior" and told["classes"][0]["ml"] == pytest.approx((found.array == 1).sum() / 1000, abs=1e-3)
+        assert (
+            2
+            * ((found.array == number) & (truth.array == number)).sum()
+            / ((found.array == number).sum() + (truth.array == number).sum())
+        ) > 0.8
+    assert told["classes"][0]["name"] == "anterior" and told["classes"][0]["ml"] == pytest.approx(
+        (found.array == 1).sum() / 1000, abs=1e-3
+    )
     shares = nibabel.load(probabilities).get_fdata()
     assert shares.shape == (*SHAPE, 2) and shares.min() >= 0 and (shares.sum(axis=-1) <= 1.001).all()
     assert (shares[..., 0][found.array == 1] >= shares[..., 1][found.array == 1]).all()
@@ -155,7 +190,10 @@ def test_a_run_is_measured_before_it_is_exported_and_its_worst_case_is_opened(tr
     dice = [float(row["dice"]) for row in rows]
     assert dice == sorted(dice) and {row["structure"] for row in rows} == {"anterior", "posterior", "hippocampus"}
     opened = open_case(run, tmp_path / "of-run", rows[0], tmp_path / "case")
-    truth, found, kept = (read_label_map(file) for file in (opened.maps["truth"], opened.maps["found"], data / "labelsTr" / f"{rows[0]['case']}.nii.gz"))
+    truth, found, kept = (
+        read_label_map(file)
+        for file in (opened.maps["truth"], opened.maps["found"], data / "labelsTr" / f"{rows[0]['case']}.nii.gz")
+    )
     assert np.array_equal(truth.array, kept.array) and np.allclose(truth.affine, kept.affine)
     numbers = {"anterior": [1], "posterior": [2], "hippocampus": [1, 2]}[rows[0]["structure"]]
     one, other = np.isin(found.array, numbers), np.isin(truth.array, numbers)
@@ -175,7 +213,21 @@ def test_a_tumour_is_found_in_any_subset_and_order_of_contrasts(trained, checkou
     t1, t1c, t2, flair = (str(data / name / f"{name}_{word}.nii.gz") for word in ("t1", "t1ce", "t2", "flair"))
 
     def segmented(*files):
-        assert analysis(["segment", *files, "--model", str(card), "--output", str(tmp_path / "seg.nii.gz"), "--probabilities", str(tmp_path / "p.nii.gz")]) == 0
+        assert (
+            analysis(
+                [
+                    "segment",
+                    *files,
+                    "--model",
+                    str(card),
+                    "--output",
+                    str(tmp_path / "seg.nii.gz"),
+                    "--probabilities",
+                    str(tmp_path / "p.nii.gz"),
+                ]
+            )
+            == 0
+        )
         assert set(np.unique(read_label_map(tmp_path / "seg.nii.gz").array)) <= {0, 1, 2, 4}
         return nibabel.load(tmp_path / "p.nii.gz").get_fdata()
 
@@ -183,7 +235,9 @@ def test_a_tumour_is_found_in_any_subset_and_order_of_contrasts(trained, checkou
     assert np.array_equal(everything, segmented(flair, t2, t1, t1c))
     # what training draws from is what is looked at: the same channels in the same order, from left to right
     case = prepared_case(data / name / f"{name}_seg.nii.gz", settings_of(checkout, "brats2020"))
-    drawn, other = (SegmentationModel.load(str(card)).probabilities(image.astype(np.float32)) for image in (case.image, case.image[::-1]))
+    drawn, other = (
+        SegmentationModel.load(str(card)).probabilities(image.astype(np.float32)) for image in (case.image, case.image[::-1])
+    )
     apart = [np.abs(everything[::-1] - np.moveaxis(each[1:], 0, -1)).mean() for each in (drawn, other)]
     assert apart[0] < 0.1 * apart[1]
     assert not np.allclose(everything, segmented(flair, t1), atol=1e-3)
@@ -191,7 +245,9 @@ def test_a_tumour_is_found_in_any_subset_and_order_of_contrasts(trained, checkou
     assert np.array_equal(everything, segmented(t1, f"t1c={tmp_path / 'odd.nii.gz'}", t2, flair))
     what = read_card(card)["segmentation"]
     assert what["regions"]["TC"] == ["necrotic core", "enhancing tumour"] and "Edema" in what["labels"][1]["code"]
-    assert [entry["number"] for entry in what["labels"]] == [1, 2, 4] and len({tuple(entry["color"]) for entry in what["labels"]}) == 3
+    assert [entry["number"] for entry in what["labels"]] == [1, 2, 4] and len(
+        {tuple(entry["color"]) for entry in what["labels"]}
+    ) == 3
 
 
 def test_one_class_is_cut_at_one_half_and_five_are_told_apart(trained, tmp_path):
@@ -199,8 +255,24 @@ def test_one_class_is_cut_at_one_half_and_five_are_told_apart(trained, tmp_path)
     assert main(["evaluate", str(data), "--model", str(card), "--output", str(tmp_path / "report")]) == 0
     assert list(json.loads((tmp_path / "report" / "evaluation.json").read_text())["figures"]) == ["lesion"]
     files = [str(data / "patient01" / f"patient01_{word}.nii.gz") for word in ("T1W", "T2W", "FLAIR")]
-    assert analysis(["segment", *files, "--model", str(card), "--output", str(tmp_path / "seg.nii"), "--probabilities", str(tmp_path / "p.nii")]) == 0
-    assert np.array_equal(read_label_map(tmp_path / "seg.nii").array == 1, nibabel.load(tmp_path / "p.nii").get_fdata()[..., 0] >= 0.5)
+    assert (
+        analysis(
+            [
+                "segment",
+                *files,
+                "--model",
+                str(card),
+                "--output",
+                str(tmp_path / "seg.nii"),
+                "--probabilities",
+                str(tmp_path / "p.nii"),
+            ]
+        )
+        == 0
+    )
+    assert np.array_equal(
+        read_label_map(tmp_path / "seg.nii").array == 1, nibabel.load(tmp_path / "p.nii").get_fdata()[..., 0] >= 0.5
+    )
     _, _, card = trained("hipmri", "hipmri")
     assert read_card(card)["architecture"]["outputs"] == 6 and read_card(card)["architecture"]["class"] == "PlainUNet"
 
@@ -238,7 +310,22 @@ def test_a_contrast_on_another_grid_is_resampled(trained, tmp_path):
     write_nifti(tmp_path / "turned_flair.nii.gz", flair.array[:, ::-1], turned)
     answers = []
     for second in (files[1], str(tmp_path / "turned_flair.nii.gz")):
-        assert analysis(["segment", files[0], second, "--model", str(card), "--output", str(tmp_path / "s.nii"), "--probabilities", str(tmp_path / "p.nii")]) == 0
+        assert (
+            analysis(
+                [
+                    "segment",
+                    files[0],
+                    second,
+                    "--model",
+                    str(card),
+                    "--output",
+                    str(tmp_path / "s.nii"),
+                    "--probabilities",
+                    str(tmp_path / "p.nii"),
+                ]
+            )
+            == 0
+        )
         answers.append(nibabel.load(tmp_path / "p.nii").get_fdata())
     assert np.allclose(*answers, atol=0.02)
 
@@ -264,7 +351,9 @@ def test_folders_that_cannot_be_trained_on_are_refused_in_one_sentence(checkout,
     elif change == "no image":
         image.unlink()
     elif change == "described otherwise":
-        (data / "dataset.json").write_text(json.dumps({"labels": {"background": 0, "Anterior": 1, "Posterior": 2, "Middle": 3}}))
+        (data / "dataset.json").write_text(
+            json.dumps({"labels": {"background": 0, "Anterior": 1, "Posterior": 2, "Middle": 3}})
+        )
     file = tmp_path / "settings.toml"
     file.write_text(cut_down(checkout / RESOURCES / "hippocampus.toml", 2, 2))
     assert main(["fit", str(file), "--data", str(data), "--output", str(tmp_path / "run")]) == 2
@@ -338,21 +427,36 @@ def test_samples_turn_image_and_truth_alike_and_leave_contrasts_out():
 
 def test_collections_are_drawn_by_their_shares(checkout, tmp_path):
     """A collection of one case with three times the share of another of two."""
-    cases = [SegmentationCase(name, np.zeros((1, 16, 16, 16), np.float16), np.zeros((16, 16, 16), np.uint8)) for name in ("a", "b", "c")]
+    cases = [
+        SegmentationCase(name, np.zeros((1, 16, 16, 16), np.float16), np.zeros((16, 16, 16), np.uint8))
+        for name in ("a", "b", "c")
+    ]
     samples = SegmentationSamples(cases, SegmentationSettings(patch=(16, 16, 16)), 1, None, 0, np.array([3.0, 0.5, 0.5]))
     drawn = [samples.name_of(number) for number in range(600)]
     assert {name: round(drawn.count(name) / 600, 1) for name in "abc"} == {"a": 0.8, "b": 0.1, "c": 0.1}
     data, file = make_site(tmp_path / "data", "hippocampus"), tmp_path / "settings.toml"
-    named = re.sub(r'name = "Task04_Hippocampus"', 'name = "one"\nshare = 3.0\n\n[[data]]\nname = "two"', cut_down(checkout / RESOURCES / "hippocampus.toml", 2, 2))
+    named = re.sub(
+        r'name = "Task04_Hippocampus"',
+        'name = "one"\nshare = 3.0\n\n[[data]]\nname = "two"',
+        cut_down(checkout / RESOURCES / "hippocampus.toml", 2, 2),
+    )
     file.write_text(named)
     settings = read_settings(file)
     truths = [path for _, path in truths_in(data, settings.segmentation)]
-    rows = [ListedScan("one" if n == 0 else "two", str(n), "validation" if n == 3 else "training", truth) for n, truth in enumerate(truths)]
+    rows = [
+        ListedScan("one" if n == 0 else "two", str(n), "validation" if n == 3 else "training", truth)
+        for n, truth in enumerate(truths)
+    ]
     training = work_of(settings, rows, None, tmp_path / "cache").training
     drawn = [training.name_of(number) for number in range(300)]
     assert 0.65 < drawn.count(name_of(truths[0])) / 300 < 0.85
     with pytest.raises(InputError, match="share of every collection is 0"):
-        work_of(replace(settings, data=tuple(replace(source, share=0.0) for source in settings.data)), rows, None, tmp_path / "cache")
+        work_of(
+            replace(settings, data=tuple(replace(source, share=0.0) for source in settings.data)),
+            rows,
+            None,
+            tmp_path / "cache",
+        )
 
 
 def test_star_takes_everything_for_the_lesion_and_an_empty_map_is_a_map(checkout, tmp_path):
@@ -380,7 +484,9 @@ def test_painted_lesions_are_training_cases_and_all_of_a_scan_s_stay_in_one_part
     data, file = make_site(tmp_path / "painted", "synthetic", cases=8), tmp_path / "settings.toml"
     (data / "provenance.json").write_text("{}")
     write(data / "sub-09_T1w_tumour_12_image.nii.gz", make_case(9, (1,))[0][0])
-    assert {subject for subject, _ in truths_in(data, settings_of(checkout, "synthetic"))} == {f"sub-{number:02d}_T1w" for number in range(4)}
+    assert {subject for subject, _ in truths_in(data, settings_of(checkout, "synthetic"))} == {
+        f"sub-{number:02d}_T1w" for number in range(4)
+    }
     file.write_text(cut_down(checkout / RESOURCES / "synthetic.toml", 2, 2))
     assert main(["split", str(data), "--settings", str(file), "--output", str(tmp_path / "split.csv")]) == 0
     parts = {}
@@ -407,7 +513,9 @@ def test_a_run_starts_from_a_model_s_weights_and_says_when_it_does_not_fit(train
     assert main(["init", str(tmp_path / "new.toml"), "--task", "segmentation", "--start", str(card)]) == 0
     settings = read_settings(tmp_path / "new.toml")
     assert settings.segmentation.labels == ("anterior=1", "posterior=2") and settings.network.channels == (8, 16, 16)
-    work = work_of(replace(settings, fit=replace(settings.fit, validation_pairs=1)), drawn_split(settings, data), None, tmp_path / "cache")
+    work = work_of(
+        replace(settings, fit=replace(settings.fit, validation_pairs=1)), drawn_split(settings, data), None, tmp_path / "cache"
+    )
     model = SegmentationModel.load(str(card))
     assert all(torch.equal(a, b) for a, b in zip(work.task.network.state_dict().values(), model.network.state_dict().values()))
     file = tmp_path / "other.toml"

@@ -10,11 +10,12 @@ import pytest
 from bench.painted_scan import DEEP_WHITE, contrast_scan
 from PIL import Image
 
-from RadiomicsPersonaLib.analysis import analyze
+from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.lesion_outline import outline
-from RadiomicsPersonaLib.scan import Scan, read_scan, write_nifti
-from RadiomicsPersonaLib.sensitivity import box_around, sensitivity, usual_outlines
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.lesions.outline import outline
+from RadiomicsPersonaLib.lesions.sensitivity import box_around, sensitivity, usual_outlines
 
 PLACE = ",".join(f"{value:g}" for value in DEEP_WHITE)
 
@@ -86,7 +87,16 @@ def test_progress_reaches_its_end_and_can_cancel():
             raise Enough
 
     with pytest.raises(Enough):
-        sensitivity(scan, DEEP_WHITE, "ms", model, sizes_ml=(1.0,), strengths=(1.0,), progress=progress, prepare=lambda scan, suspects: prepared)
+        sensitivity(
+            scan,
+            DEEP_WHITE,
+            "ms",
+            model,
+            sizes_ml=(1.0,),
+            strengths=(1.0,),
+            progress=progress,
+            prepare=lambda scan, suspects: prepared,
+        )
     assert [done for done, _ in seen] == sorted(done for done, _ in seen) and len({total for _, total in seen}) == 1
 
 
@@ -105,7 +115,10 @@ def test_usual_sizes_that_do_not_fit_are_left_out_with_a_note():
         ({"--place": "26,-32"}, "The place '26,-32' cannot be read: give three numbers in RAS mm, as in 30,-26,26."),
         ({"--place": "300,0,0"}, "The place (300, 0, 0) lies outside the scan"),
         ({"--place": "-88,-120,-70"}, "does not lie in grey or white matter: give a place in the brain"),
-        ({"--place": "20,-96,0", "--sizes": "60"}, "A lesion of 60 ml does not fit into the tissue at (20, -96, 0): give a smaller size"),
+        (
+            {"--place": "20,-96,0", "--sizes": "60"},
+            "A lesion of 60 ml does not fit into the tissue at (20, -96, 0): give a smaller size",
+        ),
         ({"--sizes": "0"}, "A lesion cannot measure 0 ml"),
         ({"--strengths": "strong"}, "--strengths 'strong' cannot be read: give numbers separated by commas, as in 0.5,1,2."),
         ({"--strengths": "9"}, "A strength is a number from 0.05 to 2; 1 is a usual lesion."),

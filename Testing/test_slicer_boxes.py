@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import vtk
 
-from RadiomicsPersonaLib.box import Box
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.scan import make_scan
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.scan import make_scan
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

@@ -16,10 +16,10 @@ from bench.phantom import make_head
 from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
 from test_slicer_logic import ijk_to_ras
 
-from RadiomicsPersonaLib.child import Cancelled
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.scan import make_scan
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.system.child import Cancelled
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 

@@ -90,13 +90,13 @@ def test_reloading_leaves_one_panel_with_its_results_and_nothing_of_the_old_one(
     pid = old.logic.worker.pid
     assert alive(pid) and watched(nodes) != before
     count = slicer.mrmlScene.GetNumberOfNodes()
-    old_library = sys.modules["RadiomicsPersonaLib.child"]
+    old_library = sys.modules["RadiomicsPersonaLib.system.child"]
 
     old.onReload()
 
     new = slicer.modules.RadiomicsPersonaWidget
     assert new is not old and type(new) is not type(old)
-    assert sys.modules["RadiomicsPersonaLib.child"] is not old_library  # an edit of any file counts
+    assert sys.modules["RadiomicsPersonaLib.system.child"] is not old_library  # an edit of any file counts
     assert not alive(pid)
     assert slicer.mrmlScene.GetNumberOfNodes() == count
     assert old.sections and not [section for section in old.sections if section.Observations] and not old.Observations
@@ -113,7 +113,9 @@ def test_reloading_leaves_one_panel_with_its_results_and_nothing_of_the_old_one(
     assert watched(nodes) == before
 
 
-@pytest.mark.parametrize("field, value", [("decision", "a rule of tomorrow"), ("device", "tpu"), ("shown", "hologram"), ("model", "healthy-2031")])
+@pytest.mark.parametrize(
+    "field, value", [("decision", "a rule of tomorrow"), ("device", "tpu"), ("shown", "hologram"), ("model", "healthy-2031")]
+)
 def test_a_scene_from_a_newer_version_opens_and_can_be_used(panel, inputs, field, value):  # noqa: F811
     panel.exit()
     node = panel.logic.getParameterNode().parameterNode
@@ -193,7 +195,9 @@ def test_scans_and_boxes_in_turn_leave_as_many_nodes_as_one_of_each(panel, input
     panel.ui.applyButton.click()
     count = slicer.mrmlScene.GetNumberOfNodes()
     for number in range(3):
-        volume = add_volume(np.random.default_rng(number).integers(0, 900, (24, 22, 20)).astype(np.int16), np.diag([2.0, 2, 2, 1]))
+        volume = add_volume(
+            np.random.default_rng(number).integers(0, 900, (24, 22, 20)).astype(np.int16), np.diag([2.0, 2, 2, 1])
+        )
         panel.ui.inputVolumeSelector.setCurrentNode(volume)
         panel.ui.applyButton.click()
         assert panel.ui.statusLabel.text == "Done."

@@ -10,8 +10,8 @@ import vtk
 from bench.prepared_run import PreparedRun
 from test_slicer_boxes import add_bspline, add_roi, add_transform, add_volume, four_by_four, random_rotation
 
-from RadiomicsPersonaLib.child import Cancelled, ChildFailed
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import Cancelled, ChildFailed
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -95,7 +95,9 @@ def test_several_rois_become_several_boxes_in_their_order(logic, run):
     assert [box.center[0] for box in run.boxes] == [30, 10, 20]
     assert slicer.util.arrayFromTableColumn(parameters.resultTable, "center R").tolist() == [30, 10, 20]
     assert [parameters.resultTable.GetTable().GetValueByName(row, "box").ToString() for row in range(3)] == [
-        "right", "left", "right (2)",
+        "right",
+        "left",
+        "right (2)",
     ]
 
 
@@ -255,7 +257,7 @@ def test_changing_the_input_during_the_run_changes_nothing_in_it(logic):
 
 
 def test_the_outputs_carry_their_provenance_through_a_saved_scene(module, logic, slicer_bench, tmp_path):
-    parameters = fill_in(logic, head_volume(), add_roi("lésion; \"1\"", (8, 8, 8), np.eye(3), (20, 20, 20)))
+    parameters = fill_in(logic, head_volume(), add_roi('lésion; "1"', (8, 8, 8), np.eye(3), (20, 20, 20)))
     results = logic.apply()
     names = [node.GetName() for node in (parameters.reconstructionVolume, parameters.differenceVolume, parameters.resultTable)]
     slicer.mrmlScene.SetURL(str(tmp_path / "scene.mrml"))
@@ -271,10 +273,12 @@ def test_the_outputs_carry_their_provenance_through_a_saved_scene(module, logic,
         assert json.loads(node.GetAttribute("RadiomicsPersona.decision")) == results["decision"]
         assert json.loads(node.GetAttribute("RadiomicsPersona.warnings")) == results["warnings"]
         record, box = json.loads(node.GetAttribute("RadiomicsPersona.boxes"))[0], results["boxes"][0]
-        assert record == {key: box[key] for key in record} and record["name"] == "lésion; \"1\""
+        assert record == {key: box[key] for key in record} and record["name"] == 'lésion; "1"'
         assert node.GetNodeReference(module.INPUT_VOLUME_ROLE).GetName() == "MRI"
     reloaded = module.RadiomicsPersonaLogic().getParameterNode()
-    assert reloaded.inputVolume.GetName() == "MRI" and [roi.GetName() for roi in reloaded.inputROIs] == ["lésion; \"1\" (pathological)"]
+    assert reloaded.inputVolume.GetName() == "MRI" and [roi.GetName() for roi in reloaded.inputROIs] == [
+        'lésion; "1" (pathological)'
+    ]
     assert reloaded.resultTable.GetName() == names[2]
     again.close()
 

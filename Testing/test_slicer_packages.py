@@ -94,15 +94,25 @@ def test_a_failed_installation_is_one_sentence(panel, fresh, monkeypatch):  # no
 def test_a_regression_asks_for_statsmodels_and_can_be_declined(panel, fresh, monkeypatch):  # noqa: F811
     find_spec = importlib.util.find_spec
     there = []
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *more: find_spec(name, *more) if name != "statsmodels" or there else None)
-    monkeypatch.setattr(slicer.packaging, "pip_ensure", lambda requirements, **options: (fresh.installed.append(requirements), there.append(1)))
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *more: find_spec(name, *more) if name != "statsmodels" or there else None
+    )
+    monkeypatch.setattr(
+        slicer.packaging, "pip_ensure", lambda requirements, **options: (fresh.installed.append(requirements), there.append(1))
+    )
     fresh.agrees = False
     panel.regression.on_regress()
-    assert panel.ui.regressionStatusLabel.text == "The regression needs statsmodels, which is not installed. Everything else works without."
+    assert (
+        panel.ui.regressionStatusLabel.text
+        == "The regression needs statsmodels, which is not installed. Everything else works without."
+    )
     fresh.agrees = True
     panel.regression.on_regress()
     assert fresh.installed == [["statsmodels"]] and len(fresh.questions) == 2 and fresh.ended
-    assert panel.ui.regressionStatusLabel.text == "No table is selected: choose one with a row per visit, and the column that is to be explained."
+    assert (
+        panel.ui.regressionStatusLabel.text
+        == "No table is selected: choose one with a row per visit, and the column that is to be explained."
+    )
 
 
 def test_an_installation_that_needs_a_restart_says_so(panel, fresh, monkeypatch):  # noqa: F811
@@ -120,7 +130,7 @@ def test_a_slicer_under_test_is_asked_nothing(panel, fresh, monkeypatch):  # noq
 
 def test_what_is_required_has_no_pins_and_is_what_the_library_asks_for(checkout):
     """Beside torch, which is the PyTorch extension's."""
-    from RadiomicsPersonaLib.device import _PACKAGES
+    from RadiomicsPersonaLib.system.device import _PACKAGES
 
     lines = (checkout / "RadiomicsPersona/Resources/requirements.txt").read_text().splitlines()
     names = [line for line in lines if line and not line.startswith("#")]

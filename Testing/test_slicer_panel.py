@@ -9,9 +9,9 @@ import pytest
 from bench.prepared_run import PreparedRun
 from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four, random_rotation
 
-from RadiomicsPersonaLib.child import ChildFailed
-from RadiomicsPersonaLib.classifier import install_classifier, make_classifier, written
+from RadiomicsPersonaLib.analysis.classifier import install_classifier, make_classifier, written
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import ChildFailed
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -78,8 +78,17 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
         assert widget.accessibleName, widget.objectName
     labels = [w for w in vars(panel.ui).values() if type(w) is qt.QLabel and w.buddy() is None]
     assert {w.objectName for w in labels} == {
-        "scanNoteLabel", "statusLabel", "verdictLabel", "notesLabel", "researchUseLabel",
-        "segmentNoteLabel", "segmentStatusLabel", "meshStatusLabel", "followUpStatusLabel", "regressionStatusLabel", "sensitivityStatusLabel",
+        "scanNoteLabel",
+        "statusLabel",
+        "verdictLabel",
+        "notesLabel",
+        "researchUseLabel",
+        "segmentNoteLabel",
+        "segmentStatusLabel",
+        "meshStatusLabel",
+        "followUpStatusLabel",
+        "regressionStatusLabel",
+        "sensitivityStatusLabel",
     }
     assert all(w.accessibleName for w in labels)
 
@@ -88,7 +97,11 @@ def test_every_field_has_a_mnemonic_of_its_own(panel):
     """With Alt and a letter every field and button is reached by the keyboard."""
     import re
 
-    texts = [w.property("text") for w in vars(panel.ui).values() if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"]
+    texts = [
+        w.property("text")
+        for w in vars(panel.ui).values()
+        if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"
+    ]
     letters = [letter.lower() for text in texts for letter in re.findall(r"(?<!&)&([A-Za-z])", text)]
     assert len(letters) > 15
     assert sorted(letters) == sorted(set(letters))
@@ -105,8 +118,16 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
     window.resize(460, 1700)
     window.show()
     slicer.app.processEvents()
-    controls = [w for w in vars(panel.ui).values() if isinstance(w, qt.QWidget) and w.isVisible() and w.focusPolicy & qt.Qt.TabFocus]
-    controls = [w for w in controls if w.objectName and not w.objectName.startswith("qt_") and w.parentWidget().metaObject().className() != "QAbstractScrollArea"]
+    controls = [
+        w for w in vars(panel.ui).values() if isinstance(w, qt.QWidget) and w.isVisible() and w.focusPolicy & qt.Qt.TabFocus
+    ]
+    controls = [
+        w
+        for w in controls
+        if w.objectName
+        and not w.objectName.startswith("qt_")
+        and w.parentWidget().metaObject().className() != "QAbstractScrollArea"
+    ]
     chain, widget = [], panel.ui.inputsCollapsibleButton
     while widget not in chain:
         chain.append(widget)
@@ -117,8 +138,14 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
     for (one, here), (other, there) in zip(zip(visited, places), list(zip(visited, places))[1:]):
         # a heading is as high as what it folds away
         same_row = here.y() <= there.y() < here.y() + min(one.height, 20)
-        assert there.y() > here.y() or (same_row and there.x() > here.x()) or abs(there.y() - here.y()) < 8 and there.x() > here.x(), (
-            one.objectName, other.objectName,
+        assert (
+            there.y() > here.y()
+            or (same_row and there.x() > here.x())
+            or abs(there.y() - here.y()) < 8
+            and there.x() > here.x()
+        ), (
+            one.objectName,
+            other.objectName,
         )
     window.hide()
 
@@ -137,7 +164,11 @@ def test_the_widgets_show_the_parameter_node_and_change_it(panel, inputs):
     parameters = panel.logic.getParameterNode()
     volume, rois = inputs
     assert parameters.inputVolume is volume and list(parameters.inputROIs) == rois
-    assert (panel.ui.modelComboBox.currentData, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == ("auto", 39, 0.05)
+    assert (panel.ui.modelComboBox.currentData, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == (
+        "auto",
+        39,
+        0.05,
+    )
     panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData("mirror")
     panel.ui.controlsSpinBox.value = 19
     panel.ui.thresholdSpinBox.value = 0.1
@@ -333,7 +364,9 @@ def add_segmentation(array_kji, affine):
 
 
 def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
-    assert menu_texts(panel.ui.segmentButton, panel.inputs.fill_segment_menu) == ["There is no segment: draw one in the Segment Editor"]
+    assert menu_texts(panel.ui.segmentButton, panel.inputs.fill_segment_menu) == [
+        "There is no segment: draw one in the Segment Editor"
+    ]
     assert not panel.ui.segmentButton.menu().actions()[0].enabled
     random = np.random.default_rng(8)
     for _ in range(5):
@@ -397,7 +430,9 @@ def test_the_panel_warns_of_what_is_hardly_a_brain_mri_and_only_of_that(panel):
         return panel.ui.scanNoteLabel.text
 
     assert note(head) == ""
-    assert "covers 80 x 200 x 180 mm, less than a whole head" in note(add_volume(np.full((180, 200, 80), 40, np.int16), np.eye(4), "slab"))
+    assert "covers 80 x 200 x 180 mm, less than a whole head" in note(
+        add_volume(np.full((180, 200, 80), 40, np.int16), np.eye(4), "slab")
+    )
     ct = np.full((180, 200, 170), -1000, np.int16)
     assert "intensities down to -1000, as CT does" in note(add_volume(ct, np.eye(4), "CT"))
     hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
@@ -416,7 +451,11 @@ def test_what_the_analysis_says_of_the_scan_stands_beside_it(panel, inputs):
 def test_the_card_of_the_chosen_model_is_one_click_away(panel):
     import qt
 
-    for model, words in (("auto", "Automatic: of the models below"), ("healthy-t1", "ds002748"), ("mirror", "It needs neither weights nor PyTorch")):
+    for model, words in (
+        ("auto", "Automatic: of the models below"),
+        ("healthy-t1", "ds002748"),
+        ("mirror", "It needs neither weights nor PyTorch"),
+    ):
         panel.logic.getParameterNode().model = model
         panel.ui.modelCardButton.click()
         text = panel.settings.card.findChild(qt.QTextBrowser).toPlainText()
@@ -504,7 +543,10 @@ def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):
     with open(tmp_path / "é.csv", encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert copied[0] == list(rows[0]) and copied[1] == list(rows[0].values())
-    assert [(row["box"], row["label"], row["p"], row["mse"]) for row in rows] == [("A", "1.0", "0.04", "1.5"), ("B", "0.0", "0.6", "2.5")]
+    assert [(row["box"], row["label"], row["p"], row["mse"]) for row in rows] == [
+        ("A", "1.0", "0.04", "1.5"),
+        ("B", "0.0", "0.6", "2.5"),
+    ]
     panel.results.ask_for_path = lambda *asked: str(tmp_path / "nowhere" / "a.csv")
     panel.ui.exportButton.click()
     assert "cannot be written (No such file or directory): choose another place." in panel.ui.statusLabel.text

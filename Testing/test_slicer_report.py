@@ -10,8 +10,8 @@ import pytest
 from test_report import pages_of
 from test_slicer_panel import inputs, panel  # noqa: F401 (fixtures)
 
-from RadiomicsPersonaLib.card import model_cards, read_card
-from RadiomicsPersonaLib.colors import VERDICT_COLORS
+from RadiomicsPersonaLib.networks.card import model_cards, read_card
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -85,7 +85,10 @@ def reopened(module, panel, inputs, slicer_bench, tmp_path):  # noqa: F811
     panel.ui.showControlsCheckBox.click()
     parameters = panel.logic.getParameterNode()
     saved = {
-        "arrays": {name: slicer.util.arrayFromVolume(getattr(parameters, name)).copy() for name in ("reconstructionVolume", "differenceVolume", "deviationVolume")},
+        "arrays": {
+            name: slicer.util.arrayFromVolume(getattr(parameters, name)).copy()
+            for name in ("reconstructionVolume", "differenceVolume", "deviationVolume")
+        },
         "rows": table_nodes.rows_of(parameters.resultTable),
         "rois": [(roi.GetName(), roi.GetDisplayNode().GetSelectedColor()) for roi in inputs[1]],
         "controls": sorted(roi.GetName() for roi in roi_nodes.control_rois()),
@@ -153,7 +156,9 @@ def test_the_panel_says_when_version_or_weights_are_not_those_of_the_results(mod
     assert "made with version 0.0.1 of this program" in said_of({"name": "harmonic", "sha256": None}, "0.0.1")
     assert "weights of the model 'healthy-t1' are not those" in said_of({"name": "healthy-t1", "sha256": "0" * 64})
     assert "model 'site-7', which is not installed here" in said_of({"name": "site-7", "sha256": "0" * 64})
-    assert "weights of the model 'tissue' are not those" in said_of({"name": "harmonic", "sha256": None}, tissue={"name": "tissue", "sha256": "1"})
+    assert "weights of the model 'tissue' are not those" in said_of(
+        {"name": "harmonic", "sha256": None}, tissue={"name": "tissue", "sha256": "1"}
+    )
 
 
 def test_the_difference_is_shown_in_the_panel(panel, inputs):  # noqa: F811

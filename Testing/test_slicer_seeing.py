@@ -12,7 +12,7 @@ from test_slicer_boxes import add_transform, add_volume, four_by_four
 from test_slicer_panel import inputs, panel, said  # noqa: F401 (fixtures)
 from vtk.util.numpy_support import vtk_to_numpy
 
-from RadiomicsPersonaLib.colors import VERDICT_COLORS
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -66,7 +66,11 @@ def test_nothing_over_the_scan_brings_back_what_the_views_showed(panel, views): 
     before = state(views)
     panel.ui.applyButton.click()
     wait_until(lambda: not panel.seeing.fade_in.running)
-    for word, name in (("healthy persona", "reconstructionVolume"), ("difference, in SD", "differenceVolume"), ("p of the difference", "deviationVolume")):
+    for word, name in (
+        ("healthy persona", "reconstructionVolume"),
+        ("difference, in SD", "differenceVolume"),
+        ("p of the difference", "deviationVolume"),
+    ):
         choose(panel.ui.shownComboBox, word)
         wanted = getattr(panel.logic.getParameterNode(), name).GetID()
         assert {c.GetForegroundVolumeID() for c in views} == {wanted}

@@ -18,7 +18,7 @@ TURNED = four_by_four([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], (50, -20, 10))
 @pytest.fixture
 def worker(panel):  # noqa: F811
     """The panel with its own worker."""
-    panel.logic.runner = lambda arguments, proceed: panel.logic._runInWorker("analyze", arguments, proceed)
+    panel.logic.runner = panel.logic._runInWorker
     return panel
 
 
@@ -57,7 +57,9 @@ def test_one_click_leads_from_a_scan_to_a_judged_lesion_and_a_mesh(worker, head,
     center, size = np.zeros(3), np.zeros(3)
     roi.GetCenterWorld(center)
     roi.GetSizeWorld(size)
-    assert np.abs(center - world(CENTER)).max() < 4 and (size < 2 * RADIUS + 14).all() and roi.GetName() == "lesion (pathological)"
+    assert (
+        np.abs(center - world(CENTER)).max() < 4 and (size < 2 * RADIUS + 14).all() and roi.GetName() == "lesion (pathological)"
+    )
     assert list(ui.inputROIsSelector.checkedNodes()) == [roi]
 
     node = parameters.segmentation
@@ -77,7 +79,10 @@ def test_one_click_leads_from_a_scan_to_a_judged_lesion_and_a_mesh(worker, head,
     assert ui.segmentStatusLabel.text == f"Found: lesion {marked.sum() * 8 / 1000:.2f} ml."
     assert parameters.segmentation is node and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
     share = slicer.util.getNode("Kopf é probability of lesion")
-    assert np.array_equal(slicer.util.arrayFromVolume(share) >= 0.5, marked) and share.GetTransformNodeID() == volume.GetTransformNodeID()
+    assert (
+        np.array_equal(slicer.util.arrayFromVolume(share) >= 0.5, marked)
+        and share.GetTransformNodeID() == volume.GetTransformNodeID()
+    )
 
     assert ui.meshSegmentationSelector.currentNode() is node
     ui.meshButton.click()
@@ -106,7 +111,9 @@ def test_one_click_leads_from_a_scan_to_a_judged_lesion_and_a_mesh(worker, head,
 def voxels_of_first_segment(node) -> np.ndarray:
     """Boolean, axes K, J, I."""
     key = node.GetSegmentation().GetNthSegmentID(0)
-    return slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, key) == node.GetSegmentation().GetSegment(key).GetLabelValue()
+    return (
+        slicer.util.arrayFromSegmentInternalBinaryLabelmap(node, key) == node.GetSegmentation().GetSegment(key).GetLabelValue()
+    )
 
 
 def read_tag(segment) -> str:
@@ -164,8 +171,8 @@ def two_contrasts(tmp_path, monkeypatch, scene):
     """A model of T1 and FLAIR, untrained, in the folder of own models; installed before the panel is made."""
     from safetensors.torch import save_file
 
-    from RadiomicsPersonaLib.architecture import network_of
-    from RadiomicsPersonaLib.scan import sha256_of
+    from RadiomicsPersonaLib.imaging.files import sha256_of
+    from RadiomicsPersonaLib.networks.unets import network_of
 
     folder = tmp_path / "models"
     folder.mkdir()
@@ -173,11 +180,17 @@ def two_contrasts(tmp_path, monkeypatch, scene):
     network = network_of(architecture)
     save_file(network.state_dict(), str(folder / "pair.safetensors"))
     card = {
-        "name": "pair", "kind": "segmentation", "description": "something in two contrasts", "architecture": architecture,
-        "grid": {"spacing_mm": [2.0, 2.0, 2.0], "window_voxels": [32, 32, 32], "flips": False}, "weights": "pair.safetensors",
-        "sha256": sha256_of(folder / "pair.safetensors"), "limits": "Untrained.",
+        "name": "pair",
+        "kind": "segmentation",
+        "description": "something in two contrasts",
+        "architecture": architecture,
+        "grid": {"spacing_mm": [2.0, 2.0, 2.0], "window_voxels": [32, 32, 32], "flips": False},
+        "weights": "pair.safetensors",
+        "sha256": sha256_of(folder / "pair.safetensors"),
+        "limits": "Untrained.",
         "segmentation": {
-            "channels": [{"name": "t1", "endings": ["t1"]}, {"name": "flair", "endings": ["flair"]}], "may_miss": False,
+            "channels": [{"name": "t1", "endings": ["t1"]}, {"name": "flair", "endings": ["flair"]}],
+            "may_miss": False,
             "labels": [{"name": "thing", "number": 7, "color": [0, 0, 255], "code": ""}],
         },
     }
@@ -188,7 +201,9 @@ def two_contrasts(tmp_path, monkeypatch, scene):
 def test_several_contrasts_are_asked_for_and_laid_where_they_are(two_contrasts, worker):
     random = np.random.default_rng(1)
     first = add_volume(random.normal(500, 90, (30, 32, 34)).astype(np.float32), np.diag([2.0, 2, 2, 1]), "scan FLAIR")
-    second = add_volume(random.normal(500, 90, (30, 32, 34)).astype(np.float32), np.linalg.inv(TURNED) @ np.diag([2.0, 2, 2, 1]), "scan T1")
+    second = add_volume(
+        random.normal(500, 90, (30, 32, 34)).astype(np.float32), np.linalg.inv(TURNED) @ np.diag([2.0, 2, 2, 1]), "scan T1"
+    )
     worker.ui.inputVolumeSelector.setCurrentNode(first)
     choose(worker.ui.segmentModelComboBox, "pair")
     selectors = worker.segment.contrast_selectors
@@ -211,7 +226,10 @@ def test_several_contrasts_are_asked_for_and_laid_where_they_are(two_contrasts, 
     assert "The contrast t1 is missing" in worker.ui.segmentStatusLabel.text
     selectors["flair"].setCurrentNode(second)
     worker.ui.segmentJudgeButton.click()
-    assert worker.ui.segmentStatusLabel.text == "The volume 'scan FLAIR' is to be judged, and the model is not shown it: choose it as one of t1, flair."
+    assert (
+        worker.ui.segmentStatusLabel.text
+        == "The volume 'scan FLAIR' is to be judged, and the model is not shown it: choose it as one of t1, flair."
+    )
 
 
 def test_an_empty_segment_has_no_mesh(worker):
@@ -220,5 +238,7 @@ def test_an_empty_segment_has_no_mesh(worker):
     worker.ui.meshSegmentationSelector.setCurrentNode(node)
     choose(worker.ui.meshSegmentComboBox, "nothing")
     worker.ui.meshButton.click()
-    assert worker.ui.meshStatusLabel.text == "Segment 'nothing' is empty: paint it in the Segment Editor, or choose another one."
+    assert (
+        worker.ui.meshStatusLabel.text == "Segment 'nothing' is empty: paint it in the Segment Editor, or choose another one."
+    )
     assert worker.logic.getParameterNode().mesh is None and not worker.ui.meshSaveButton.enabled

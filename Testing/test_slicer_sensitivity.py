@@ -8,9 +8,10 @@ from bench.painted_scan import DEEP_WHITE, template
 from test_slicer_boxes import add_roi, add_transform, add_volume, four_by_four
 from test_slicer_panel import panel  # noqa: F401
 
-from RadiomicsPersonaLib.child import Cancelled
-from RadiomicsPersonaLib.cli import parse
+from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.commands.registry import ANALYSIS
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import Cancelled
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -36,9 +37,9 @@ def choose(combo, data: str) -> None:
 def run_here(panel, *more: str):  # noqa: F811
     """Let the panel's commands run in this process, with further options."""
 
-    def run(kind, arguments, proceed):
-        options = parse([*arguments, *more])
-        options.run(options, lambda done, total, what: proceed(f"{what}: {done} of {total}"), nifti=False)
+    def run(arguments, proceed):
+        job = Job(lambda done, total, what: proceed(f"{what}: {done} of {total}"), for_slicer=True)
+        ANALYSIS.run(ANALYSIS.options_of([*arguments, *more]), job)
 
     panel.logic._runInWorker = run
 
@@ -49,10 +50,15 @@ def test_paint_makes_a_new_volume_and_an_outline_and_leaves_the_scan_alone(panel
     panel.ui.lesionSizeSpinBox.value, panel.ui.lesionStrengthSpinBox.value = 1.5, 2.0
     for _ in range(2):  # the second time the same nodes are filled anew
         panel.ui.paintButton.click()
-        assert panel.ui.sensitivityStatusLabel.text.startswith("'patient with a painted lesion' has a lesion of 1."), panel.ui.sensitivityStatusLabel.text
+        assert panel.ui.sensitivityStatusLabel.text.startswith("'patient with a painted lesion' has a lesion of 1."), (
+            panel.ui.sensitivityStatusLabel.text
+        )
     np.testing.assert_array_equal(slicer.util.arrayFromVolume(patient), before)
     image, outline = slicer.util.getNode("patient with a painted lesion"), slicer.util.getNode("patient painted lesion")
-    assert len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2 and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    assert (
+        len(slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")) == 2
+        and len(slicer.util.getNodesByClass("vtkMRMLSegmentationNode")) == 1
+    )
     assert image.GetTransformNodeID() == outline.GetTransformNodeID() == patient.GetTransformNodeID()
     darker = before - slicer.util.arrayFromVolume(image)
     inside = slicer.util.arrayFromSegmentInternalBinaryLabelmap(outline, outline.GetSegmentation().GetNthSegmentID(0)) > 0
@@ -82,7 +88,7 @@ def test_the_curve_is_a_table_and_a_chart(panel, patient):  # noqa: F811
 
 
 def test_cancel_leaves_no_node(panel, patient):  # noqa: F811
-    def run(kind, arguments, proceed):
+    def run(arguments, proceed):
         panel.ui.sensitivityButton.click()
         assert not proceed("1 ml: 2 of 50")
         raise Cancelled
@@ -90,7 +96,9 @@ def test_cancel_leaves_no_node(panel, patient):  # noqa: F811
     panel.logic._runInWorker = run
     panel.ui.sensitivityButton.click()
     assert panel.ui.sensitivityStatusLabel.text == "Cancelled; nothing was changed."
-    assert panel.ui.sensitivityButton.text == "Sensitivity in this patient" and not panel.logic.getParameterNode().sensitivityTable
+    assert (
+        panel.ui.sensitivityButton.text == "Sensitivity in this patient" and not panel.logic.getParameterNode().sensitivityTable
+    )
 
 
 def test_what_cannot_be_painted_is_said_in_one_sentence(panel, patient):  # noqa: F811
@@ -102,14 +110,14 @@ def test_what_cannot_be_painted_is_said_in_one_sentence(panel, patient):  # noqa
 
 
 def test_the_place_is_a_point_a_box_or_the_crosshair(panel, patient):  # noqa: F811
-    from RadiomicsPersonaNodes import painted
+    from RadiomicsPersonaNodes import lesions
 
     points = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsFiducialNode", "points")
     with pytest.raises(InputError, match="holds no point"):
-        painted.place_in(points, patient)
+        lesions.place_in(points, patient)
     points.AddControlPoint(15, 26, 37)
-    np.testing.assert_allclose(painted.place_in(points, patient), (10, 20, 30))
-    np.testing.assert_allclose(painted.place_in(panel.ui.lesionPlaceSelector.currentNode(), patient), DEEP_WHITE)
+    np.testing.assert_allclose(lesions.place_in(points, patient), (10, 20, 30))
+    np.testing.assert_allclose(lesions.place_in(panel.ui.lesionPlaceSelector.currentNode(), patient), DEEP_WHITE)
     crosshair = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLCrosshairNode")
     crosshair.SetCrosshairRAS(1, 2, 3)
-    np.testing.assert_allclose(painted.place_in(None, patient), (-4, -4, -4))
+    np.testing.assert_allclose(lesions.place_in(None, patient), (-4, -4, -4))

@@ -25,9 +25,13 @@ def visits(panel):  # noqa: F811
     points = head.ras_from_ijk(np.stack(np.indices(head.shape), axis=-1))
     spot = np.where(np.linalg.norm(points - CENTER, axis=-1) < 8, 900, head.array)
     later = seen_again(head, MOVED, values=spot)
-    volumes = [add_volume(np.ascontiguousarray(scan.array.transpose(2, 1, 0)), scan.affine, name)
-               for scan, name in ((head, "p1 2021-03-01"), (later, "p1 20220301 T1"))]
-    volumes[1].SetAndObserveTransformNodeID(add_transform(motion((0, 0, 30), (50, 0, 0))).GetID())  # where it is shown does not matter
+    volumes = [
+        add_volume(np.ascontiguousarray(scan.array.transpose(2, 1, 0)), scan.affine, name)
+        for scan, name in ((head, "p1 2021-03-01"), (later, "p1 20220301 T1"))
+    ]
+    volumes[1].SetAndObserveTransformNodeID(
+        add_transform(motion((0, 0, 30), (50, 0, 0))).GetID()
+    )  # where it is shown does not matter
     panel.ui.inputVolumeSelector.setCurrentNode(volumes[0])
     panel.ui.inputROIsSelector.check(add_roi("spot", (24, 24, 24), np.eye(3), CENTER))
     parameters = panel.logic.getParameterNode()
@@ -52,16 +56,24 @@ def test_the_boxes_follow_the_head_and_the_table_goes_into_a_regression(panel, v
     assert dates == [["p1 2021-03-01", "2021-03-01"], ["p1 20220301 T1", "2022-03-01"]]
     ui.visitDatesTable.item(1, 1).setText("")
     ui.followUpButton.click()
-    assert ui.followUpStatusLabel.text == "'p1 20220301 T1' has no date: write when it was taken, as 2026-03-31 or as a number of years."
+    assert (
+        ui.followUpStatusLabel.text
+        == "'p1 20220301 T1' has no date: write when it was taken, as 2026-03-31 or as a number of years."
+    )
     ui.visitDatesTable.item(1, 1).setText("soon")
     ui.followUpButton.click()
-    assert ui.followUpStatusLabel.text == "The dates 2021-03-01, soon cannot be read: write all as 2026-03-31, or all as numbers of years."
+    assert (
+        ui.followUpStatusLabel.text
+        == "The dates 2021-03-01, soon cannot be read: write all as 2026-03-31, or all as numbers of years."
+    )
     assert parameters.visitTable is None
     ui.visitDatesTable.item(1, 1).setText("2022-03-01")
     lines, proceed = [], panel.followUp._job.proceed
     panel.followUp._job.proceed = lambda line: lines.append(line) or proceed(line)
     ui.followUpButton.click()
-    assert ui.followUpStatusLabel.text == "'p1 2021-03-01 visits' holds 2 rows, one for every box at every visit.", ui.followUpStatusLabel.text
+    assert ui.followUpStatusLabel.text == "'p1 2021-03-01 visits' holds 2 rows, one for every box at every visit.", (
+        ui.followUpStatusLabel.text
+    )
     assert any("visit 2: " in line for line in lines), "it tells how far it is"
     table = parameters.visitTable
     assert column(table, "years") == pytest.approx([0, 1], abs=2e-3) and column(table, "date") == ["2021-03-01", "2022-03-01"]
@@ -74,7 +86,11 @@ def test_the_boxes_follow_the_head_and_the_table_goes_into_a_regression(panel, v
 
     # one patient with two visits: a slope without an interval, and the command line's own words about it
     assert ui.regressionTableSelector.currentNode() is table
-    assert (ui.outcomeComboBox.currentData, ui.timeComboBox.currentData, ui.patientComboBox.currentData) == ("deviating_ml", "years", "patient")
+    assert (ui.outcomeComboBox.currentData, ui.timeComboBox.currentData, ui.patientComboBox.currentData) == (
+        "deviating_ml",
+        "years",
+        "patient",
+    )
     panel.cleanup()
     assert not report.exists()
 
@@ -104,7 +120,16 @@ def growth(tmp_path):
         for patient in range(10):
             start, slope = random.normal(6, 1), random.normal(0.5 + 0.5 * (patient % 2), 0.05)
             for years in range(4):
-                writer.writerow([f"p{patient}", years, round(start + slope * years + random.normal(0, 0.1), 4), 40 + patient * 3 % 7, "ab"[patient % 2], 1])
+                writer.writerow(
+                    [
+                        f"p{patient}",
+                        years,
+                        round(start + slope * years + random.normal(0, 0.1), 4),
+                        40 + patient * 3 % 7,
+                        "ab"[patient % 2],
+                        1,
+                    ]
+                )
     return path
 
 
@@ -123,8 +148,16 @@ def test_a_table_is_regressed_with_figures_and_a_report(panel, growth, monkeypat
     panel.regression.ask_for_path = lambda: str(growth)
     ui.regressionLoadButton.click()
     assert ui.regressionTableSelector.currentNode().GetName() == "growth é"
-    assert texts(ui.outcomeComboBox) == ["years", "volume_ml", "age", "site"] and texts(ui.timeComboBox)[:3] == ["none", "patient", "years"]
-    assert [getattr(ui, name).currentData for name in ("outcomeComboBox", "timeComboBox", "patientComboBox")] == ["volume_ml", "years", "patient"]
+    assert texts(ui.outcomeComboBox) == ["years", "volume_ml", "age", "site"] and texts(ui.timeComboBox)[:3] == [
+        "none",
+        "patient",
+        "years",
+    ]
+    assert [getattr(ui, name).currentData for name in ("outcomeComboBox", "timeComboBox", "patientComboBox")] == [
+        "volume_ml",
+        "years",
+        "patient",
+    ]
     check(ui.covariatesList, "group")
     ui.regressionButton.click()
     said = ui.regressionStatusLabel.text.splitlines()
@@ -145,7 +178,7 @@ def test_a_table_is_regressed_with_figures_and_a_report(panel, growth, monkeypat
     data = chart.GetNthPlotSeriesNode(0).GetTableNode()
     with open(growth, encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream, delimiter=";"))
-    shown = sorted(zip(column(data, "visits x"), column(data, "visits y")))[:len(rows)]
+    shown = sorted(zip(column(data, "visits x"), column(data, "visits y")))[: len(rows)]
     assert np.allclose(shown, sorted((float(row["years"]), float(row["volume_ml"])) for row in rows))
     middle = np.interp(1.5, column(data, "mean x"), column(data, "mean y"))
     assert middle == pytest.approx(np.mean([float(row["volume_ml"]) for row in rows]), abs=0.05)
@@ -161,7 +194,9 @@ def test_a_table_is_regressed_with_figures_and_a_report(panel, growth, monkeypat
     charts = len(slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode"))
     check(ui.covariatesList, "site")
     ui.regressionButton.click()
-    assert "site" in ui.regressionStatusLabel.text and "\n" not in ui.regressionStatusLabel.text, "a constant covariate is refused"
+    assert "site" in ui.regressionStatusLabel.text and "\n" not in ui.regressionStatusLabel.text, (
+        "a constant covariate is refused"
+    )
     assert report.exists() and len(texts(ui.figureComboBox)) == 2, "what there was stays"
     ui.covariatesList.findItems("site", qt.Qt.MatchExactly)[0].setCheckState(qt.Qt.Unchecked)
     ui.logarithmsCheckBox.checked = True
@@ -176,10 +211,16 @@ def test_a_table_is_regressed_with_figures_and_a_report(panel, growth, monkeypat
     assert ui.regressionStatusLabel.text.startswith("The table has no column of time"), ui.regressionStatusLabel.text
     check(ui.covariatesList, "age")
     ui.regressionButton.click()
-    assert ui.regressionStatusLabel.text.startswith("ln volume_ml per age: ") and texts(ui.figureComboBox)[0] == "volume_ml over age"
+    assert (
+        ui.regressionStatusLabel.text.startswith("ln volume_ml per age: ")
+        and texts(ui.figureComboBox)[0] == "volume_ml over age"
+    )
 
 
-@pytest.mark.parametrize("content, sentence", [(b"", "has no rows below its heads: add some."), (b"\xff\xfe\x00a", "cannot be read: save the table as CSV in UTF-8.")])
+@pytest.mark.parametrize(
+    "content, sentence",
+    [(b"", "has no rows below its heads: add some."), (b"\xff\xfe\x00a", "cannot be read: save the table as CSV in UTF-8.")],
+)
 def test_a_file_that_is_no_table_is_refused_in_one_sentence(panel, tmp_path, content, sentence):  # noqa: F811
     path = tmp_path / "x.csv"
     path.write_bytes(content)

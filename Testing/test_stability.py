@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.analysis.stability import CHANGES, changes_of, flipped, shifted, with_stability
 from RadiomicsPersonaLib.cli import main
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.scan import make_scan, write_nifti
-from RadiomicsPersonaLib.stability import CHANGES, changes_of, flipped, shifted, with_stability
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
 BOX = Box([34, -10, 14], [24, 28, 22])
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
@@ -43,7 +44,9 @@ def test_in_the_mirrored_scan_box_and_excluded_voxels_hold_what_they_held(affine
     exclude = np.zeros(scan.shape, bool)
     exclude[3:9, 4:8, 5:12] = True
     change = flipped(scan, [box], exclude)
-    before, after = (np.sort(s.array[hole_of_box(s, b).full_mask(s.shape)]) for s, b in ((scan, box), (change.scan, change.boxes[0])))
+    before, after = (
+        np.sort(s.array[hole_of_box(s, b).full_mask(s.shape)]) for s, b in ((scan, box), (change.scan, change.boxes[0]))
+    )
     assert len(before) > 200
     if affine is None:  # the reflection of an oblique grid is a grid only where its axes are perpendicular
         assert np.array_equal(before, after)
@@ -80,7 +83,9 @@ def test_a_clear_lesion_stays_one_and_the_trials_say_so(sick_head):
     analysis = analyze(sick_head, [BOX], model, controls=24)
     told = []
     tried = with_stability(
-        analysis, lambda change: analyze(change.scan, change.boxes, model, controls=24), progress=lambda *step: told.append(step)
+        analysis,
+        lambda change: analyze(change.scan, change.boxes, model, controls=24),
+        progress=lambda *step: told.append(step),
     )
     result = tried.boxes[0]
     assert result.label == 1 and len(result.stability) == CHANGES == len(told)

@@ -8,16 +8,28 @@ import numpy as np
 import pytest
 from bench.label_phantom import SHAPE, make_label_map, make_numbers
 
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.brain.tissue import FLUID, GREY, WHITE
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import write_nifti
-from RadiomicsPersonaLib.tissue import FLUID, GREY, WHITE
-from RadiomicsPersonaTrainingLib.label_map import NUMBER_OF_CODE, LabelMap, codes_of, read_label_map
-from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
-from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe, synthesise, synthesise_scan
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaTrainingLib.samples.healthy_pairs import HealthyPairs
+from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
+from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe, synthesise, synthesise_scan
+from RadiomicsPersonaTrainingLib.synthesis.label_map import NUMBER_OF_CODE, LabelMap, codes_of, read_label_map
 
 PLAIN = SynthesisRecipe(
-    realistic=1.0, flip=0, rotation=0, scale=0, stretch=0, shear=0, elastic=0, bias=0, gamma=0, noise=0, low_resolution=0, extracted=0
+    realistic=1.0,
+    flip=0,
+    rotation=0,
+    scale=0,
+    stretch=0,
+    shear=0,
+    elastic=0,
+    bias=0,
+    gamma=0,
+    noise=0,
+    low_resolution=0,
+    extracted=0,
 )
 """Nothing but a contrast."""
 GRID = {"shape": (80, 96, 84), "spacing": 2.0}
@@ -61,7 +73,9 @@ def test_both_sides_of_a_structure_look_alike(head, realistic):
             assert means[0] == pytest.approx(means[1], abs=0.02)
 
 
-@pytest.mark.parametrize(("contrast", "order"), [("T1", (FLUID, GREY, WHITE)), ("T2", (WHITE, GREY, FLUID)), ("FLAIR", (FLUID, WHITE, GREY))])
+@pytest.mark.parametrize(
+    ("contrast", "order"), [("T1", (FLUID, GREY, WHITE)), ("T2", (WHITE, GREY, FLUID)), ("FLAIR", (FLUID, WHITE, GREY))]
+)
 def test_realistic_contrasts_order_the_tissues_as_scanners_do(head, contrast, order):
     means = np.zeros(3)
     for seed in range(8):
@@ -161,7 +175,7 @@ def test_every_voxel_of_a_real_label_map_has_a_structure(data_root):
 
 
 def test_synthetic_scans_are_made_once_and_the_same_in_every_process(tmp_path):
-    from RadiomicsPersonaTrainingLib.synthetic_scans import SyntheticScans
+    from RadiomicsPersonaTrainingLib.data.synthetic_scans import SyntheticScans
 
     file = tmp_path / "labels.nii.gz"
     write_nifti(file, make_numbers(), make_label_map().affine)

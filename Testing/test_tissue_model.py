@@ -12,28 +12,24 @@ from bench.phantom import CSF, make_head
 from bench.training_site import tiny_tissue
 from safetensors.torch import load_file
 
-from RadiomicsPersonaLib import device
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.card import model_cards
-from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.tissue import GREY, estimate_tissue, tissue_of_rebuilt
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import TissueModel
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.network import ReconstructionUNet, TissueUNet
-from RadiomicsPersonaLib.scan import make_scan, read_scan
-from RadiomicsPersonaLib.tissue import GREY, estimate_tissue, tissue_of_rebuilt
-from RadiomicsPersonaLib.tissue_input import tissue_input
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.networks.card import model_cards
+from RadiomicsPersonaLib.networks.head_model import TissueModel, tissue_input
+from RadiomicsPersonaLib.networks.unets import ReconstructionUNet, TissueUNet
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.system import device
 from RadiomicsPersonaTrainingLib.cli import main as train
-from RadiomicsPersonaTrainingLib.contrast import CONTRASTS
-from RadiomicsPersonaTrainingLib.mask_sheets import mask_sheet
-from RadiomicsPersonaTrainingLib.run_evaluation import HeldOutRun
-from RadiomicsPersonaTrainingLib.run_folder import read_record
-from RadiomicsPersonaTrainingLib.settings import read_settings
-from RadiomicsPersonaTrainingLib.synthesis import SynthesisRecipe
-from RadiomicsPersonaTrainingLib.tissue_evaluation import (
+from RadiomicsPersonaTrainingLib.fitting.head_tasks import tissue_dice, tissue_loss
+from RadiomicsPersonaTrainingLib.head_evaluation.brain_sheets import mask_sheet
+from RadiomicsPersonaTrainingLib.head_evaluation.tissue import (
     dice_of,
     evaluate_tissue,
     held_out_maps,
@@ -41,9 +37,14 @@ from RadiomicsPersonaTrainingLib.tissue_evaluation import (
     table_of,
     write_cases,
 )
-from RadiomicsPersonaTrainingLib.tissue_samples import TissueRecipe, TissueSamples
-from RadiomicsPersonaTrainingLib.tissue_task import tissue_dice, tissue_loss
-from RadiomicsPersonaTrainingLib.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.inspection.held_out_run import HeldOutRun
+from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
+from RadiomicsPersonaTrainingLib.runs.record import read_record
+from RadiomicsPersonaTrainingLib.samples.tissue_samples import TissueSamples
+from RadiomicsPersonaTrainingLib.settings.sample_sections import TissueRecipe
+from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings
+from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe
+from RadiomicsPersonaTrainingLib.synthesis.tissue_contrast import CONTRASTS
 
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 EASY = SynthesisRecipe(low_resolution=0, bias=0.2, extracted=0)
@@ -63,7 +64,13 @@ def samples(label_maps):
 @pytest.fixture(scope="module")
 def real_scans(data_root):
     """One scan of each source, whole heads and brain-extracted, several contrasts."""
-    patterns = ("healthy/ixi_2mm_eval_only/*", "healthy/ds000011/*", "healthy/ds002748/*", "lesion/lgg_eval_only/*/*flair*", "lesion/ms/*/*T2*")
+    patterns = (
+        "healthy/ixi_2mm_eval_only/*",
+        "healthy/ds000011/*",
+        "healthy/ds002748/*",
+        "lesion/lgg_eval_only/*/*flair*",
+        "lesion/ms/*/*T2*",
+    )
     files = [sorted(data_root.glob(pattern + ".nii.gz"))[:1] for pattern in patterns]
     if not all(files):
         pytest.skip(f"Not all sources of real scans are in '{data_root}'.")
@@ -133,7 +140,12 @@ def test_a_tissue_model_is_trained_exported_and_used(label_maps, samples, fit, t
 
 
 def test_init_writes_settings_for_a_tissue_model(site, label_maps, tmp_path):
-    assert train(["init", str(tmp_path / "tissue.toml"), "--split", str(site / "maps.csv"), "--task", "tissue", "--start", "tissue"]) == 0
+    assert (
+        train(
+            ["init", str(tmp_path / "tissue.toml"), "--split", str(site / "maps.csv"), "--task", "tissue", "--start", "tissue"]
+        )
+        == 0
+    )
     text = (tmp_path / "tissue.toml").read_text()
     settings = read_settings(tmp_path / "tissue.toml")
     assert settings.task.kind == "tissue" and settings.data[0].kind == "label maps" and settings.fit.start == "tissue"
@@ -190,7 +202,7 @@ def test_what_found_the_brain_stands_in_the_provenance(head, monkeypatch):
     found = analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["preprocessing"]["brain_found_by"]
     assert found["method"] == "tissue model" and len(found["sha256"]) == 64
     monkeypatch.setattr(device, "missing_package", lambda: "torch")
-    monkeypatch.setattr("RadiomicsPersonaLib.trained_model.missing_package", lambda: "torch")
+    monkeypatch.setattr("RadiomicsPersonaLib.networks.trained_model.missing_package", lambda: "torch")
     without = analyze(head, [BOX], load_model("harmonic"), controls=2)
     assert "thresholds" in without.provenance["preprocessing"]["brain_found_by"]["method"]
     assert without.boxes[0].controls and 1000 < without.tissue.brain_ml < 2000

@@ -18,14 +18,16 @@ import pytest
 import torch
 from bench.training_site import environment, tiny
 
-from RadiomicsPersonaLib.card import read_card
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.cli import main as analysis
-from RadiomicsPersonaLib.network_input import FILLS, with_fill
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import read_scan, write_nifti
+from RadiomicsPersonaLib.defaults import HOLE_FILLS
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.networks.card import read_card
+from RadiomicsPersonaLib.reconstruction.network_input import with_fill
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.samples import DrawSampler, HealthyPairs, Recipe
-from RadiomicsPersonaTrainingLib.split import read_split
+from RadiomicsPersonaTrainingLib.data.split import read_split
+from RadiomicsPersonaTrainingLib.samples.healthy_pairs import DrawSampler, HealthyPairs
+from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_several_holes_lie_in_one_patch_and_weigh_the_same(pairs):
 
 
 def test_real_lesion_shapes_are_taken_out_and_those_of_the_evaluation_are_not(site, pairs, data_root):
-    from RadiomicsPersonaTrainingLib.lesion_shapes import is_for_evaluation, training_shapes
+    from RadiomicsPersonaTrainingLib.data.lesion_shapes import is_for_evaluation, training_shapes
 
     files = sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))
     kept = [file for file in files if is_for_evaluation(file)]
@@ -93,7 +95,7 @@ def test_real_lesion_shapes_are_taken_out_and_those_of_the_evaluation_are_not(si
     assert np.median(filled) < 0.7  # a cuboid along the axes would fill its hull
 
 
-@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("fill", HOLE_FILLS)
 def test_every_fill_leaves_the_surroundings_alone(pairs, fill):
     image = pairs[0][0].numpy()
     hole = image[1] > 0
@@ -142,21 +144,40 @@ def test_fit_resumes_to_the_same_weights_and_exports_a_model_that_analyze_takes(
     assert entry["licence"] == "CC0" and len(entry["training"]) == 2 and len(entry["test"]) == 1
     assert str(site) not in (tmp_path / "models" / "tiny.json").read_text()  # a card tells nobody where a site keeps its scans
     scan = site / "heads" / f"{entry['test'][0]}.nii.gz"
-    command = ["analyze", str(scan), "--box", "30,0,30,30,30,30", "--controls", "4", "--model", str(tmp_path / "models" / "tiny.json")]
+    command = [
+        "analyze",
+        str(scan),
+        "--box",
+        "30,0,30,30,30,30",
+        "--controls",
+        "4",
+        "--model",
+        str(tmp_path / "models" / "tiny.json"),
+    ]
     assert analysis([*command, "--output", str(tmp_path / "result")]) == 0
     mask = np.zeros(read_scan(scan).shape, np.uint8)
     mask[20:26, 20:26, 20:26] = 1
     write_nifti(tmp_path / "mask.nii.gz", mask, read_scan(scan).affine)
     out = tmp_path / "rebuilt.nii.gz"
-    assert main(["predict", str(tmp_path / "unbroken"), str(scan), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(out)]) == 0
+    assert (
+        main(["predict", str(tmp_path / "unbroken"), str(scan), "--mask", str(tmp_path / "mask.nii.gz"), "--output", str(out)])
+        == 0
+    )
     assert (read_scan(out).array != read_scan(scan).array)[mask > 0].mean() > 0.9
 
 
 def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_path):
-    from RadiomicsPersonaLib.network import ReconstructionUNet
-    from RadiomicsPersonaTrainingLib.reconstruction_task import hole_mse
+    from RadiomicsPersonaLib.networks.unets import ReconstructionUNet
+    from RadiomicsPersonaTrainingLib.fitting.reconstruction_task import hole_mse
 
-    assert fit(tiny(steps=60, fit="").replace("validate_every = 2", "validate_every = 20").replace("[8, 8, 8, 8]", "[16, 16, 16, 16]")) == 0
+    assert (
+        fit(
+            tiny(steps=60, fit="")
+            .replace("validate_every = 2", "validate_every = 20")
+            .replace("[8, 8, 8, 8]", "[16, 16, 16, 16]")
+        )
+        == 0
+    )
     with open(site / "split.csv") as stream:
         test = next(row["file"] for row in csv.DictReader(stream) if row["part"] == "test")
     recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0), several=0.0)
@@ -195,7 +216,7 @@ def test_label_maps_train_beside_scans(site, label_maps, fit):
 
 
 def test_a_loss_with_structural_similarity_falls_for_the_truth_only(pairs):
-    from RadiomicsPersonaTrainingLib.reconstruction_task import reconstruction_loss
+    from RadiomicsPersonaTrainingLib.fitting.reconstruction_task import reconstruction_loss
 
     image, _, target, weight, _ = pairs[1]
     blurred = torch.nn.functional.avg_pool3d(target[None], 3, 1, 1)
@@ -207,7 +228,17 @@ def test_a_loss_with_structural_similarity_falls_for_the_truth_only(pairs):
 def test_two_processes_train_one_model(site, tmp_path):
     path = site / f"{tmp_path.name}-ddp.toml"
     path.write_text(tiny(steps=2))
-    command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache"), "--devices", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "RadiomicsPersonaTrainingLib",
+        "fit",
+        str(path),
+        "--cache",
+        str(site / "cache"),
+        "--devices",
+        "2",
+    ]
     code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
     if code is None:  # two processes did not find each other, once in hundreds of runs; where they stood is told
         warnings.warn(said, stacklevel=1)
@@ -219,7 +250,12 @@ def test_two_processes_train_one_model(site, tmp_path):
 def finished(command: list[str], seconds: float) -> tuple[int | None, str]:
     """Exit code, None where it did not end in time, and what was said; a command that did not end tells where each of its processes stood."""
     process = subprocess.Popen(
-        command, env=environment() | {"PYTHONFAULTHANDLER": "1"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env=environment() | {"PYTHONFAULTHANDLER": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
     try:
         return process.wait(seconds), process.communicate()[0]
@@ -233,7 +269,11 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     path.write_text(tiny(steps=100_000))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
     process = subprocess.Popen(
-        [*command, "--output", str(tmp_path / "run")], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--output", str(tmp_path / "run")],
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     deadline = time.monotonic() + 120
     while not all((tmp_path / "run" / name).is_file() for name in ("best.ckpt", "last.ckpt")) and time.monotonic() < deadline:
@@ -254,7 +294,10 @@ def test_a_pack_holds_all_that_a_training_elsewhere_needs_and_goes_on_at_the_nex
         names = set(archive.getnames())
         archive.extractall(tmp_path / "unpacked", filter="data")
     rows = read_split(tmp_path / "unpacked" / "split.csv")
-    assert {str(row.file.relative_to(tmp_path / "unpacked")) for row in rows if row.part != "test"} | {"settings.toml", "split.csv"} == names
+    assert {str(row.file.relative_to(tmp_path / "unpacked")) for row in rows if row.part != "test"} | {
+        "settings.toml",
+        "split.csv",
+    } == names
     packed = next(row.file for row in rows if row.subject == "sub-1")
     original, carried = (read_scan(file) for file in (site / "heads" / "sub-1.nii.gz", packed))
     assert np.array_equal(original.array, carried.array) and np.allclose(original.affine, carried.affine)

@@ -14,9 +14,10 @@ import pytest
 from bench.training_site import environment, tiny
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaTrainingLib import alive, run_state
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.run_state import state_of
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
+from RadiomicsPersonaTrainingLib.runs.state import state_of
 
 
 def wait_until(happened, seconds: float = 90) -> None:
@@ -63,12 +64,12 @@ def test_a_running_training_is_seen_refused_a_second_time_and_stopped_with_its_b
     with pytest.raises(InputError, match="cancel it first"):
         run_state.delete_run(run)
 
-    alive.ask_to_stop(run / alive.NAME)
+    heartbeat.ask_to_stop(run / heartbeat.NAME)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 130 and "--resume" in said
     state = state_of(run)
     assert (state.state, state.sentence) == (run_state.CANCELLED, "Cancelled; the best checkpoint is kept.")
-    assert state.has_best and state.has_last and state.best < 10 and not (run / "alive.stop").exists()
+    assert state.has_best and state.has_last and state.best < 10 and not (run / "heartbeat.stop").exists()
     size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
     assert run_state.delete_run(run) == size and not run.exists()
     assert state_of(run).state == run_state.GONE
@@ -78,11 +79,11 @@ def test_another_process_of_the_same_number_is_not_taken_for_the_training(tmp_pa
     """A killed training's number may be anyone's after a restart: this process stands for anyone."""
     (tmp_path / "run.json").write_text("{}")
     told = {"pid": os.getpid(), "host": "here", "beat": time.time(), "job": "fit", "done": 3, "total": 9}
-    (tmp_path / "alive.json").write_text(json.dumps(told))
-    (tmp_path / "alive.lock").touch()
-    assert not alive.is_running(tmp_path / alive.NAME)
+    (tmp_path / "heartbeat.json").write_text(json.dumps(told))
+    (tmp_path / "heartbeat.lock").touch()
+    assert not heartbeat.is_running(tmp_path / heartbeat.NAME)
     assert state_of(tmp_path).state == run_state.BROKEN_OFF
-    alive.kill(tmp_path / alive.NAME)  # or this test would end here
+    heartbeat.kill(tmp_path / heartbeat.NAME)  # or this test would end here
 
 
 def test_what_a_training_refuses_is_kept_in_its_folder(site, tmp_path, capsys):
@@ -96,10 +97,10 @@ def test_what_a_training_refuses_is_kept_in_its_folder(site, tmp_path, capsys):
 
 
 def test_a_training_that_is_no_longer_heard_of_is_told_apart_from_one_at_work(tmp_path):
-    with alive.Alive(tmp_path / alive.NAME, "fit"):
+    with heartbeat.Alive(tmp_path / heartbeat.NAME, "fit"):
         assert state_of(tmp_path).state == run_state.RUNNING
-        told = json.loads((tmp_path / "alive.json").read_text())
-        (tmp_path / "alive.json").write_text(json.dumps(told | {"beat": time.time() - 300}))
+        told = json.loads((tmp_path / "heartbeat.json").read_text())
+        (tmp_path / "heartbeat.json").write_text(json.dumps(told | {"beat": time.time() - 300}))
         assert state_of(tmp_path).state == run_state.SILENT and "5 min" in state_of(tmp_path).sentence
 
 
@@ -113,7 +114,9 @@ def test_a_line_that_was_cut_off_does_not_break_the_curves(tmp_path):
 
 def test_a_run_of_an_older_version_is_shown_and_what_cannot_be_done_with_it_is_said(tmp_path, capsys):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "run.json").write_text(json.dumps({"version": "0.0.1", "settings": {"old": {"key": 1}, "data": []}, "rows": []}))
+    (tmp_path / "run" / "run.json").write_text(
+        json.dumps({"version": "0.0.1", "settings": {"old": {"key": 1}, "data": []}, "rows": []})
+    )
     (tmp_path / "run" / "best.ckpt").write_bytes(b"")
     assert (state_of(tmp_path / "run").version, state_of(tmp_path / "run").state) == ("0.0.1", run_state.FINISHED)
     assert main(["export", str(tmp_path / "run")]) == 2

@@ -18,13 +18,14 @@ from bench.training_site import tiny
 from test_calibration import simulated
 from test_slicer_boxes import add_roi, add_volume
 
-from RadiomicsPersonaLib.card import model_cards
-from RadiomicsPersonaLib.child import Child
-from RadiomicsPersonaLib.classifier import written
-from RadiomicsPersonaLib.scan import read_label_map, read_scan, write_nifti
-from RadiomicsPersonaTrainingLib import alive, run_state
-from RadiomicsPersonaTrainingLib.calibration import fit_classifier
+from RadiomicsPersonaLib.analysis.classifier import written
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
+from RadiomicsPersonaLib.networks.card import model_cards
+from RadiomicsPersonaLib.system.child import Child
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
+from RadiomicsPersonaTrainingLib.verdict.calibration import fit_classifier
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -59,7 +60,9 @@ def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch):
     scene.open_views()
     slicer_bench.load_module()
     module = slicer_bench.load_module("RadiomicsPersonaTraining")
-    monkeypatch.setattr(module, "Child", lambda *arguments: worker[0] if worker else worker.append(Child(*arguments)) or worker[0])
+    monkeypatch.setattr(
+        module, "Child", lambda *arguments: worker[0] if worker else worker.append(Child(*arguments)) or worker[0]
+    )
     monkeypatch.setattr(module.Questions, "close", module.Questions.cancel)
     return module
 
@@ -92,7 +95,7 @@ def opened(training_module):
     yield open_
     for panel in list(panels):
         for run in Path(panel.projectEdit.text or "nowhere").glob("runs/*"):
-            alive.kill(run / alive.NAME)
+            heartbeat.kill(run / heartbeat.NAME)
         close(panel)
     sys.excepthook = hook
     if raised:
@@ -160,7 +163,10 @@ def set_up(panel, monkeypatch, tmp_path, **settings) -> None:
 def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch):
     ready_to_train(panel, monkeypatch, site, tmp_path, steps=100_000)
     project, run = panel.place.project, panel.run
-    assert panel.data.table.rowCount == 4 and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.split.countsNote.text
+    assert (
+        panel.data.table.rowCount == 4
+        and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.split.countsNote.text
+    )
     assert [source["name"] for source in panel.settings.table["data"]] == ["heads"]
 
     turn_to(panel, run)
@@ -168,7 +174,7 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     run.startButton.click()
     folder = project.runs / "first"
     wait(panel, lambda: len(run_state.curves_of(folder)) >= 2 and run_state.picture_of(folder))
-    assert alive.is_running(folder / alive.NAME) and not run.startButton.enabled and run.cancelButton.enabled
+    assert heartbeat.is_running(folder / heartbeat.NAME) and not run.startButton.enabled and run.cancelButton.enabled
     wait(panel, lambda: run.progressNote.text.startswith("epoch") and not run.picture.pixmap.isNull())
     assert run.progressBar.maximum == 100_000 and "left" in run.progressNote.text and "of memory" in run.progressNote.text
     assert "epoch 1/50000" in run.log.plainText
@@ -193,7 +199,7 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     steps = run_state.state_of(folder).steps
     run.resumeButton.click()
     wait(panel, lambda: run_state.state_of(folder).steps > steps)
-    os.kill(alive.told_by(folder / alive.NAME)["pid"], signal.SIGKILL)
+    os.kill(heartbeat.told_by(folder / heartbeat.NAME)["pid"], signal.SIGKILL)
     wait(panel, lambda: "broke off" in run.stateNote.text)
     assert run.resumeButton.enabled
 
@@ -204,14 +210,20 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     results.evaluation.boxesSpinBox.value = 1
     results.evaluation.evaluateButton.click()
     wait(panel, lambda: results.evaluation.worstTable.rowCount > 0)
-    assert "Network against the best simple fill" in results.evaluation.tables.plainText and results.evaluation.reportButton.enabled
+    assert (
+        "Network against the best simple fill" in results.evaluation.tables.plainText
+        and results.evaluation.reportButton.enabled
+    )
     assert float(results.runsTable.item(0, 5).text()) > 0.1
     results.evaluation.worstTable.cellClicked.emit(0, 0)
     wait(panel, lambda: any("rebuilt" in node.GetName() for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")))
     scan, rebuilt = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[:2]
     changed = slicer.util.arrayFromVolume(scan) != slicer.util.arrayFromVolume(rebuilt)
     composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
-    assert changed.any() and (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == (scan.GetID(), rebuilt.GetID())
+    assert changed.any() and (composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID()) == (
+        scan.GetID(),
+        rebuilt.GetID(),
+    )
     results.ratiosButton.click()
     assert any(series.GetPlotType() == series.PlotTypeBar for series in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode"))
 
@@ -255,7 +267,11 @@ def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, tmp_
     (tmp_path / "real").mkdir()
     for file in sorted(folder.glob("*.nii.gz"))[:3]:
         scan = read_scan(file)
-        write_nifti(tmp_path / "real" / file.name, np.ascontiguousarray(scan.array[::3, ::3, ::3]), scan.affine @ np.diag([3.0, 3, 3, 1]))
+        write_nifti(
+            tmp_path / "real" / file.name,
+            np.ascontiguousarray(scan.array[::3, ::3, ::3]),
+            scan.affine @ np.diag([3.0, 3, 3, 1]),
+        )
     look_at_scans(panel, monkeypatch, tmp_path / "real")
     contrasts = [panel.data.table.item(line, 3).text() for line in range(3)]
     assert set(contrasts) == {"T1w"} and all("3 x 3 x 3 mm" in panel.data.table.item(line, 2).text() for line in range(3))
@@ -375,8 +391,8 @@ def test_volumes_of_slicer_become_scans_without_their_patients_names(panel, site
 
 
 def test_the_settings_are_built_from_their_definition_and_complained_of_beside_the_key(panel, tmp_path, monkeypatch):
-    from RadiomicsPersonaTrainingLib.settings import TrainingSettings, read_settings
-    from RadiomicsPersonaTrainingLib.settings_definition import definition
+    from RadiomicsPersonaTrainingLib.settings.definition import definition
+    from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_settings
 
     settings = panel.settings
     turn_to(panel, settings)
@@ -442,11 +458,11 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     # somebody trains already
     (project.runs / "busy").mkdir(parents=True)
     (project.runs / "busy" / "settings.toml").write_text("")
-    with alive.Alive(project.runs / "busy" / alive.NAME, "fit"):
+    with heartbeat.Alive(project.runs / "busy" / heartbeat.NAME, "fit"):
         run.startButton.click()
         assert run.startNote.text == "A training is running in 'busy': wait for it, or cancel it first."
         # this machine may have no graphics card
-        monkeypatch.setattr(alive, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
+        monkeypatch.setattr(heartbeat, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
         run.run = project.runs / "busy"
         wait(panel, lambda: "2 GB of the graphics card's 8 GB taken" in run.progressNote.text)
         assert not run.startButton.enabled
@@ -505,12 +521,14 @@ def test_what_is_missing_is_offered_with_its_size_before_anything_is_installed(p
     monkeypatch.setattr(packages, "missing", lambda: ["monai", "lightning"])
     panel.checkPackages()
     assert (
-        "monai, lightning" in panel.packagesNote.text and "about 51 MB" in panel.packagesNote.text and not panel.packagesButton.isHidden()
+        "monai, lightning" in panel.packagesNote.text
+        and "about 51 MB" in panel.packagesNote.text
+        and not panel.packagesButton.isHidden()
     )
 
 
 def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel, site, tmp_path):
-    from RadiomicsPersonaTrainingLib.own_box_list import read_own_boxes
+    from RadiomicsPersonaTrainingLib.verdict.own_box_list import read_own_boxes
 
     head = read_scan(site / "heads" / "sub-0.nii.gz")
     volume = add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")
@@ -530,7 +548,10 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     page.addButton.click()
     assert page.table.rowCount == 2 and "2 lines, 1 subjects" in page.listNote.text
     boxes = read_own_boxes(page.listFile)
-    assert [(box.subject, box.sick, box.box.size.tolist()) for box in boxes] == [("p1", True, [20, 22, 24]), ("p1", False, [20, 22, 24])]
+    assert [(box.subject, box.sick, box.box.size.tolist()) for box in boxes] == [
+        ("p1", True, [20, 22, 24]),
+        ("p1", False, [20, 22, 24]),
+    ]
     assert np.allclose(boxes[0].box.center, [34, -10, 14])
     page.listFile.write_text(page.listFile.read_text().replace("healthy,", "well,"))
     page.startButton.click()
@@ -547,7 +568,10 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     }
     page.output.write_text(json.dumps({"about": {"cross_validation": cross}}))
     page.refresh()
-    assert "9 subjects, 18 pathological boxes and 382 healthy ones" in page.resultNote.text and "AUROC 0.90" in page.resultNote.text
+    assert (
+        "9 subjects, 18 pathological boxes and 382 healthy ones" in page.resultNote.text
+        and "AUROC 0.90" in page.resultNote.text
+    )
     page.reliabilityButton.click()
     series = [node for node in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode") if node.GetYColumnName() == "share"]
     assert slicer.util.arrayFromTableColumn(series[0].GetTableNode(), "share").tolist() == [0.05, 0.8]
@@ -609,7 +633,7 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
 
 
 def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_trained_on_them(panel, tmp_path, monkeypatch):
-    pytest.importorskip("RadiomicsPersonaTrainingLib.synthesize_command")
+    pytest.importorskip("RadiomicsPersonaTrainingLib.commands.synthesize")
     template = pytest.importorskip("nilearn.datasets").load_mni152_template(resolution=2)
     array, affine = np.asarray(template.dataobj, np.float32), np.array(template.affine)
     files = [tmp_path / f"sub-{number}.nii.gz" for number in range(3)]
@@ -644,7 +668,9 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     assert not page.note.text
     mask = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
     scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
-    marked = slicer.util.arrayFromSegmentBinaryLabelmap(mask, mask.GetSegmentation().GetNthSegmentID(0), scan).transpose(2, 1, 0) > 0
+    marked = (
+        slicer.util.arrayFromSegmentBinaryLabelmap(mask, mask.GetSegmentation().GetNthSegmentID(0), scan).transpose(2, 1, 0) > 0
+    )
     changed = slicer.util.arrayFromVolume(scan).transpose(2, 1, 0) != read_scan(files[0]).array
     voxel = abs(np.linalg.det(affine[:3, :3])) / 1000
     assert marked.sum() * voxel == pytest.approx(8.0, rel=0.1) and changed[marked].mean() > 0.9
@@ -680,7 +706,8 @@ def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, mode
     page = panel.models
     turn_to(panel, page)
     rows = {
-        page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (1, 2, 4)] for line in range(page.table.rowCount)
+        page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (1, 2, 4)]
+        for line in range(page.table.rowCount)
     }
     assert rows["healthy-t1"] == ["reconstruction", "shipped", "right"] and rows["mine"] == ["tissue", "your own", "right"]
     page.show("healthy-t1")
@@ -715,7 +742,9 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
         qt.QProgressBar,
     )
     inside = [w for w in panel.parent.findChildren(qt.QWidget) if isinstance(w, kinds) and not w.objectName.startswith("qt_")]
-    inside = [w for w in inside if not isinstance(w.parentWidget(), (qt.QAbstractSpinBox, qt.QTabBar, qt.QTableWidget, qt.QComboBox))]
+    inside = [
+        w for w in inside if not isinstance(w.parentWidget(), (qt.QAbstractSpinBox, qt.QTabBar, qt.QTableWidget, qt.QComboBox))
+    ]
     assert len(inside) > 80
     for widget in inside:
         assert widget.toolTip and widget.accessibleName, (widget.className(), widget.objectName, widget.property("text"))

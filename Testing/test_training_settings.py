@@ -17,18 +17,18 @@ from bench.phantom import make_head
 from bench.training_site import environment, tiny
 from safetensors.torch import load_file, save_file
 
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.head_model import TissueModel
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.scan import read_scan, sha256_of, write_nifti
-from RadiomicsPersonaTrainingLib.bias_field import correct_bias_field
-from RadiomicsPersonaTrainingLib.cache import CachedScans, CacheSettings, prepare_scans
+from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of, write_nifti
+from RadiomicsPersonaLib.networks.head_model import TissueModel
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.cohort import lesion_masks_of
-from RadiomicsPersonaTrainingLib.run_state import state_of
-from RadiomicsPersonaTrainingLib.settings import SECTIONS, TrainingSettings, read_settings
-from RadiomicsPersonaTrainingLib.split import PARTS, read_split
+from RadiomicsPersonaTrainingLib.data.prepared_scans import CachedScans, correct_bias_field, prepare_scans
+from RadiomicsPersonaTrainingLib.data.split import PARTS, read_split
+from RadiomicsPersonaTrainingLib.data.training_scans import lesion_masks_of
+from RadiomicsPersonaTrainingLib.runs.state import state_of
+from RadiomicsPersonaTrainingLib.settings.sections import CacheSettings
+from RadiomicsPersonaTrainingLib.settings.training_settings import SECTIONS, TrainingSettings, read_settings
 
 
 def test_init_writes_the_defaults_with_every_key_explained(site, tmp_path):
@@ -61,11 +61,18 @@ def test_lesion_masks_lie_beneath_the_data_or_beside_the_settings(site, tmp_path
     settings_file = tmp_path / "settings" / "s.toml"
     for place in ("settings/near", "data/both", "settings/both"):
         (tmp_path / place).mkdir(parents=True)
-    for name, root, found in (("near", None, "settings/near"), ("near", "data", "settings/near"), ("both", "data", "data/both"), ("both", None, "settings/both")):
+    for name, root, found in (
+        ("near", None, "settings/near"),
+        ("near", "data", "settings/near"),
+        ("both", "data", "data/both"),
+        ("both", None, "settings/both"),
+    ):
         settings = replace(TrainingSettings(), scans=replace(TrainingSettings().scans, lesion_masks=name))
         assert lesion_masks_of(settings, settings_file, tmp_path / root if root else None) == tmp_path / found
     assert lesion_masks_of(TrainingSettings(), settings_file, None) is None
-    (tmp_path / "s.toml").write_text(tiny().replace('split = "split.csv"', f'split = "{site / "split.csv"}"\nlesion_masks = "nowhere"'))
+    (tmp_path / "s.toml").write_text(
+        tiny().replace('split = "split.csv"', f'split = "{site / "split.csv"}"\nlesion_masks = "nowhere"')
+    )
     assert main(["fit", str(tmp_path / "s.toml"), "--output", str(tmp_path / "run"), "--estimate"]) == 2
     assert str(tmp_path / "nowhere") in capsys.readouterr().err
 
@@ -128,7 +135,9 @@ def test_the_settings_of_a_shipped_model_are_those_on_its_card(checkout, name):
     assert card["architecture"]["channels"] == list(settings.network.channels)
     assert card["architecture"]["blocks"] == list(settings.network.blocks)
     tissue = name == "tissue"
-    assert card["grid"]["spacing_mm" if tissue else "patch_voxels"] == (settings.tissue.spacing if tissue else settings.recipe.patch)
+    assert card["grid"]["spacing_mm" if tissue else "patch_voxels"] == (
+        settings.tissue.spacing if tissue else settings.recipe.patch
+    )
     for entry in card["data"]:
         for part in ("training", "validation", "test"):
             assert set(entry[part]) == {row.subject for row in rows if (row.source, row.part) == (entry["name"], part)}

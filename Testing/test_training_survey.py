@@ -11,11 +11,11 @@ from bench.training_site import tiny
 from PIL import Image
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.settings import TrainingSettings, read_table, settings_from, written
-from RadiomicsPersonaTrainingLib.settings_definition import MATTERING, complaints, definition, hidden_sections, table_of
-from RadiomicsPersonaTrainingLib.survey import contrast_in_name, survey
+from RadiomicsPersonaTrainingLib.data.survey import contrast_in_name, survey
+from RadiomicsPersonaTrainingLib.settings.definition import MATTERING, complaints, definition, hidden_sections, table_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_table, settings_from, written
 
 
 def test_a_folder_is_told_scan_by_scan_with_its_problems_in_words(site, label_maps, tmp_path):
@@ -84,7 +84,9 @@ def test_a_table_goes_into_a_file_and_back_and_what_is_wrong_in_it_is_said_by_ke
 def test_disk_space_and_time_are_told_beforehand(site, tmp_path, capsys):
     settings = site / f"{tmp_path.name}.toml"
     settings.write_text(tiny(steps=5000))
-    assert main(["fit", str(settings), "--output", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--estimate"]) == 0
+    assert (
+        main(["fit", str(settings), "--output", str(tmp_path / "run"), "--cache", str(tmp_path / "cache"), "--estimate"]) == 0
+    )
     said = capsys.readouterr().out
     assert not (tmp_path / "run").exists() and len(list((tmp_path / "cache").iterdir())) == 2  # one scan of either part
     assert "3 scans and 5000 steps of" in said and "free" in said
@@ -92,7 +94,7 @@ def test_disk_space_and_time_are_told_beforehand(site, tmp_path, capsys):
 
 
 def test_what_does_not_fit_on_the_disk_is_said(site, tmp_path, monkeypatch):
-    from RadiomicsPersonaTrainingLib.estimate import Estimate
+    from RadiomicsPersonaTrainingLib.fitting.estimate import Estimate
 
     estimate = Estimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "processor")
     assert not estimate.fits

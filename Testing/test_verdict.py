@@ -7,13 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from RadiomicsPersonaLib.classifier import make_classifier, read_classifier, written
+from RadiomicsPersonaLib.analysis.classifier import make_classifier, read_classifier, written
+from RadiomicsPersonaLib.analysis.score import SCORES, Norm, false_discovery_rates, rank_p, standard_scores
+from RadiomicsPersonaLib.analysis.verdict import Decision, judge, weigh
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.norm import Norm
-from RadiomicsPersonaLib.score import SCORES, false_discovery_rates, rank_p, standard_scores
-from RadiomicsPersonaLib.table import probability_bound
-from RadiomicsPersonaLib.verdict import Decision, judge, weigh
+from RadiomicsPersonaLib.report.results_files import probability_bound
 
 NORMS = {"deviation": Norm(intercept=-1.0, slope=0.2, spread=0.2, between=0.2, dof=4.0)}
 
@@ -30,7 +29,9 @@ def whole_classifier():
 
 def spread_controls(count: int, seed: int = 0) -> list[dict[str, float]]:
     rng = np.random.default_rng(seed)
-    return [{"deviation": d, "mean_shift": s} for d, s in zip(np.exp(0.2 * rng.normal(size=count)), 0.3 * rng.normal(size=count))]
+    return [
+        {"deviation": d, "mean_shift": s} for d, s in zip(np.exp(0.2 * rng.normal(size=count)), 0.3 * rng.normal(size=count))
+    ]
 
 
 def verdict_on(metrics, controls, classifier, decision=None, brain_share=1.0, unlike_known=None):
@@ -70,7 +71,10 @@ def test_a_score_that_is_not_known_neither_speaks_for_nor_against(classifier):
     controls = spread_controls(30)
     with_it, without = (weigh({"deviation": 1.0, "mean_shift": v}, controls, classifier, 8.0) for v in (0.0, float("nan")))
     assert without.standings["mean_shift"].p is None and without.p is not None
-    assert without.contributions["mean_shift"] == 0 and abs(with_it.contributions["deviation"] - without.contributions["deviation"]) < 1e-9
+    assert (
+        without.contributions["mean_shift"] == 0
+        and abs(with_it.contributions["deviation"] - without.contributions["deviation"]) < 1e-9
+    )
 
 
 def test_standard_scores_do_not_change_with_the_units():
@@ -97,7 +101,9 @@ def test_a_scan_with_many_healthy_boxes_goes_by_its_own():
 def test_a_box_must_deviate_by_more_where_drawn_boxes_spread_wider_than_their_controls(classifier):
     controls = spread_controls(39)
     strict = make_classifier("test", classifier.features, classifier.coefficients, classifier.intercept, {}, widening=1.5)
-    plain, narrowed = ([weigh({"deviation": d}, controls, c, 8.0).p for d in (1.0, 1.3, 1.5, 9.0)] for c in (classifier, strict))
+    plain, narrowed = (
+        [weigh({"deviation": d}, controls, c, 8.0).p for d in (1.0, 1.3, 1.5, 9.0)] for c in (classifier, strict)
+    )
     assert narrowed[2] > plain[2] and all(b >= a for a, b in zip(plain[1:], narrowed[1:]))
     assert narrowed[3] == plain[3] == pytest.approx(1 / 40)
 
@@ -124,8 +130,12 @@ def test_there_is_no_label_without_a_good_reason_and_the_reason_is_said(classifi
     controls = spread_controls(count)
     if deviation is None:  # the value at which the probability is one half
         values = np.exp(np.linspace(-1, 3, 400))
-        deviation = min(values, key=lambda v: abs(weigh({"deviation": v, "mean_shift": 0.0}, controls, classifier, 8.0).probability - 0.5))
-    _, verdict = verdict_on({"deviation": deviation, "mean_shift": 0.0, "asymmetry": float("nan")}, controls, classifier, **options)
+        deviation = min(
+            values, key=lambda v: abs(weigh({"deviation": v, "mean_shift": 0.0}, controls, classifier, 8.0).probability - 0.5)
+        )
+    _, verdict = verdict_on(
+        {"deviation": deviation, "mean_shift": 0.0, "asymmetry": float("nan")}, controls, classifier, **options
+    )
     assert verdict.label is None and said in verdict.reason and verdict.reason.startswith("Undetermined")
 
 
@@ -152,7 +162,10 @@ def test_a_classifier_comes_back_from_its_file_as_it_was(whole_classifier, tmp_p
     assert read_classifier(tmp_path / "c.json") == whole_classifier
 
 
-@pytest.mark.parametrize("change", [("intercept", 5.0), ("coefficients", [2.0, -1.0]), ("about", {"subjects": ["nobody"]}), ("widening", 0.5), ("norms", {})])
+@pytest.mark.parametrize(
+    "change",
+    [("intercept", 5.0), ("coefficients", [2.0, -1.0]), ("about", {"subjects": ["nobody"]}), ("widening", 0.5), ("norms", {})],
+)
 def test_a_classifier_that_was_tampered_with_is_refused(whole_classifier, tmp_path, change, capfd):
     content = json.loads(written(whole_classifier))
     content[change[0]] = change[1]
@@ -160,7 +173,12 @@ def test_a_classifier_that_was_tampered_with_is_refused(whole_classifier, tmp_pa
     with pytest.raises(InputError, match="was changed"):
         read_classifier(tmp_path / "c.json")
     scan = str(tmp_path / "none.nii.gz")
-    assert main(["analyze", scan, "--box", "0,0,0,9,9,9", "--classifier", str(tmp_path / "c.json"), "--output", str(tmp_path / "o")]) == 2
+    assert (
+        main(
+            ["analyze", scan, "--box", "0,0,0,9,9,9", "--classifier", str(tmp_path / "c.json"), "--output", str(tmp_path / "o")]
+        )
+        == 2
+    )
     error = capfd.readouterr().err
     assert "was changed" in error and error.count("\n") == 1 and not (tmp_path / "o").exists()
 

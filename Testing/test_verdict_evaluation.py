@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.classifier import load_classifier, make_classifier
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.analysis.classifier import load_classifier, make_classifier
+from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.verdict_evaluation import KnownCase, Measured
-from RadiomicsPersonaTrainingLib.verdict_figures import figures_of, share_of
-from RadiomicsPersonaTrainingLib.verdict_page import roc_points
-from RadiomicsPersonaTrainingLib.verdict_scores import COMBINED, ScoredBox, ScoredCase, auroc
+from RadiomicsPersonaTrainingLib.verdict.evaluation import KnownCase, Measured
+from RadiomicsPersonaTrainingLib.verdict.figures import figures_of, share_of
+from RadiomicsPersonaTrainingLib.verdict.page import roc_points
+from RadiomicsPersonaTrainingLib.verdict.scores import COMBINED, ScoredBox, ScoredCase, auroc
 
 CENTER, RADIUS = np.array([34.0, -10, 14]), 11.0
 
@@ -87,7 +87,7 @@ def test_a_run_that_was_cut_off_goes_on_without_measuring_again(evaluated):
 
 
 def test_another_classifier_needs_no_new_measurement(evaluated, root, tmp_path):
-    from RadiomicsPersonaLib.classifier import written
+    from RadiomicsPersonaLib.analysis.classifier import written
 
     output, words = evaluated
     before = (output / "cases.jsonl").read_text()
@@ -101,7 +101,13 @@ def test_another_classifier_needs_no_new_measurement(evaluated, root, tmp_path):
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [(["--seed", "1"], "another run"), (["--groups", "MARS"], "no group"), (["--groups", "IXI"], "patients"), (["--subjects", "0"], "--subjects"), (["--seed", "-1"], "seed")],
+    [
+        (["--seed", "1"], "another run"),
+        (["--groups", "MARS"], "no group"),
+        (["--groups", "IXI"], "patients"),
+        (["--subjects", "0"], "--subjects"),
+        (["--seed", "-1"], "seed"),
+    ],
 )
 def test_bad_input_gets_one_sentence(evaluated, more, said, capfd):
     assert main([*evaluated[1], *more]) == 2
@@ -147,9 +153,9 @@ def test_shares_count_rows_and_their_intervals_count_subjects():
 
 
 def test_the_lesion_has_no_say_in_what_is_said_of_the_healthy_boxes(evaluated):
-    from RadiomicsPersonaTrainingLib.journal import Journal
-    from RadiomicsPersonaTrainingLib.verdict_evaluation import known_case
-    from RadiomicsPersonaTrainingLib.verdict_scores import scored
+    from RadiomicsPersonaTrainingLib.runs.journal import Journal
+    from RadiomicsPersonaTrainingLib.verdict.evaluation import known_case
+    from RadiomicsPersonaTrainingLib.verdict.scores import scored
 
     head = json.loads((evaluated[0] / "cases.jsonl").read_text().splitlines()[0])["run"]
     records = Journal(evaluated[0] / "cases.jsonl", head).records

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from RadiomicsPersonaLib.analysis import analyze
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.model import load_model
-from RadiomicsPersonaLib.scan import Scan, read_scan
-from RadiomicsPersonaLib.tissue import estimate_tissue
-from RadiomicsPersonaTrainingLib.corruption import random_box
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+from RadiomicsPersonaTrainingLib.samples.random_holes import random_box
 
 SCANS = {
     "T1": ("healthy/ds002748/sub-05_T1w.nii.gz", None),

@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from bench.phantom import make_head
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, child_environment
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.system.child import Cancelled, Child, ChildFailed, child_environment
 
 MODULE_FOLDER = Path(__file__).resolve().parent.parent / "RadiomicsPersona"
 COMMAND = [sys.executable, "-m", "RadiomicsPersonaLib.worker"]
@@ -119,7 +119,9 @@ def test_a_request_is_answered_with_the_files_of_the_command_line(worker, analyz
     told = []
     worker.run(analyze(), lambda activity: not told.append(activity))
     # in a process of its own, for what earlier tests said of threads and arithmetic changes last digits
-    subprocess.run([sys.executable, "-m", "RadiomicsPersonaLib", *analyze("by hand")["arguments"]], env=environment(), check=True)
+    subprocess.run(
+        [sys.executable, "-m", "RadiomicsPersonaLib", *analyze("by hand")["arguments"]], env=environment(), check=True
+    )
     assert numbers_of(tmp_path / "résultats") == numbers_of(tmp_path / "by hand")
     assert sorted(path.name for path in (tmp_path / "résultats").iterdir()) == sorted(
         path.name for path in (tmp_path / "by hand").iterdir()
@@ -234,7 +236,10 @@ def test_a_worker_that_does_not_obey_is_ended_within_a_second_and_replaced(worke
 @pytest.mark.parametrize(
     "how, sentence",
     [
-        (signal.SIGKILL, "The system ended the analysis, most likely for lack of memory: close other programs and apply again."),
+        (
+            signal.SIGKILL,
+            "The system ended the analysis, most likely for lack of memory: close other programs and apply again.",
+        ),
         (signal.SIGSEGV, "The analysis ended unexpectedly with exit code -11: apply again."),
     ],
 )
@@ -305,7 +310,7 @@ def test_nothing_that_is_printed_reaches_the_pipe(start, analyze, tmp_path):
         "def make_noise():\n"
         "    time.sleep(1.5)\n"
         "    while True:\n"
-        "        print('{\"id\": 1, \"refused\": \"noise\"}', flush=True)\n"
+        '        print(\'{"id": 1, "refused": "noise"}\', flush=True)\n'
         "        os.write(1, b'\\xff\\x00 half a line')\n"
         "        subprocess.run([sys.executable, '-c', 'print(\"noise of a program\")'])\n"
         "threading.Thread(target=make_noise, daemon=True).start()\n"
@@ -318,9 +323,22 @@ def test_nothing_that_is_printed_reaches_the_pipe(start, analyze, tmp_path):
 
 def test_garbage_instead_of_a_request_is_passed_over(folder, tmp_path):
     process = subprocess.Popen(
-        COMMAND, env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+        COMMAND,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
     )
-    requests = ["half a {", "[1, 2]", '"text"', "", json.dumps({"id": 1, "kind": "dance"}), json.dumps({"id": 2, "kind": "twin"})]
+    requests = [
+        "half a {",
+        "[1, 2]",
+        '"text"',
+        "",
+        json.dumps({"id": 1, "kind": "dance"}),
+        json.dumps({"id": 2, "kind": "twin"}),
+    ]
     good = json.dumps(twin(folder, tmp_path / "t.npz") | {"id": 3})
     process.stdin.write("\n".join([*requests, good]) + "\n")
     process.stdin.flush()
@@ -360,7 +378,9 @@ def test_two_windows_at_once_do_not_disturb_each_other(start, analyze, tmp_path)
 @in_proc
 def test_the_whole_tree_is_ended_with_a_launcher_in_between(start, analyze):
     """As PythonSlicer is one: the interpreter is a child of what was started."""
-    launcher = start([sys.executable, "-c", f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {RUN_WORKER!r}]))"])
+    launcher = start(
+        [sys.executable, "-c", f"import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', {RUN_WORKER!r}]))"]
+    )
     launcher.run(analyze(), go_on)
     tree = [launcher.pid, *children_of(launcher.pid)]
     assert len(tree) == 2
@@ -384,7 +404,9 @@ child.run({request!r}, tell)
 @in_proc
 @pytest.mark.parametrize("with_launcher", [False, True])
 def test_no_orphan_is_left_when_slicer_is_killed_while_it_works(analyze, with_launcher):
-    command = [sys.executable, "-c", f"import subprocess, sys; sys.exit(subprocess.call({COMMAND!r}))"] if with_launcher else COMMAND
+    command = (
+        [sys.executable, "-c", f"import subprocess, sys; sys.exit(subprocess.call({COMMAND!r}))"] if with_launcher else COMMAND
+    )
     code = SLICER.format(command=command, request=analyze(controls=399), then="pass")
     slicer = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     pid = int(slicer.stdout.readline())
@@ -397,7 +419,10 @@ def test_no_orphan_is_left_when_slicer_is_killed_while_it_works(analyze, with_la
 
 @in_proc
 def test_no_orphan_is_left_when_slicer_is_killed_while_the_worker_waits(analyze):
-    code = SLICER.format(command=COMMAND, request=analyze(), then="pass") + "print('done', flush=True)\nimport time; time.sleep(60)"
+    code = (
+        SLICER.format(command=COMMAND, request=analyze(), then="pass")
+        + "print('done', flush=True)\nimport time; time.sleep(60)"
+    )
     slicer = subprocess.Popen([sys.executable, "-c", code], env=environment(), stdout=subprocess.PIPE)
     pid = int(slicer.stdout.readline())
     assert any(line.strip() == b"done" for line in slicer.stdout)
@@ -429,8 +454,8 @@ def test_files_where_slicer_was_started_are_not_taken_for_libraries(start, analy
 
 
 def test_a_twin_holds_the_box_and_leaves_the_rest(worker, folder, tmp_path):
-    from RadiomicsPersonaLib.hole import hole_of_box
-    from RadiomicsPersonaLib.scan import read_scan
+    from RadiomicsPersonaLib.geometry.hole import hole_of_box
+    from RadiomicsPersonaLib.imaging.files import read_scan
 
     done = worker.run(twin(folder, tmp_path / "t.npz"), go_on)
     scan = read_scan(folder / "tête à trois.nii.gz")

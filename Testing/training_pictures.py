@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     scene.open_views()
     application.load_module()
     module = application.load_module("RadiomicsPersonaTraining")
-    from RadiomicsPersonaTrainingLib import run_state
+    from RadiomicsPersonaTrainingLib.runs import state as run_state
     from RadiomicsPersonaTrainingPages import dialogs
 
     if not (folder / "site").is_dir():
@@ -117,7 +117,7 @@ def make_site(folder: Path) -> None:
     from nilearn.datasets import load_mni152_template
     from scipy import ndimage
 
-    from RadiomicsPersonaLib.scan import write_nifti
+    from RadiomicsPersonaLib.imaging.files import write_nifti
 
     template = load_mni152_template(resolution=2)
     array, affine = np.asarray(template.dataobj, np.float32), np.array(template.affine)
@@ -126,7 +126,8 @@ def make_site(folder: Path) -> None:
         rng = np.random.default_rng(number)
         grid = np.indices(array.shape).astype(np.float32)
         bent = [
-            g + 4 * s / s.std() * 0.4 for g, s in zip(grid, (ndimage.gaussian_filter(rng.normal(size=array.shape), 12) for _ in range(3)))
+            g + 4 * s / s.std() * 0.4
+            for g, s in zip(grid, (ndimage.gaussian_filter(rng.normal(size=array.shape), 12) for _ in range(3)))
         ]
         image = ndimage.map_coordinates(array, bent, order=1) ** rng.uniform(0.85, 1.2)
         image = image / image.max() * 900 + rng.normal(0, 6, array.shape) * (image > 0.02)
@@ -138,7 +139,9 @@ def join(files: list[Path], target: Path) -> None:
     from PIL import Image
 
     pictures = [Image.open(file).convert("RGB") for file in files]
-    image = Image.new("RGB", (sum(p.width for p in pictures) + 12 * (len(pictures) - 1), max(p.height for p in pictures)), "white")
+    image = Image.new(
+        "RGB", (sum(p.width for p in pictures) + 12 * (len(pictures) - 1), max(p.height for p in pictures)), "white"
+    )
     left = 0
     for picture in pictures:
         image.paste(picture, (left, 0))

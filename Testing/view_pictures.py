@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     from panel_pictures import hand_over
     from PIL import Image
 
-    from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaLib.geometry.box import Box
 
     scene = application.new_scene()
     scene.open_views()

@@ -3,4 +3,6 @@
 Arrays and their geometry in, arrays and numbers out; no Slicer, no Qt. `analysis.analyze` is the whole line.
 """
 
+from __future__ import annotations
+
 __version__ = "0.1.0"

@@ -1,5 +1,7 @@
 """Defaults: what the panel, the command line and the library do alike unless they are told otherwise; nothing to import."""
 
+from __future__ import annotations
+
 USUAL_CONTROLS = 39
 """Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty then has
 p <= 0.05."""
@@ -16,6 +18,9 @@ CLASSICAL = {
 USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
 """Decisions that need no threshold of the user's."""
 
+HOLE_FILLS = ("biharmonic", "mean", "constant", "noise")
+"""What a network may be shown in the hole, see `network_input.with_fill`; a model's card says what it was trained with."""
+
 LESION_MODEL = "lesion"
 """The model that the panel segments with unless another is chosen."""
 SEGMENT_MARGIN_MM = 2.0
@@ -26,4 +31,6 @@ LESION_KINDS = {"fcd": "focal cortical dysplasia", "ms": "MS lesion", "stroke": 
 LESION_CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
 """Contrasts that they can be painted in."""
 LESION_STRENGTH = (0.05, 2.0)
-"""Their least and greatest strength, a factor on the brightness that `lesion_kinds.SIGNAL` gives: 1 is a usual lesion of its kind, 0.25 a faint one."""
+"""Their least and greatest strength, a factor on the brightness that `kinds.SIGNAL` gives: 1 is a usual lesion of its kind, 0.25 a faint one."""
+
+RESEARCH_USE = "Research use only, not a medical device."

@@ -1,5 +1,7 @@
 """The one class of errors that a user can cause."""
 
+from __future__ import annotations
+
 
 class InputError(Exception):
     """Something the user gave cannot be used.

@@ -4,15 +4,10 @@ It reads one JSON object per line from standard input and answers with one per l
 number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
-    {"id": 1, "kind": "analyze", "arguments": [...]}       the same for `analyze`, with the files of `exchange` only
-    {"id": 1, "kind": "segment", "arguments": [...]}       the same for `segment` and `mesh`; --output is a folder for the files of `exchange`, and
-    {"id": 1, "kind": "mesh", "arguments": [...]}          --probabilities of any name asks for them
-    {"id": 1, "kind": "follow", "arguments": [...]}        the same for `follow`, with table and report only
-    {"id": 1, "kind": "paint", "arguments": [...]}         the same for `paint`, with the files of `exchange`
-    {"id": 1, "kind": "sensitivity", "arguments": [...]}   the same for `sensitivity`, without the example
+    {..., "for_slicer": true}                              the same with the files of `exchange`, in a folder that --output names
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
-    {"id": 3, "kind": "row", "job": {...}}                 a row of a cohort, see `cohort_row`
+    {"id": 3, "kind": "row", "row": {...}}                 a row of a cohort, see `cohort.row`
     {"cancel": 1}                                          ends a request
 
 An answer has the request's `id` and one of these keys; all but the first close the request:
@@ -41,10 +36,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .box import Box
-from .child import Cancelled
-from .device import NO_MEMORY, missing_package, ran_out_of_memory
+from .commands.job import Job
+from .commands.registry import ANALYSIS
 from .errors import InputError
+from .geometry.box import Box
+from .system.child import Cancelled
+from .system.device import NO_MEMORY, missing_package, ran_out_of_memory
 
 ANSWER_SECONDS = 0.1
 """Activities are told no more often than this."""
@@ -171,8 +168,8 @@ def main() -> None:
     wire, desk = open_desk()
     if missing_package() is None:
         import torch  # noqa: F401  # what takes long to load is loaded before it is asked for
-    from .cache import Cache
-    from .twin import twin_of  # noqa: F401  # and with it the analysis
+    from .commands.cache import Cache
+    from .reconstruction.twin import twin_of  # noqa: F401  # and with it the analysis
 
     cache = Cache()
 
@@ -216,66 +213,33 @@ def work_off(wire: Wire, desk: Desk, result_of: Callable[[dict, Activity], dict]
         except Exception as error:
             forget()
             log = traceback.format_exc()
-            sentence = NO_MEMORY if ran_out_of_memory(error) else f"The analysis failed unexpectedly ({type(error).__name__}: {error})."
+            sentence = (
+                NO_MEMORY
+                if ran_out_of_memory(error)
+                else f"The analysis failed unexpectedly ({type(error).__name__}: {error})."
+            )
             wire.answer(id=number, failed=sentence, log=log)
 
 
 def _result(request: dict, cache, activity: Activity) -> dict:
     kind = request.get("kind")
-    if kind in ("command", "analyze"):
-        from .cli import analyze_into_folder, parse
-        from .exchange import write_exchange
-
-        options = parse(request["arguments"])
-        if options.command == "analyze":
-            analyze_into_folder(options, cache, activity.progress, write_exchange if kind == "analyze" else None)
-        elif options.command == "segment":
-            options.run(options, activity.progress)
-        else:
-            options.run(options)
-        return {}
-    if kind in ("paint", "sensitivity"):
-        from .cli import parse
-
-        options = parse(request["arguments"])
-        options.run(options, activity.progress, cache, nifti=False)
-        return {}
-    if kind in ("segment", "mesh", "follow"):
-        from .cli import parse
-
-        _for_slicer(parse(request["arguments"]), cache, activity)
-        return {}
     if kind == "twin":
         return _twin(request, cache, activity)
-    if kind == "row":
-        from .cohort_row import run_row
+    job = Job(activity.progress, activity.tell, activity.check, for_slicer=bool(request.get("for_slicer")), cache=cache)
+    if kind == "command":
+        ANALYSIS.run(ANALYSIS.options_of(request["arguments"]), job)
+    elif kind == "row":
+        from .cohort.row import run_row  # needs torch, which a Slicer may lack
 
-        run_row(request["job"], cache, activity.progress)
-        return {}
-    raise ValueError(f"there is no request of the kind {kind!r}")
-
-
-def _for_slicer(options, cache, activity: Activity) -> None:
-    from .exchange import write_arrays_of_surface, write_segmentation
-    from .follow_command import follow_into_folder
-    from .mesh_command import surface_by
-    from .output import folder_written_whole
-    from .segment_command import found_by
-
-    with folder_written_whole(options.output) as folder:
-        if options.command == "segment":
-            write_segmentation(*found_by(options, activity.progress), folder)
-        elif options.command == "mesh":
-            activity.tell("Making the surface")
-            write_arrays_of_surface(surface_by(options)[0], folder)
-        else:
-            follow_into_folder(options, folder, cache, activity.progress, lambda *results: None)
-        activity.check()
+        run_row(request["row"], job)
+    else:
+        raise ValueError(f"there is no request of the kind {kind!r}")
+    return {}
 
 
 def _twin(request: dict, cache, activity: Activity) -> dict:
-    from .hole import hole_of_box
-    from .twin import twin_of
+    from .geometry.hole import hole_of_box  # loaded by then, see `main`
+    from .reconstruction.twin import twin_of
 
     scan, _ = cache.scan(request["scan"])
     boxes = [Box(**box) for box in request["boxes"]]

@@ -11,7 +11,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.markups import write_boxes
+from RadiomicsPersonaLib.geometry.markups import write_boxes
 
 from . import output, roi, table
 from . import scan as scans
@@ -38,7 +38,7 @@ def follow(parameter_node, visits: list, folder, run):
     Args:
         visits: (volume, date or number of years as text), the input volume first.
         folder: for the report.
-        run: called with the arguments of the worker's "follow".
+        run: called with the arguments of the command `follow`, see `worker`.
     Returns:
         the parameter node's table of visits.
     Raises:
@@ -52,7 +52,9 @@ def follow(parameter_node, visits: list, folder, run):
         raise InputError(_("No ROI is selected: draw a box around the region and check it."))
     missing = [volume.GetName() for volume, date in visits if not date]
     if missing:
-        raise InputError(_("'{name}' has no date: write when it was taken, as 2026-03-31 or as a number of years.").format(name=missing[0]))
+        raise InputError(
+            _("'{name}' has no date: write when it was taken, as 2026-03-31 or as a number of years.").format(name=missing[0])
+        )
     boxes = [roi.box_from_roi(node, first) for node in rois]
     with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
         paths = []
@@ -61,8 +63,20 @@ def follow(parameter_node, visits: list, folder, run):
             paths.append(scans.write(volume, os.path.join(work, str(number))))
         boxes_path = os.path.join(work, "boxes.mrk.json")
         write_boxes(boxes_path, boxes)
-        run(["follow", *paths, "--dates", *(date for _volume, date in visits), "--boxes", boxes_path, "--output", str(folder),
-             "--", *analysis_options(parameter_node)])
+        run(
+            [
+                "follow",
+                *paths,
+                "--dates",
+                *(date for _volume, date in visits),
+                "--boxes",
+                boxes_path,
+                "--output",
+                str(folder),
+                "--",
+                *analysis_options(parameter_node),
+            ]
+        )
     if not parameter_node.visitTable:
         parameter_node.visitTable = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLTableNode")
     node = parameter_node.visitTable

@@ -10,7 +10,7 @@ import numpy as np
 import slicer
 import vtk
 
-from RadiomicsPersonaLib.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
+from RadiomicsPersonaLib.system.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 
 from . import output
 from . import scan as scans
@@ -70,15 +70,19 @@ class LiveTwin:
             self._scan = scans.write(scan, self._folder.name)
             self._scan_state = state
         path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
-        number = self._logic.worker.send({
-            "kind": "twin",
-            "scan": self._scan,
-            "boxes": [{"center": box.center.tolist(), "size": box.size.tolist(), "axes": box.axes.tolist(), "name": box.name}
-                      for box in boxes],
-            "model": parameters.model,
-            "device": parameters.device,
-            "output": path,
-        })
+        number = self._logic.worker.send(
+            {
+                "kind": "twin",
+                "scan": self._scan,
+                "boxes": [
+                    {"center": box.center.tolist(), "size": box.size.tolist(), "axes": box.axes.tolist(), "name": box.name}
+                    for box in boxes
+                ],
+                "model": parameters.model,
+                "device": parameters.device,
+                "output": path,
+            }
+        )
         self._asked[number] = (path, scan, plain_name(roi))
         return True
 

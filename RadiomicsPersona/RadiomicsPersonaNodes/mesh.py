@@ -1,4 +1,7 @@
-"""Mesh: a segment on its way to the worker that makes its surface, and the surface as a model node and as a file."""
+"""Mesh: a segment on its way to the worker that makes its surface, and the surface as a model node and as a file.
+
+Model: a surface as a model node at its place in the scene.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,12 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import vtk_to_numpy
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_arrays_of_surface
-from RadiomicsPersonaLib.output import file_written_whole
-from RadiomicsPersonaLib.surface import Surface
-from RadiomicsPersonaLib.surface_file import write_surface
+from RadiomicsPersonaLib.geometry.surface import Surface, poly_data, write_surface
+from RadiomicsPersonaLib.report.exchange import read_arrays_of_surface
+from RadiomicsPersonaLib.system.output import file_written_whole
 
 from . import output, roi
 from . import scan as scans
-from .model import show_surface
 
 MESH_OF = "RadiomicsPersona.meshOf"
 """Attribute of a model node with the segment whose surface it shows; its reference of the same name is the segmentation."""
@@ -30,7 +31,7 @@ def make(segmentation, key: str, smooth: int, decimate: float, run):
     Args:
         key: identifier of the segment.
         smooth, decimate: see `surface.surface_of`.
-        run: called with the arguments of the worker's "mesh".
+        run: called with the arguments of the command `mesh`, see `worker`.
     Returns:
         the model node, that of the segment's earlier mesh if there is one; and the `Surface`.
     Raises:
@@ -79,3 +80,21 @@ def _model_of(segmentation, key: str, name: str):
     node.SetAttribute(MESH_OF, key)
     node.SetNodeReferenceID(MESH_OF, segmentation.GetID())
     return node
+
+
+def show_surface(model, surface: Surface, source=None) -> None:
+    """Put a surface into a model node and make it visible, in the slices too.
+
+    Args:
+        model: vtkMRMLModelNode; what it showed before is replaced.
+        surface: in the coordinates (RAS mm) of the node that it was made from.
+        source: that volume or segmentation node; its parent transform is taken over. None leaves the model's own.
+    """
+    model.SetAndObservePolyData(poly_data(surface))
+    if source:
+        model.SetAndObserveTransformNodeID(source.GetTransformNodeID())
+    if not model.GetDisplayNode():
+        model.CreateDefaultDisplayNodes()
+    with slicer.util.NodeModify(model.GetDisplayNode()):
+        model.GetDisplayNode().SetVisibility(True)
+        model.GetDisplayNode().SetVisibility2D(True)

@@ -1,12 +1,16 @@
-"""Model choice: the models that can be chosen here, and what is known of them."""
+"""Model choice: the models that can be chosen here, and what is known of them.
+
+Classifier choice: the classifiers that can be chosen here, and whether one can be used.
+"""
 
 from __future__ import annotations
 
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.card import model_cards, read_card, text_of_card
+from RadiomicsPersonaLib.analysis.classifier import DEFAULT, classifier_files, load_classifier
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import model_cards, read_card, text_of_card
 
 
 def choices() -> list:
@@ -30,8 +34,9 @@ def card_text(model: str) -> str:
         InputError: the model's card is damaged, or there is no such model.
     """
     if model in CLASSICAL:
-        return _("{name}\n\nFills the box by: {text}. It needs neither weights nor PyTorch, and knows nothing of anatomy.").format(
-            name=model, text=CLASSICAL[model])
+        return _(
+            "{name}\n\nFills the box by: {text}. It needs neither weights nor PyTorch, and knows nothing of anatomy."
+        ).format(name=model, text=CLASSICAL[model])
     cards = {name: read_card(path) for name, path in model_cards().items()}
     chosen = [card for name, card in cards.items() if name == model or (model == DEFAULT_MODEL and card.get("default"))]
     if not chosen:
@@ -40,3 +45,23 @@ def card_text(model: str) -> str:
     if model == DEFAULT_MODEL:
         parts.insert(0, _("Automatic: of the models below, the one that is meant for the scan's contrast."))
     return "\n\n".join(parts)
+
+
+def classifier_choices() -> list:
+    """Names and one-line descriptions of the classifiers, the program's first; one that cannot be used is said to be so."""
+    return [(name, _described(name)) for name in classifier_files()]
+
+
+def _described(name: str) -> str:
+    if name == DEFAULT:
+        return _("{name}: comes with the program").format(name=name)
+    try:
+        about = load_classifier(name).about
+    except InputError:
+        return _("{name} (cannot be used)").format(name=name)
+    measured = about.get("cross_validation", {})
+    if {"subjects", "auroc_mean_over_subjects"} <= set(measured):
+        return _("{name}: your own, {subjects} subjects, AUROC {auroc:.2f}").format(
+            name=name, subjects=measured["subjects"], auroc=measured["auroc_mean_over_subjects"]
+        )
+    return _("{name}: your own").format(name=name)

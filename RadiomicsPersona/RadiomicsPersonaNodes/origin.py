@@ -7,9 +7,9 @@ import json
 from slicer.i18n import tr as _
 
 import RadiomicsPersonaLib
-from RadiomicsPersonaLib.card import TISSUE_KIND, model_cards, read_card
-from RadiomicsPersonaLib.classifier import classifier_files
+from RadiomicsPersonaLib.analysis.classifier import classifier_files
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import TISSUE_KIND, model_cards, read_card
 
 ATTRIBUTE_PREFIX = "RadiomicsPersona."
 INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
@@ -55,10 +55,15 @@ def differences_from_installed(provenance: dict) -> list:
     made_with = provenance.get("versions", {}).get("RadiomicsPersona")
     installed = RadiomicsPersonaLib.__version__
     if made_with and made_with != installed:
-        sentences.append(_(
-            "These results were made with version {old} of this program and {new} is installed: apply again before you compare them with new ones."
-        ).format(old=made_with, new=installed))
-    parts = [(provenance.get("model", {}), "reconstruction"), (provenance.get("preprocessing", {}).get("brain_found_by", {}), TISSUE_KIND)]
+        sentences.append(
+            _(
+                "These results were made with version {old} of this program and {new} is installed: apply again before you compare them with new ones."
+            ).format(old=made_with, new=installed)
+        )
+    parts = [
+        (provenance.get("model", {}), "reconstruction"),
+        (provenance.get("preprocessing", {}).get("brain_found_by", {}), TISSUE_KIND),
+    ]
     for part, kind in parts:
         name, checksum = part.get("name"), part.get("sha256")
         if not checksum:  # a classical fill has no weights
@@ -70,16 +75,22 @@ def differences_from_installed(provenance: dict) -> list:
             sentences.append(str(error))
             continue
         if here is None:
-            sentences.append(_("These results were made with the model '{name}', which is not installed here.").format(name=name))
+            sentences.append(
+                _("These results were made with the model '{name}', which is not installed here.").format(name=name)
+            )
         elif here != checksum:
-            sentences.append(_(
-                "The weights of the model '{name}' are not those that made these results: apply again before you compare them with new ones."
-            ).format(name=name))
+            sentences.append(
+                _(
+                    "The weights of the model '{name}' are not those that made these results: apply again before you compare them with new ones."
+                ).format(name=name)
+            )
     classifier = provenance.get("classifier", {})
     if classifier.get("own") and classifier["sha256"] not in map(_checksum_in, classifier_files().values()):
-        sentences.append(_(
-            "These results were judged by the classifier '{name}', which is not installed here, or was fitted anew since."
-        ).format(name=classifier["name"]))
+        sentences.append(
+            _(
+                "These results were judged by the classifier '{name}', which is not installed here, or was fitted anew since."
+            ).format(name=classifier["name"])
+        )
     return sentences
 
 

@@ -1,5 +1,7 @@
 """Parameter node: what the user has chosen and what came of it, saved with the scene."""
 
+from __future__ import annotations
+
 from typing import Annotated
 
 from slicer import (
@@ -12,9 +14,9 @@ from slicer import (
 )
 from slicer.parameterNodeWrapper import Choice, WithinRange, parameterNodeWrapper
 
-from RadiomicsPersonaLib.classifier import DEFAULT
+from RadiomicsPersonaLib.analysis.classifier import DEFAULT
 from RadiomicsPersonaLib.defaults import LESION_MODEL, USUAL_CONTROLS, USUAL_THRESHOLDS
-from RadiomicsPersonaLib.metric import METRICS
+from RadiomicsPersonaLib.metrics.metric import METRICS
 
 DECISIONS = [*USUAL_THRESHOLDS, *METRICS]
 DEVICES = ["auto", "cpu", "cuda", "mps"]

@@ -13,7 +13,7 @@ import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.regression_table import NO_TIME
+from RadiomicsPersonaLib.longitudinal.observations import NO_TIME
 
 from . import table
 
@@ -32,7 +32,9 @@ def columns_of(table_node) -> tuple[list, list]:
     return names, [name for name in names if values[name] and not any(isinstance(value, str) for value in values[name])]
 
 
-def regress(parameter_node, table_node, outcome: str, time: str, patient: str, covariates: list, log: bool, folder, run) -> dict:
+def regress(
+    parameter_node, table_node, outcome: str, time: str, patient: str, covariates: list, log: bool, folder, run
+) -> dict:
     """Fit an outcome of a table.
 
     Args:
@@ -50,8 +52,19 @@ def regress(parameter_node, table_node, outcome: str, time: str, patient: str, c
         path = os.path.join(work, "table.csv")
         with open(path, "w", encoding="utf-8", newline="") as stream:
             stream.write(table.text_of(table_node, ","))
-        run(["regress", path, f"--outcome={outcome}", f"--time={time or NO_TIME}", *([f"--patient={patient}"] if patient else []),
-             *(f"--covariate={name}" for name in covariates), *(["--log"] if log else []), "--output", str(folder)])
+        run(
+            [
+                "regress",
+                path,
+                f"--outcome={outcome}",
+                f"--time={time or NO_TIME}",
+                *([f"--patient={patient}"] if patient else []),
+                *(f"--covariate={name}" for name in covariates),
+                *(["--log"] if log else []),
+                "--output",
+                str(folder),
+            ]
+        )
     with open(os.path.join(folder, "regression.json"), encoding="utf-8") as stream:
         record = json.load(stream)
     if not parameter_node.estimateTable:
@@ -71,8 +84,13 @@ def sentences(record: dict) -> list:
         for row in outcome["estimates"]:
             if row["method"].startswith("robust"):
                 continue
-            said.append(_("{outcome} per {term}: {estimate} (95 % interval {low} to {high}), p = {p}").format(
-                outcome=row["outcome"], term=row["term"], **{key: _text(row[key]) for key in ("estimate", "low", "high", "p")}))
+            said.append(
+                _("{outcome} per {term}: {estimate} (95 % interval {low} to {high}), p = {p}").format(
+                    outcome=row["outcome"],
+                    term=row["term"],
+                    **{key: _text(row[key]) for key in ("estimate", "low", "high", "p")},
+                )
+            )
         said += outcome["notes"]
     return said
 
@@ -95,7 +113,14 @@ def _show_charts(name: str, folder) -> None:
         curve = [row for row in curves if (row["outcome"], row["predictor"]) == (outcome, predictor)]
         title = _("{outcome} over {predictor}").format(outcome=outcome, predictor=predictor)
         lines = [(_("mean"), "mean"), (_("95 % low"), "low"), (_("95 % high"), "high")]
-        _show_chart(f"{name}: {title}", title, predictor, outcome, (mine, predictor, "value"), [(label, curve, "value", key) for label, key in lines])
+        _show_chart(
+            f"{name}: {title}",
+            title,
+            predictor,
+            outcome,
+            (mine, predictor, "value"),
+            [(label, curve, "value", key) for label, key in lines],
+        )
     for outcome in dict.fromkeys(row["outcome"] for row in visits):
         mine = [row for row in visits if row["outcome"] == outcome]
         title = _("residuals of {outcome}").format(outcome=outcome)
@@ -119,7 +144,9 @@ def _show_chart(name: str, title: str, across: str, up: str, dots: tuple, lines:
     for number, (label, *_rest) in enumerate(drawn):
         series = table.add_series(chart, label, table_node, f"{label} x", f"{label} y", MEAN if number else DOTS)
         series.SetPlotType(series.PlotTypeScatter)
-        series.SetLineStyle((series.LineStyleSolid if number == 1 else series.LineStyleDash) if number else series.LineStyleNone)
+        series.SetLineStyle(
+            (series.LineStyleSolid if number == 1 else series.LineStyleDash) if number else series.LineStyleNone
+        )
         series.SetMarkerStyle(series.MarkerStyleNone if number else series.MarkerStyleCircle)
     chart.SetTitle(title)
     chart.SetXAxisTitle(across)

@@ -30,7 +30,9 @@ def write(parameter_node, folder, name, run) -> list:
     """
     table, persona = parameter_node.resultTable, parameter_node.reconstructionVolume
     results, scan = origin.results_in(table), table.GetNodeReference(origin.INPUT_VOLUME_ROLE) if table else None
-    if not results or not scan or not persona or not persona.GetAttribute(origin.ATTRIBUTE_PREFIX + "provenance"):  # a live twin has none
+    if (
+        not results or not scan or not persona or not persona.GetAttribute(origin.ATTRIBUTE_PREFIX + "provenance")
+    ):  # a live twin has none
         raise InputError(_("There is nothing to report: apply first; the scan and the healthy persona must be in the scene."))
     with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
         path = os.path.join(work, "scan.nrrd")

@@ -10,10 +10,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.colors import CONTROL_COLOR, VERDICT_COLORS
 from RadiomicsPersonaLib.defaults import SEGMENT_MARGIN_MM
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
 
 LOOK_BEFORE = "RadiomicsPersona.lookBefore"
 """Attribute of an ROI with its colours from before it was given a verdict's."""
@@ -38,23 +38,29 @@ def box_from_roi(roi, volume) -> Box:
         refuse_non_linear_transform(node)
     name = plain_name(roi)
     if roi.GetInsideOut():
-        raise InputError(_(
-            "ROI '{name}' is inside out, it means everything but the box: switch 'Inside out' off in the Markups module."
-        ).format(name=name))
+        raise InputError(
+            _(
+                "ROI '{name}' is inside out, it means everything but the box: switch 'Inside out' off in the Markups module."
+            ).format(name=name)
+        )
     size = np.array(roi.GetSize())
     if roi.GetNumberOfDefinedControlPoints() == 0 or not (size > 0).all():
         extent = " x ".join(f"{edge:g}" for edge in size)
-        raise InputError(_(
-            "ROI '{name}' has a size of {extent} mm: draw it so that every edge is longer than zero."
-        ).format(name=name, extent=extent))
+        raise InputError(
+            _("ROI '{name}' has a size of {extent} mm: draw it so that every edge is longer than zero.").format(
+                name=name, extent=extent
+            )
+        )
     # not GetObjectToWorldMatrix(): it hides a shear by drawing some other, straight box
     object_to_world = matrix_to_world(roi) @ slicer.util.arrayFromVTKMatrix(roi.GetObjectToNodeMatrix())
     object_to_volume_ras = np.linalg.inv(matrix_to_world(volume)) @ object_to_world
     if _is_sheared(object_to_world) or _is_sheared(object_to_volume_ras):
-        raise InputError(_(
-            "A transform skews ROI '{name}' so that it is no longer a box in the volume '{volume}': "
-            "use a transform without shear, or draw the ROI again."
-        ).format(name=name, volume=volume.GetName()))
+        raise InputError(
+            _(
+                "A transform skews ROI '{name}' so that it is no longer a box in the volume '{volume}': "
+                "use a transform without shear, or draw the ROI again."
+            ).format(name=name, volume=volume.GetName())
+        )
     scales = np.linalg.norm(object_to_volume_ras[:3, :3], axis=0)
     axes = object_to_volume_ras[:3, :3] / scales
     if np.linalg.det(axes) < 0:  # under a mirroring transform; a box is its own mirror image
@@ -117,9 +123,11 @@ def box_around_segment(segmentation, key: str) -> Box:
     low, high = found.min(axis=0) - 0.5, found.max(axis=0) + 0.5
     to_world = matrix_to_world(segmentation) @ to_node
     if _is_sheared(to_world):
-        raise InputError(_(
-            "A transform skews segment '{name}', so no box fits it: use a transform without shear, or draw the box by hand."
-        ).format(name=name))
+        raise InputError(
+            _(
+                "A transform skews segment '{name}', so no box fits it: use a transform without shear, or draw the box by hand."
+            ).format(name=name)
+        )
     scales = np.linalg.norm(to_world[:3, :3], axis=0)
     axes = to_world[:3, :3] / scales
     if np.linalg.det(axes) < 0:
@@ -142,7 +150,11 @@ def label_map_of(segmentation, key: str) -> tuple[np.ndarray, np.ndarray]:
     if image and image.GetNumberOfPoints():
         mask = slicer.util.arrayFromSegmentInternalBinaryLabelmap(segmentation, key) == segment.GetLabelValue()
     if mask is None or not mask.any():
-        raise InputError(_("Segment '{name}' is empty: paint it in the Segment Editor, or choose another one.").format(name=segment.GetName()))
+        raise InputError(
+            _("Segment '{name}' is empty: paint it in the Segment Editor, or choose another one.").format(
+                name=segment.GetName()
+            )
+        )
     matrix = vtk.vtkMatrix4x4()
     image.GetImageToWorldMatrix(matrix)
     to_node = slicer.util.arrayFromVTKMatrix(matrix)
@@ -190,8 +202,13 @@ def show_verdict(roi, word: str) -> None:
     roi.CreateDefaultDisplayNodes()
     display = roi.GetDisplayNode()
     if not roi.GetAttribute(LOOK_BEFORE):
-        look = {"color": display.GetColor(), "selected": display.GetSelectedColor(), "active": display.GetActiveColor(),
-                "label": bool(display.GetPropertiesLabelVisibility()), "fill": bool(display.GetFillVisibility())}
+        look = {
+            "color": display.GetColor(),
+            "selected": display.GetSelectedColor(),
+            "active": display.GetActiveColor(),
+            "label": bool(display.GetPropertiesLabelVisibility()),
+            "fill": bool(display.GetFillVisibility()),
+        }
         roi.SetAttribute(LOOK_BEFORE, json.dumps(look))
     color = [part / 255 for part in VERDICT_COLORS[word]]
     with slicer.util.NodeModify(display):
@@ -228,7 +245,9 @@ def show_controls(records: list, volume) -> list:
     for record in records:
         if not record["controls"]:
             continue
-        folder = hierarchy.CreateFolderItem(hierarchy.GetSceneItemID(), _("Healthy boxes of {name}").format(name=record["name"]))
+        folder = hierarchy.CreateFolderItem(
+            hierarchy.GetSceneItemID(), _("Healthy boxes of {name}").format(name=record["name"])
+        )
         hierarchy.SetItemAttribute(folder, CONTROL_OF, record["name"])
         for control in record["controls"]:
             name = _("{control} of {name}").format(control=control["name"], name=record["name"])
@@ -286,10 +305,12 @@ def refuse_non_linear_transform(node) -> None:
     """Raise an InputError with the remedy where a node is under a transform that is not linear."""
     transform = node.GetParentTransformNode()
     if transform and not transform.IsTransformToWorldLinear():
-        raise InputError(_(
-            "'{name}' is under the non-linear transform '{transform}': harden the transform first "
-            "(right-click '{name}' in the Data module, Harden transform)."
-        ).format(name=node.GetName(), transform=transform.GetName()))
+        raise InputError(
+            _(
+                "'{name}' is under the non-linear transform '{transform}': harden the transform first "
+                "(right-click '{name}' in the Data module, Harden transform)."
+            ).format(name=node.GetName(), transform=transform.GetName())
+        )
 
 
 def _is_sheared(matrix) -> bool:

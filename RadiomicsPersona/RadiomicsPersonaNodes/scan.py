@@ -30,8 +30,11 @@ def check(volume) -> None:
     if not image or image.GetNumberOfPoints() == 0:
         raise InputError(_("The volume '{name}' holds no image: choose another one.").format(name=volume.GetName()))
     if image.GetNumberOfScalarComponents() != 1:
-        raise InputError(_("The volume '{name}' has {count} values per voxel: choose a single grey-scale MRI.").format(
-            name=volume.GetName(), count=image.GetNumberOfScalarComponents()))
+        raise InputError(
+            _("The volume '{name}' has {count} values per voxel: choose a single grey-scale MRI.").format(
+                name=volume.GetName(), count=image.GetNumberOfScalarComponents()
+            )
+        )
     refuse_non_linear_transform(volume)
 
 
@@ -47,13 +50,20 @@ def notes(volume) -> list:
     item = hierarchy.GetItemByDataNode(volume)
     modality = hierarchy.GetItemAttribute(item, "DICOM.Modality") if item else ""
     if modality and modality != "MR":
-        sentences.append(_("Its DICOM header says {modality}, not MR; the verdict would mean nothing.").format(modality=modality))
+        sentences.append(
+            _("Its DICOM header says {modality}, not MR; the verdict would mean nothing.").format(modality=modality)
+        )
     elif image.GetScalarRange()[0] <= LEAST_MR_INTENSITY:
-        sentences.append(_("It holds intensities down to {low:g}, as CT does; this needs an MRI.").format(low=image.GetScalarRange()[0]))
+        sentences.append(
+            _("It holds intensities down to {low:g}, as CT does; this needs an MRI.").format(low=image.GetScalarRange()[0])
+        )
     extent = np.array(volume.GetSpacing()) * image.GetDimensions()
     if extent.min() < LEAST_EXTENT_MM:
-        sentences.append(_("It covers {extent} mm, less than a whole head: check its spacing, or take a scan of the whole brain.").format(
-            extent=" x ".join(f"{edge:.0f}" for edge in extent)))
+        sentences.append(
+            _("It covers {extent} mm, less than a whole head: check its spacing, or take a scan of the whole brain.").format(
+                extent=" x ".join(f"{edge:.0f}" for edge in extent)
+            )
+        )
     return sentences
 
 
@@ -91,7 +101,9 @@ def write_file(volume, path) -> None:
     storage.SetFileName(str(path))
     storage.SetUseCompression(0)
     if not storage.WriteData(volume):
-        raise InputError(_("The volume could not be written to '{folder}': make room on that disk.").format(folder=os.path.dirname(path)))
+        raise InputError(
+            _("The volume could not be written to '{folder}': make room on that disk.").format(folder=os.path.dirname(path))
+        )
 
 
 def identity(volume) -> str:

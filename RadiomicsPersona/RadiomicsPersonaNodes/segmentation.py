@@ -11,10 +11,10 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.card import LESION_KIND, SEGMENTATION_KIND, model_cards, read_card
-from RadiomicsPersonaLib.contrast_choice import contrast_of
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.exchange import read_segmentation
+from RadiomicsPersonaLib.imaging.contrast_name import contrast_of
+from RadiomicsPersonaLib.networks.card import LESION_KIND, SEGMENTATION_KIND, model_cards, read_card
+from RadiomicsPersonaLib.report.exchange import read_segmentation
 
 from . import origin, output, roi, table
 from . import scan as scans
@@ -70,7 +70,11 @@ def guessed(wanted: list, scan) -> dict:
         wanted: names of the model's contrasts.
         scan: the volume in question, or None.
     """
-    nodes = [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if node.GetClassName() == "vtkMRMLScalarVolumeNode"]
+    nodes = [
+        node
+        for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+        if node.GetClassName() == "vtkMRMLScalarVolumeNode"
+    ]
     found = {}
     for node in sorted(nodes, key=lambda node: node is not scan):
         contrast = contrast_of(node.GetName() or "")
@@ -99,9 +103,9 @@ def segment(parameter_node, model: str, volumes: dict, probabilities: bool, run)
     Args:
         model: its name.
         volumes: what the user chose, by contrast.
-        run: called with the arguments of the worker's "segment".
+        run: called with the arguments of the command `segment`, see `worker`.
     Returns:
-        what is told of the segmentation, see `segmenting.segment_files`.
+        what is told of the segmentation, see `segmenter.segment_files`.
     Raises:
         InputError: something cannot be used; the message says what to do.
     """
@@ -114,8 +118,19 @@ def segment(parameter_node, model: str, volumes: dict, probabilities: bool, run)
         names = sorted(paths, key=lambda name: volumes[name] is not first)
         files = [paths[name] if len(wanted) == 1 else f"{name}={paths[name]}" for name in names]
         result = os.path.join(folder, "output")
-        run(["segment", *files, "--model", model, "--device", parameter_node.device, "--output", result,
-             *(["--probabilities", "kept"] if probabilities else [])])
+        run(
+            [
+                "segment",
+                *files,
+                "--model",
+                model,
+                "--device",
+                parameter_node.device,
+                "--output",
+                result,
+                *(["--probabilities", "kept"] if probabilities else []),
+            ]
+        )
         told, arrays = read_segmentation(result)
     fill(parameter_node, first, told, arrays)
     return told
@@ -138,8 +153,11 @@ def analysis_arguments(scan, model: str, segment_name: str | None, volumes: dict
     if len(wanted) == 1:
         return arguments
     if scan not in volumes.values():
-        raise InputError(_("The volume '{name}' is to be judged, and the model is not shown it: choose it as one of {names}.").format(
-            name=scan.GetName(), names=", ".join(wanted)))
+        raise InputError(
+            _("The volume '{name}' is to be judged, and the model is not shown it: choose it as one of {names}.").format(
+                name=scan.GetName(), names=", ".join(wanted)
+            )
+        )
     others = {name: volume for name, volume in volumes.items() if volume is not scan}
     paths = {name: path for name, volume in volumes.items() if volume is scan} | write_contrasts(scan, others, folder)
     return arguments + [f"--contrast={name}={file}" for name, file in paths.items()]
@@ -202,7 +220,9 @@ def _segmentation_of(scan, model: str):
     for node in slicer.util.getNodesByClass("vtkMRMLSegmentationNode"):
         if node.GetAttribute(MODEL) == model and node.GetNodeReference(origin.INPUT_VOLUME_ROLE) is scan:
             return node
-    return slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", _("{name} {model} segmentation").format(name=scan.GetName(), model=model))
+    return slicer.mrmlScene.AddNewNodeByClass(
+        "vtkMRMLSegmentationNode", _("{name} {model} segmentation").format(name=scan.GetName(), model=model)
+    )
 
 
 def fill_segmentation(node, scan, classes: list, labels: np.ndarray) -> None:
@@ -245,7 +265,9 @@ def _probability_volume(scan, model: str, name: str, values: np.ndarray):
         if node.GetAttribute(PROBABILITY) == what and node.GetNodeReference(origin.INPUT_VOLUME_ROLE) is scan:
             break
     else:
-        node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", _("{scan} probability of {name}").format(scan=scan.GetName(), name=name))
+        node = slicer.mrmlScene.AddNewNodeByClass(
+            "vtkMRMLScalarVolumeNode", _("{scan} probability of {name}").format(scan=scan.GetName(), name=name)
+        )
         node.SetAttribute(PROBABILITY, what)
     output.fill_volume(node, scan, values)
     return node

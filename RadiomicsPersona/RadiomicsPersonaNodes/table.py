@@ -10,8 +10,8 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.colors import CONTROL_COLOR, VERDICT_COLORS
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
 
 WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
 
@@ -79,7 +79,11 @@ def read_csv(path) -> list:
     except (OSError, UnicodeDecodeError):
         raise InputError(_("'{path}' cannot be read: save the table as CSV in UTF-8.").format(path=path)) from None
     first = text.split("\n", 1)[0]
-    rows = [row for row in csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count)) if any(cell.strip() for cell in row)]
+    rows = [
+        row
+        for row in csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
+        if any(cell.strip() for cell in row)
+    ]
     if len(rows) < 2:
         raise InputError(_("The table '{path}' has no rows below its heads: add some.").format(path=path))
     return rows
@@ -145,7 +149,9 @@ def fill_standing(table_node, chart, results: dict) -> None:
             (healthy, f"{place} healthy", CONTROL_COLOR, slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle, 7),
             (own, f"{place}", VERDICT_COLORS[WORDS[box["label"]]], slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond, 16),
         ):
-            columns = (f"{prefix} scores", f"{prefix} lines") if prefix.endswith("healthy") else (f"{prefix} score", f"{prefix} line")
+            columns = (
+                (f"{prefix} scores", f"{prefix} lines") if prefix.endswith("healthy") else (f"{prefix} score", f"{prefix} line")
+            )
             series = add_series(chart, name, table_node, *columns, color)
             series.SetPlotType(series.PlotTypeScatter)
             series.SetLineStyle(series.LineStyleNone)

@@ -69,7 +69,9 @@ class Overlay:
     def hide(self) -> None:
         """Give every view that still shows the volume what it showed before."""
         for composite in self._ours():
-            background, foreground, opacity = self._before.get(composite.GetID(), (self.scan.GetID(), None, composite.GetForegroundOpacity()))
+            background, foreground, opacity = self._before.get(
+                composite.GetID(), (self.scan.GetID(), None, composite.GetForegroundOpacity())
+            )
             known = [node if node and slicer.mrmlScene.GetNodeByID(node) else None for node in (background, foreground)]
             with slicer.util.NodeModify(composite):
                 composite.SetBackgroundVolumeID(known[0] or self.scan.GetID())
@@ -124,9 +126,11 @@ def register_layout() -> None:
     """Make our layout known, also to a scene that was saved in it."""
     node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
     if node and not node.IsLayoutDescription(SIDE_BY_SIDE):
-        items = [_ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
-                 for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))]
-        node.AddLayoutDescription(SIDE_BY_SIDE, f"<layout type=\"horizontal\" split=\"true\">{''.join(items)}</layout>")
+        items = [
+            _ITEM.format(tag=tag, label=label, color=color, group=_GROUP)
+            for tag, label, color in ((SCAN_VIEW, "S", "#8C8C8C"), (TWIN_VIEW, "H", "#009E73"))
+        ]
+        node.AddLayoutDescription(SIDE_BY_SIDE, f'<layout type="horizontal" split="true">{"".join(items)}</layout>')
 
 
 def side_by_side(arrangement: Arrangement, scan, volume, opacity: float, center) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.colors import DIFFERENCE_RANGE, diverging
+from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE, diverging
 
 DIFFERENCE_COLORS, DEVIATION_COLORS = "RadiomicsPersona difference", "RadiomicsPersona p"
 COLOR_STEPS = 255
@@ -26,7 +26,9 @@ def deviation_colors():
     """The colours of p, from yellow where it is smallest to dark red and clear at `DEVIATION_P_SHOWN`; one table per scene."""
     shares = np.linspace(0, 1, COLOR_STEPS)[:, None]
     colors = np.array([1.0, 0.93, 0.3]) * (1 - shares) + np.array([0.45, 0.0, 0.1]) * shares
-    return _color_table(DEVIATION_COLORS, np.column_stack([colors, shares < 1]), [f"p = {p * DEVIATION_P_SHOWN:.3f}" for p in shares[:, 0]])
+    return _color_table(
+        DEVIATION_COLORS, np.column_stack([colors, shares < 1]), [f"p = {p * DEVIATION_P_SHOWN:.3f}" for p in shares[:, 0]]
+    )
 
 
 def show_like(volume, scan) -> None:

@@ -1,10 +1,13 @@
-"""Fade in: the short ramp with which a result appears over the scan, so that the eye sees what changes."""
+"""Fade in: the short ramp with which a result appears over the scan, so that the eye sees what changes.
+
+Ticker: calls a function again and again, from Qt's event loop, until it is stopped.
+"""
 
 from __future__ import annotations
 
 import time
 
-from .ticker import Ticker
+import qt
 
 SECONDS = 0.3
 STEP_MS = 30
@@ -49,3 +52,33 @@ class FadeIn:
         if share == 1.0:
             self.stop()
         self._dim(share)
+
+
+class Ticker:
+    """One timer that is made once: qt.QTimer.singleShot of Slicer makes one for every call and keeps it.
+
+    Args:
+        parent: the Qt object that the timer goes with.
+        milliseconds: between calls.
+        function: what is called.
+
+    Attributes:
+        running: whether calls are still to come.
+    """
+
+    def __init__(self, parent, milliseconds: int, function):
+        self.running = False
+        self._timer = qt.QTimer(parent)
+        self._timer.setInterval(milliseconds)
+        self._timer.connect("timeout()", function)
+
+    def start(self) -> None:
+        """Begin to call, or go on; what calls already is not put off."""
+        if not self.running:
+            self.running = True
+            self._timer.start()
+
+    def stop(self) -> None:
+        """Call no more."""
+        self.running = False
+        self._timer.stop()

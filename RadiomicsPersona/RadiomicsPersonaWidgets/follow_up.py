@@ -73,7 +73,9 @@ class FollowUpSection(Section):
         if packages.ensure(self.parameters.model):
             self.logic.worker.end()  # it was started without them
         table = self.logic.followUp(visits, self.report.fresh_folder(), self._job.proceed)
-        return _("'{name}' holds {count} rows, one for every box at every visit.").format(name=table.GetName(), count=table.GetNumberOfRows())
+        return _("'{name}' holds {count} rows, one for every box at every visit.").format(
+            name=table.GetName(), count=table.GetNumberOfRows()
+        )
 
     def _visits(self) -> list:
         """The volume of the inputs, on which the boxes lie, and the checked ones."""
@@ -93,4 +95,6 @@ class FollowUpSection(Section):
             table.setItem(row, 1, written)
         table.blockSignals(False)
         table.resizeColumnsToContents()
-        table.setFixedHeight(table.horizontalHeader().height + max(len(visits), 1) * table.verticalHeader().defaultSectionSize + 6)
+        table.setFixedHeight(
+            table.horizontalHeader().height + max(len(visits), 1) * table.verticalHeader().defaultSectionSize + 6
+        )

@@ -40,16 +40,24 @@ class InputsSection(Section):
         """Let the user place a new box with two clicks in a view."""
         roi = roi_nodes.start_placing(_("box"))
         self.parameters.inputROIs = [*(node for node in self.parameters.inputROIs if node), roi]
-        self.say(_("Click two opposite corners of the region in a slice view, then drag the handles of '{name}'.").format(name=roi.GetName()))
+        self.say(
+            _("Click two opposite corners of the region in a slice view, then drag the handles of '{name}'.").format(
+                name=roi.GetName()
+            )
+        )
 
     def fill_segment_menu(self) -> None:
         """Offer every segment of the scene."""
-        choices = [(text, lambda checked=False, s=node, k=key: self._box_around(s, k)) for node, key, text in roi_nodes.segments()]
+        choices = [
+            (text, lambda checked=False, s=node, k=key: self._box_around(s, k)) for node, key, text in roi_nodes.segments()
+        ]
         _fill(self.ui.segmentButton.menu(), choices, _("There is no segment: draw one in the Segment Editor"))
 
     def fill_mirror_menu(self) -> None:
         """Offer every box."""
-        rois = [roi for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if not roi.GetAttribute(roi_nodes.CONTROL_OF)]
+        rois = [
+            roi for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if not roi.GetAttribute(roi_nodes.CONTROL_OF)
+        ]
         choices = [(roi.GetName(), lambda checked=False, r=roi: self._mirror(r)) for roi in rois]
         _fill(self.ui.mirrorButton.menu(), choices, _("There is no box: place one first"))
 
@@ -70,9 +78,11 @@ class InputsSection(Section):
         if by_midplane:
             self.say(_("'{name}' is mirrored at the midplane that the analysis found.").format(name=mirrored.GetName()))
         else:
-            self.say(_(
-                "'{name}' is mirrored at the middle of the volume, since this scan has not been analyzed yet: check its place."
-            ).format(name=mirrored.GetName()))
+            self.say(
+                _(
+                    "'{name}' is mirrored at the middle of the volume, since this scan has not been analyzed yet: check its place."
+                ).format(name=mirrored.GetName())
+            )
 
     def _check(self, rois) -> None:
         wanted = {roi.GetID() for roi in rois if roi}

@@ -8,8 +8,8 @@ import time
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.child import Cancelled, ChildFailed
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import Cancelled, ChildFailed
 
 
 class Job:
@@ -87,7 +87,8 @@ class Job:
         self._bar.value = done
         if 0 < done < total:
             text = _("{activity} ({seconds} s, about {left} s left)").format(
-                activity=activity, seconds=int(seconds), left=max(1, round(seconds / done * (total - done))))
+                activity=activity, seconds=int(seconds), left=max(1, round(seconds / done * (total - done)))
+            )
         else:
             text = _("{activity} ({seconds} s)").format(activity=activity, seconds=int(seconds))
         self._label.text = text

@@ -75,10 +75,15 @@ class MeshSection(Section):
     def _make(self) -> str:
         combo = self.ui.meshSegmentComboBox
         model, surface = self.logic.makeMesh(
-            self.ui.meshSegmentationSelector.currentNode(), combo.itemData(combo.currentIndex), self.ui.meshSmoothSpinBox.value,
-            self.ui.meshDecimateSpinBox.value, self._job.proceed)
+            self.ui.meshSegmentationSelector.currentNode(),
+            combo.itemData(combo.currentIndex),
+            self.ui.meshSmoothSpinBox.value,
+            self.ui.meshDecimateSpinBox.value,
+            self._job.proceed,
+        )
         return _("'{name}': area {area} mm\u00b2, volume {volume} ml, {count} triangles.").format(
-            name=model.GetName(), area=f"{surface.area_mm2:.1f}", volume=f"{surface.volume_ml:.3f}", count=len(surface.faces))
+            name=model.GetName(), area=f"{surface.area_mm2:.1f}", volume=f"{surface.volume_ml:.3f}", count=len(surface.faces)
+        )
 
     def _watch(self, node) -> None:
         """Follow the segments of a segmentation node, or of none."""

@@ -5,7 +5,6 @@ PyTorch comes through the PyTorch extension, the rest through slicer.packaging. 
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import os
 
@@ -13,9 +12,10 @@ import slicer.packaging
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.defaults import CLASSICAL
-from RadiomicsPersonaLib.device import missing_package
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaWidgets import pytorch_extension
+from RadiomicsPersonaLib.system.device import missing_package
+
+from . import pytorch_extension
 
 REQUIREMENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "requirements.txt")
 TORCH, STATSMODELS = "torch", "statsmodels"
@@ -34,13 +34,18 @@ def ensure(model: str) -> bool:
         return False
     needs_torch, extension = missing_package() == TORCH, pytorch_extension.found()
     if needs_torch and extension is None:
-        raise InputError(_(
-            "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
-        ).format(without=_without()))
-    _ask(_(
-        "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics card) and safetensors. "
-        "Nothing of your images leaves this computer. Install them now?"
-    ), _("The network needs packages that are not installed. {without}").format(without=_without()))
+        raise InputError(
+            _(
+                "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
+            ).format(without=_without())
+        )
+    _ask(
+        _(
+            "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics card) and safetensors. "
+            "Nothing of your images leaves this computer. Install them now?"
+        ),
+        _("The network needs packages that are not installed. {without}").format(without=_without()),
+    )
 
     def install() -> None:
         if needs_torch:
@@ -60,8 +65,12 @@ def ensure_statsmodels() -> bool:
     if missing() is None:
         return False
     without = _("Everything else works without.")
-    _ask(_("The regression needs the Python package statsmodels (about 100 MB with what it needs itself), which is not installed yet. Install it now?"),
-         _("The regression needs statsmodels, which is not installed. {without}").format(without=without))
+    _ask(
+        _(
+            "The regression needs the Python package statsmodels (about 100 MB with what it needs itself), which is not installed yet. Install it now?"
+        ),
+        _("The regression needs statsmodels, which is not installed. {without}").format(without=without),
+    )
     _install(lambda: _pip_ensure([STATSMODELS]), missing, without)
     return True
 
@@ -79,12 +88,18 @@ def _install(install, missing, without: str) -> None:
     try:
         install()
     except Exception as error:  # each version of pip and of the extension raises its own
-        raise InputError(_("The packages could not be installed ({error}): check the network and proxy. {without}").format(
-            error=error, without=without)) from error
+        raise InputError(
+            _("The packages could not be installed ({error}): check the network and proxy. {without}").format(
+                error=error, without=without
+            )
+        ) from error
     importlib.invalidate_caches()
     if missing():
-        raise InputError(_("The package '{name}' is still missing: restart Slicer and apply again. {without}").format(
-            name=missing(), without=without))
+        raise InputError(
+            _("The package '{name}' is still missing: restart Slicer and apply again. {without}").format(
+                name=missing(), without=without
+            )
+        )
 
 
 def _without() -> str:

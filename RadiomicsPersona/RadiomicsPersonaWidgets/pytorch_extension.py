@@ -1,5 +1,7 @@
 """PyTorch extension: through it PyTorch is installed, for it knows which build fits the computer."""
 
+from __future__ import annotations
+
 import inspect
 
 LEAST_TORCH = ">=2.2"

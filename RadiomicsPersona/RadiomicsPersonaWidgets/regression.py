@@ -98,7 +98,9 @@ class RegressionSection(Section):
 
     def ask_for_path(self) -> str:
         """The file that the user wants to read, or an empty text."""
-        path = qt.QFileDialog.getOpenFileName(self.ui.regressionLoadButton.window(), _("Table with a row per visit"), "", _("Tables (*.csv *.tsv)"))
+        path = qt.QFileDialog.getOpenFileName(
+            self.ui.regressionLoadButton.window(), _("Table with a row per visit"), "", _("Tables (*.csv *.tsv)")
+        )
         return path if isinstance(path, str) else path[0]
 
     def on_regress(self) -> None:
@@ -131,8 +133,15 @@ class RegressionSection(Section):
         items = [self.ui.covariatesList.item(row) for row in range(self.ui.covariatesList.count)]
         covariates = [item.text() for item in items if item.checkState() == qt.Qt.Checked]
         record = self.logic.regress(
-            self._table, chosen["outcomeComboBox"], chosen["timeComboBox"], chosen["patientComboBox"], covariates,
-            self.ui.logarithmsCheckBox.checked, self.report.fresh_folder(), self._job.proceed)
+            self._table,
+            chosen["outcomeComboBox"],
+            chosen["timeComboBox"],
+            chosen["patientComboBox"],
+            covariates,
+            self.ui.logarithmsCheckBox.checked,
+            self.report.fresh_folder(),
+            self._job.proceed,
+        )
         return "\n".join(regression.sentences(record))
 
     def _offer(self, names: list, numbers: list) -> None:

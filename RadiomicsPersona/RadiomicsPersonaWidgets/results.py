@@ -9,9 +9,9 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.child import ChildFailed
-from RadiomicsPersonaLib.colors import VERDICT_COLORS
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
+from RadiomicsPersonaLib.system.child import ChildFailed
 from RadiomicsPersonaNodes import origin
 from RadiomicsPersonaNodes import table as tables
 
@@ -125,8 +125,15 @@ class ResultsSection(Section):
 
 def _fill(widget, table_node) -> None:
     """The columns that a reader looks at first, as numbers that sort as numbers."""
-    shown = (("box", _("Box")), ("verdict", _("Verdict")), ("p", "p"), ("probability", _("Probability")),
-             ("controls", _("Healthy")), ("deviation", _("SD off")), ("ssim", "SSIM"))
+    shown = (
+        ("box", _("Box")),
+        ("verdict", _("Verdict")),
+        ("p", "p"),
+        ("probability", _("Probability")),
+        ("controls", _("Healthy")),
+        ("deviation", _("SD off")),
+        ("ssim", "SSIM"),
+    )
     names, *rows = tables.rows_of(table_node) if table_node else [[]]
     columns = [(names.index(key), title) for key, title in shown if key in names]
     widget.sortingEnabled = False

@@ -68,14 +68,18 @@ class SegmentSection(Section):
 
     def on_segment(self) -> None:
         """Segment the volume, or end that."""
-        self._segment_job.run(self._segment, _("The segmentation failed unexpectedly ({error}); the Python console tells more."))
+        self._segment_job.run(
+            self._segment, _("The segmentation failed unexpectedly ({error}); the Python console tells more.")
+        )
         self.update()
 
     def on_judge(self) -> None:
         """Segment the volume and judge a box around what is found, or end that."""
         running, done = self._judge_job.running, False
         try:
-            done = self._judge_job.run(self._judge, _("The analysis failed unexpectedly ({error}); the Python console tells more."))
+            done = self._judge_job.run(
+                self._judge, _("The analysis failed unexpectedly ({error}); the Python console tells more.")
+            )
         finally:
             if not running:
                 self._done(done)
@@ -91,7 +95,9 @@ class SegmentSection(Section):
         self._ensure_packages(parameters.segmentationModel)
         self._ensure_packages(parameters.model)
         choice = self.ui.segmentChoiceComboBox
-        results = self.logic.segmentAndApply(choice.itemData(choice.currentIndex) or None, self._volumes(), self._judge_job.proceed)
+        results = self.logic.segmentAndApply(
+            choice.itemData(choice.currentIndex) or None, self._volumes(), self._judge_job.proceed
+        )
         return "\n".join(f"{box['name']}: {box['reason']}" for box in results["boxes"])
 
     def _ensure_packages(self, model: str) -> None:

@@ -6,7 +6,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.defaults import LESION_CONTRASTS, LESION_KINDS
-from RadiomicsPersonaNodes import painted
+from RadiomicsPersonaNodes import lesions
 from RadiomicsPersonaNodes import view as views
 
 from . import packages
@@ -70,7 +70,7 @@ class SensitivitySection(Section):
     def on_sensitivity(self) -> None:
         """Find out how small and how faint a lesion is found, or end that."""
         if self._curve_job.run(self._find_out, _("This failed unexpectedly ({error}); the Python console tells more.")):
-            self.report.keep(painted.REPORT)
+            self.report.keep(lesions.REPORT)
         self.update()
 
     def on_chart(self, checked) -> None:
@@ -82,10 +82,12 @@ class SensitivitySection(Section):
 
     def _paint(self) -> str:
         image, _outline, told = self.logic.paintLesion(
-            *self._asked(), self.ui.lesionSizeSpinBox.value, self.ui.lesionStrengthSpinBox.value, self._paint_job.proceed)
+            *self._asked(), self.ui.lesionSizeSpinBox.value, self.ui.lesionStrengthSpinBox.value, self._paint_job.proceed
+        )
         slicer.util.setSliceViewerLayers(background=image)
         return _("'{name}' has a lesion of {ml} ml, painted as {contrast} shows it; the scan is as it was.").format(
-            name=image.GetName(), ml=f"{told['size_ml']:.2f}", contrast=told["contrast"])
+            name=image.GetName(), ml=f"{told['size_ml']:.2f}", contrast=told["contrast"]
+        )
 
     def _find_out(self) -> str:
         record = self.logic.sensitivity(*self._asked(), self.report.fresh_folder(), self._curve_job.proceed)
@@ -96,8 +98,11 @@ class SensitivitySection(Section):
         if packages.ensure(self.parameters.model):
             self.logic.worker.end()  # it was started without them
         kind, contrast = self.ui.lesionKindComboBox, self.ui.lesionContrastComboBox
-        return (painted.place_in(self.ui.lesionPlaceSelector.currentNode(), self.parameters.inputVolume),
-                kind.itemData(kind.currentIndex), contrast.itemData(contrast.currentIndex))
+        return (
+            lesions.place_in(self.ui.lesionPlaceSelector.currentNode(), self.parameters.inputVolume),
+            kind.itemData(kind.currentIndex),
+            contrast.itemData(contrast.currentIndex),
+        )
 
     def _cancel(self) -> None:
         self._paint_job.cancel()

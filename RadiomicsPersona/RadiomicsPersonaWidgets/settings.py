@@ -7,7 +7,7 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.metric import METRICS
+from RadiomicsPersonaLib.metrics.metric import METRICS
 
 from .section import Section
 
@@ -91,12 +91,19 @@ class SettingsSection(Section):
         if threshold is not None:
             self.parameters.threshold = float(f"{threshold:.3g}")
         else:
-            self.say(_("Enter the value of {metric} at which a box counts as pathological.").format(
-                metric=METRICS[self.parameters.decision].label))
+            self.say(
+                _("Enter the value of {metric} at which a box counts as pathological.").format(
+                    metric=METRICS[self.parameters.decision].label
+                )
+            )
 
     def _name_choices(self) -> None:
         """Words instead of keys; the connections of the .ui file go by the position in the list."""
-        decisions = (_("p-value among healthy boxes"), _("probability by the classifier"), *(metric.label for metric in METRICS.values()))
+        decisions = (
+            _("p-value among healthy boxes"),
+            _("probability by the classifier"),
+            *(metric.label for metric in METRICS.values()),
+        )
         devices = (_("automatic"), _("processor (CPU)"), _("graphics card (CUDA)"), _("graphics card (Apple)"))
         for combo, words in ((self.ui.decisionComboBox, decisions), (self.ui.deviceComboBox, devices)):
             for index, text in enumerate(words):

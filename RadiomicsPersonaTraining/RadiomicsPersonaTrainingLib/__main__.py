@@ -1,5 +1,7 @@
 """`python -m RadiomicsPersonaTrainingLib` is `radiomics-persona-train`."""
 
+from __future__ import annotations
+
 import sys
 
 from .cli import main

@@ -5,7 +5,7 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
 
     command   {"arguments"}                           what the command line would do; {"text": what it prints}
     survey    {"places", "folder", "closely"}         {"rows": see `survey.SurveyedScan`}
-    define    {}                                      {"definition": see `settings_definition.definition`, "table", "hidden": the defaults}
+    define    {}                                      {"definition": see `definition.definition`, "table", "hidden": the defaults}
     read      {"file"}                                {"table", "hidden"} of a settings file
     begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
     check     {"table"}                               {"complaints", "hidden"}, see `settings_definition`
@@ -14,7 +14,7 @@ module starts it as a process of its own (see `alive`). Requests, by their `kind
     record    {"run"}                                 {"table"} of a run, or refused where it is another version's
     worst     {"evaluation", "task"}                  {"rows"}: see `worst_case.worst_cases`
     case      {"run", "evaluation", "row", "folder"}  see `opened_case.OpenedCase`
-    predict   {"run", "scans", "boxes", "output"}     {"labels", "notes"}: see `run_prediction.predict`
+    predict   {"run", "scans", "boxes", "output"}     {"labels", "notes"}: see `prediction.predict`
     use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and installed
     install   {"file"}, archive {"card", "file"}      {"card"}, {}
 """
@@ -28,9 +28,10 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.worker import Activity, open_desk, work_off
 
-from .cli import parse
+from .cli import TRAINING
 
 
 def main() -> None:
@@ -44,14 +45,14 @@ def _result(request: dict, activity: Activity) -> dict:
 
 
 def _command(request: dict, activity: Activity) -> dict:
-    options, said = parse(request["arguments"]), io.StringIO()
+    said = io.StringIO()
     with contextlib.redirect_stdout(said):
-        options.run(options)
+        TRAINING.run(TRAINING.options_of(request["arguments"]), Job(activity.progress, activity.tell, activity.check))
     return {"text": said.getvalue()}
 
 
 def _survey(request: dict, activity: Activity) -> dict:
-    from .survey import survey
+    from .data.survey import survey
 
     rows = survey([Path(place) for place in request["places"]], Path(request["folder"]), request["closely"], activity.progress)
     return {"rows": [asdict(row) for row in rows]}
@@ -59,16 +60,16 @@ def _survey(request: dict, activity: Activity) -> dict:
 
 def _define(request: dict, activity: Activity) -> dict:
     activity.tell("Loading the training's libraries")
-    from .settings import TrainingSettings
-    from .settings_definition import definition, hidden_sections, table_of
+    from .settings.definition import definition, hidden_sections, table_of
+    from .settings.training_settings import TrainingSettings
 
     table = table_of(TrainingSettings())
     return {"definition": definition(), "table": table, "hidden": hidden_sections(table)}
 
 
 def _read(request: dict, activity: Activity) -> dict:
-    from .settings import read_settings
-    from .settings_definition import hidden_sections, table_of
+    from .settings.definition import hidden_sections, table_of
+    from .settings.training_settings import read_settings
 
     table = table_of(read_settings(request["file"]))
     scans = table["scans"]
@@ -87,15 +88,15 @@ def _begin(request: dict, activity: Activity) -> dict:
 
 
 def _check(request: dict, activity: Activity) -> dict:
-    from .settings_definition import complaints, hidden_sections
+    from .settings.definition import complaints, hidden_sections
 
     return {"complaints": complaints(request["table"]), "hidden": hidden_sections(request["table"])}
 
 
 def _write(request: dict, activity: Activity) -> dict:
-    from RadiomicsPersonaLib.output import file_written_whole
+    from RadiomicsPersonaLib.system.output import file_written_whole
 
-    from .settings import settings_from, written
+    from .settings.training_settings import settings_from, written
 
     text = written(settings_from(request["table"]))
     with file_written_whole(request["file"]) as path:
@@ -104,9 +105,9 @@ def _write(request: dict, activity: Activity) -> dict:
 
 
 def _estimate(request: dict, activity: Activity) -> dict:
-    from .cohort import lesion_masks_of, split_of
-    from .estimate import estimate
-    from .settings import settings_from
+    from .data.training_scans import lesion_masks_of, split_of
+    from .fitting.estimate import estimate
+    from .settings.training_settings import settings_from
 
     settings, file = settings_from(request["table"]), Path(request["file"])
     rows = split_of(settings, file, None)
@@ -115,20 +116,20 @@ def _estimate(request: dict, activity: Activity) -> dict:
 
 
 def _record(request: dict, activity: Activity) -> dict:
-    from .run_folder import read_record
-    from .settings_definition import table_of
+    from .runs.record import read_record
+    from .settings.definition import table_of
 
     return {"table": table_of(read_record(Path(request["run"])).settings)}
 
 
 def _worst(request: dict, activity: Activity) -> dict:
-    from .worst_case import worst_cases
+    from .inspection.worst_case import worst_cases
 
     return {"rows": worst_cases(Path(request["evaluation"]), request["task"])}
 
 
 def _case(request: dict, activity: Activity) -> dict:
-    from .worst_case import open_case
+    from .inspection.worst_case import open_case
 
     activity.tell("Having the model do it once more")
     opened = open_case(Path(request["run"]), Path(request["evaluation"]), request["row"], Path(request["folder"]))
@@ -136,9 +137,9 @@ def _case(request: dict, activity: Activity) -> dict:
 
 
 def _predict(request: dict, activity: Activity) -> dict:
-    from RadiomicsPersonaLib.box import Box
+    from RadiomicsPersonaLib.geometry.box import Box
 
-    from .run_prediction import predict
+    from .inspection.prediction import predict
 
     boxes = [Box(**box) for box in request["boxes"]]
     done = predict(Path(request["run"]), request["scans"], boxes, Path(request["output"]), activity.progress)
@@ -146,20 +147,20 @@ def _predict(request: dict, activity: Activity) -> dict:
 
 
 def _use(request: dict, activity: Activity) -> dict:
-    from .model_archive import install_run
+    from .export.model_archive import install_run
 
     activity.tell("Exporting; how well it rebuilds is measured on the validation scans")
     return {"card": str(install_run(Path(request["run"]), request["name"]))}
 
 
 def _install(request: dict, activity: Activity) -> dict:
-    from .model_archive import install_archive
+    from .export.model_archive import install_archive
 
     return {"card": str(install_archive(Path(request["file"])))}
 
 
 def _archive(request: dict, activity: Activity) -> dict:
-    from .model_archive import write_archive
+    from .export.model_archive import write_archive
 
     write_archive(Path(request["card"]), Path(request["file"]))
     return {}

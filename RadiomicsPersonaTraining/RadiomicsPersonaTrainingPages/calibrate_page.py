@@ -9,12 +9,13 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.classifier import install_classifier, refuse_classifier_name
+from RadiomicsPersonaLib.analysis.classifier import install_classifier, refuse_classifier_name
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import view
-from RadiomicsPersonaTrainingLib import alive, run_state
 from RadiomicsPersonaTrainingLib.amounts import in_time
-from RadiomicsPersonaTrainingLib.own_box_list import rows_of, write_rows
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
+from RadiomicsPersonaTrainingLib.verdict.own_box_list import rows_of, write_rows
 
 from . import curves, dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
@@ -36,7 +37,9 @@ class CalibratePage(Page):
         self.installed = lambda name: None
         layout = self.layout
         self.fromComboBox = named(
-            qt.QComboBox(), _("What the classifier is fitted on; boxes of your own are better where you have them."), _("Fitted on")
+            qt.QComboBox(),
+            _("What the classifier is fitted on; boxes of your own are better where you have them."),
+            _("Fitted on"),
         )
         for text in (_("Fitted on boxes of your own"), _("Fitted on lesions painted into healthy scans")):
             self.fromComboBox.addItem(text)
@@ -59,7 +62,9 @@ class CalibratePage(Page):
         self.sickComboBox = labelled(
             form, _("&Pathological:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be pathological.")
         )
-        self.healthyComboBox = labelled(form, _("&Healthy:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be healthy."))
+        self.healthyComboBox = labelled(
+            form, _("&Healthy:"), slicer.qMRMLCheckableNodeComboBox(), _("ROIs that are known to be healthy.")
+        )
         for combo in (self.sickComboBox, self.healthyComboBox):
             combo.nodeTypes = ["vtkMRMLMarkupsROINode"]
         self.addButton = push(_("&Add to the list"), _("Write the scan and its boxes into the project's list."), self.onAdd)
@@ -67,7 +72,9 @@ class CalibratePage(Page):
         layout.addWidget(self.boxesBox)
 
         self.listBox, form = folded(_("The list"), _("A table with the columns subject, scan, truth and box."), collapsed=False)
-        self.csvButton = push(_("&CSV..."), _("Take a list that lies elsewhere: columns subject, scan, truth and box."), self.onCSV)
+        self.csvButton = push(
+            _("&CSV..."), _("Take a list that lies elsewhere: columns subject, scan, truth and box."), self.onCSV
+        )
         self.ownButton = push(_("Pr&oject's list"), _("Back to the list of this project."), self.onOwn)
         self.removeButton = push(_("Re&move"), _("Take the chosen lines out of the list."), self.onRemove)
         form.addRow(side_by_side(self.csvButton, self.ownButton, self.removeButton))
@@ -79,7 +86,9 @@ class CalibratePage(Page):
 
         box, form = folded(_("Fit"), _("At least four subjects are needed; twenty are better."), collapsed=False)
         self.nameEdit = labelled(form, _("Na&me:"), qt.QLineEdit("my-site"), _("Of the classifier and its file."))
-        self.startButton = push(_("&Start"), _("Measure every box and fit the classifier, in a process of its own."), self.onStart)
+        self.startButton = push(
+            _("&Start"), _("Measure every box and fit the classifier, in a process of its own."), self.onStart
+        )
         self.cancelButton = push(_("&Cancel"), _("End it; what was measured is kept for the next time."), self.onCancel)
         self.estimateButton = push(
             _("Estimate &time"), _("Measure one scan, which is kept, and say how long all will take."), self.onEstimate
@@ -125,7 +134,9 @@ class CalibratePage(Page):
     @property
     def output(self) -> Path | None:
         """The classifier's file."""
-        return self.place.project.calibration / f"{self.nameEdit.text.strip() or 'my-site'}.json" if self.place.project else None
+        return (
+            self.place.project.calibration / f"{self.nameEdit.text.strip() or 'my-site'}.json" if self.place.project else None
+        )
 
     def open_project(self) -> None:
         """Show the project's list."""
@@ -141,11 +152,17 @@ class CalibratePage(Page):
             rows = rows_of(self.listFile) if self.listFile else []
         except InputError as error:
             self.listNote.say(str(error))
-        fill(self.table, [tuple(row.get(key) or "" for key in ("subject", "truth", "scan", "box")) for row in rows], list(range(len(rows))))
+        fill(
+            self.table,
+            [tuple(row.get(key) or "" for key in ("subject", "truth", "scan", "box")) for row in rows],
+            list(range(len(rows))),
+        )
         if rows and not self.listNote.text:
             subjects = {row.get("subject") for row in rows}
             self.listNote.say(
-                _("{file}: {lines} lines, {subjects} subjects.").format(file=self.listFile, lines=len(rows), subjects=len(subjects)),
+                _("{file}: {lines} lines, {subjects} subjects.").format(
+                    file=self.listFile, lines=len(rows), subjects=len(subjects)
+                ),
                 warning=False,
             )
         self.startButton.enabled = self._is_ready
@@ -173,7 +190,9 @@ class CalibratePage(Page):
             return
         if twice:
             self.listNote.say(
-                _("'{name}' cannot be both pathological and healthy: uncheck it in one of the lists.").format(name=twice[0].GetName())
+                _("'{name}' cannot be both pathological and healthy: uncheck it in one of the lists.").format(
+                    name=twice[0].GetName()
+                )
             )
             return
         try:
@@ -230,7 +249,9 @@ class CalibratePage(Page):
             self.note.say(str(error))
             return
         request = {"kind": "command", "arguments": arguments}
-        self.place.questions.ask(request, lambda answer: self.note.say(answer["text"].strip(), warning=False), self.note.say, "estimate")
+        self.place.questions.ask(
+            request, lambda answer: self.note.say(answer["text"].strip(), warning=False), self.note.say, "estimate"
+        )
 
     def onUse(self) -> None:
         """Put the classifier where the analysis finds it."""
@@ -240,17 +261,19 @@ class CalibratePage(Page):
         except InputError as error:
             self.useNote.say(str(error))
             return
-        self.useNote.say(_("'{name}' is now among the classifiers of RadiomicsPersona, and chosen there.").format(name=name), warning=False)
+        self.useNote.say(
+            _("'{name}' is now among the classifiers of RadiomicsPersona, and chosen there.").format(name=name), warning=False
+        )
         self.installed(name)
 
     def onCancel(self) -> None:
         """End it; one that is only starting is ended at once."""
-        if self.place.jobs.is_starting(self._log) and not alive.is_running(self._base):
+        if self.place.jobs.is_starting(self._log) and not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
             self.refresh()
             return
         try:
-            alive.ask_to_stop(self._base)
+            heartbeat.ask_to_stop(self._base)
         except InputError as error:
             self.note.say(str(error))
 
@@ -266,20 +289,22 @@ class CalibratePage(Page):
         """Show what the folder holds now."""
         if self.place.project is None:
             return
-        running = alive.is_running(self._base)
+        running = heartbeat.is_running(self._base)
         busy = running or self.place.jobs.is_starting(self._log)
         self.cancelButton.enabled = busy
         self.startButton.enabled = self.estimateButton.enabled = not busy and self._is_ready
         self.progressBar.visible = busy
-        told = alive.told_by(self._base)
+        told = heartbeat.told_by(self._base)
         if busy:
             self.progressBar.maximum, self.progressBar.value = told.get("total", 0), told.get("done", 0)
             left = _("; about {time} left").format(time=in_time(told["left"])) if told.get("left") else ""
             self.note.say(_("Measuring {what}{left}").format(what=told.get("what", ""), left=left), warning=False)
         elif self._busy:
-            cancelled = told.get("ended") == alive.CANCELLED
+            cancelled = told.get("ended") == heartbeat.CANCELLED
             self.note.say(
-                _("Cancelled; it goes on from there.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", ""),
+                _("Cancelled; it goes on from there.")
+                if cancelled
+                else self.place.jobs.refusal(self._log) or told.get("sentence", ""),
                 not cancelled,
             )
         self._busy = busy

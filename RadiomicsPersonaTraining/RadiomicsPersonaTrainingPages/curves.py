@@ -16,7 +16,7 @@ def show_curves(runs: dict[str, list[dict[str, float]]]):
     """Training loss (dotted) and validation figure (line) of runs over their steps; returns the chart.
 
     Args:
-        runs: rows of `run_state.curves_of`, by the run's name.
+        runs: rows of `state.curves_of`, by the run's name.
     """
     chart = _node("vtkMRMLPlotChartNode", "curves", _("Training and validation"))
     kept = []
@@ -24,7 +24,9 @@ def show_curves(runs: dict[str, list[dict[str, float]]]):
         table = _node("vtkMRMLTableNode", f"curves of {name}", _("{name} curves").format(name=name))
         columns = [key for key in (rows[-1] if rows else {}) if key == "step" or key.startswith(("training_", "validation_"))]
         _fill(table, {key: [row.get(key, np.nan) for row in rows] for key in columns})
-        shown = [key for key in columns if key == "training_loss"] + [key for key in columns if key.startswith("validation_")][:1]
+        shown = [key for key in columns if key == "training_loss"] + [key for key in columns if key.startswith("validation_")][
+            :1
+        ]
         for key in shown:
             series = _series(table, f"{name} {key}", "step", key, COLORS[number % len(COLORS)])
             series.SetLineStyle(series.LineStyleDot if key == "training_loss" else series.LineStyleSolid)
@@ -70,7 +72,10 @@ def show_ratios(runs: dict[str, dict[str, float]]):
     table = _node("vtkMRMLTableNode", "ratios", _("Error over the best simple fill's"))
     _fill(
         table,
-        {"place": list(range(1, len(kinds) + 1)), **{name: [ratios.get(kind, np.nan) for kind in kinds] for name, ratios in runs.items()}},
+        {
+            "place": list(range(1, len(kinds) + 1)),
+            **{name: [ratios.get(kind, np.nan) for kind in kinds] for name, ratios in runs.items()},
+        },
     )
     _label(table, kinds)
     kept = []

@@ -35,7 +35,9 @@ class DataPage(Page):
         self.folderButton = push(_("&Folder..."), _("Add a folder of .nii.gz scans, or of a BIDS data set."), self.onFolder)
         self.csvButton = push(_("&CSV..."), _("Add a list of scans: a table with the columns subject and file."), self.onCSV)
         self.volumesButton = push(
-            _("From &Slicer"), _("Add volumes that are loaded in Slicer, one by one or a patient, study or folder at once."), lambda: None
+            _("From &Slicer"),
+            _("Add volumes that are loaded in Slicer, one by one or a patient, study or folder at once."),
+            lambda: None,
         )
         self.volumesMenu = qt.QMenu(self.widget)
         self.volumesMenu.aboutToShow.connect(self.fillVolumesMenu)
@@ -160,7 +162,9 @@ class DataPage(Page):
             if row["thumbnail"]:
                 item.setIcon(qt.QIcon(qt.QPixmap(row["thumbnail"])))
             usable = row["kind"] != "unusable"
-            item.setFlags(qt.Qt.ItemIsSelectable | (qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable if usable else qt.Qt.NoItemFlags))
+            item.setFlags(
+                qt.Qt.ItemIsSelectable | (qt.Qt.ItemIsEnabled | qt.Qt.ItemIsUserCheckable if usable else qt.Qt.NoItemFlags)
+            )
             item.setCheckState(qt.Qt.Checked if usable and row["file"] not in choices.left_out else qt.Qt.Unchecked)
             self.table.setRowHeight(line, THUMBNAIL + 4)
         self.table.resizeColumnToContents(0)

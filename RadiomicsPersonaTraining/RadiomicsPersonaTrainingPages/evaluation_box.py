@@ -10,10 +10,11 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaTrainingLib import alive, run_state
+from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaTrainingLib.amounts import in_time
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import scene
 from .form import Note, fill, folded, labelled, named, push, side_by_side, table
@@ -51,9 +52,13 @@ class EvaluationBox:
         )
         self.boxesSpinBox.setRange(1, 20)
         self.boxesSpinBox.value = 2
-        self.evaluateButton = push(_("E&valuate"), _("Measure the run's best checkpoint, in a process of its own."), self.onEvaluate)
+        self.evaluateButton = push(
+            _("E&valuate"), _("Measure the run's best checkpoint, in a process of its own."), self.onEvaluate
+        )
         self.stopButton = push(_("&Cancel"), _("End the evaluation; it goes on from there the next time."), self.onStop)
-        self.reportButton = push(_("Open re&port"), _("The page with all tables, plots and pictures, in the browser."), self.onReport)
+        self.reportButton = push(
+            _("Open re&port"), _("The page with all tables, plots and pictures, in the browser."), self.onReport
+        )
         form.addRow(side_by_side(self.evaluateButton, self.stopButton, self.reportButton))
         self.note = Note(_("Note on the evaluation"))
         form.addRow(self.note.label)
@@ -62,7 +67,9 @@ class EvaluationBox:
         self.tables.setLineWrapMode(qt.QTextEdit.NoWrap)  # wide tables are scrolled
         form.addRow(self.tables)
         self.worstTable = table(
-            _("Click on one: the scan with what was rebuilt over it, or with truth and answer as segmentations, in the slice views."),
+            _(
+                "Click on one: the scan with what was rebuilt over it, or with truth and answer as segmentations, in the slice views."
+            ),
             _("Worst cases"),
             list(COLUMNS[RECONSTRUCTION_KIND].values()),
         )
@@ -84,7 +91,9 @@ class EvaluationBox:
             self.note.say("")
             self.caseNote.say("")
         has_best = bool(run) and (run / run_state.BEST).is_file()
-        busy = bool(run) and (alive.is_running(self.folder / alive.NAME) or self.place.jobs.is_starting(self.folder / run_state.OUTPUT))
+        busy = bool(run) and (
+            heartbeat.is_running(self.folder / heartbeat.NAME) or self.place.jobs.is_starting(self.folder / run_state.OUTPUT)
+        )
         self.evaluateButton.enabled = has_best and not busy
         self.stopButton.enabled = busy
         self.reportButton.enabled = bool(run) and self._report is not None
@@ -122,11 +131,11 @@ class EvaluationBox:
     def onStop(self) -> None:
         """End the evaluation; one that is only starting is ended at once."""
         output = self.folder / run_state.OUTPUT
-        if self.place.jobs.is_starting(output) and not alive.is_running(self.folder / alive.NAME):
+        if self.place.jobs.is_starting(output) and not heartbeat.is_running(self.folder / heartbeat.NAME):
             self.place.jobs.end(output)
             return
         try:
-            alive.ask_to_stop(self.folder / alive.NAME)
+            heartbeat.ask_to_stop(self.folder / heartbeat.NAME)
         except InputError as error:
             self.note.say(str(error))
 
@@ -158,7 +167,7 @@ class EvaluationBox:
         return claimed.is_file() and best.is_file() and best.stat().st_mtime > claimed.stat().st_mtime
 
     def _show_progress(self) -> None:
-        told = alive.told_by(self.folder / alive.NAME)
+        told = heartbeat.told_by(self.folder / heartbeat.NAME)
         left = _(", about {time} left").format(time=in_time(told["left"])) if told.get("left") else ""
         text = _("Evaluating: {what} {done} of {total}{left}").format(
             what=told.get("what", ""), done=told.get("done", 0), total=told.get("total", 0), left=left
@@ -168,8 +177,8 @@ class EvaluationBox:
     def _show_end(self) -> None:
         """How the evaluation ended, once; or that it is of an earlier checkpoint."""
         if self._evaluating == self.run:
-            told = alive.told_by(self.folder / alive.NAME)
-            cancelled = told.get("ended") == alive.CANCELLED
+            told = heartbeat.told_by(self.folder / heartbeat.NAME)
+            cancelled = told.get("ended") == heartbeat.CANCELLED
             refusal = self.place.jobs.refusal(self.folder / run_state.OUTPUT)
             text = _("Cancelled; it goes on from there.") if cancelled else refusal or told.get("sentence", "")
             self.note.say(text, warning=not cancelled)

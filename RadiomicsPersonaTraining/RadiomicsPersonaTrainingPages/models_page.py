@@ -7,10 +7,10 @@ from pathlib import Path
 import qt
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.card import own_models, text_of_card
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import own_models, text_of_card
 from RadiomicsPersonaTrainingLib.amounts import in_bytes
-from RadiomicsPersonaTrainingLib.model_archive import installed_models, remove_model
+from RadiomicsPersonaTrainingLib.export.model_archive import installed_models, remove_model
 
 from . import dialogs
 from .form import Note, chosen_keys, fill, named, push, side_by_side, table
@@ -33,7 +33,9 @@ class ModelsPage(Page):
         self.table.itemSelectionChanged.connect(self.onChosen)
         layout.addWidget(self.table)
         self.importButton = push(
-            _("&Import..."), _("Install a model from one file (.zip with weights and card); everything in it is checked."), self.onImport
+            _("&Import..."),
+            _("Install a model from one file (.zip with weights and card); everything in it is checked."),
+            self.onImport,
         )
         self.archiveButton = push(
             _("E&xport as a file..."), _("Put the model, weights and card, into one file for another machine."), self.onArchive
@@ -103,7 +105,8 @@ class ModelsPage(Page):
         """Delete the model, after asking."""
         model = self.model
         if not dialogs.confirmed(
-            _("Remove a model"), _("Delete '{name}' from {folder}? This cannot be undone.").format(name=model.name, folder=own_models())
+            _("Remove a model"),
+            _("Delete '{name}' from {folder}? This cannot be undone.").format(name=model.name, folder=own_models()),
         ):
             return
         try:
@@ -112,7 +115,9 @@ class ModelsPage(Page):
             self.note.say(str(error))
             return
         self.show()
-        self.note.say(_("Removed '{name}'; {size} are free again.").format(name=model.name, size=in_bytes(freed)), warning=False)
+        self.note.say(
+            _("Removed '{name}'; {size} are free again.").format(name=model.name, size=in_bytes(freed)), warning=False
+        )
 
     def _installed(self, name: str) -> None:
         self.show(name)

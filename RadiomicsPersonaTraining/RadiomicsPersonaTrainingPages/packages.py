@@ -29,7 +29,9 @@ def offer(names: list) -> str:
     size = sum(MEGABYTES[name] for name in names)
     return _(
         "Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package index."
-    ).format(names=", ".join(names), size=size) + (_(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else "")
+    ).format(names=", ".join(names), size=size) + (
+        _(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else ""
+    )
 
 
 def install(requirements: str) -> None:
@@ -44,7 +46,9 @@ def install(requirements: str) -> None:
 
     extension = pytorch_extension.found()
     if "torch" in missing() and extension is None:
-        raise InputError(_("PyTorch is missing: install the extension 'PyTorch' in the Extensions Manager, restart Slicer and come back."))
+        raise InputError(
+            _("PyTorch is missing: install the extension 'PyTorch' in the Extensions Manager, restart Slicer and come back.")
+        )
     try:
         if "torch" in missing():
             pytorch_extension.install_torch(extension)
@@ -56,5 +60,7 @@ def install(requirements: str) -> None:
     left = missing()
     if left:
         raise InputError(
-            _("Still missing: {names}. Restart Slicer; if that does not help, the Python console tells why.").format(names=", ".join(left))
+            _("Still missing: {names}. Restart Slicer; if that does not help, the Python console tells why.").format(
+                names=", ".join(left)
+            )
         )

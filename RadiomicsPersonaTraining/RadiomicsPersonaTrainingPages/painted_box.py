@@ -31,7 +31,9 @@ class PaintedBox:
         form.addRow(side_by_side(self.addButton, self.clearButton))
         self.foldersNote = Note(_("Folders with healthy scans"))
         form.addRow(self.foldersNote.label)
-        self.masksEdit = named(qt.QLineEdit(), _("Folder with binary masks of real lesions, whose shapes are painted."), _("Lesion masks"))
+        self.masksEdit = named(
+            qt.QLineEdit(), _("Folder with binary masks of real lesions, whose shapes are painted."), _("Lesion masks")
+        )
         self.masksEdit.textChanged.connect(lambda text: self.changed())
         self.masksButton = push(_("Lesion masks..."), _("Choose the folder with binary masks of real lesions."), self.onMasks)
         form.addRow(side_by_side(self.masksEdit, self.masksButton))

@@ -11,8 +11,8 @@ from pathlib import Path
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.output import file_written_whole
-from RadiomicsPersonaTrainingLib.run_state import SETTINGS, RunState, is_run, runs_in, state_of
+from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaTrainingLib.runs.state import SETTINGS, RunState, is_run, runs_in, state_of
 
 SPLIT = "split.csv"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -102,7 +102,9 @@ class Project:
         """
         busy = next((state for state in self.states() if state.at_work), None)
         if busy:
-            raise InputError(_("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name))
+            raise InputError(
+                _("A training is running in '{name}': wait for it, or cancel it first.").format(name=busy.folder.name)
+            )
 
     def free_name(self, wish: str) -> str:
         """A name for a run, with a number where the wish is taken."""
@@ -136,6 +138,6 @@ class Project:
 
 def _copy_split(source: Path, target: Path) -> None:
     """The split with absolute paths, so that the run keeps its scans whatever becomes of the project's split."""
-    from RadiomicsPersonaTrainingLib.split import read_split, write_split
+    from RadiomicsPersonaTrainingLib.data.split import read_split, write_split
 
     write_split(read_split(source), target)

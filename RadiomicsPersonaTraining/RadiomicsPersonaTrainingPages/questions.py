@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import qt
 
-from RadiomicsPersonaLib.child import Cancelled, Child, ChildFailed, raise_if_ended_badly
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.child import Cancelled, Child, ChildFailed, raise_if_ended_badly
 
 POLL_MS = 50
 _MOMENT = 0.005

@@ -10,12 +10,12 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaNodes import view
-from RadiomicsPersonaTrainingLib import run_state
 from RadiomicsPersonaTrainingLib.amounts import in_bytes
-from RadiomicsPersonaTrainingLib.model_archive import taken_by_itself
+from RadiomicsPersonaTrainingLib.export.model_archive import taken_by_itself
+from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import curves, dialogs, scene
 from .evaluation_box import EvaluationBox, ratios_in
@@ -47,7 +47,9 @@ class ResultsPage(Page):
         self._arrangement, self._sizes = view.Arrangement(), {}
         layout = self.layout
         self.runsTable = table(
-            _("Choose several runs to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."),
+            _(
+                "Choose several runs to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."
+            ),
             _("Runs"),
             [_("Run"), _("Task"), _("State"), _("Step"), _("Best"), _("Ratio"), _("Size")],
         )
@@ -55,7 +57,9 @@ class ResultsPage(Page):
         layout.addWidget(self.runsTable)
         self.curvesButton = push(_("Compare c&urves"), _("Loss and validation of the chosen runs in one plot."), lambda: None)
         self.ratiosButton = push(
-            _("Compare &errors"), _("What the chosen runs leave of the best simple fill's error, by kind of hole."), lambda: None
+            _("Compare &errors"),
+            _("What the chosen runs leave of the best simple fill's error, by kind of hole."),
+            lambda: None,
         )
         for button, slot in ((self.curvesButton, self.onCurves), (self.ratiosButton, self.onRatios)):
             button.checkable = True
@@ -70,7 +74,9 @@ class ResultsPage(Page):
         box, form = folded(_("Use and delete"), _("What becomes of the chosen run."), collapsed=False)
         self.nameEdit = labelled(form, _("&Model's name:"), qt.QLineEdit(), _("What the model is called in RadiomicsPersona."))
         self.useButton = push(
-            _("Use this &model in RadiomicsPersona"), _("Export the best checkpoint with its card beside the shipped models."), self.onUse
+            _("Use this &model in RadiomicsPersona"),
+            _("Export the best checkpoint with its card beside the shipped models."),
+            self.onUse,
         )
         self.exportButton = push(_("E&xport..."), _("Write weights and card into a folder of your choice."), self.onExport)
         form.addRow(side_by_side(self.useButton, self.exportButton))
@@ -78,7 +84,9 @@ class ResultsPage(Page):
             form, _("Sca&n:"), slicer.qMRMLNodeComboBox(), _("A loaded scan to try the run on before it is exported.")
         )
         self.scanComboBox.nodeTypes = ["vtkMRMLScalarVolumeNode"]
-        self.boxComboBox = labelled(form, _("&Box:"), slicer.qMRMLNodeComboBox(), _("An ROI whose inside is rebuilt; only for models that rebuild."))
+        self.boxComboBox = labelled(
+            form, _("&Box:"), slicer.qMRMLNodeComboBox(), _("An ROI whose inside is rebuilt; only for models that rebuild.")
+        )
         self.boxComboBox.nodeTypes = ["vtkMRMLMarkupsROINode"]
         for combo in (self.scanComboBox, self.boxComboBox):
             combo.addEnabled = combo.removeEnabled = False
@@ -152,7 +160,9 @@ class ResultsPage(Page):
         version = run_state.state_of(self.run).version if self.run else ""
         if version and version != __version__:
             self.note.say(
-                _("This run was begun with version {old} of the program, and {new} is installed.").format(old=version, new=__version__)
+                _("This run was begun with version {old} of the program, and {new} is installed.").format(
+                    old=version, new=__version__
+                )
             )
         self._show_run()
         if self.curvesButton.checked:
@@ -230,7 +240,9 @@ class ResultsPage(Page):
             else:
                 scene.volume_like(str(output), volume, name)
             shutil.rmtree(folder, ignore_errors=True)
-            self.useNote.say("\n".join([_("'{name}' is in the scene.").format(name=name), *answer["notes"]]), warning=bool(answer["notes"]))
+            self.useNote.say(
+                "\n".join([_("'{name}' is in the scene.").format(name=name), *answer["notes"]]), warning=bool(answer["notes"])
+            )
 
         self.place.questions.ask(request, done, refused)
 
@@ -264,7 +276,8 @@ class ResultsPage(Page):
         said = _("'{name}' is now among the models of RadiomicsPersona.").format(name=name)
         kind = run_state.state_of(self.run).kind if self.run else RECONSTRUCTION_KIND
         self.useNote.say(
-            said + (_(" The analysis takes it by itself, in place of the shipped one.") if taken_by_itself(kind) else ""), warning=False
+            said + (_(" The analysis takes it by itself, in place of the shipped one.") if taken_by_itself(kind) else ""),
+            warning=False,
         )
         self.installed(name)
 

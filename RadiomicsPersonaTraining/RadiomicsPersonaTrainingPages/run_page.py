@@ -9,8 +9,9 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import view
-from RadiomicsPersonaTrainingLib import alive, run_state
 from RadiomicsPersonaTrainingLib.amounts import in_bytes, in_time
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import curves
 from .form import Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
@@ -39,7 +40,9 @@ class RunPage(Page):
         self.startButton = push(
             _("&Start"), _("Begin a training with the present split and settings, in a process of its own."), self.onStart
         )
-        self.cancelButton = push(_("&Cancel"), _("End the training; the best checkpoint is kept, and it can go on later."), self.onCancel)
+        self.cancelButton = push(
+            _("&Cancel"), _("End the training; the best checkpoint is kept, and it can go on later."), self.onCancel
+        )
         self.resumeButton = push(_("&Resume"), _("Go on from the end of the last epoch."), self.onResume)
         self.killButton = push(
             _("End &by force"), _("It did not end when it was asked to: end its process. What was kept stays."), self.onKill
@@ -55,12 +58,16 @@ class RunPage(Page):
         for widget in (self.progressBar, self.progressNote.label, self.stateNote.label):
             layout.addWidget(widget)
         self.runsTable = table(
-            _("The runs of this project. Choose one to see it."), _("Runs"), [_("Run"), _("State"), _("Step"), _("Best validation")]
+            _("The runs of this project. Choose one to see it."),
+            _("Runs"),
+            [_("Run"), _("State"), _("Step"), _("Best validation")],
         )
         self.runsTable.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.runsTable.itemSelectionChanged.connect(self.onRunChosen)
         layout.addWidget(self.runsTable)
-        self.curvesButton = push(_("Show c&urves"), _("Loss and validation in a plot view, while the training goes on."), lambda: None)
+        self.curvesButton = push(
+            _("Show c&urves"), _("Loss and validation in a plot view, while the training goes on."), lambda: None
+        )
         self.curvesButton.checkable = True
         self.curvesButton.toggled.connect(self.onCurves)
         layout.addWidget(self.curvesButton)
@@ -140,17 +147,19 @@ class RunPage(Page):
             return
         # a run of another version is told before anything is touched
         request = {"kind": "record", "run": str(self.run)}
-        self.place.questions.ask(request, lambda answer: self._launch(self.run, (self.run / run_state.LAST).is_file()), self.startNote.say)
+        self.place.questions.ask(
+            request, lambda answer: self._launch(self.run, (self.run / run_state.LAST).is_file()), self.startNote.say
+        )
 
     def onCancel(self) -> None:
         """Ask the training to end; one that is only starting is ended at once."""
         output = self.run / run_state.OUTPUT
-        if self.place.jobs.is_starting(output) and not alive.is_running(self.run / alive.NAME):
+        if self.place.jobs.is_starting(output) and not heartbeat.is_running(self.run / heartbeat.NAME):
             self.place.jobs.end(output)
             self.refresh()
             return
         try:
-            alive.ask_to_stop(self.run / alive.NAME)
+            heartbeat.ask_to_stop(self.run / heartbeat.NAME)
         except InputError as error:
             self.startNote.say(str(error))
             return
@@ -160,7 +169,7 @@ class RunPage(Page):
     def onKill(self) -> None:
         """End the process."""
         try:
-            alive.kill(self.run / alive.NAME)
+            heartbeat.kill(self.run / heartbeat.NAME)
         except InputError as error:
             self.startNote.say(str(error))
 
@@ -232,7 +241,8 @@ class RunPage(Page):
             self.stateNote.say("")
         elif not (busy and self._waited):
             self.stateNote.say(
-                state.sentence, warning=state.state in (run_state.REFUSED, run_state.BROKEN_OFF, run_state.SILENT, run_state.GONE)
+                state.sentence,
+                warning=state.state in (run_state.REFUSED, run_state.BROKEN_OFF, run_state.SILENT, run_state.GONE),
             )
         self._show_picture(run_state.picture_of(self.run))
         text = run_state.end_of_log(self.run)

@@ -10,12 +10,13 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.colors import CLASS_COLORS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.markups import write_boxes
-from RadiomicsPersonaLib.nifti_voxels import read_nifti_voxels
+from RadiomicsPersonaLib.geometry.markups import write_boxes
+from RadiomicsPersonaLib.report.colors import CLASS_COLORS
 from RadiomicsPersonaNodes.roi import box_from_roi, plain_name, refuse_non_linear_transform
-from RadiomicsPersonaTrainingLib.own_box_list import rows_of, write_rows
+from RadiomicsPersonaTrainingLib.verdict.own_box_list import rows_of, write_rows
+
+from .nifti_voxels import read_nifti_voxels
 
 BOXES = "boxes.csv"
 PART = "RadiomicsPersonaTraining.part"
@@ -58,7 +59,9 @@ def write_scans(volumes: list, folder: Path) -> list:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            _("The folder '{folder}' cannot be made ({error}): free some space there.").format(folder=folder, error=error.strerror)
+            _("The folder '{folder}' cannot be made ({error}): free some space there.").format(
+                folder=folder, error=error.strerror
+            )
         ) from error
     for volume in volumes:
         subject = subject_of(volume)
@@ -85,7 +88,9 @@ def write_volume(volume, file: Path) -> None:
     """
     image = volume.GetImageData()
     if not image or image.GetNumberOfPoints() == 0 or image.GetNumberOfScalarComponents() != 1:
-        raise InputError(_("The volume '{name}' is no single grey-scale image: choose another one.").format(name=volume.GetName()))
+        raise InputError(
+            _("The volume '{name}' is no single grey-scale image: choose another one.").format(name=volume.GetName())
+        )
     storage = slicer.vtkMRMLVolumeArchetypeStorageNode()
     storage.SetFileName(str(file))
     if not storage.WriteData(volume):
@@ -156,7 +161,9 @@ def show_case(case: dict, name: str) -> None:
     words = {"truth": _("{name} truth"), "found": _("{name} found")}
     for what, words_of in words.items():
         if case["maps"]:
-            _segmentation(case["maps"][what], f"case {what}", words_of.format(name=name), case["labels"], filled=what == "found")
+            _segmentation(
+                case["maps"][what], f"case {what}", words_of.format(name=name), case["labels"], filled=what == "found"
+            )
         else:
             _forget(f"case {what}")
     slicer.util.setSliceViewerLayers(background=scan, foreground=rebuilt, foregroundOpacity=1.0)

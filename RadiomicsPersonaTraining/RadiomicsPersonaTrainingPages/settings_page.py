@@ -93,7 +93,9 @@ class SettingsPage(Page):
         if file and self.table:
             said = _("Written: {file}").format(file=file)
             self.place.questions.ask(
-                {"kind": "write", "table": self.table, "file": file}, lambda answer: self.note.say(said, warning=False), self.note.say
+                {"kind": "write", "table": self.table, "file": file},
+                lambda answer: self.note.say(said, warning=False),
+                self.note.say,
             )
 
     def onFolder(self, control) -> None:
@@ -113,13 +115,17 @@ class SettingsPage(Page):
         before = {source["name"]: source for source in self._sources()}
         words = {"scan": "scans", "label map": "label maps"}
         defaults = {key["name"]: key["default"] for key in self._definition["source"]}
-        self._table["data"] = [before.get(name) or defaults | {"name": name, "kind": words[kind]} for name, kind in kinds.items()]
+        self._table["data"] = [
+            before.get(name) or defaults | {"name": name, "kind": words[kind]} for name, kind in kinds.items()
+        ]
         self._build_sources()
 
     def take(self, answer: dict, source: str) -> None:
         """Show settings that were read, for a split of one collection of that name."""
         if self._definition is None:
-            self.place.questions.ask({"kind": "define"}, lambda defined: (self._defined(defined), self.take(answer, source)), self.note.say)
+            self.place.questions.ask(
+                {"kind": "define"}, lambda defined: (self._defined(defined), self.take(answer, source)), self.note.say
+            )
             return
         self._read(answer)
         self.show_sources({source: "scan"})
@@ -245,7 +251,8 @@ def _control(key: dict):
     if key["type"] == "int" and key["length"] is None:
         control = qt.QSpinBox()
         control.setRange(
-            0 if key["low"] is None else int(key["low"]), min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"]))
+            0 if key["low"] is None else int(key["low"]),
+            min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"])),
         )
         control.groupSeparatorShown = True
         return control

@@ -9,7 +9,7 @@ import qt
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaTrainingLib.split import PARTS, ListedScan, split_subjects, write_split
+from RadiomicsPersonaTrainingLib.data.split import PARTS, ListedScan, split_subjects, write_split
 
 from .form import Note, folded, labelled, push, side_by_side
 from .workplace import Workplace
@@ -41,7 +41,9 @@ class SplitBox:
             spinBox.valueChanged.connect(lambda *value: self.onChanged())
         self.countsNote = Note(_("Counts of the split"))
         form.addRow(self.countsNote.label)
-        self.keepButton = push(_("&Keep this split"), _("Write split.csv into the project; the next training uses it."), self.onKeep)
+        self.keepButton = push(
+            _("&Keep this split"), _("Write split.csv into the project; the next training uses it."), self.onKeep
+        )
         self.estimateButton = push(
             _("&Estimate disk space and time"),
             _("Prepare one scan of either part and do one step with the present settings."),
@@ -60,7 +62,9 @@ class SplitBox:
         self.seedSpinBox.value = project.choices.seed
         self._filling = False
         self.estimateNote.say("")
-        self.note.say(_("{file} of the project holds a split.").format(file=project.split.name) if project.split.is_file() else "", False)
+        self.note.say(
+            _("{file} of the project holds a split.").format(file=project.split.name) if project.split.is_file() else "", False
+        )
 
     def show(self, used: list) -> None:
         """Show the split of other scans.
@@ -84,7 +88,11 @@ class SplitBox:
         if self._filling or not self.place.project:
             return
         choices = self.place.project.choices
-        choices.validation, choices.test, choices.seed = self.validationSpinBox.value, self.testSpinBox.value, self.seedSpinBox.value
+        choices.validation, choices.test, choices.seed = (
+            self.validationSpinBox.value,
+            self.testSpinBox.value,
+            self.seedSpinBox.value,
+        )
         self.show(self.used)
 
     def onKeep(self) -> bool:

@@ -9,8 +9,9 @@ import qt
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaTrainingLib import alive, run_state
 from RadiomicsPersonaTrainingLib.amounts import in_time
+from RadiomicsPersonaTrainingLib.runs import heartbeat
+from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import dialogs, scene
 from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
@@ -64,13 +65,19 @@ class SynthesisePage(Page):
         ):  # fmt: skip
             self.masksComboBox.addItem(text, key)
         self.masksComboBox.currentIndexChanged.connect(lambda index: self._show_shapes())
-        self.shapesEdit = named(qt.QLineEdit(), _("Folder with binary masks of real lesions; only for real outlines."), _("Lesion masks"))
+        self.shapesEdit = named(
+            qt.QLineEdit(), _("Folder with binary masks of real lesions; only for real outlines."), _("Lesion masks")
+        )
         self.shapesButton = push(_("Lesion masks..."), _("Choose the folder with binary masks of real lesions."), self.onShapes)
         form.addRow(side_by_side(self.shapesEdit, self.shapesButton))
-        self.contrastComboBox = labelled(form, _("&Contrast:"), qt.QComboBox(), _("Contrast of the scans; automatic looks at each."))
+        self.contrastComboBox = labelled(
+            form, _("&Contrast:"), qt.QComboBox(), _("Contrast of the scans; automatic looks at each.")
+        )
         for key, text in (("", _("automatic")), ("T1", "T1"), ("T2", "T2"), ("FLAIR", "FLAIR"), ("T1 post", _("T1 post"))):
             self.contrastComboBox.addItem(text, key)
-        self.sizeSpinBox = labelled(form, _("Si&ze (ml):"), qt.QDoubleSpinBox(), _("Volume of a lesion; 0 draws the usual sizes of its kind."))
+        self.sizeSpinBox = labelled(
+            form, _("Si&ze (ml):"), qt.QDoubleSpinBox(), _("Volume of a lesion; 0 draws the usual sizes of its kind.")
+        )
         self.sizeSpinBox.setRange(0.0, 200.0)
         self.sizeSpinBox.setSpecialValueText(_("usual"))
         self.strengthSpinBox = labelled(
@@ -81,9 +88,13 @@ class SynthesisePage(Page):
         self.strengthSpinBox.value = 1.0
         self.countSpinBox = labelled(form, _("Lesions &per scan:"), qt.QSpinBox(), _("Each in an image of its own."))
         self.countSpinBox.setRange(1, 1000)
-        self.seedSpinBox = labelled(form, _("Se&ed:"), qt.QSpinBox(), _("Another seed paints other lesions; the same one the same again."))
+        self.seedSpinBox = labelled(
+            form, _("Se&ed:"), qt.QSpinBox(), _("Another seed paints other lesions; the same one the same again.")
+        )
         self.seedSpinBox.setRange(0, 99999)
-        self.nameEdit = labelled(form, _("&Name:"), qt.QLineEdit("set"), _("Of the folder in the project that takes images and masks."))
+        self.nameEdit = labelled(
+            form, _("&Name:"), qt.QLineEdit("set"), _("Of the folder in the project that takes images and masks.")
+        )
         self.startButton = push(_("&Start"), _("Paint, in a process of its own."), self.onStart)
         self.cancelButton = push(_("&Cancel"), _("End it; what was painted before under this name stays."), self.onCancel)
         form.addRow(side_by_side(self.startButton, self.cancelButton))
@@ -95,7 +106,9 @@ class SynthesisePage(Page):
         layout.addWidget(box)
 
         box, form = folded(_("Images and masks"), _("What was painted under this name."), collapsed=False)
-        self.table = table(_("Click on one: the painted scan with the lesion's mask in the slice views."), _("Pairs"), [_("Image"), _("Mask")])
+        self.table = table(
+            _("Click on one: the painted scan with the lesion's mask in the slice views."), _("Pairs"), [_("Image"), _("Mask")]
+        )
         self.table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.table.cellClicked.connect(lambda line, column: self.openPair())
         form.addRow(self.table)
@@ -104,7 +117,9 @@ class SynthesisePage(Page):
         form.addRow(self.picture)
         self.trainButton = push(
             _("Train a se&gmentation on them"),
-            _("Part them by scan, and open settings of a segmentation that finds such lesions; then look at the Settings and Run pages."),
+            _(
+                "Part them by scan, and open settings of a segmentation that finds such lesions; then look at the Settings and Run pages."
+            ),
             self.onTrain,
         )
         form.addRow(self.trainButton)
@@ -123,7 +138,14 @@ class SynthesisePage(Page):
     def arguments(self) -> list[str]:
         """Of the command."""
         chosen = [*self._scans, "--masks", _key(self.masksComboBox), "--kind", _key(self.kindComboBox)]
-        chosen += ["--count", str(self.countSpinBox.value), "--strength", f"{self.strengthSpinBox.value:g}", "--seed", str(self.seedSpinBox.value)]
+        chosen += [
+            "--count",
+            str(self.countSpinBox.value),
+            "--strength",
+            f"{self.strengthSpinBox.value:g}",
+            "--seed",
+            str(self.seedSpinBox.value),
+        ]
         chosen += ["--size", f"{self.sizeSpinBox.value:g}"] if self.sizeSpinBox.value else []
         chosen += ["--contrast", _key(self.contrastComboBox)] if _key(self.contrastComboBox) else []
         chosen += ["--shapes", self.shapesEdit.text.strip()] if _key(self.masksComboBox) == "shapes" else []
@@ -132,8 +154,12 @@ class SynthesisePage(Page):
     def open_project(self) -> None:
         """Show the set that is being painted, or the newest."""
         self._listed, root = None, self.place.project.synthetic
-        sets = sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime) if root.is_dir() else []
-        at_work = [path for path in sets if alive.is_running(path / alive.NAME)]
+        sets = (
+            sorted((path for path in root.iterdir() if path.is_dir()), key=lambda path: path.stat().st_mtime)
+            if root.is_dir()
+            else []
+        )
+        at_work = [path for path in sets if heartbeat.is_running(path / heartbeat.NAME)]
         if sets:
             self.nameEdit.text = (at_work or sets)[-1].name
         self.refresh()
@@ -191,12 +217,12 @@ class SynthesisePage(Page):
 
     def onCancel(self) -> None:
         """End it; one that is only starting is ended at once."""
-        if not alive.is_running(self._base):
+        if not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
             self.refresh()
             return
         try:
-            alive.ask_to_stop(self._base)
+            heartbeat.ask_to_stop(self._base)
         except InputError as error:
             self.note.say(str(error))
 
@@ -217,27 +243,35 @@ class SynthesisePage(Page):
 
         def opened(answer):
             self.to_train(answer, folder.name)
-            self.pairsNote.say(_("Kept in {file} of the project; the settings are open on the Settings page.").format(file=split.name), warning=False)
+            self.pairsNote.say(
+                _("Kept in {file} of the project; the settings are open on the Settings page.").format(file=split.name),
+                warning=False,
+            )
 
         self.place.questions.ask(
-            parting, lambda answer: self.place.questions.ask(reading, opened, self.pairsNote.say, "settings"), self.pairsNote.say, "split"
+            parting,
+            lambda answer: self.place.questions.ask(reading, opened, self.pairsNote.say, "settings"),
+            self.pairsNote.say,
+            "split",
         )
 
     def refresh(self) -> None:
         """Show what the folder holds now."""
         if self.place.project is None:
             return
-        running = alive.is_running(self._base)
+        running = heartbeat.is_running(self._base)
         busy = running or self.place.jobs.is_starting(self._log)
         self.startButton.enabled, self.cancelButton.enabled, self.progressBar.visible = not busy, busy, busy
-        told = alive.told_by(self._base)
+        told = heartbeat.told_by(self._base)
         if busy:
             self.progressBar.maximum = told.get("total", 0) if running else 0
             self.progressBar.value = told.get("done", 0) if running else 0
             left = _("; about {time} left").format(time=in_time(told["left"])) if running and told.get("left") else ""
-            self.note.say(_("Painting {what}{left}").format(what=told.get("what", "") if running else "", left=left), warning=False)
+            self.note.say(
+                _("Painting {what}{left}").format(what=told.get("what", "") if running else "", left=left), warning=False
+            )
         elif self._busy:
-            cancelled = told.get("ended") == alive.CANCELLED
+            cancelled = told.get("ended") == heartbeat.CANCELLED
             sentence = _("Cancelled.") if cancelled else self.place.jobs.refusal(self._log) or told.get("sentence", "")
             self.note.say(sentence, not cancelled)
         ended, self._busy = self._busy and not busy, busy
@@ -254,7 +288,9 @@ class SynthesisePage(Page):
             self._listed = self.folder, pairs
             fill(self.table, [(f"{name}{IMAGE}", f"{name}{MASK}") for name in pairs], pairs)
             sheet = qt.QPixmap(str(self.folder / SHEET)) if pairs else qt.QPixmap()
-            self.picture.setPixmap(sheet if sheet.isNull() else sheet.scaledToWidth(min(480, sheet.width()), qt.Qt.SmoothTransformation))
+            self.picture.setPixmap(
+                sheet if sheet.isNull() else sheet.scaledToWidth(min(480, sheet.width()), qt.Qt.SmoothTransformation)
+            )
         self.trainButton.enabled = bool(pairs) and not self._busy
 
     def _show_shapes(self) -> None:
@@ -268,7 +304,7 @@ class SynthesisePage(Page):
 
     @property
     def _base(self) -> Path:
-        return self.folder / alive.NAME
+        return self.folder / heartbeat.NAME
 
     @property
     def _log(self) -> Path:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from RadiomicsPersonaLib.box import Box
-from RadiomicsPersonaLib.comparison import compare
-from RadiomicsPersonaLib.hole import Hole, hole_of_box
-from RadiomicsPersonaLib.preparation import prepare
-from RadiomicsPersonaLib.result import Analysis, BoxResult, Control, Reconstruction
-from RadiomicsPersonaLib.scan import Scan
-from RadiomicsPersonaLib.score import standard_scores, standings
-from RadiomicsPersonaLib.tissue import Tissue
+from RadiomicsPersonaLib.analysis.result import Analysis, BoxResult, Control
+from RadiomicsPersonaLib.analysis.score import standard_scores, standings
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.brain.tissue import Tissue
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.comparison import compare
+from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction
 
 VERDICTS = (
     (1, 1 / 5, "Pathological: deviates more than 4 of 4 matched healthy boxes in this scan, p = 0.2."),
@@ -45,8 +46,17 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         metrics = _metrics(scan, blurred, hole, tissue)
         results.append(
             BoxResult(
-                box, reconstruction, metrics, matched, p, percentile, label, reason, (f"A note on {box.name}.",),
-                standings=standings(standard_scores([metrics, *measured])) if measured else {}, combined=metrics["deviation"],
+                box,
+                reconstruction,
+                metrics,
+                matched,
+                p,
+                percentile,
+                label,
+                reason,
+                (f"A note on {box.name}.",),
+                standings=standings(standard_scores([metrics, *measured])) if measured else {},
+                combined=metrics["deviation"],
             )  # fmt: skip
         )
     return Analysis(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from RadiomicsPersonaLib.scan import Scan, make_scan
+from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 
 CENTER, RADIUS = np.array([30.0, -26.0, 26.0]), 12.0
 

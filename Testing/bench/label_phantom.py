@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from RadiomicsPersonaTrainingLib.label_map import LabelMap, codes_of
+from RadiomicsPersonaTrainingLib.synthesis.label_map import LabelMap, codes_of
 
 SHAPE = (150, 180, 160)
 """Voxels of 1 mm along R, A, S."""

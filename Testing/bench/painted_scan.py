@@ -6,9 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from RadiomicsPersonaLib.model import Model, load_model
-from RadiomicsPersonaLib.preparation import PreparedScan, prepare
-from RadiomicsPersonaLib.scan import Scan
+from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model, load_model
 
 CORTEX, DEEP_WHITE = np.array([40.0, 26.0, 32.0]), np.array([26.0, -32.0, 30.0])
 """Places in the template, RAS millimetres."""
@@ -26,7 +26,7 @@ def template() -> Scan:
 @cache
 def contrast_scan(contrast: str) -> tuple[Scan, PreparedScan, Model]:
     """The template in a contrast, prepared with nothing hidden, and the model that rebuilds it."""
-    from RadiomicsPersonaTrainingLib.contrast import as_contrast
+    from RadiomicsPersonaTrainingLib.synthesis.tissue_contrast import as_contrast
 
     prepared = prepare(template())
     if contrast in ("T2", "FLAIR"):

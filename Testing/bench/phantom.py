@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from RadiomicsPersonaLib.scan import Scan, make_scan
+from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 
 HEAD_EXTENT = np.array([180.0, 220.0, 180.0])
 """Millimetres along right, anterior, superior that every phantom covers."""

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.child import Cancelled
-from RadiomicsPersonaLib.exchange import ARRAYS, RESULTS
-from RadiomicsPersonaLib.hole import hole_of_box
-from RadiomicsPersonaLib.markups import read_boxes
-from RadiomicsPersonaLib.scan import read_scan
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.geometry.markups import read_boxes
+from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
+from RadiomicsPersonaLib.system.child import Cancelled
 
 LABELS = (1, 0, None)
 WORDS = {1: "Pathological", 0: "Healthy", None: "Undetermined"}
@@ -89,9 +89,15 @@ class PreparedRun:
             "n_controls": 0 if label is None else 24,
             "p": p,
             "q": p,
-            "scores": {} if label is None else {
+            "scores": {}
+            if label is None
+            else {
                 key: {"name": name, "z": z, "usual_up_to": 1.6, "p": 0.1, "adds_to_log_odds": 0.2}
-                for key, name, z in (("ssim", "SSIM (3-D)", 0.5), ("asymmetry", "Asymmetry", None), ("peak", "Peak difference", 4.0 + number))
+                for key, name, z in (
+                    ("ssim", "SSIM (3-D)", 0.5),
+                    ("asymmetry", "Asymmetry", None),
+                    ("peak", "Peak difference", 4.0 + number),
+                )
             },
             "percentile": None if p is None else 100 * (1 - p),
             "probability": None if p is None else 0.7,
@@ -99,7 +105,9 @@ class PreparedRun:
             "reason": f"{WORDS[label]}: reason {number}.",
             "warnings": ["Close to the rim."] if number else [],
             "combined": 3.0 - number,
-            "controls": [] if label is None else [
+            "controls": []
+            if label is None
+            else [
                 {
                     "name": f"control {place}",
                     "center_ras": (box.center + [0.0, 2.0 * place, 0.0]).tolist(),

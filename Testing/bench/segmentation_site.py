@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from RadiomicsPersonaLib.scan import write_nifti
+from RadiomicsPersonaLib.imaging.files import write_nifti
 
 SHAPE = (28, 30, 26)
 AFFINE = np.diag([-1.0, 1.0, 1.0, 1.0])  # stored from right to left
@@ -28,7 +28,14 @@ SMALL = {
 CONTRASTS = 4
 LEVELS = np.array([40.0, -40.0, 80.0, -80.0, 60.0])
 """Brightness of the balls beside their surroundings' in the first contrast; the next begins with the second, and so on."""
-NUMBERS = {"brats2020": (1, 2, 4), "brats2023": (1, 2, 3), "lesion": (1,), "hipmri": (1, 2, 3, 4, 5), "hippocampus": (1, 2), "synthetic": (1,)}
+NUMBERS = {
+    "brats2020": (1, 2, 4),
+    "brats2023": (1, 2, 3),
+    "lesion": (1,),
+    "hipmri": (1, 2, 3, 4, 5),
+    "hippocampus": (1, 2),
+    "synthetic": (1,),
+}
 
 
 def make_case(seed: int, numbers: tuple[int, ...]) -> tuple[list[np.ndarray], np.ndarray]:
@@ -42,7 +49,10 @@ def make_case(seed: int, numbers: tuple[int, ...]) -> tuple[list[np.ndarray], np
     brightness = {0: np.full(CONTRASTS, 100.0)} | {
         number: 100 + LEVELS[(place + np.arange(CONTRASTS)) % len(LEVELS)] for place, number in enumerate(numbers)
     }
-    images = [sum(brightness[number][c] * (truth == number) for number in brightness) + rng.normal(0, 4, SHAPE) for c in range(CONTRASTS)]
+    images = [
+        sum(brightness[number][c] * (truth == number) for number in brightness) + rng.normal(0, 4, SHAPE)
+        for c in range(CONTRASTS)
+    ]
     return [image.astype(np.float32) for image in images], truth
 
 
@@ -72,7 +82,10 @@ def make_site(root: Path, layout: str, cases: int = 4) -> Path:
             files[f"{name}/{name}_consensus_gt.nii.gz"] = truth
         elif layout == "hipmri":
             name = f"Case_{seed + 4:03d}_Week0"
-            files = {f"semantic_MRs_anon/{name}_LFOV.nii.gz": images[0], f"semantic_labels_anon/{name}_SEMANTIC_LFOV.nii.gz": truth}
+            files = {
+                f"semantic_MRs_anon/{name}_LFOV.nii.gz": images[0],
+                f"semantic_labels_anon/{name}_SEMANTIC_LFOV.nii.gz": truth,
+            }
         elif layout == "synthetic":  # two lesions in every scan
             name = f"sub-{seed // 2:02d}_T1w_ms_{seed % 2 + 1}"
             files = {f"{name}_image.nii.gz": images[0], f"{name}_mask.nii.gz": truth}
@@ -83,7 +96,11 @@ def make_site(root: Path, layout: str, cases: int = 4) -> Path:
             write(root / file, array)
     if layout == "hippocampus":
         (root / "labelsTr" / "._hippocampus_001.nii.gz").write_bytes(b"what macOS leaves in archives")
-        described = {"name": "Hippocampus", "modality": {"0": "MRI"}, "labels": {"0": "background", "1": "Anterior", "2": "Posterior"}}
+        described = {
+            "name": "Hippocampus",
+            "modality": {"0": "MRI"},
+            "labels": {"0": "background", "1": "Anterior", "2": "Posterior"},
+        }
         (root / "dataset.json").write_text(json.dumps(described))
     return root
 

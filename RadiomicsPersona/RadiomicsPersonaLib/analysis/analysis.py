@@ -1,0 +1,318 @@
+"""Analysis: the straight line from a scan and its boxes to verdicts."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from .. import __version__
+from ..brain.mirror import mirror_is_free
+from ..brain.preparation import PreparedScan, prepare
+from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
+from ..defaults import USUAL_CONTROLS
+from ..errors import InputError
+from ..geometry.box import Box, lattice_of, overlaps
+from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
+from ..imaging.scan import Scan
+from ..metrics.deviation_map import deviation_p
+from ..metrics.measurement import metrics_of, usual_range
+from ..networks.head_model import LesionModel
+from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
+from ..reconstruction.reconstruction_model import Model, NetworkModel
+from ..system.device import usable_cores
+from .classifier import Classifier, load_classifier
+from .control import place_controls
+from .result import Analysis, BoxResult, Control
+from .score import SCORES, false_discovery_rates
+from .verdict import Decision, judge, weigh
+
+USELESS = 0.9
+"""Share of a plain fill's squared error at which a model's reconstructions are worth nothing."""
+
+Progress = Callable[[int, int, str], None]
+
+
+def analyze(
+    scan: Scan,
+    boxes: list[Box],
+    model: Model,
+    controls: int = USUAL_CONTROLS,
+    decision: Decision | None = None,
+    seed: int = 0,
+    exclude: np.ndarray | None = None,
+    progress: Progress | None = None,
+    classifier: Classifier | None = None,
+    prepare: Callable[[Scan, list[Hole]], PreparedScan] = prepare,
+) -> Analysis:
+    """Rebuild, compare and judge every box.
+
+    Args:
+        scan: the scan.
+        boxes: the user's boxes; neither they nor the excluded voxels are looked at while any of them is rebuilt, except that a
+            box found healthy may serve as another's mirrored side.
+        model: what rebuilds; see `NetworkModel.for_scan` for how "auto" chooses.
+        controls: number of healthy boxes per box.
+        decision: what the label rests on; p <= 0.05 by default.
+        seed: of the controls' places.
+        exclude: boolean array of the scan's shape with known pathology, or None.
+        progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
+        classifier: what gives the probability; the shipped one by default.
+        prepare: what estimates tissue and midplane outside the suspects; one that remembers, where a scan comes again.
+    Raises:
+        InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
+    """
+    decision = decision or Decision()
+    if not boxes:
+        raise InputError("There is no box: give at least one.")
+    if not 0 <= controls <= 1000:
+        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+    holes = [hole_of_box(scan, box) for box in boxes]
+    suspects = list(holes)
+    if exclude is not None and exclude.any():
+        suspects.append(hole_of_mask(exclude))
+    prepared = prepare(scan, suspects)
+    model = model.for_scan(prepared)
+    for box, hole in zip(boxes, holes):
+        _refuse_air(prepared, box, hole)
+    intensity_range = usual_range(prepared)
+    classifier = classifier or load_classifier()
+    line = _Line(prepared, model, classifier, intensity_range, progress, len(boxes) * (1 + controls))
+    first = [line.result_of(box, hole, controls, decision, seed + n) for n, (box, hole) in enumerate(zip(boxes, holes))]
+    results = list(first)
+    for number, (box, hole) in enumerate(zip(boxes, holes)):
+        # a box that was found healthy may serve as the mirrored side of another, whose own content has no say in that
+        healthy = {n for n, result in enumerate(first) if result.label == 0 and n != number}
+        seen = replace(prepared, suspects=union_of([h for n, h in enumerate(suspects) if n not in healthy]))
+        if model.uses_mirror and not mirror_is_free(prepared, box) and mirror_is_free(seen, box):
+            line.total += 1 + controls
+            results[number] = line.result_of(box, hole, controls, decision, seed + number, seen)
+    rates = false_discovery_rates([result.p for result in results])
+    results = [_with_rate(result, q, decision) for result, q in zip(results, rates)]
+    rebuilt = compose(prepared, [result.reconstruction for result in results])
+    difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
+    for result in results:
+        region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
+        difference[region][mask] = (scan.array[region] - rebuilt[region])[mask]
+        voxel_p[region][mask] = result.deviation_p[mask]
+    return Analysis(
+        scan=scan,
+        tissue=prepared.tissue,
+        midplane=prepared.midplane,
+        boxes=tuple(results),
+        reconstruction=rebuilt,
+        difference=difference,
+        deviation_p=voxel_p,
+        decision={"rule": decision.rule, "threshold": decision.threshold},
+        provenance=_provenance(prepared, model, classifier, intensity_range, controls, seed),
+        warnings=scan.warnings + _scan_warnings(prepared, model),
+    )
+
+
+class _Line:
+    """What the boxes of one scan share while they go down the line."""
+
+    def __init__(
+        self,
+        prepared: PreparedScan,
+        model: Model,
+        classifier: Classifier,
+        intensity_range,
+        progress: Progress | None,
+        total: int,
+    ):
+        self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
+        self.progress, self.total, self.done = progress, total, 0
+
+    def result_of(
+        self, box: Box, hole: Hole, count: int, decision: Decision, seed: int, seen: PreparedScan | None = None
+    ) -> BoxResult:
+        """Rebuild, compare and judge one box; `seen` tells what may be looked at if that is more than outside all suspects."""
+        prepared = self.prepared
+        seen = seen or prepared
+        use_mirror = mirror_is_free(seen, box)
+        reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
+        metrics = metrics_of(self.prepared, reconstruction, self.model, self.intensity_range, use_mirror)
+        placed = place_controls(prepared, box, reconstruction, count, seed)
+        rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
+        compared = []
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            for measured in pool.map(
+                lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt
+            ):
+                compared.append(measured)
+                self._advance(0, f"controls of {box.name}")  # which may raise to cancel
+        self._advance(count - len(placed), box.name)
+        evidence = weigh(metrics, compared, self.classifier, box.volume_ml)
+        matched = tuple(
+            Control(c.box, m, c.mismatch, c.depth_difference, float(combined))
+            for c, m, combined in zip(placed, compared, evidence.control_combined)
+        )
+        brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
+        share = self._error_share(rebuilt)
+        unlike_known = self._why_unlike_known(share)
+        verdict = judge(metrics, evidence, decision, brain_share, unlike_known)
+        return BoxResult(
+            box=box,
+            reconstruction=reconstruction,
+            metrics=metrics,
+            controls=matched,
+            p=evidence.p,
+            percentile=evidence.percentile,
+            label=verdict.label,
+            reason=verdict.reason,
+            warnings=reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror, share),
+            standings=evidence.standings,
+            combined=evidence.combined,
+            control_scores=dict(zip(SCORES, evidence.control_scores.T)),
+            probability=evidence.probability,
+            contributions=evidence.contributions,
+            deviation_p=deviation_p(prepared.scan, reconstruction, rebuilt),
+            independent_controls=_independent([c.box for c in matched]),
+            brain_share=brain_share,
+            unlike_known=unlike_known,
+        )
+
+    def _rebuild(self, seen: PreparedScan, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
+        before = self.done
+
+        def step(done: int, _: int) -> None:
+            self._advance(before + done - self.done, what)
+
+        return rebuild(seen, holes, self.model, use_mirror, step)
+
+    def _advance(self, steps: int, what: str) -> None:
+        self.done += steps
+        if self.progress:
+            self.progress(self.done, self.total, what)
+
+    def _error_share(self, rebuilt: list[Reconstruction]) -> float | None:
+        """The network's `error_over_rim_mean` in the scan's healthy boxes; None where there are too few, and for classical models."""
+        if not isinstance(self.model, NetworkModel) or len(rebuilt) < 5:
+            return None
+        return float(np.median([error_over_rim_mean(self.prepared.scan, reconstruction) for reconstruction in rebuilt]))
+
+    def _why_unlike_known(self, share: float | None) -> str | None:
+        """Whether the scan is out of the model's range: it rebuilds healthy boxes hardly better than their rim's mean would."""
+        if share is None or share <= max(USELESS, self._known_limit):
+            return None
+        return (
+            f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
+            f"plain fill's; check the contrast, or use --model harmonic"
+        )
+
+    @property
+    def _known_limit(self) -> float:
+        """Up to where `error_over_rim_mean` lies on scans the model knows, as its card says."""
+        return self.model.card["known_range"]["error_over_rim_mean"]
+
+    def _warnings(
+        self, box: Box, matched, count: int, brain_share: float, use_mirror: bool, share: float | None
+    ) -> tuple[str, ...]:
+        notes = []
+        if share is not None and share > self._known_limit:
+            notes.append(
+                f"The scan is unlike those the model knows: on its healthy boxes the model's squared error is {share:.2f} of a plain "
+                f"fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
+            )
+        if brain_share < 0.75:
+            notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
+        if len(matched) < count:
+            notes.append(f"Only {len(matched)} of {count} matched healthy boxes fit into this scan.")
+        if matched and max(c.mismatch for c in matched) > 0.25:
+            notes.append("Some healthy boxes differ from this one in their share of grey, white or fluid.")
+        if self.model.uses_mirror and not use_mirror:
+            notes.append(
+                "The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy boxes."
+            )
+        return tuple(notes)
+
+
+def _independent(boxes: list[Box]) -> float:
+    """How many boxes without overlap tell as much as these (Kish 1965)."""
+    return len(boxes) ** 2 / float(overlaps(boxes, boxes).sum()) if boxes else 0.0
+
+
+def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:
+    """The result with its false discovery rate, and a note where the label would not hold for that."""
+    notes = result.warnings
+    if result.label == 1 and decision.rule == "p" and q > decision.threshold:
+        notes += (
+            f"With this many boxes the label does not hold at a false discovery rate of {decision.threshold:g} (q = {q:.2g}).",
+        )
+    return replace(result, q=q, warnings=notes)
+
+
+def _refuse_air(prepared: PreparedScan, box: Box, hole: Hole) -> None:
+    """Raise where a box holds neither brain nor any other tissue."""
+    tissue = prepared.tissue
+    if (tissue.classes_at(lattice_of(box)) > 0).any():
+        return
+    values = prepared.scan.array[hole.region][hole.mask]
+    if np.percentile(values, 90) < tissue.background + 0.25 * (tissue.scale.center - tissue.background):
+        raise InputError(f"Box '{box.name}' holds only air: move it onto the brain.")
+
+
+def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
+    notes = []
+    if (
+        isinstance(model, NetworkModel)
+        and model.card.get("contrasts") == T1_WEIGHTED
+        and prepared.tissue.contrast == OTHER_CONTRAST
+    ):
+        notes.append(f"The scan does not look T1-weighted, and {model.name} was trained on T1-weighted scans only; look twice.")
+    if isinstance(model, NetworkModel):
+        notes += model.notes
+    volume = prepared.tissue.brain_ml
+    if prepared.tissue.doubt:
+        notes.append(
+            f"No brain was recognised ({prepared.tissue.doubt}); check that this is a brain MRI. "
+            f"Thresholds had to find the tissue."
+        )
+    if not 500 <= volume <= 2600:
+        notes.append(
+            f"The tissue found measures {volume:.0f} ml, which is not a brain's volume; check the scan and its spacing."
+        )
+    if prepared.midplane.symmetry < 0.7:
+        notes.append("No clear mid-sagittal plane was found; the mirrored side may be wrong.")
+    return tuple(notes)
+
+
+def _provenance(
+    prepared: PreparedScan, model: Model, classifier: Classifier, intensity_range, controls: int, seed: int
+) -> dict:
+    scale = prepared.tissue.scale
+    return {
+        "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
+        | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
+        "model": model.provenance(),
+        "classifier": classifier.provenance() | {"own": classifier.sha256 != load_classifier().sha256},
+        "lesion_model": _lesion_model(),
+        "preprocessing": {
+            "tissue_scale": {"center": scale.center, "deviation": scale.deviation},
+            "intensity_range": list(intensity_range),
+            "brain_ml": prepared.tissue.brain_ml,
+            "brain_found_by": prepared.tissue.method,
+            "midplane": {
+                "normal": prepared.midplane.normal.tolist(),
+                "offset_mm": prepared.midplane.offset,
+                "symmetry": prepared.midplane.symmetry,
+            },
+        },
+        "controls": controls,
+        "seed": seed,
+    }
+
+
+def _lesion_model() -> dict | None:
+    model = LesionModel.installed()
+    return model.provenance() if model else None
+
+
+def _torch_version() -> str:
+    import torch
+
+    return torch.__version__

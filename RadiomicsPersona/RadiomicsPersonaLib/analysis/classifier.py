@@ -1,0 +1,224 @@
+"""Classifier: the probability of pathology from a box's standardised scores, by logistic regression.
+
+It is stored as JSON with its coefficients in the open and a checksum over everything it says; nothing in it is executed.
+`radiomics-persona-train calibrate` makes such files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..resources import SHIPPED_CLASSIFIERS
+from ..system.output import folder_written_whole
+from .score import SCORES, Norm, standard_scores
+
+KIND = "verdict classifier"
+DEFAULT = "healthy-or-not"
+FOLDER_VARIABLE = "RADIOMICS_PERSONA_CLASSIFIERS"
+"""Environment variable with a folder of further classifiers, instead of the user's own."""
+OWN_FOLDER = Path(".radiomics-persona") / "classifiers"
+"""The user's own folder of further classifiers, in the home folder; it outlives an update of the extension."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+GREY_ZONE = (0.45, 0.55)
+"""Probabilities between these say neither healthy nor pathological."""
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A fitted logistic regression: probability = 1 / (1 + exp(-(intercept + sum of coefficient * feature))).
+
+    A score's feature is `feature_of` its robust standard score, 0 where the score is not known.
+
+    Attributes:
+        name: how results call it.
+        features: keys of `score.SCORES`.
+        coefficients: one per feature.
+        intercept: log odds of a box whose scores are its controls' medians, when both outcomes are equally frequent.
+        about: how it was fitted, in plain JSON types.
+        sha256: over all of this.
+        norms: what is usual in healthy boxes, by score; may be empty.
+        widening: how much wider log odds of boxes drawn anywhere in healthy brains spread than those of their matched controls.
+    """
+
+    name: str
+    features: tuple[str, ...]
+    coefficients: tuple[float, ...]
+    intercept: float
+    about: dict
+    sha256: str
+    norms: dict[str, Norm] = field(default_factory=dict)
+    widening: float = 1.0
+
+    def scores_of(self, metrics: list[dict[str, float]], milliliters: float) -> np.ndarray:
+        """Robust standard scores of boxes of one volume in one scan, (n, len(SCORES)); see `score.standard_scores`."""
+        return standard_scores(metrics, self.norms, milliliters)
+
+    def log_odds(self, scores: np.ndarray) -> np.ndarray:
+        """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
+        columns = [list(SCORES).index(key) for key in self.features]
+        return self.intercept + feature_of(scores[:, columns]) @ np.array(self.coefficients)
+
+    def contributions(self, scores: np.ndarray) -> dict[str, float]:
+        """What every score of one box (len(SCORES),) adds to the log odds, by key."""
+        keys = list(SCORES)
+        return {k: c * float(feature_of(scores[keys.index(k)])) for k, c in zip(self.features, self.coefficients)}
+
+    def provenance(self) -> dict:
+        """What identifies it."""
+        return {"name": self.name, "sha256": self.sha256}
+
+
+def feature_of(scores: np.ndarray) -> np.ndarray:
+    """Robust standard scores as the regression sees them: sign(z) log(1 + |z|), 0 where not known."""
+    scores = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0)
+    return np.sign(scores) * np.log1p(np.abs(scores))
+
+
+def probability_of(log_odds: float) -> float:
+    """Log odds as a probability."""
+    return float(1 / (1 + math.exp(-max(min(log_odds, 700.0), -700.0))))
+
+
+def make_classifier(
+    name: str,
+    features: tuple[str, ...],
+    coefficients,
+    intercept: float,
+    about: dict,
+    norms: dict[str, Norm] | None = None,
+    widening: float = 1.0,
+) -> Classifier:
+    """A classifier with its checksum; see `Classifier` for what it is made of."""
+    unsigned = Classifier(
+        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, float(widening)
+    )
+    return replace(unsigned, sha256=_digest(_content(unsigned)))
+
+
+def written(classifier: Classifier) -> str:
+    """The classifier as the text of its file."""
+    return json.dumps(_content(classifier) | {"sha256": classifier.sha256}, indent=1) + "\n"
+
+
+def _content(classifier: Classifier) -> dict:
+    return {
+        "kind": KIND,
+        "name": classifier.name,
+        "features": list(classifier.features),
+        "coefficients": list(classifier.coefficients),
+        "intercept": classifier.intercept,
+        "norms": {key: asdict(norm) for key, norm in classifier.norms.items()},
+        "widening": classifier.widening,
+        "about": classifier.about,
+    }
+
+
+def read_classifier(path: str | Path) -> Classifier:
+    """A classifier from its file.
+
+    Raises:
+        InputError: the file is missing, is no classifier, was changed after it was written, or names unknown scores.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"The classifier '{path.name}' cannot be read ({error}): make it with `radiomics-persona-train calibrate`."
+        ) from error
+    if not isinstance(content, dict) or content.get("kind") != KIND:
+        raise InputError(f"'{path.name}' is not a verdict classifier: make one with `radiomics-persona-train calibrate`.")
+    if not {"norms", "widening"} <= set(content):
+        raise InputError(
+            f"The classifier '{path.name}' is of an older version: fit it again with `radiomics-persona-train calibrate`."
+        )
+    stored = content.pop("sha256", None)
+    if stored != _digest(content):
+        raise InputError(
+            f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it again."
+        )
+    unknown = sorted({*content["features"], *content["norms"]} - set(SCORES))
+    if unknown:
+        raise InputError(
+            f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again."
+        )
+    norms = {key: Norm(**norm) for key, norm in content["norms"].items()}
+    numbers = [*content["coefficients"], content["intercept"], content["widening"]]
+    numbers += [value for norm in norms.values() for value in asdict(norm).values()]
+    if len(content["coefficients"]) != len(content["features"]) or not all(math.isfinite(n) for n in numbers):
+        raise InputError(f"The classifier '{path.name}' has unusable coefficients: fit it again.")
+    return Classifier(
+        content["name"],
+        tuple(content["features"]),
+        tuple(content["coefficients"]),
+        content["intercept"],
+        content["about"],
+        stored,
+        norms,
+        content["widening"],
+    )
+
+
+def own_classifiers() -> Path:
+    """The folder of further classifiers: the one that RADIOMICS_PERSONA_CLASSIFIERS names, or the user's own. It need not be there."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / OWN_FOLDER)
+
+
+def classifier_files() -> dict[str, Path]:
+    """Names and files of the shipped classifier and, after it, of those in the folder of further ones; unchecked."""
+    own = {file.stem: file for file in sorted(own_classifiers().glob("*.json"))}
+    return {DEFAULT: SHIPPED_CLASSIFIERS / f"{DEFAULT}.json"} | {name: file for name, file in own.items() if name != DEFAULT}
+
+
+def load_classifier(name: str | Path | None = None) -> Classifier:
+    """The shipped classifier, one of the user's own by its name, or the one in a file.
+
+    Raises:
+        InputError: there is none of that name, or see `read_classifier`.
+    """
+    files = classifier_files()
+    if name is None or str(name) in files:
+        return read_classifier(files[str(name or DEFAULT)])
+    if not Path(name).exists() and Path(name).suffix != ".json":
+        raise InputError(f"There is no classifier '{name}': choose one of {', '.join(files)}, or name the file of one.")
+    return read_classifier(name)
+
+
+def install_classifier(file: Path, name: str) -> Path:
+    """Copy a classifier into the user's own folder, after it was checked; one of the same name is replaced.
+
+    Returns:
+        its file there.
+    Raises:
+        InputError: see `read_classifier`; or the name cannot be used, or the folder cannot be written.
+    """
+    refuse_classifier_name(name)
+    read_classifier(file)
+    with folder_written_whole(own_classifiers()) as folder:
+        (folder / f"{name}.json").write_bytes(file.read_bytes())
+    return own_classifiers() / f"{name}.json"
+
+
+def refuse_classifier_name(name: str) -> None:
+    """Raise where a classifier of the user's own cannot have this name.
+
+    Raises:
+        InputError: it is no name for a file, or the program's classifier's.
+    """
+    if not _NAME.fullmatch(name):
+        raise InputError(f"A classifier cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
+    if name == DEFAULT:
+        raise InputError(f"'{name}' is the name of the program's classifier: give yours another name.")
+
+
+def _digest(content: dict) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,190 @@
+"""Result: what an analysis found, one object for files, nodes and reports alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..brain.midplane import Midplane
+from ..brain.tissue import Tissue
+from ..geometry.box import Box
+from ..imaging.scan import Scan
+from ..reconstruction.reconstruction import Reconstruction
+from .score import Standing
+
+
+@dataclass(frozen=True, eq=False)
+class Control:
+    """A healthy box of the same scan, rebuilt and compared like the user's.
+
+    Attributes:
+        box: where it is; its name is "mirror" or "control 1", "control 2", ...
+        metrics: the same keys as the user's box.
+        mismatch: distance of its tissue make-up from the user's box, 0 (equal) to 1.
+        depth_difference: how much deeper it lies below the surface of the brain than the user's box, millimetres.
+        combined: its combined score against all the other boxes; see `score`.
+    """
+
+    box: Box
+    metrics: dict[str, float]
+    mismatch: float
+    depth_difference: float
+    combined: float = math.nan
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The verdict on a box after a small change that should not matter.
+
+    Attributes:
+        change: in words.
+        label, p: as in `BoxResult`.
+    """
+
+    change: str
+    label: int | None
+    p: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class BoxResult:
+    """Everything about one of the user's boxes.
+
+    Attributes:
+        box: the box.
+        reconstruction: its healthy persona.
+        metrics: comparison of scan and reconstruction inside the box (see `comparison`).
+        controls: the healthy boxes it was held against.
+        p: (1 + number of controls whose combined score is at least as extreme) / (n + 1), or None without controls.
+        percentile: share of controls less extreme than the box, in percent, or None.
+        label: 0 healthy, 1 pathological, None undetermined.
+        reason: the verdict in one sentence.
+        warnings: what the user should know about this box, one sentence each.
+        standings: every score among the controls', by key; see `score.Standing`.
+        combined: the scores in one number; its rank is p.
+        control_scores: robust standard scores of the controls, by the same keys, each shape (controls,).
+        probability: of pathology, by the classifier, where both outcomes are equally frequent; None with too few controls.
+        contributions: what every score adds to the classifier's log odds, by key.
+        q: p as the false discovery rate over all boxes of the analysis (Benjamini and Hochberg 1995), or None without p.
+        deviation_p: p of every voxel, float32 over the hole's region, 1 outside; see `deviation_map`.
+        independent_controls: how many controls without overlap tell as much (n^2 over the sum of all overlaps, Kish 1965).
+        brain_share: share of the box that is brain, 0 to 1.
+        unlike_known: why the scan is out of the model's range, one clause, or None.
+        stability: what becomes of label and p when the box or scan change a little; empty when not asked.
+    """
+
+    box: Box
+    reconstruction: Reconstruction
+    metrics: dict[str, float]
+    controls: tuple[Control, ...]
+    p: float | None
+    percentile: float | None
+    label: int | None
+    reason: str
+    warnings: tuple[str, ...] = ()
+    standings: dict[str, Standing] = field(default_factory=dict)
+    combined: float = math.nan
+    control_scores: dict[str, np.ndarray] = field(default_factory=dict)
+    probability: float | None = None
+    contributions: dict[str, float] = field(default_factory=dict)
+    q: float | None = None
+    deviation_p: np.ndarray | None = None
+    independent_controls: float = 0.0
+    brain_share: float = 1.0
+    unlike_known: str | None = None
+    stability: tuple[Trial, ...] = ()
+
+    @property
+    def sorted_scores(self) -> list[str]:
+        """Keys of the scores that are known, the most unusual first."""
+        known = [key for key, standing in self.standings.items() if math.isfinite(standing.z)]
+        return sorted(known, key=lambda key: -self.standings[key].z)
+
+    def usual_limit(self, key: str) -> float:
+        """95th percentile of a score among the controls, robust standard deviations; NaN without any."""
+        known = np.asarray(self.control_scores.get(key, ()), float)
+        known = known[np.isfinite(known)]
+        return float(np.percentile(known, 95)) if known.size else math.nan
+
+    @property
+    def match(self) -> str:
+        """One sentence: how many healthy boxes there are and how well they match."""
+        if not self.controls:
+            return "No healthy box of this scan matches."
+        mismatch = np.median([control.mismatch for control in self.controls])
+        depth = np.median([abs(control.depth_difference) for control in self.controls])
+        return (
+            f"{len(self.controls)} healthy boxes of the same size, in the median {1 - mismatch:.0%} alike in their shares of fluid, grey and "
+            f"white matter and {depth:.2g} mm off in depth; they overlap, and tell as much as {self.independent_controls:.0f} that do not."
+        )
+
+    @property
+    def stability_in_words(self) -> str:
+        """One sentence: the band of p and the labels over `stability`; empty when that was not asked."""
+        if not self.stability:
+            return ""
+        changed = [trial.change for trial in self.stability if trial.label != self.label]
+        ps = [trial.p for trial in self.stability if trial.p is not None]
+        band = f"p lies between {min(ps):.2g} and {max(ps):.2g}" if ps else "there is no p"
+        kept = f"the verdict stays {self.word} in {len(self.stability) - len(changed)} of {len(self.stability)}"
+        return f"After small changes that should not matter {kept}, and {band}" + (
+            f"; it changes when: {', '.join(changed)}." if changed else "."
+        )
+
+    @property
+    def word(self) -> str:
+        """The label as a word."""
+        return {0: "healthy", 1: "pathological", None: "undetermined"}[self.label]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """One scan with all of its boxes.
+
+    Attributes:
+        scan, tissue, midplane: the scan and what was estimated from it outside the boxes.
+        boxes: one result per box, in the user's order.
+        reconstruction: the scan with every box replaced by its healthy persona; axes I, J, K, the scan's dtype;
+            bit for bit the scan outside the boxes.
+        difference: scan minus reconstruction, float32, scan intensities; 0 outside the boxes.
+        deviation_p: p of every voxel's difference, float32, 1 outside the boxes.
+        decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
+        provenance: versions, model, preprocessing, seed, hashes: enough to make the numbers again.
+        warnings: what concerns the whole scan, one sentence each.
+        window: intensities that pictures show black and white; None where they are still to be found, see `picture.display_window`.
+    """
+
+    scan: Scan
+    tissue: Tissue
+    midplane: Midplane
+    boxes: tuple[BoxResult, ...]
+    reconstruction: np.ndarray
+    difference: np.ndarray
+    deviation_p: np.ndarray
+    decision: dict[str, object]
+    provenance: dict[str, object]
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+    window: tuple[float, float] | None = None
+
+    @property
+    def rebuilt_by(self) -> str:
+        """One sentence: which model rebuilt the boxes, and why where the program chose."""
+        model = self.provenance["model"]
+        why = f", taken because {model['chosen_because']}" if "chosen_because" in model else ""
+        return f"Rebuilt by {model['name']}{why}."
+
+    @property
+    def judged_by(self) -> str:
+        """One sentence: which classifier weighed the scores behind the verdict and its probability; empty where that was not kept."""
+        classifier = self.provenance.get("classifier")
+        if not classifier:
+            return ""
+        whose = "a classifier of your own" if classifier.get("own") else "the program's classifier"
+        return f"Scores weighed by {whose}, {classifier['name']}."
+
+    @property
+    def made_by(self) -> str:
+        """`rebuilt_by` and `judged_by`."""
+        return f"{self.rebuilt_by} {self.judged_by}".strip()

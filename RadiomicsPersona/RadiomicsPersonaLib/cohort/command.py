@@ -1,0 +1,66 @@
+"""`radiomics-persona cohort`: a command on every scan of a table."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+
+from ..commands.job import Job
+from ..defaults import RESEARCH_USE
+from ..errors import InputError
+from .cohort import REPORT, TABLE, run_cohort
+from .table import CohortTable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `cohort` may be asked."""
+    parser.add_argument(
+        "table", metavar="TABLE.csv",
+        help="a row per scan; columns named like the command's arguments and options (scan, box, boxes, labels, mask, ...) are given to it, "
+        "others stay with the row; several values in a cell are separated by ;",
+    )  # fmt: skip
+    parser.add_argument(
+        "--command", default="analyze", metavar="NAME", dest="per_row", help="what to do with every row (default analyze)"
+    )
+    parser.add_argument(
+        "--options",
+        default="",
+        metavar='"..."',
+        help="options of that command for all rows, also as all that stands behind a lone --",
+    )
+    parser.add_argument("--workers", type=int, metavar="N", help="processes, one thread each (default: one per core)")
+    parser.add_argument(
+        "--scheduler", metavar="ADDRESS", help="of a Dask scheduler, such as tcp://host:8786, whose workers do the work instead"
+    )
+    parser.add_argument(
+        "--with-name", action="store_true", help="name the scans in the report by their files; it is anonymous without"
+    )
+    parser.add_argument("--json", action="store_true", help="print how many rows were done as JSON")
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="folder for cohort.csv, report.html and a folder per row; a second run goes on in it",
+    )
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Run the command on every row that is not done yet, and write table and report of all."""
+    if options.workers is not None and options.workers < 1:
+        raise InputError(f"The number of workers is {options.workers}: give at least 1.")
+    table = CohortTable(options.table, options.per_row, shlex.split(options.options))
+    folder = Path(options.output).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The output '{folder}' cannot be written ({error.strerror}): choose another place.") from error
+    outcome = run_cohort(table, folder, options.workers, options.scheduler, options.with_name, job.progress)
+    if options.json:
+        print(json.dumps({"rows": outcome.rows, "kept": outcome.kept, "broken": outcome.broken}))
+        return 0
+    print(f"{outcome.rows} rows: {outcome.kept} kept from an earlier run, {outcome.broken} with a sentence instead of results.")
+    print(f"Table: {folder / TABLE}; report: {folder / REPORT}")
+    print(RESEARCH_USE)
+    return 0

@@ -1,0 +1,228 @@
+"""`radiomics-persona analyze`: rebuild, compare and judge boxes in a scan."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from ..analysis.analysis import analyze
+from ..analysis.classifier import load_classifier
+from ..analysis.result import Analysis
+from ..analysis.stability import with_stability
+from ..analysis.verdict import Decision
+from ..defaults import RESEARCH_USE, USUAL_CONTROLS, USUAL_THRESHOLDS
+from ..errors import InputError
+from ..geometry.markups import write_boxes
+from ..imaging.files import write_nifti
+from ..report.exchange import write_exchange
+from ..report.picture import picture_of
+from ..report.results_files import results_of, write_results_csv, write_results_json
+from ..report.slicer_scene import write_scene
+from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
+from ..system.output import folder_written_whole
+from .boxes import boxes_without_scan, label_boxes, mask_on
+from .job import Job
+from .model_arguments import add_model_and_device
+from .report import add_with_name, name_in_report, write_reports
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `analyze` may be asked."""
+    parser.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
+    parser.add_argument(
+        "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"
+    )
+    parser.add_argument(
+        "--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated"
+    )
+    parser.add_argument("--labels", metavar="FILE", help="a label map: a box around each connected part of each label")
+    parser.add_argument(
+        "--segment-with", metavar="M", help="a box around the largest part of what this model of `segment` finds; the rest of a lesion is never used as healthy"
+    )  # fmt: skip
+    parser.add_argument(
+        "--segment", metavar="NAME", help="with --segment-with: only this of the model's segments (default all together)"
+    )
+    parser.add_argument(
+        "--contrast", action="append", default=[], metavar="NAME=FILE",
+        help="with --segment-with: what else the model needs to see of the head, or what SCAN is, as in flair=SCAN; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy"
+    )
+    parser.add_argument(
+        "--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})"
+    )
+    parser.add_argument(
+        "--decision", default="p", metavar="p|classifier|METRIC",
+        help="what the label rests on: p (default), the classifier's probability, or a metric's key in results.json",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        metavar="T",
+        help="label 1 at p <= T (default 0.05), at probability >= T (default 0.5), or at this value of the metric",
+    )
+    parser.add_argument(
+        "--classifier",
+        metavar="NAME|FILE",
+        help="a classifier of your own, made by `radiomics-persona-train calibrate`: its name, or its file",
+    )
+    parser.add_argument(
+        "--stability",
+        action="store_true",
+        help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
+    add_with_name(parser)
+    add_model_and_device(parser)
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Analyze, write all files, and tell the verdicts."""
+    analysis = analyze_into_folder(options, job)
+    job.made(analysis)
+    if options.json:
+        print(json.dumps(results_of(analysis), ensure_ascii=False))
+    else:
+        _print_table(analysis, Path(options.output))
+    return 0
+
+
+def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable | None = None) -> Analysis:
+    """Do what `analyze` was asked for and write all of its files, or none.
+
+    Args:
+        options: of the command `analyze`.
+        write: called with the `Analysis`, the folder, and with --segment-with the `Segmentation` and what is told of it; by default writes the
+            files of the command line, or those that Slicer reads.
+    Raises:
+        InputError: an input cannot be used.
+    """
+    if options.decision not in USUAL_THRESHOLDS and options.threshold is None:
+        raise InputError(f"--decision {options.decision} needs --threshold with the metric's value.")
+    decision = Decision(
+        options.decision, USUAL_THRESHOLDS.get(options.decision) if options.threshold is None else options.threshold
+    )
+    classifier = load_classifier(options.classifier)
+    if options.seed < 0:
+        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    boxes = boxes_without_scan(options)
+    scan, sha256 = job.cache.scan(options.scan)
+    exclude = mask_on(scan, options.exclude) if options.exclude else None
+    if options.labels:
+        boxes += label_boxes(options.labels)
+    segmented = ()
+    with folder_written_whole(options.output) as folder:
+        if options.segment_with:
+            segmented, box, found = _segmented(options, scan, job)
+            boxes.append(box)
+            exclude = found if exclude is None else exclude | found
+        model = job.cache.model(options.model, options.device)
+        analysis = analyze(
+            scan, boxes, model, options.controls, decision, options.seed, exclude, job.progress, classifier, job.cache.prepare
+        )
+        if options.stability:
+            analysis = with_stability(
+                analysis,
+                lambda change: analyze(
+                    change.scan, change.boxes, model, options.controls, decision, options.seed, change.exclude, None, classifier
+                ),
+                exclude,
+                options.seed,
+                job.progress,
+            )
+        analysis.provenance["scan_sha256"] = sha256
+        analysis.provenance["command"] = _command(options)
+        if segmented:
+            analysis = _with_segmentation(analysis, *segmented)
+        job.tell("Writing the results")
+        if write:
+            write(analysis, folder, *segmented)
+        elif job.for_slicer:
+            write_exchange(analysis, folder, *segmented)
+        else:
+            _write_all(analysis, folder, name_in_report(options, scan), *segmented)
+    return analysis
+
+
+def _segmented(options, scan, job):
+    """What the model of --segment-with finds, with what is told of it; the box around it; the voxels that are no healthy tissue."""
+    model = load_segmenting(options.segment_with, options.device)
+    # the analyzed scan comes first, since the result is on the first one's grid
+    said = [text for text in options.contrast if text.partition("=")[2] == options.scan]
+    files = said[:1] or [options.scan]
+    files += [text for text in options.contrast if text not in said]
+    read = dict.fromkeys((options.scan, *files[:1]), scan)
+    found, told = segment_files(files, model, False, job.progress, read, lambda scan: job.cache.prepare(scan, []))
+    return (found, told), box_around(found, model.name, options.segment), pathology(found)
+
+
+def _with_segmentation(analysis, found, told: dict):
+    """The analysis with a record of the segmentation that its last box lies around, and a sentence about it."""
+    analysis.provenance["segmentation"] = told
+    parts = " and ".join(f"{entry['ml']:.1f} ml of {entry['name']}" for entry in told["classes"])
+    name, model = analysis.boxes[-1].box.name, told["model"]["name"]
+    note = f"Box '{name}' lies around the largest part of what {model} found, {parts} in all; look whether it is in place."
+    return replace(analysis, warnings=(*analysis.warnings, note))
+
+
+def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) -> None:
+    write_results_json(analysis, folder / "results.json")
+    write_results_csv(analysis, folder / "results.csv")
+    write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
+    write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
+    if found:
+        write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine)
+    write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
+    picture_of(analysis, name).save(folder / "report.png")
+    write_reports(analysis, folder, name)
+    write_scene(analysis, folder / "scene.mrb", name)
+
+
+def _print_table(analysis, folder: Path) -> None:
+    print(f"{'box':<16} {'label':<14} {'p':>6} {'controls':>8} {'deviation':>10} {'SSIM':>6}")
+    for result in analysis.boxes:
+        p = "-" if result.p is None else f"{result.p:.3f}"
+        label = f"{'-' if result.label is None else result.label} {result.word}"
+        print(
+            f"{result.box.name:<16} {label:<14} {p:>6} {len(result.controls):>8} "
+            f"{result.metrics['deviation']:>7.2f} SD {result.metrics['ssim']:>6.2f}"
+        )
+    for result in analysis.boxes:
+        print(f"{result.box.name}: {result.reason}")
+        if result.stability:
+            print(f"  {result.stability_in_words}")
+        for warning in result.warnings:
+            print(f"  note: {warning}")
+    for warning in analysis.warnings:
+        print(f"note: {warning}")
+    print(analysis.made_by)
+    print(
+        f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}"
+    )
+    print(RESEARCH_USE)
+
+
+def _command(options) -> str:
+    """What was asked, without paths, so that a result names no folder of the user's."""
+    words = ["radiomics-persona analyze", Path(options.scan).name]
+    words += [f"--box {box}" for box in options.box]
+    words += [f"--boxes {Path(file).name}" for file in options.boxes]
+    words += [f"--labels {Path(options.labels).name}"] if options.labels else []
+    words += [f"--segment-with {Path(options.segment_with).name}"] if options.segment_with else []
+    words += [f"--segment {options.segment}"] if options.segment else []
+    words += [
+        f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.rpartition("=") for text in options.contrast)
+    ]
+    words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
+    words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
+    words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []
+    words += ["--stability"] if options.stability else []
+    words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
+    return " ".join(words + [f"--seed {options.seed} --device {options.device}"])

@@ -1,0 +1,62 @@
+"""Boxes and masks that a command's options name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..geometry.box import Box, parse_box
+from ..geometry.markups import boxes_from_label_map, read_boxes
+from ..imaging.files import read_scan
+from ..imaging.resampling import share_grid
+from ..imaging.scan import Scan
+
+
+def boxes_without_scan(options: argparse.Namespace) -> list[Box]:
+    """The boxes that can be told before the scan is read: numbers and markups.
+
+    Raises:
+        InputError: there is none, or one cannot be used.
+    """
+    segments = getattr(options, "segment_with", None)
+    if not (options.box or options.boxes or options.labels or segments):
+        raise InputError("There is no box: give --box R,A,S,X,Y,Z, --boxes FILE.mrk.json or --labels FILE.")
+    if not segments and (getattr(options, "segment", None) or getattr(options, "contrast", None)):
+        raise InputError("--segment and --contrast go with --segment-with: name the model that segments.")
+    boxes = [parse_box(text, f"box {number}") for number, text in enumerate(options.box, 1)]
+    for file in options.boxes:
+        boxes += read_boxes(file)
+    return boxes
+
+
+def boxes_of(options: argparse.Namespace) -> list[Box]:
+    """All boxes that the options name, those around the labels of a map too.
+
+    Raises:
+        InputError: there is none, or one cannot be used.
+    """
+    return boxes_without_scan(options) + (label_boxes(options.labels) if options.labels else [])
+
+
+def label_boxes(path: str) -> list[Box]:
+    """A box around each connected part of each label of a map."""
+    labels = read_scan(path)
+    return boxes_from_label_map(labels.array, labels.affine)
+
+
+def mask_on(scan: Scan, path: str) -> np.ndarray:
+    """A mask file as a boolean array, refused when it is on another grid than the scan."""
+    mask = read_scan(path)
+    if not share_grid(scan, mask):
+        raise InputError(
+            f"The mask '{Path(path).name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels, "
+            f"or another position): resample it onto the scan."
+        )
+    return mask.array != 0
+
+
+def _shape(scan: Scan) -> str:
+    return " x ".join(map(str, scan.shape))

@@ -1,0 +1,43 @@
+"""Command line: how the words of a command become options, and what its end tells the shell."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+
+from ..errors import InputError
+
+EXIT_BAD_INPUT = 2
+EXIT_CANCELLED = 130
+_WITH_OPTIONS_OF_OTHERS = ("follow", "cohort")
+"""Commands that run other ones, whose options stand behind a lone --."""
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Says what is wrong in one line; `--help` tells the rest."""
+
+    def error(self, message: str):
+        """Raise `InputError` in place of leaving the process."""
+        raise InputError(f"{message}; see {self.prog} --help.")
+
+
+def joined(words: list[str]) -> list[str]:
+    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option; and for commands that run others, what
+    stands behind a lone -- as their --options.
+
+    >>> joined(["analyze", "scan.nii", "--box", "-10,20,30,8,8,8"])
+    ['analyze', 'scan.nii', '--box=-10,20,30,8,8,8']
+    >>> joined(["cohort", "table.csv", "--", "--controls", "9"])
+    ['cohort', 'table.csv', '--options=--controls 9']
+    """
+    done, rest = [], list(words)
+    if rest[:1] and rest[0] in _WITH_OPTIONS_OF_OTHERS and "--" in rest:
+        place = rest.index("--")
+        rest[place:] = [f"--options={shlex.join(rest[place + 1 :])}"]
+    while rest:
+        word = rest.pop(0)
+        follows = rest[0] if rest else ""
+        if word in ("--box", "--place", "--threshold") and follows.startswith("-") and follows[1:2] in set("0123456789.,nNiI"):
+            word = f"{word}={rest.pop(0)}"
+        done.append(word)
+    return done

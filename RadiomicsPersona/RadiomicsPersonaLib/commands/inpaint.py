@@ -1,0 +1,46 @@
+"""`radiomics-persona inpaint`: rebuild the voxels of a mask of any shape."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ..errors import InputError
+from ..imaging.files import read_scan, write_nifti
+from ..reconstruction.inpainting import inpaint
+from ..reconstruction.reconstruction_model import load_model
+from ..system.output import file_written_whole
+from .boxes import mask_on
+from .job import Job
+from .model_arguments import add_model_and_device
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `inpaint` may be asked."""
+    parser.add_argument("scan", metavar="SCAN")
+    parser.add_argument(
+        "--mask", required=True, metavar="MASK", help="image on the scan's grid; voxels other than 0 are rebuilt"
+    )
+    parser.add_argument("--json", action="store_true", help="print what was done as JSON")
+    parser.add_argument("--output", required=True, metavar="OUT.nii.gz")
+    add_model_and_device(parser)
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Rebuild, write the scan with what was rebuilt, and tell what was done."""
+    if not options.output.endswith((".nii", ".nii.gz")):
+        raise InputError(f"The output '{options.output}' must end in .nii or .nii.gz.")
+    scan = read_scan(options.scan)
+    mask = mask_on(scan, options.mask)
+    with file_written_whole(options.output) as path:
+        asked = load_model(options.model, options.device)
+        rebuilt, model, warnings = inpaint(scan, mask, asked, job.progress)
+        write_nifti(path, rebuilt, scan.affine)
+    done = {"output": options.output, "voxels": int(mask.sum()), "model": model.provenance(), "warnings": list(warnings)}
+    if options.json:
+        print(json.dumps(done, ensure_ascii=False))
+    else:
+        print(f"Rebuilt {done['voxels']} voxels with {model.name}: {options.output}")
+        for warning in warnings:
+            print(f"note: {warning}")
+    return 0

@@ -1,0 +1,176 @@
+"""Registry: the commands of a program by name, each a module that is imported when it is called.
+
+A command's module has `add_arguments(parser)`, which says what may be asked, and `run(options, job)`, which does it and returns the
+exit code; see `job.Job`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+from .. import __version__
+from ..defaults import RESEARCH_USE
+from ..errors import InputError
+from ..system.device import NO_MEMORY, ran_out_of_memory
+from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
+from .job import Job, terminal_job
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command before its module is imported.
+
+    Attributes:
+        module: dotted name.
+        help: what it does, in half a sentence.
+        after_cancel: what the user is told, after Ctrl-C, about what is left.
+        per_row: whether it is work on one scan, which a cohort can do with every row of a table.
+    """
+
+    module: str
+    help: str
+    after_cancel: str = "nothing was written"
+    per_row: bool = False
+
+
+class Registry:
+    """The commands of one program.
+
+    Args:
+        program: what it is called.
+        description: what it is for, in a sentence.
+        groups: commands by name, under the heads of the groups that `--help` lists.
+    """
+
+    def __init__(self, program: str, description: str, groups: dict[str, dict[str, Command]]):
+        self.program, self.description, self.groups = program, description, groups
+        self.commands = {name: command for group in groups.values() for name, command in group.items()}
+
+    def parser_of(self, name: str) -> CommandParser:
+        """The parser of one command's words, without its name."""
+        told = self.commands[name].help
+        parser = CommandParser(prog=f"{self.program} {name}", description=f"{told[0].upper()}{told[1:]}.")
+        parser.set_defaults(command=name)
+        self._module(name).add_arguments(parser)
+        return parser
+
+    def options_of(self, words: Sequence[str], given: dict | None = None) -> argparse.Namespace:
+        """The options that a command's words stand for, with the name of the `command`.
+
+        Args:
+            words: the command's name and what follows it.
+            given: values of options and arguments that need not stand among the words, by their names in the namespace; they win.
+        Raises:
+            InputError: the words cannot be understood.
+        """
+        words, given = joined(list(words)), given or {}
+        if not words or words[0] not in self.commands:
+            self._parser().parse_args(words[:1])
+        parser = self.parser_of(words[0])
+        for action in parser._actions:
+            if action.dest in given:
+                action.required = False
+                action.nargs = action.nargs if action.option_strings else "?"
+        options = parser.parse_args(words[1:])
+        vars(options).update(given)
+        return options
+
+    def run(self, options: argparse.Namespace, job: Job) -> int:
+        """Run a command; returns 0 when it is done.
+
+        Raises:
+            InputError: an input cannot be used.
+        """
+        return self._module(options.command).run(options, job)
+
+    def main(self, words: Sequence[str] | None = None) -> int:
+        """Run what the words ask for.
+
+        Args:
+            words: without the program's name; None takes the process's own.
+        Returns:
+            0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
+            when cancelled.
+        """
+        words = sys.argv[1:] if words is None else list(words)
+        try:
+            options = self.options_of(words)
+            return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
+        except InputError as error:
+            print(f"{self.program}: {error}", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        except (MemoryError, RuntimeError, OSError) as error:
+            if not ran_out_of_memory(error):
+                raise
+            print(f"{self.program}: {NO_MEMORY}", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        except KeyboardInterrupt:
+            after = self.commands[words[0]].after_cancel if words and words[0] in self.commands else Command.after_cancel
+            print(f"{self.program}: cancelled; {after}.", file=sys.stderr)
+            return EXIT_CANCELLED
+
+    def _module(self, name: str):
+        return import_module(self.commands[name].module)
+
+    def _parser(self) -> CommandParser:
+        """The parser of what comes before a command: `--help`, which lists them all, and `--version`."""
+        width = max(map(len, self.commands)) + 2
+        listed = "\n\n".join(
+            "\n".join([f"{head}:", *(f"  {name:<{width}}{command.help}" for name, command in group.items())])
+            for head, group in self.groups.items()
+        )
+        parser = CommandParser(
+            prog=self.program,
+            description=self.description,
+            epilog=f"{listed}\n\n{self.program} COMMAND --help tells a command's arguments.",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("--version", action="version", version=__version__)
+        parser.add_argument("command", metavar="COMMAND", choices=self.commands, help="one of the commands below")
+        return parser
+
+
+def _here(name: str, help: str, **more) -> Command:
+    return Command(f"RadiomicsPersonaLib.commands.{name}", help, **more)
+
+
+ANALYSIS = Registry(
+    "radiomics-persona",
+    f"Rebuild what a region of a brain MRI would look like if it were healthy, and judge it. {RESEARCH_USE}",
+    {
+        "One scan": {
+            "analyze": _here("analyze", "rebuild, compare and judge boxes in a scan", per_row=True),
+            "report": _here("report", "write the report of an analysis again, as HTML and PDF"),
+            "inpaint": _here("inpaint", "rebuild the voxels of a mask of any shape", per_row=True),
+            "segment": _here("segment", "find what a segmentation model was trained to find", per_row=True),
+            "mesh": _here("mesh", "make a closed surface of a mask or label map", per_row=True),
+        },
+        "Visits and many scans": {
+            "follow": _here(
+                "follow",
+                "analyze the same boxes in several scans of one patient, carried along by rigid registration",
+                per_row=True,
+            ),
+            "regress": _here("regress", "regress measurements on time and covariates, over patients"),
+            "cohort": Command(
+                "RadiomicsPersonaLib.cohort.command",
+                "run a command on every scan of a table, on all cores or on a cluster",
+                after_cancel="finished rows are kept, and the same command goes on with the others",
+            ),
+        },
+        "What would have been found": {
+            "paint": _here("paint", "paint a lesion of a kind, size and strength into a scan", per_row=True),
+            "sensitivity": _here(
+                "sensitivity",
+                "paint lesions of several sizes and strengths at a place of this scan, and judge each",
+                per_row=True,
+            ),
+        },
+        "This program": {"models": _here("models", "list the models")},
+    },
+)
+"""The commands of `radiomics-persona`."""

@@ -1,0 +1,68 @@
+"""Acquisition date: when a scan was taken, as its DICOM header or the files beside it say."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from .files import dicom_files, name_of
+
+KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
+"""Where a date may stand in a file beside the scan: DICOM's keywords as dcm2niix writes them, BIDS' column, or a plain "date"."""
+TAGS = ("0008|002a", "0008|0022", "0008|0021", "0008|0020")
+"""AcquisitionDateTime, AcquisitionDate, SeriesDate, StudyDate in a DICOM header."""
+_DATE = re.compile(r"\s*(\d{4})-?(\d\d)-?(\d\d)")
+
+
+def visit_date(path: str | Path) -> str | None:
+    """The date of a scan as 2026-03-31, or None where nothing tells it.
+
+    A folder with a DICOM series tells it in its header; for a file it stands in a JSON file of the same name beside it (as dcm2niix makes it),
+    or in a table beside it or in the folder above, CSV or BIDS' *_scans.tsv, whose column `filename` or `scan` names the file.
+    """
+    path = Path(path)
+    told = _in_dicom(path) if path.is_dir() else [*_in_json(path), *_in_tables(path)]
+    for text in told:
+        found = _DATE.match(str(text))
+        if found:
+            return "-".join(found.groups())
+    return None
+
+
+def _in_dicom(folder: Path) -> Iterator[str]:
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(dicom_files(folder)[0])
+    reader.ReadImageInformation()
+    for tag in TAGS:
+        if reader.HasMetaDataKey(tag):
+            yield reader.GetMetaData(tag)
+
+
+def _in_json(path: Path) -> Iterator[str]:
+    try:
+        content = json.loads(path.with_name(name_of(path) + ".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # another program's file, or none
+        return
+    if isinstance(content, dict):
+        yield from (content[key] for key in KEYS if content.get(key))
+
+
+def _in_tables(path: Path) -> Iterator[str]:
+    for folder in (path.parent, path.parent.parent):
+        for table in sorted([*folder.glob("*_scans.tsv"), *folder.glob("*.csv")]):
+            try:
+                with open(table, encoding="utf-8-sig", newline="") as stream:
+                    first = stream.readline()
+                    stream.seek(0)
+                    rows = list(csv.DictReader(stream, delimiter=max(",;\t", key=first.count)))
+            except (OSError, UnicodeDecodeError, csv.Error):  # no table of ours
+                continue
+            for row in rows:
+                named = row.get("filename") or row.get("scan") or ""
+                if named and (folder / named).absolute() == path.absolute():
+                    yield from (row[key] for key in KEYS if row.get(key))

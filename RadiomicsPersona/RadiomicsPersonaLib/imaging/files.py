@@ -1,0 +1,213 @@
+"""Files: scans, label maps and masks read from NIfTI, NRRD, MetaImage, MGZ and DICOM, and volumes written as NIfTI or NRRD.
+
+NRRD is written without a library, as Slicer writes it, for its process has none to spare.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import InputError
+from ..system.device import ran_out_of_memory
+from .scan import LPS_TO_RAS, Scan, make_scan
+
+
+def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The voxels of one label, or of all labels other than 0.
+
+    Returns:
+        boolean array, axes I, J, K, not empty; 4x4 IJK-to-RAS matrix in millimetres.
+    Raises:
+        InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
+    """
+    name = Path(path).name
+    image = read_label_map(path)
+    labels, affine = image.array, np.array(image.affine, np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(
+            f"The mask '{name}' has no usable geometry (its voxel-to-world matrix is singular): save it again from its source."
+        )
+    if not np.isfinite(labels).all() or not np.array_equal(labels, np.rint(labels)):
+        raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
+    if not labels.any():
+        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
+    if label is None:
+        return labels != 0, affine
+    if not (labels == label).any():
+        there = np.unique(labels[labels != 0]).astype(int)
+        listed = ", ".join(map(str, there[:20])) + (", ..." if len(there) > 20 else "")
+        raise InputError(f"The mask '{name}' has no label {label}: choose one of {listed}.")
+    return labels == label, affine
+
+
+def write_nrrd(stream: BinaryIO, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write a volume as gzip-compressed NRRD in LPS coordinates, its values bit for bit.
+
+    Args:
+        stream: where to; only written to, never sought.
+        array: float32 or float64, axes I, J, K.
+        affine: 4x4, IJK to RAS millimetres.
+    """
+    kind = {"float32": "float", "float64": "double"}[array.dtype.name]
+    matrix = LPS_TO_RAS @ affine
+    header = (
+        f"NRRD0004\ntype: {kind}\ndimension: 3\nspace: left-posterior-superior\n"
+        f"sizes: {' '.join(map(str, array.shape))}\n"
+        f"space directions: {' '.join(_vector(column) for column in matrix[:3, :3].T)}\n"
+        "kinds: domain domain domain\nendian: little\nencoding: gzip\n"
+        f"space origin: {_vector(matrix[:3, 3])}\n\n"
+    )
+    stream.write(header.encode("ascii"))
+    # level 1: a scan's noise hardly compresses, and nobody should wait for it
+    with gzip.GzipFile("", "wb", compresslevel=1, fileobj=stream, mtime=0) as packed:
+        for k in range(array.shape[2]):
+            packed.write(array[:, :, k].astype(array.dtype.newbyteorder("<"), copy=False).tobytes(order="F"))
+
+
+def _vector(values: np.ndarray) -> str:
+    return "(" + ",".join(repr(float(value)) for value in values) + ")"
+
+
+NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
+ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), MGZ (.mgz), or a folder with one DICOM series"
+
+
+def read_scan(path: str | Path) -> Scan:
+    """Read a scan from a file or from a folder with one DICOM series.
+
+    Raises:
+        InputError: the file is missing, damaged, not an image, or not a usable 3-D scan.
+    """
+    path = Path(path)
+    return make_scan(*_read(path), name_of(path))
+
+
+def read_label_map(path: str | Path) -> Scan:
+    """Read a label map as it is stored; unlike a scan it may be 0 everywhere.
+
+    Raises:
+        InputError: the file is missing, damaged, not an image, or not 3-D.
+    """
+    path = Path(path)
+    array, affine = _read(path)
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        raise InputError(f"'{path.name}' has {array.ndim} dimensions, not 3: give a single label map.")
+    return Scan(array, affine, name_of(path))
+
+
+def name_of(path: str | Path) -> str:
+    """File name without the suffixes of image files."""
+    name = Path(path).name
+    for suffix in sorted(NIBABEL_SUFFIXES + ITK_SUFFIXES, key=len, reverse=True):
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)]
+    return name
+
+
+def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
+    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling."""
+    import nibabel
+
+    image = nibabel.Nifti1Image(array, affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    nibabel.save(image, str(path))
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file, or of a folder's files in the order of their names."""
+    path = Path(path)
+    digest = hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        with open(file, "rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Stored values, axes I, J, K, and the 4x4 matrix from their indices to RAS millimetres."""
+    if not path.exists():
+        raise InputError(f"There is no file or folder '{path}': check the path.")
+    if path.is_dir():
+        return _read_itk(dicom_files(path), path.name)
+    if path.name.lower().endswith(NIBABEL_SUFFIXES):
+        return _read_nibabel(path)
+    if path.name.lower().endswith(ITK_SUFFIXES):
+        return _read_itk(str(path), path.name)
+    raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
+
+
+def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    import nibabel
+
+    try:
+        image = nibabel.load(str(path))
+        if len(image.shape) > 4 or (len(image.shape) == 4 and image.shape[3] > 1):
+            # refused before the data are read
+            raise InputError(
+                f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one volume of it."
+            )
+        stored = np.asanyarray(image.dataobj)
+    except (InputError, MemoryError):
+        raise
+    except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
+        raise _unreadable(path.name, error) from error
+    return stored, image.affine
+
+
+def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
+    import SimpleITK
+
+    try:
+        image = SimpleITK.ReadImage(source)
+    except RuntimeError as error:
+        if ran_out_of_memory(error):
+            raise
+        raise _unreadable(name, error) from error
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+    if image.GetDimension() != 3:
+        raise InputError(f"'{name}' has {image.GetDimension()} dimensions, not 3: choose one volume of it.")
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
+
+
+def dicom_files(folder: Path) -> list[str]:
+    """The files of the one DICOM series in a folder, in its order.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    import SimpleITK
+
+    reader = SimpleITK.ImageSeriesReader()
+    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
+    try:
+        series = reader.GetGDCMSeriesIDs(str(folder))
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
+    if not series:
+        raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
+    if len(series) > 1:
+        raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
+    return list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+
+
+def _unreadable(name: str, error: Exception) -> InputError:
+    detail = str(error).strip().splitlines()[-1][:160] if str(error).strip() else type(error).__name__
+    return InputError(
+        f"'{name}' cannot be read as an image; it is damaged, cut off or of another kind ({detail}): export or copy it again."
+    )

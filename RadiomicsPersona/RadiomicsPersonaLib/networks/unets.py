@@ -1,0 +1,242 @@
+"""U-Nets: every 3-D network of this project, in plain PyTorch (API of torch >= 2.2).
+
+Those that rebuild a hole, tell tissues apart and find lesions work at half resolution and coarser; those that segment work at full
+resolution, plain or residual. `network_of` is the one place where networks are made, from what a card or a training's settings say.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+
+FILL_SHARE = 0.5
+"""Weight with which the input, and so the classical fill in its hole, enters the output beside what the network adds."""
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3x3 convolutions beside an identity, each after ReLU and, if asked, group normalisation (He et al. 2016).
+
+    Without normalisation the deep levels fade beside the skips and the network stays local.
+    """
+
+    def __init__(self, channels: int, normalized: bool):
+        super().__init__()
+        layers = []
+        for _ in range(2):
+            layers += [nn.GroupNorm(8, channels)] if normalized else []
+            layers += [nn.ReLU(), nn.Conv3d(channels, channels, 3, padding=1)]
+        self.body = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.body(x)
+
+
+class _UNet(nn.Module):
+    """Residual 3-D U-Net that works at half its input's resolution and finer nowhere.
+
+    A strided stem folds 2x2x2 voxels into channels and the head unfolds them again (sub-voxel convolution, Shi et al.
+    2016), so that no convolution runs at full resolution. Skips are sums. The widest level is not normalised: it carries
+    intensities, and normalising it costs most.
+
+    Args:
+        inputs, outputs: channels at full resolution.
+        channels: width of the levels at 1/2, 1/4, 1/8, 1/16 of the input's resolution.
+        blocks: residual blocks of each level, in the encoder and again in the decoder (once at the lowest).
+    """
+
+    def __init__(self, inputs: int, outputs: int, channels: tuple[int, ...], blocks: tuple[int, ...]):
+        super().__init__()
+        self.stem = nn.Conv3d(inputs, channels[0], 2, stride=2)
+        pairs = list(zip(channels[:-1], channels[1:]))
+        levels = list(zip(channels, blocks, range(len(channels))))
+        self.encoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels)
+        self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairs)
+        self.decoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels[:-1])
+        self.head = nn.Conv3d(channels[0], 8 * outputs, 3, padding=1)
+
+    def _encoded(self, x: torch.Tensor) -> list[torch.Tensor]:
+        """What every level of the encoder makes of the stem, the finest first."""
+        found = [self.encoder[0](x)]
+        for encode, down in zip(self.encoder[1:], self.down):
+            found.append(encode(down(found[-1])))
+        return found
+
+    def _from_stem(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, channels[0], D, H, W) to (N, outputs, 2D, 2H, 2W)."""
+        *skips, x = self._encoded(x)
+        for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
+            x = decode(up(x) + skip)
+        return _unfold(self.head(torch.relu(x)))
+
+
+class ReconstructionUNet(_UNet):
+    """Rebuilds a hole from its surroundings and from the mirrored side; see `_UNet` for how, and for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
+        super().__init__(2, 1, channels, blocks)
+        self.mirror_stem = nn.Conv3d(2, channels[0], 3, padding=1)
+
+    def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+        """Rebuild.
+
+        Args:
+            image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with a classical fill in the hole, and the hole's mask.
+            mirror: (N, 2, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
+                unknown, and 1 where it is known. All zero when there is no mirrored side to go by.
+        Returns:
+            (N, 1, S, S, S): tissue units; meant to be used inside the hole.
+        """
+        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror))
+
+    def features(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """What every level of the encoder sees in an image, (N, channels, ...) at 1/2, 1/4, ... of its resolution.
+
+        Args:
+            image: as for `forward`, but of any sides that are multiples of 16.
+        """
+        return self._encoded(self.stem(image))
+
+
+class TissueUNet(_UNet):
+    """Tells not-brain, fluid, grey and white matter apart in a head of any contrast; see `_UNet` for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 96), blocks: tuple[int, ...] = (1, 1, 1, 2)):
+        super().__init__(1, 4, channels, blocks)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Classify.
+
+        Args:
+            image: (N, 1, D, H, W), sides multiples of 16, axes nearly R, A, S: intensities as `tissue_input` scales them.
+        Returns:
+            (N, 4, D, H, W): logits of not brain, fluid, grey, white.
+        """
+        return self._from_stem(self.stem(image))
+
+
+class LesionUNet(_UNet):
+    """Finds what is no healthy tissue in a head of any contrast; see `_UNet` for the arguments."""
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 96, 128), blocks: tuple[int, ...] = (1, 1, 1, 2)):
+        super().__init__(1, 1, channels, blocks)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Find lesions.
+
+        Args:
+            image: as for `TissueUNet.forward`.
+        Returns:
+            (N, 1, D, H, W): logits of lesion.
+        """
+        return self._from_stem(self.stem(image))
+
+
+class FoldedUNet(_UNet):
+    """Segments images of any number of contrasts into any number of classes; see `_UNet` for how, and for the arguments."""
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, inputs, D, H, W), sides multiples of 2 to the number of levels, to logits (N, outputs, D, H, W)."""
+        return self._from_stem(self.stem(image))
+
+
+def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels, normalized) for _ in range(blocks)))
+
+
+def _unfold(x: torch.Tensor) -> torch.Tensor:
+    """(N, 8K, D, H, W) to (N, K, 2D, 2H, 2W): every eight channels become the 2x2x2 voxels of one."""
+    n, c, d, h, w = x.shape
+    return x.view(n, c // 8, 2, 2, 2, d, h, w).permute(0, 1, 5, 2, 6, 3, 7, 4).reshape(n, c // 8, 2 * d, 2 * h, 2 * w)
+
+
+class _FullUNet(nn.Module):
+    """3-D U-Net whose finest level works at its input's resolution (Çiçek et al. 2016).
+
+    Levels halve the resolution by strided convolutions and double it by transposed ones; skips are concatenated.
+
+    Args:
+        inputs, outputs: channels at full resolution.
+        channels: width of the levels at 1, 1/2, 1/4, ... of the input's resolution, multiples of 8; the last is the bottleneck.
+        blocks: blocks of each level on the way down; on the way up every level has one double convolution.
+    """
+
+    def __init__(self, inputs: int, outputs: int, channels: tuple[int, ...], blocks: tuple[int, ...]):
+        super().__init__()
+        *levels, lowest = zip(channels, blocks)
+        self.stem = nn.Conv3d(inputs, channels[0], 3, padding=1)
+        self.encoder = nn.ModuleList(self._level(width, count) for width, count in levels)
+        self.bottleneck = self._level(*lowest)
+        pairs = list(zip(channels[:-1], channels[1:]))
+        self.down = nn.ModuleList(nn.Conv3d(a, b, 2, stride=2) for a, b in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairs)
+        self.decoder = nn.ModuleList(DoubleConvolution(2 * width, width) for width, _ in levels)
+        self.head = nn.Conv3d(channels[0], outputs, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Segment.
+
+        Args:
+            image: (N, inputs, D, H, W), sides multiples of 2 to the number of levels less one; see `segmentation_input`.
+        Returns:
+            (N, outputs, D, H, W): logits.
+        """
+        x, skips = self.stem(image), []
+        for encode, down in zip(self.encoder, self.down):
+            skips.append(encode(x))
+            x = down(skips[-1])
+        x = self.bottleneck(x)
+        for up, decode in zip(reversed(self.up), reversed(self.decoder)):
+            x = decode(torch.cat([skips.pop(), up(x)], dim=1))
+        return self.head(x)
+
+    @staticmethod
+    def _level(channels: int, blocks: int) -> nn.Module:
+        raise NotImplementedError
+
+
+class PlainUNet(_FullUNet):
+    """Double convolutions on every level; see `_FullUNet` for the arguments."""
+
+    @staticmethod
+    def _level(channels: int, blocks: int) -> nn.Module:
+        return nn.Sequential(*(DoubleConvolution(channels, channels) for _ in range(blocks)))
+
+
+class ResidualUNet(_FullUNet):
+    """Residual blocks in encoder and bottleneck; see `_FullUNet` for the arguments."""
+
+    @staticmethod
+    def _level(channels: int, blocks: int) -> nn.Module:
+        return nn.Sequential(*(ResidualBlock(channels, normalized=True) for _ in range(blocks)))
+
+
+NETWORKS = {cls.__name__: cls for cls in (ReconstructionUNet, TissueUNet, LesionUNet, FoldedUNet, PlainUNet, ResidualUNet)}
+"""By the `class` of a card's architecture."""
+
+
+def network_of(architecture: dict) -> nn.Module:
+    """The network, with fresh weights.
+
+    Args:
+        architecture: its `class`, `channels`, `blocks` and, where the class leaves them open, `inputs` and `outputs`.
+    Raises:
+        InputError: this version knows no such network.
+    """
+    kind = NETWORKS.get(architecture.get("class"))
+    if kind is None:
+        raise InputError(f"This version has no network '{architecture.get('class')}': install the model and the program anew.")
+    ends = [int(architecture[key]) for key in ("inputs", "outputs") if key in architecture]
+    return kind(*ends, tuple(architecture["channels"]), tuple(architecture["blocks"]))
+
+
+class DoubleConvolution(nn.Sequential):
+    """Twice a 3x3x3 convolution, group normalisation and ReLU."""
+
+    def __init__(self, inputs: int, outputs: int):
+        layers = []
+        for width in (inputs, outputs):
+            layers += [nn.Conv3d(width, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.ReLU()]
+        super().__init__(*layers)

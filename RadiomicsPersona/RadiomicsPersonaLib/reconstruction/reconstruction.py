@@ -1,0 +1,191 @@
+"""Reconstruction: from a hole in a scan to its healthy persona on the scan's own grid."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from ..brain.preparation import PreparedScan
+from ..geometry.hole import Hole, union_of
+from ..geometry.patch import PatchGrid, patch_grid
+from ..imaging.scan import Scan
+from . import fills
+from .network_input import network_input
+from .reconstruction_model import ClassicalModel, Model, NetworkModel
+
+FINEST_SHARE = 0.6
+"""Patch voxels are at least this share of the scan's (median over its axes): finer ones hold nothing but interpolation and cost
+surroundings."""
+LARGEST_HOLE_IN_FINER = 0.45
+"""Share of the patch's edge that a hole may take where patch voxels are finer than the scan's. On validation subjects at 2 mm both
+rules together lower the squared error by 11 % in boxes up to 40 mm, and by 6 % above."""
+REGION_MARGIN = 8
+"""Voxels of context around the hole that a reconstruction carries."""
+BATCH = 4
+RIM_WIDTH = 1.5
+"""Millimetres over which the rebuilt tissue is matched to the rim."""
+RIM_FLOOR = 0.03
+"""Certainty that makes the match fade inwards; both values are the best of several on the validation subjects."""
+
+Progress = Callable[[int, int], None]
+
+
+def rebuild(
+    prepared: PreparedScan, holes: list[Hole], model: Model, use_mirror: bool = True, progress: Progress | None = None
+) -> list[Reconstruction]:
+    """Rebuild every hole on its own, in batches.
+
+    Nothing inside the hole, and nothing inside the scan's suspects, is looked at: other values there give the same result
+    bit for bit.
+
+    Args:
+        prepared: the scan, prepared without its suspects.
+        holes: what to rebuild, each by itself.
+        use_mirror: whether the network may look at the mirrored side.
+        progress: called with (done, total) after every batch; may raise to cancel.
+    """
+    results = []
+    batch = BATCH if isinstance(model, NetworkModel) else 1
+    for first in range(0, len(holes), batch):
+        chunk = holes[first : first + batch]
+        if isinstance(model, NetworkModel):
+            results += _rebuild_with_network(prepared, chunk, model, use_mirror)
+        else:
+            results += [_rebuild_classically(prepared, hole, model) for hole in chunk]
+        if progress:
+            progress(len(results), len(holes))
+    return results
+
+
+def compose(prepared: PreparedScan, reconstructions: list[Reconstruction]) -> np.ndarray:
+    """The scan with every hole replaced; bit for bit the scan elsewhere, also where it is not finite. Axes I, J, K."""
+    scan = prepared.scan
+    composed = (scan.array if scan.original is None else scan.original).copy()
+    for result in reconstructions:
+        composed[result.hole.region][result.hole.mask] = result.values[result.hole.mask]
+    return composed
+
+
+def error_over_rim_mean(scan: Scan, reconstruction: Reconstruction) -> float:
+    """Squared error in the hole as a share of the one that the rim's mean would leave.
+
+    It is alike in every box size and needs no reference but the scan itself.
+    """
+    hole = reconstruction.hole
+    original = scan.array[hole.region].astype(np.float64)
+    flat = fills.rim_mean(original, hole.mask, scan.spacing)
+    error, plain = (np.mean((values - original)[hole.mask] ** 2) for values in (reconstruction.values, flat))
+    return float(error / max(plain, 1e-12))
+
+
+def _rebuild_classically(prepared: PreparedScan, hole: Hole, model: ClassicalModel) -> Reconstruction:
+    scan = prepared.scan
+    region = hole.grown(scan.shape, REGION_MARGIN)
+    hidden = hidden_with(prepared, region)
+    values = np.array(scan.array[region.region], dtype=np.float64)
+    filled = model.fill(prepared, Hole(region.start, hidden), values)
+    values[region.mask] = filled[region.mask]
+    return Reconstruction(region, values, float(scan.spacing.min()))
+
+
+def hidden_with(prepared: PreparedScan, region: Hole) -> np.ndarray:
+    """Boolean mask over a hole's region: the hole and every suspect."""
+    if prepared.suspects is None:
+        return region.mask
+    return region.mask | prepared.suspects.mask_over(region.start, region.mask.shape)
+
+
+def _rebuild_with_network(
+    prepared: PreparedScan, holes: list[Hole], model: NetworkModel, use_mirror: bool
+) -> list[Reconstruction]:
+    grids = [_grid_for(prepared, hole, model) for hole in holes]
+    midplane = prepared.midplane if use_mirror else None
+    inputs = [
+        network_input(
+            prepared.scan,
+            hole if prepared.suspects is None else union_of([hole, prepared.suspects]),
+            grid,
+            prepared.tissue,
+            midplane,
+            model.fill,
+        )
+        for hole, grid in zip(holes, grids)
+    ]
+    rebuilt = model.predict(np.stack([i[0] for i in inputs]), np.stack([i[1] for i in inputs]))
+    return [_onto_scan(prepared, hole, grid, patch, model) for hole, grid, patch in zip(holes, grids, rebuilt)]
+
+
+def _grid_for(prepared: PreparedScan, hole: Hole, model: NetworkModel) -> PatchGrid:
+    """The finest of the usable spacings at which the hole leaves enough of the patch for its surroundings."""
+    scan = prepared.scan
+    extent = float((np.array(hole.mask.shape) * scan.spacing).max())
+    voxel = float(np.median(scan.spacing))
+    spacing = next((s for s in _usable_spacings(scan, model) if extent <= _room(model, s, voxel)), None)
+    if spacing is None:
+        spacing = float(np.ceil(2 * extent / model.largest_hole) / 2)
+    return patch_grid(scan, scan.ras_from_ijk((hole.start + hole.stop - 1) / 2), spacing, model.patch)
+
+
+def _room(model: NetworkModel, spacing: float, voxel: float) -> float:
+    """Millimetres that a hole may take along an axis on a patch of this spacing, for a scan of this voxel size."""
+    finer = spacing < 0.9 * voxel
+    return spacing * (min(model.largest_hole, LARGEST_HOLE_IN_FINER * model.patch) if finer else model.largest_hole)
+
+
+def _usable_spacings(scan: Scan, model: NetworkModel) -> tuple[float, ...]:
+    """The model's spacings, finest first, without those far finer than the scan's voxels (see `FINEST_SHARE`)."""
+    finest = FINEST_SHARE * float(np.median(scan.spacing))
+    return tuple(s for s in model.spacings if s >= finest) or model.spacings[-1:]
+
+
+def _onto_scan(prepared: PreparedScan, hole: Hole, grid: PatchGrid, patch: np.ndarray, model: NetworkModel) -> Reconstruction:
+    scan = prepared.scan
+    region = hole.grown(scan.shape, REGION_MARGIN)
+    rebuilt = prepared.tissue.scale.to_scan(grid.to_scan(patch, region))
+    values = np.array(scan.array[region.region], dtype=np.float64)
+    hidden = hidden_with(prepared, region)
+    matched = _match_rim(values, rebuilt, hidden, scan.spacing)
+    values[region.mask] = matched[region.mask]
+    spacing = float(np.linalg.norm(grid.affine[:3, 0]))
+    notes = []
+    if spacing > model.spacings[-1] + 0.01:
+        notes.append(
+            f"The box is larger than any the model was trained on; it was rebuilt on a coarse grid of {spacing:.3g} mm, "
+            f"so fine detail is missing and the verdict is less certain."
+        )
+    elif spacing > (finest := _usable_spacings(scan, model)[0]) + 0.01:
+        notes.append(f"The box is large; it was rebuilt on a coarser grid of {spacing:.3g} mm instead of {finest:g} mm.")
+    return Reconstruction(region, values, spacing, tuple(notes))
+
+
+def _match_rim(values: np.ndarray, rebuilt: np.ndarray, hidden: np.ndarray, spacing: np.ndarray) -> np.ndarray:
+    """Add a smooth correction that takes the step out of the hole's rim and fades inwards.
+
+    The mismatch in the two voxels around the hole is spread by normalised convolution (Knutsson and Westin 1993) with a
+    Gaussian of `RIM_WIDTH` millimetres; the certainty's floor makes it fade.
+    """
+    rim = ndimage.binary_dilation(hidden, iterations=2) & ~hidden
+    sigma = RIM_WIDTH / spacing
+    certainty = ndimage.gaussian_filter(rim.astype(np.float32), sigma, truncate=3)
+    mismatch = np.where(rim, values - rebuilt, 0).astype(np.float32)
+    return rebuilt + ndimage.gaussian_filter(mismatch, sigma, truncate=3) / (certainty + RIM_FLOOR)
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruction:
+    """The healthy persona of one hole, on the scan's own grid.
+
+    Attributes:
+        hole: the rebuilt voxels, its region widened by a few voxels of context.
+        values: float64 over the hole's region, axes I, J, K, in scan intensities; equal to the scan outside the mask.
+        spacing: millimetres of the grid it was rebuilt on.
+        warnings: what the user should know, one sentence each.
+    """
+
+    hole: Hole
+    values: np.ndarray
+    spacing: float
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,34 @@
+"""Colours: what a verdict and a deviation look like in pictures, reports and scenes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+VERDICT_COLORS = {"pathological": (230, 97, 1), "healthy": (0, 158, 115), "undetermined": (240, 228, 66)}
+"""Red, green, blue (0 to 255) by the verdict's word; told apart by colour-blind readers, black text legible on each."""
+CONTROL_COLOR = (165, 170, 178)
+FOUND_COLORS = {"found": (230, 97, 1), "undetermined": (240, 228, 66), "not found": (0, 114, 178)}
+"""What becomes of painted lesions; told apart by colour-blind readers, and by their shapes: dot, diamond, ring."""
+DIFFERENCE_RANGE = 3.0
+"""Tissue standard deviations at which the difference's colours saturate."""
+
+CLASS_COLORS = (
+    (213, 94, 0),
+    (0, 114, 178),
+    (0, 158, 115),
+    (240, 228, 66),
+    (204, 121, 167),
+    (86, 180, 233),
+    (230, 159, 0),
+    (160, 160, 160),
+)
+"""Red, green, blue of the classes of a segmentation, one after another and round again (Okabe and Ito 2008)."""
+
+_DARKER, _EQUAL, _BRIGHTER = np.array([(33, 90, 205), (255, 255, 255), (200, 25, 40)], dtype=np.float64)
+
+
+def diverging(values: np.ndarray) -> np.ndarray:
+    """Colours of signed values: blue at -1 and below, white at 0, red at 1 and above; uint8 (..., 3)."""
+    values = np.clip(np.asarray(values, dtype=np.float64), -1, 1)[..., None]
+    end = np.where(values < 0, _DARKER, _BRIGHTER)
+    return np.rint(_EQUAL + np.abs(values) * (end - _EQUAL)).astype(np.uint8)

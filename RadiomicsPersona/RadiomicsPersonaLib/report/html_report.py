@@ -1,0 +1,292 @@
+"""HTML report: one file with verdicts, pictures, numbers and provenance that can be sent as it is.
+
+It needs no network and no scripts. It is anonymous unless it is given a name for the scan; boxes keep the names their user gave them.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from html import escape
+from pathlib import Path
+
+from ..analysis.result import Analysis, BoxResult
+from ..defaults import RESEARCH_USE
+from ..metrics.metric import METRICS
+from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .html_page import STYLE, data_uri, number_text
+from .picture import COLUMNS, side_by_side, slice_row, title_of
+from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
+from .results_files import probability_bound
+from .slice_plane import ORIENTATIONS, coordinate
+
+LIMITS = (
+    "The healthy persona is what the model expects in this place; it is not what the tissue looked like before.",
+    "p compares the box with matched boxes of the same scan that are taken to be healthy: where they are not, p is too large.",
+    "p says how unusual the box is in this scan, not how probable a disease is; the more boxes, the stricter it must be read.",
+    "Healthy means that this method found no deviation with this box; small or faint lesions in a large box can be missed.",
+    "Surgery, artefacts, normal variants and tissue that is rare in the scan deviate as well.",
+)
+
+
+READING = (
+    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with matched healthy boxes "
+    "of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this scan's brain tissue."
+)
+
+
+def write_report(analysis: Analysis, path: str | Path, name: str | None = None) -> None:
+    """Write the report of all boxes as one HTML file; see `report_of`."""
+    # a file name that is not UTF-8 reaches us with stand-ins that UTF-8 cannot hold
+    Path(path).write_text(report_of(analysis, name), encoding="utf-8", errors="replace")
+
+
+def report_of(analysis: Analysis, name: str | None = None) -> str:
+    """The report's HTML.
+
+    Args:
+        name: what the report calls the scan; None leaves it anonymous.
+    """
+    title = escape(title_of(name))
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p class="notice">{RESEARCH_USE}</p>
+{_summary(analysis)}
+{_list("Notes on the scan", analysis.warnings)}
+</header>
+<main>
+{"".join(_box_section(analysis, result) for result in analysis.boxes)}
+<section>
+<h2>How to read this</h2>
+<p>{READING}</p>
+{_list("Limits", LIMITS)}
+</section>
+{_provenance(analysis)}
+</main>
+<footer><p class="notice">{RESEARCH_USE}</p></footer>
+</body>
+</html>
+"""
+
+
+def _summary(analysis: Analysis) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(result.box.name)}</th><td>{_chip(result.word)}</td><td>{escape(result.reason)}</td></tr>"
+        for result in analysis.boxes
+    )
+    return (
+        "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col'>Box</th><th scope='col'>Verdict</th>"
+        f"<th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div><p>{escape(analysis.made_by)}</p>"
+    )
+
+
+def _chip(word: str) -> str:
+    return f"<span class='chip' style='background: {_css(VERDICT_COLORS[word])}'>{word}</span>"
+
+
+def _css(color) -> str:
+    return "#" + "".join(f"{int(part):02x}" for part in color)
+
+
+def _list(title: str, sentences) -> str:
+    if not sentences:
+        return ""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f"<h3>{title}</h3><ul>{items}</ul>"
+
+
+def _box_section(analysis: Analysis, result: BoxResult) -> str:
+    return f"""<section>
+<h2>{escape(result.box.name)}</h2>
+<p class="verdict">{_chip(result.word)} {escape(result.reason)}</p>
+{_facts(result)}
+{_list("Notes on this box", result.warnings)}
+{_slices(analysis, result)}
+<h3>Among matched healthy boxes</h3>
+{_distribution(result)}
+{score_chart(result, _css(VERDICT_COLORS[result.word]))}
+{_controls_table(result)}
+{_metrics_table(result)}
+</section>
+"""
+
+
+def _controls_table(result: BoxResult) -> str:
+    """Where every healthy box lies and how well it matches."""
+    if not result.controls:
+        return ""
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(control.box.name)}</th>"
+        f"<td>{', '.join(coordinate(axis, value) for axis, value in enumerate(control.box.center))}</td>"
+        f"<td class='number'>{1 - control.mismatch:.0%}</td><td class='number'>{control.depth_difference:+.1f}</td>"
+        f"<td class='number'>{control.combined:.2f}</td></tr>"
+        for control in result.controls
+    )
+    return (
+        "<details><summary>The healthy boxes one by one</summary><div class='wide'><table><caption>All are of this box's size; their ROIs are in "
+        "controls.mrk.json and in the scene.</caption><thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
+        "<th scope='col' class='number'>Tissue alike</th><th scope='col' class='number'>Deeper by (mm)</th>"
+        f"<th scope='col' class='number'>Combined score</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
+    )
+
+
+def facts_of(result: BoxResult) -> str:
+    """Where the box is, how large, and how well its healthy boxes match, as sentences."""
+    box = result.box
+    center = ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
+    parts = [
+        f"Centre {center} mm",
+        f"size {' x '.join(f'{v:.3g}' for v in box.size)} mm",
+        f"{box.volume_ml:.3g} ml",
+        f"{result.reconstruction.hole.voxels} voxels",
+        f"rebuilt on a grid of {result.reconstruction.spacing:.3g} mm",
+    ]
+    return f"{'; '.join(parts)}. {result.match}"
+
+
+def _facts(result: BoxResult) -> str:
+    chances = " ".join(chances_of(result))
+    return (
+        f"<p class='faint'>{escape(facts_of(result))}</p>"
+        + (f"<p class='faint'>{chances}</p>" if chances else "")
+        + _stability(result)
+    )
+
+
+def _stability(result: BoxResult) -> str:
+    if not result.stability:
+        return ""
+    words = {0: "healthy", 1: "pathological", None: "undetermined"}
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(trial.change)}</th><td>{words[trial.label]}</td><td class='number'>"
+        f"{'-' if trial.p is None else f'{trial.p:.3f}'}</td></tr>"
+        for trial in result.stability
+    )
+    return (
+        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table><caption>Stability</caption>"
+        f"<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead><tbody>{rows}"
+        "</tbody></table></div></details>"
+    )
+
+
+def chances_of(result: BoxResult) -> list[str]:
+    """How probable pathology is, as sentences."""
+    sentences = []
+    if result.probability is not None:
+        sentences.append(f"Probability of pathology by the classifier, with even odds beforehand: {result.probability:.2f}.")
+    if result.label is not None and result.p is not None:
+        sentences.append(
+            f"From p alone, with even odds beforehand, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and Berger 2001)."
+        )
+    if result.q is not None and result.q != result.p:
+        sentences.append(f"As false discovery rate over all boxes (Benjamini and Hochberg 1995): q = {result.q:.2g}.")
+    return sentences
+
+
+def _slices(analysis: Analysis, result: BoxResult) -> str:
+    figures = []
+    for orientation in ORIENTATIONS:
+        alt = (
+            f"{orientation.capitalize()} slices through the middle of {result.box.name}: whole slice with the box, then scan, "
+            f"healthy persona and difference around the box."
+        )
+        picture = data_uri(side_by_side(slice_row(analysis, result, orientation)))
+        figures.append(f"<figure><img src='{picture}' alt='{escape(alt, quote=True)}'></figure>")
+    heads = "".join(f"<span>{caption}</span>" for caption in COLUMNS)
+    colors = ", ".join(_css(diverging(share)) for share in (-1, 0, 1))
+    scale = (
+        f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
+        f"<div class='ends'><span>-{DIFFERENCE_RANGE:g}</span><span>0</span><span>+{DIFFERENCE_RANGE:g}</span></div>"
+        "scan darker | brighter, in tissue SD</div>"
+    )
+    return f"<div class='heads' aria-hidden='true'>{heads}</div>{''.join(figures)}{scale}"
+
+
+def _distribution(result: BoxResult) -> str:
+    """The score behind p as inline SVG: a dot per control, a diamond for the box."""
+    value, scores = scores_of(result)
+    if not scores:
+        return "<p>There are no healthy boxes to compare with.</p>"
+    low, high = axis_range([value, *scores])
+
+    def place(score: float) -> float:
+        return round(20 + (score - low) / (high - low) * 720, 1)
+
+    described = (
+        f"{COMBINED}: {number_text(value)} in this box; "
+        f"{len(scores)} healthy boxes from {number_text(scores[0])} to {number_text(scores[-1])}."
+    )
+    marks = "".join(
+        f"<line x1='{place(tick)}' y1='60' x2='{place(tick)}' y2='66' stroke='var(--faint)'/>"
+        f"<text x='{place(tick)}' y='82' text-anchor='middle'>{tick:g}</text>"
+        for tick in ticks(low, high)
+    )
+    dots = "".join(
+        f"<circle cx='{place(score)}' cy='{48 - 11 * (number % 3)}' r='4.5' fill='var(--faint)'/>"
+        for number, score in enumerate(scores)
+    )
+    x = place(value)
+    color = _css(VERDICT_COLORS[result.word])
+    diamond = f"<path d='M{x} 18 L{x + 11} 34 L{x} 50 L{x - 11} 34 Z' fill='{color}' stroke='var(--text)'/>"
+    return (
+        f"<figure><svg viewBox='0 0 760 90' role='img' aria-label='{escape(described, quote=True)}'>"
+        f"<line x1='20' y1='60' x2='740' y2='60' stroke='var(--faint)'/>{marks}{dots}{diamond}</svg>"
+        f"<figcaption>{escape(described)} Diamond: this box; dots: healthy boxes of the same scan.</figcaption></figure>"
+    )
+
+
+def _metrics_table(result: BoxResult) -> str:
+    rows = []
+    for key, value in result.metrics.items():
+        metric = METRICS[key]
+        known = [control.metrics[key] for control in result.controls if math.isfinite(control.metrics[key])]
+        median = number_text(statistics.median(known)) if known else "-"
+        span = f"{number_text(min(known))} to {number_text(max(known))}" if known else "-"
+        outside = " (outside)" if known and (value < min(known) or value > max(known)) else ""
+        unit = f" ({metric.unit})" if metric.unit else ""
+        rows.append(
+            f"<tr><th scope='row'>{escape(metric.label + unit)}</th><td class='number'>{number_text(value)}{outside}</td>"
+            f"<td class='number'>{median}</td><td class='number'>{span}</td><td>{escape(metric.formula)}</td></tr>"
+        )
+    return (
+        "<h3>Comparison inside the box</h3><div class='wide'><table><caption>x is the scan, y its healthy persona; (outside) marks values beyond "
+        "all healthy boxes.</caption><thead><tr><th scope='col'>Metric</th><th scope='col' class='number'>This box</th>"
+        "<th scope='col' class='number'>Healthy boxes, median</th><th scope='col' class='number'>Healthy boxes, range</th>"
+        f"<th scope='col'>Definition</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def settings_of(analysis: Analysis) -> list[tuple[str, str]]:
+    """What is needed to make the numbers again, as pairs of a dotted key and a text."""
+    # the command line names files
+    shown = {key: value for key, value in analysis.provenance.items() if key != "command"}
+    return _flat({"decision": analysis.decision} | shown)
+
+
+def _provenance(analysis: Analysis) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>"
+        for key, text in settings_of(analysis)
+    )
+    return (
+        "<section><h2>Provenance</h2><table><caption>What is needed to make these numbers again.</caption>"
+        f"<thead><tr><th scope='col'>Setting</th><th scope='col'>Value</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _flat(value, prefix: str = "") -> list[tuple[str, str]]:
+    """Nested settings as pairs of a dotted key and a text."""
+    if isinstance(value, dict):
+        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
+    if isinstance(value, (list, tuple)):
+        return [(prefix, ", ".join(str(item) for item in value))]
+    return [(prefix, str(value))]

@@ -1,0 +1,250 @@
+"""PDF report: what the HTML report says, on A4 pages."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from pathlib import Path
+
+import numpy as np
+
+from ..analysis.result import Analysis, BoxResult
+from ..defaults import RESEARCH_USE
+from ..metrics.metric import METRICS
+from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .html_page import number_text
+from .html_report import LIMITS, READING, chances_of, facts_of, settings_of
+from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
+from .picture import COLUMNS, side_by_side, slice_row, title_of
+from .plots import COMBINED, axis_range, scores_of, ticks
+from .slice_plane import ORIENTATIONS
+
+LEFT, RIGHT, TOP, BOTTOM = 42.0, PAGE_WIDTH - 42.0, 46.0, PAGE_HEIGHT - 44.0
+WIDTH = RIGHT - LEFT
+FAINT, LINE, BAND = (87, 96, 106), (207, 213, 220), (242, 244, 247)
+PANEL_PIXELS = 300
+
+
+def write_report_pdf(analysis: Analysis, path: str | Path, name: str | None = None) -> None:
+    """Write the report of all boxes as one PDF file.
+
+    Args:
+        name: what the report calls the scan; None leaves it anonymous.
+    """
+    report = _Report(analysis, name)
+    report.write()
+    report.pdf.save(path)
+
+
+class _Report:
+    """Fills pages from top to bottom."""
+
+    def __init__(self, analysis: Analysis, name: str | None):
+        self.analysis, self.name = analysis, name
+        self.pdf = Pdf(title_of(name), RESEARCH_USE)
+        self.y = BOTTOM
+
+    def write(self) -> None:
+        analysis = self.analysis
+        self.paragraph(title_of(self.name), 17, bold=True)
+        self.paragraph(RESEARCH_USE, 10, bold=True)
+        self.space(6)
+        for result in analysis.boxes:
+            self.verdict(result, f"{result.box.name}: {result.reason}")
+        self.paragraph(analysis.made_by, color=FAINT)
+        self.bullets("Notes on the scan", analysis.warnings)
+        for number, result in enumerate(analysis.boxes):
+            # every box begins on a page of its own but the first, which follows the summary
+            self.box(result, new_page=number > 0)
+        self.heading("How to read this")
+        self.paragraph(READING)
+        self.bullets("Limits", LIMITS)
+        self.heading("Provenance")
+        self.table(("Setting", "Value"), settings_of(analysis), (190, WIDTH - 190), size=7.5)
+
+    def need(self, height: float) -> None:
+        """Begin a new page where less than `height` points are left."""
+        if self.y + height > BOTTOM:
+            self.pdf.add_page()
+            self.y = TOP
+
+    def space(self, height: float) -> None:
+        self.y += height
+
+    def heading(self, text: str, size: float = 12.5) -> None:
+        self.need(60)
+        self.space(10)
+        self.pdf.line(((LEFT, self.y), (RIGHT, self.y)), LINE)
+        self.space(4)
+        self.paragraph(text, size, bold=True)
+
+    def paragraph(self, text: str, size: float = 9, bold: bool = False, color=(0, 0, 0), left: float = LEFT) -> None:
+        for line in broken(text, size, RIGHT - left, bold):
+            self.need(1.35 * size)
+            self.pdf.text(left, self.y + size, line, size, bold, color)
+            self.space(1.35 * size)
+        self.space(2)
+
+    def bullets(self, title: str, sentences) -> None:
+        if sentences:
+            self.need(30)
+            self.paragraph(title, 10, bold=True)
+        for sentence in sentences:
+            self.need(13)
+            self.pdf.dot(LEFT + 4, self.y + 6, 1.3, (0, 0, 0))
+            self.paragraph(sentence, left=LEFT + 12)
+
+    def verdict(self, result: BoxResult, sentence: str) -> None:
+        """The verdict's word on its colour, and a sentence."""
+        self.need(34)
+        word, size = result.word.upper(), 9
+        width = text_width(word, size, True) + 12
+        self.pdf.rectangle(LEFT, self.y, width, 15, VERDICT_COLORS[result.word])
+        self.pdf.text(LEFT + 6, self.y + 10.8, word, size, True)
+        for line in broken(sentence, 9.5, WIDTH - width - 8, True):
+            self.need(13)
+            self.pdf.text(LEFT + width + 8, self.y + 10.8, line, 9.5, True)
+            self.space(13)
+        self.space(5)
+
+    def box(self, result: BoxResult, new_page: bool) -> None:
+        if new_page:
+            self.need(PAGE_HEIGHT)
+        self.heading(result.box.name)
+        self.verdict(result, result.reason)
+        for sentence in (facts_of(result), *chances_of(result), result.stability_in_words):
+            if sentence:
+                self.paragraph(sentence, 8.5, color=FAINT)
+        self.bullets("Notes on this box", result.warnings)
+        self.slices(result)
+        self.standing(result)
+        self.scores(result)
+        self.metrics(result)
+
+    def slices(self, result: BoxResult) -> None:
+        gap = 4 * 8 / PANEL_PIXELS * 100
+        step = WIDTH / len(COLUMNS)
+        height = (WIDTH - gap) / len(COLUMNS)
+        self.need(3 * (height + 6) + 50)
+        for number, caption in enumerate(COLUMNS):
+            self.pdf.text(LEFT + number * step, self.y + 8, caption, 8, color=FAINT)
+        self.space(12)
+        for orientation in ORIENTATIONS:
+            image = side_by_side(slice_row(self.analysis, result, orientation, PANEL_PIXELS))
+            self.space(self.pdf.picture(image, LEFT, self.y, WIDTH) + 4)
+        wide, left = 0.25 * WIDTH, RIGHT - 0.25 * WIDTH
+        for number, color in enumerate(diverging(np.linspace(-1, 1, 61))):
+            self.pdf.rectangle(left + number * wide / 61, self.y, wide / 61 + 0.2, 7, color)
+        for share, text, anchor in (
+            (0, f"-{DIFFERENCE_RANGE:g}", "left"),
+            (0.5, "0", "middle"),
+            (1, f"+{DIFFERENCE_RANGE:g}", "right"),
+        ):
+            self.pdf.text(left + share * wide, self.y + 15, text, 7.5, color=FAINT, anchor=anchor)
+        self.pdf.text(left + wide / 2, self.y + 24, "scan darker | brighter, in tissue SD", 7.5, color=FAINT, anchor="middle")
+        self.space(32)
+
+    def standing(self, result: BoxResult) -> None:
+        """The score behind p: a dot per healthy box, a diamond for this one."""
+        value, scores = scores_of(result)
+        self.need(90)
+        self.paragraph("Among matched healthy boxes", 10, bold=True)
+        if not scores:
+            self.paragraph("There are no healthy boxes to compare with.")
+            return
+        low, high = axis_range([value, *scores])
+        top = self.y
+
+        def place(score: float) -> float:
+            return LEFT + 8 + (score - low) / (high - low) * (WIDTH - 16)
+
+        axis = top + 36
+        self.pdf.line(((LEFT, axis), (RIGHT, axis)), FAINT)
+        for tick in ticks(low, high):
+            self.pdf.line(((place(tick), axis), (place(tick), axis + 4)), FAINT)
+            self.pdf.text(place(tick), axis + 12, f"{tick:g}", 7.5, color=FAINT, anchor="middle")
+        for number, score in enumerate(scores):
+            self.pdf.dot(place(score), axis - 6 - 8 * (number % 3), 2.6, CONTROL_COLOR)
+        x, y = place(value), axis - 15
+        self.pdf.polygon(((x, y - 11), (x + 8, y), (x, y + 11), (x - 8, y)), VERDICT_COLORS[result.word], (0, 0, 0))
+        self.y = axis + 17
+        self.paragraph(
+            f"{COMBINED}: {number_text(value)} in this box (diamond); {len(scores)} healthy boxes (dots) from "
+            f"{number_text(scores[0])} to {number_text(scores[-1])}.",
+            8,
+            color=FAINT,
+        )
+
+    def scores(self, result: BoxResult) -> None:
+        """The scores as bars, the most unusual first, with a mark up to which 95 % of the healthy boxes lie."""
+        keys = result.sorted_scores
+        if not keys:
+            return
+        self.need(13 * len(keys) + 36)
+        self.paragraph("What stands out", 10, bold=True)
+        left, wide = LEFT + 150, WIDTH - 180
+        limits = {key: result.usual_limit(key) for key in keys}
+        high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if math.isfinite(value)))
+        for key in keys:
+            z, limit = result.standings[key].z, limits[key]
+            self.pdf.text(left - 6, self.y + 8.5, METRICS[key].label, 8, anchor="right")
+            length = max(z, 0) / high * wide
+            self.pdf.rectangle(left, self.y + 1.5, max(length, 0.7), 9, VERDICT_COLORS[result.word])
+            end = length
+            if math.isfinite(limit):
+                mark = left + max(limit, 0) / high * wide
+                self.pdf.line(((mark, self.y), (mark, self.y + 12)), width=1.2)
+                end = max(end, mark - left)
+            self.pdf.text(left + end + 5, self.y + 8.5, f"{z:.1f}", 7.5, color=FAINT)
+            self.space(13)
+        self.space(2)
+        self.paragraph("In robust SD of the healthy boxes. Bar: this box; line: 95 % of the healthy boxes.", 8, color=FAINT)
+
+    def metrics(self, result: BoxResult) -> None:
+        rows = []
+        for key, value in result.metrics.items():
+            metric = METRICS[key]
+            known = [control.metrics[key] for control in result.controls if math.isfinite(control.metrics[key])]
+            outside = " (outside)" if known and (value < min(known) or value > max(known)) else ""
+            span = f"{number_text(min(known))} to {number_text(max(known))}" if known else "-"
+            unit = f" ({metric.unit})" if metric.unit else ""
+            rows.append(
+                (
+                    metric.label + unit,
+                    number_text(value) + outside,
+                    number_text(statistics.median(known)) if known else "-",
+                    span,
+                )
+            )
+        self.need(60)
+        self.paragraph("Comparison inside the box", 10, bold=True)
+        heads = ("Measure", "This box", "Healthy boxes, median", "Healthy boxes, range")
+        self.table(heads, rows, (190, 110, 100, WIDTH - 400), size=8)
+
+    def table(self, heads, rows, widths, size: float) -> None:
+        """Columns of the given widths; the heads come again on every page."""
+
+        def draw_heads() -> None:
+            self.pdf.rectangle(LEFT, self.y, WIDTH, 1.6 * size, BAND)
+            self._cells(heads, widths, size, True)
+
+        self.need(4 * size)
+        draw_heads()
+        for row in rows:
+            height = 1.3 * size * max(len(broken(cell, size, width - 6)) for cell, width in zip(row, widths)) + 3
+            if self.y + height > BOTTOM:
+                self.need(height)
+                draw_heads()
+            self._cells(row, widths, size, False)
+            self.pdf.line(((LEFT, self.y), (RIGHT, self.y)), LINE, 0.3)
+        self.space(4)
+
+    def _cells(self, row, widths, size: float, bold: bool) -> None:
+        left, height = LEFT, 0.0
+        for cell, width in zip(row, widths):
+            lines = broken(cell, size, width - 6, bold)
+            for number, line in enumerate(lines):
+                self.pdf.text(left + 3, self.y + 1.15 * size + 1.3 * size * number, line, size, bold)
+            height = max(height, 1.3 * size * len(lines))
+            left += width
+        self.space(height + 3)

@@ -1,0 +1,336 @@
+"""Picture: the boxes of an analysis as images, with numpy and Pillow only.
+
+Every row of panels shows one orientation: the whole slice with the box, then scan, healthy persona and difference
+around the box.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+
+import numpy as np
+from PIL import Image
+
+from ..analysis.result import Analysis, BoxResult
+from ..defaults import RESEARCH_USE
+from ..metrics.metric import METRICS
+from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .plots import COMBINED, axis_range, scores_of, ticks
+from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
+
+PANEL = 272
+GAP = 8
+MARGIN = 24
+COLUMNS = ("Whole slice", "Scan", "Healthy persona", "Difference")
+STRIP = 96
+"""Height of the band below the slices."""
+CONTEXT_MM = 20.0
+"""Millimetres shown on every side of a box."""
+MOST_BARS = 5
+"""Scores shown of each box."""
+MOST_BOXES = 20
+"""More boxes than this are left to the report."""
+WIDTH = 2 * MARGIN + len(COLUMNS) * PANEL + (len(COLUMNS) - 1) * GAP
+
+BACKGROUND, TEXT, FAINT = (18, 21, 26), (236, 239, 243), (176, 184, 194)
+_FONTS = {
+    False: ("DejaVuSans.ttf", "segoeui.ttf", "arial.ttf", "Arial.ttf", "LiberationSans-Regular.ttf"),
+    True: ("DejaVuSans-Bold.ttf", "segoeuib.ttf", "arialbd.ttf", "Arial Bold.ttf", "LiberationSans-Bold.ttf"),
+}
+
+
+def display_window(analysis: Analysis) -> tuple[float, float]:
+    """Intensities shown black and white: from air to the brightest brain, boxes included."""
+    if analysis.window:
+        return analysis.window
+    tissue = analysis.tissue
+    brightest = [np.percentile(tissue.values[tissue.brain & tissue.known], 99.8)]
+    for result in analysis.boxes:
+        hole = result.reconstruction.hole
+        brightest.append(np.percentile(analysis.scan.array[hole.region][hole.mask], 99))
+    low, high = float(tissue.background), float(max(brightest))
+    return low, max(high, low + tissue.scale.deviation)
+
+
+def slice_row(analysis: Analysis, result: BoxResult, orientation: str, pixels: int = PANEL) -> list[Image.Image]:
+    """The panels named in `COLUMNS` for one box and one orientation, each `pixels` wide and high, with outlines and letters."""
+    number = ORIENTATIONS.index(orientation)
+    whole = planes_of_scan(analysis.scan, result.box.center, pixels)[number]
+    close = planes_around(result.box, CONTEXT_MM, pixels)[number]
+    scan, window = analysis.scan, display_window(analysis)
+    around = _gray(scan.array, scan.affine, close, window)
+    persona = _gray(analysis.reconstruction, scan.affine, close, window)
+    return [
+        _annotated(_gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
+        _annotated(around, result, close, scale_bar=True),
+        _annotated(persona, result, close),
+        _annotated(_difference(analysis, result, close, around), result, close),
+    ]
+
+
+def slice_triplet(analysis: Analysis, result: BoxResult, orientation: str = "axial", pixels: int = PANEL) -> Image.Image:
+    """Scan, healthy persona and difference around the box, side by side."""
+    return side_by_side(slice_row(analysis, result, orientation, pixels)[1:])
+
+
+def side_by_side(panels: list[Image.Image]) -> Image.Image:
+    """Panels of one height in one image."""
+    from PIL import Image
+
+    image = Image.new("RGB", (sum(panel.width + GAP for panel in panels) - GAP, panels[0].height), BACKGROUND)
+    left = 0
+    for panel in panels:
+        image.paste(panel, (left, 0))
+        left += panel.width + GAP
+    return image
+
+
+def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
+    """One picture of all boxes: verdict, slices, difference scale, and the score among its controls.
+
+    Args:
+        name: what the picture calls the scan; None leaves it anonymous.
+    """
+    from PIL import Image
+
+    shown = analysis.boxes[:MOST_BOXES]
+    parts = [_title(analysis, name)] + [_box_part(analysis, result) for result in shown]
+    left_out = len(analysis.boxes) - len(shown)
+    parts.append(_lines([RESEARCH_USE] + ([f"{left_out} more boxes are in the report."] if left_out else []), 15, FAINT))
+    image = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), BACKGROUND)
+    top = 0
+    for part in parts:
+        image.paste(part, (0, top))
+        top += part.height
+    return image
+
+
+def _gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[float, float]) -> np.ndarray:
+    low, high = window
+    values = cut(array, affine, plane, outside=low)
+    gray = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return np.repeat(gray[..., None], 3, axis=-1)
+
+
+def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.ndarray) -> np.ndarray:
+    """The difference in colours where voxels were rebuilt, over a dimmed scan."""
+    # voxel by voxel: between two voxels there is no difference to show
+    deviation = cut(analysis.difference, analysis.scan.affine, plane, outside=0, order=0) / analysis.tissue.scale.deviation
+    inside = cut_hole(analysis.scan, result.reconstruction.hole, plane)[..., None]
+    return np.where(inside, diverging(deviation / DIFFERENCE_RANGE), (scan * 0.4).astype(np.uint8))
+
+
+def _annotated(pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False) -> Image.Image:
+    """A panel with the box's outline, orientation letters, caption and scale bar."""
+    from PIL import Image, ImageDraw
+
+    image = Image.fromarray(pixels)
+    # drawn four times as large and reduced, because Pillow's lines have no smooth edges
+    layer = Image.new("RGBA", (image.width * 4, image.height * 4))
+    corners = [tuple(corner) for corner in outline(result.box, plane) * 4]
+    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*VERDICT_COLORS[result.word], 255), width=7, joint="curve")
+    layer = layer.resize(image.size, Image.Resampling.LANCZOS)
+    image.paste(layer, (0, 0), layer)
+    draw = ImageDraw.Draw(image)
+    side = image.width
+    places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, side - 4, "md"))
+    for letter, (x, y, anchor) in zip(plane.letters, places):
+        write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
+    if caption:
+        write_text(draw, (6, side - 6), caption, 13, TEXT, anchor="ld", halo=True)
+    if scale_bar:
+        length = 20 / plane.side * side
+        draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
+        write_text(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
+    return image
+
+
+def title_of(name: str | None) -> str:
+    """The title of pictures and reports; without the scan's name where that is None."""
+    return f"Healthy persona of {name}" if name else "Healthy persona"
+
+
+def _title(analysis: Analysis, name: str | None) -> Image.Image:
+    words = [result.word for result in analysis.boxes]
+    counts = [f"{words.count(word)} {word}" for word in VERDICT_COLORS if word in words]
+    boxes = "1 box" if len(words) == 1 else f"{len(words)} boxes"
+    part = _lines([title_of(name)], 22, TEXT, bold=True, below=0)
+    return _stack([part, _lines([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
+
+
+def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
+    rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
+    bars = [_bars(result)] if result.sorted_scores else []
+    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()]), *bars])
+
+
+def _heading(result: BoxResult) -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    chip, font = result.word.upper(), _font(16, True)
+    width = int(font.getlength(chip)) + 24
+    image = Image.new("RGB", (WIDTH, 52), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    draw.line((MARGIN, 6, WIDTH - MARGIN, 6), fill=(60, 66, 76))
+    draw.rounded_rectangle((MARGIN, 16, MARGIN + width, 46), 6, fill=VERDICT_COLORS[result.word])
+    write_text(draw, (MARGIN + 12, 31), chip, 16, (0, 0, 0), bold=True, anchor="lm")
+    p = "no p-value" if result.p is None else f"p = {result.p:.2g}"
+    name = _fitting(f"{result.box.name}: {p}", 18, WIDTH - 2 * MARGIN - width - 14)
+    write_text(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
+    return _stack([image, _lines([result.reason, *result.warnings], 15, TEXT, above=0, below=4)])
+
+
+def _captions() -> Image.Image:
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (WIDTH, 24), BACKGROUND)
+    for number, caption in enumerate(COLUMNS):
+        write_text(ImageDraw.Draw(image), (MARGIN + number * (PANEL + GAP), 20), caption, 14, FAINT, anchor="ls")
+    return image
+
+
+def _legend() -> Image.Image:
+    """The difference's colours, for below the last column."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("RGB", (PANEL, STRIP), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    image.paste(Image.fromarray(np.repeat(diverging(np.linspace(-1, 1, PANEL))[None], 12, axis=0)))
+    for share, label, anchor in ((0, f"-{DIFFERENCE_RANGE:g}", "la"), (0.5, "0", "ma"), (1, f"+{DIFFERENCE_RANGE:g}", "ra")):
+        write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
+    write_text(draw, (PANEL / 2, 34), "scan darker | brighter, in tissue SD", 13, FAINT, anchor="ma")
+    return image
+
+
+def _strip(result: BoxResult) -> Image.Image:
+    """The box's score as a diamond over its controls' scores as dots."""
+    from PIL import Image, ImageDraw
+
+    width = 3 * PANEL + 2 * GAP
+    image = Image.new("RGB", (width, STRIP), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    value, scores = scores_of(result)
+    low, high = axis_range([value, *scores])
+    left, right, line = 12, width - 28, 62
+
+    def place(score: float) -> float:
+        return left + (score - low) / (high - low) * (right - left)
+
+    count = f"{len(scores)} matched healthy boxes of this scan" if scores else "no healthy boxes to compare with"
+    write_text(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
+    draw.line((left, line, right, line), fill=(90, 98, 110))
+    for tick in ticks(low, high):
+        draw.line((place(tick), line, place(tick), line + 5), fill=(130, 138, 150))
+        write_text(draw, (place(tick), line + 8), f"{tick:g}", 13, FAINT, anchor="ma")
+    for number, score in enumerate(scores):
+        x, y = place(score), line - 10 - 9 * (number % 3)
+        draw.ellipse((x - 4, y - 4, x + 4, y + 4), fill=CONTROL_COLOR, outline=BACKGROUND)
+    x, y = place(value), line - 19
+    draw.polygon(((x, y - 13), (x + 10, y), (x, y + 13), (x - 10, y)), fill=VERDICT_COLORS[result.word], outline=TEXT)
+    return image
+
+
+def _bars(result: BoxResult) -> Image.Image:
+    """The most unusual scores as bars, each with a mark up to which 95 % of the healthy boxes lie."""
+    from PIL import Image, ImageDraw
+
+    keys = result.sorted_scores[:MOST_BARS]
+    width, step, left = 4 * PANEL + 3 * GAP, 24, 260
+    image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
+    draw = ImageDraw.Draw(image)
+    write_text(
+        draw,
+        (0, 14),
+        "What stands out, in robust SD of the healthy boxes: bar = this box, line = 95 % of healthy boxes",
+        14,
+        FAINT,
+        anchor="ls",
+    )
+    limits = {key: result.usual_limit(key) for key in keys}
+    high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if np.isfinite(value)))
+
+    def place(z: float) -> float:
+        return left + max(z, 0) / high * (width - left - 60)
+
+    for number, key in enumerate(keys):
+        y, z = 26 + step * number, result.standings[key].z
+        write_text(draw, (left - 12, y + 9), METRICS[key].label, 14, TEXT, anchor="rm")
+        draw.rectangle((left, y + 2, max(place(z), left + 1), y + 16), fill=VERDICT_COLORS[result.word])
+        if np.isfinite(limits[key]):
+            draw.line((place(limits[key]), y - 2, place(limits[key]), y + 20), fill=TEXT, width=2)
+        write_text(
+            draw,
+            (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9),
+            f"{z:.1f}",
+            13,
+            FAINT,
+            anchor="lm",
+        )
+    return image
+
+
+def _stack(parts: list[Image.Image]) -> Image.Image:
+    """Parts below each other; narrower ones are indented by the margin and followed by a gap."""
+    from PIL import Image
+
+    heights = [part.height + (GAP if part.width < WIDTH else 0) for part in parts]
+    image = Image.new("RGB", (WIDTH, sum(heights)), BACKGROUND)
+    for part, top in zip(parts, np.cumsum([0, *heights[:-1]])):
+        image.paste(part, (MARGIN if part.width < WIDTH else 0, int(top)))
+    return image
+
+
+def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
+    """Paragraphs, broken at the picture's width."""
+    from PIL import Image, ImageDraw
+
+    font, lines = _font(size, bold), []
+    for text in texts:
+        line = ""
+        for word in _printable(text, font).split():
+            if line and font.getlength(f"{line} {word}") > WIDTH - 2 * MARGIN:
+                lines.append(line)
+                line = word
+            else:
+                line = f"{line} {word}".strip()
+        lines.append(line)
+    step = round(size * 1.4)
+    image = Image.new("RGB", (WIDTH, above + step * len(lines) + below), BACKGROUND)
+    for number, line in enumerate(lines):
+        write_text(ImageDraw.Draw(image), (MARGIN, above + number * step), line, size, color, bold=bold)
+    return image
+
+
+def write_text(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
+    font = _font(size, bold)
+    width = 2 if halo else 0
+    draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))
+
+
+def _fitting(text: str, size: int, width: float) -> str:
+    """The text, its middle left out where it is wider than `width` pixels."""
+    font = _font(size, True)
+    while font.getlength(_printable(text, font)) > width and len(text) > 5:
+        half = len(text) // 2
+        text = text[: half - 2] + "..." + text[half + 2 :]
+    return text
+
+
+@lru_cache
+def _font(size: int, bold: bool = False):
+    from PIL import ImageFont
+
+    for name in _FONTS[bold]:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def _printable(text: str, font) -> str:
+    """The text as the font can show it: Pillow's own font has neither accents nor other scripts."""
+    if font.getname()[0] != "Aileron":
+        return text
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -1,0 +1,247 @@
+"""Results files: results as JSON and CSV, and an analysis read back from its files, so that its report can be written again without
+computing anything.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..analysis.result import Analysis, BoxResult, Control, Trial
+from ..analysis.score import SCORES, Standing
+from ..brain.tissue import IntensityScale
+from ..defaults import RESEARCH_USE
+from ..errors import InputError
+from ..geometry.box import Box
+from ..geometry.hole import hole_of_box
+from ..imaging.files import read_scan
+from ..imaging.scan import Scan
+from ..metrics.metric import METRICS
+from ..reconstruction.reconstruction import Reconstruction
+from .picture import display_window
+
+
+def results_of(analysis: Analysis) -> dict:
+    """Everything but the images, in plain JSON types; numbers that are not finite become null."""
+    return plain(
+        {
+            "notice": RESEARCH_USE,
+            "scan": analysis.scan.name,
+            "boxes": [_box_record(result, analysis) for result in analysis.boxes],
+            "rebuilt_by": analysis.rebuilt_by,
+            "judged_by": analysis.judged_by,
+            "decision": analysis.decision,
+            "warnings": list(analysis.warnings),
+            "window": display_window(analysis),
+            "provenance": analysis.provenance,
+        }
+    )
+
+
+def write_results_json(analysis: Analysis, path: str | Path) -> None:
+    """`results_of` as a file."""
+    Path(path).write_text(json.dumps(results_of(analysis), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_results_csv(analysis: Analysis, path: str | Path) -> None:
+    """One row per box; the columns are those of the JSON, vectors spread over R, A, S or X, Y, Z."""
+    rows = []
+    for record in results_of(analysis)["boxes"]:
+        row = {"name": record["name"], "label": record["label"], "p": record["p"], "percentile": record["percentile"]}
+        row |= {f"center_{c}": v for c, v in zip("ras", record["center_ras"])}
+        row |= {f"size_{c}_mm": v for c, v in zip("xyz", record["size_mm"])}
+        row |= {key: record[key] for key in ("voxels", "n_controls", "q", "probability", "combined")}
+        row |= {key: record["metrics"][key] for key in METRICS}
+        row |= {f"z_{key}": record["scores"].get(key, {}).get("z") for key in SCORES}
+        row |= {"reason": record["reason"], "warnings": " ".join(record["warnings"])}
+        rows.append(row)
+    write_rows(path, rows)
+
+
+def write_rows(path: str | Path, rows: list[dict]) -> None:
+    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    with open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, columns)
+        writer.writeheader()
+        writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)
+
+
+def probability_bound(p: float | None) -> float | None:
+    """The most that p alone can say for pathology when both are held equally likely beforehand.
+
+    1 - 1 / (1 + 1 / B) with B = -e p ln p, the bound of Sellke, Bayarri and Berger 2001; 0.5 (no evidence) for p >= 1/e.
+    It is an upper bound, not a diagnosis: p = 0.03 gives 0.78, not 0.97.
+    """
+    if p is None:
+        return None
+    if p >= 1 / math.e:
+        return 0.5
+    return 1 / (1 - math.e * p * math.log(p))
+
+
+def _box_record(result: BoxResult, analysis: Analysis) -> dict:
+    box = result.box
+    return {
+        "name": box.name,
+        "center_ras": box.center.tolist(),
+        "center_ijk": analysis.scan.ijk_from_ras(box.center).tolist(),
+        "size_mm": box.size.tolist(),
+        "axes": box.axes.T.tolist(),
+        "voxels": result.reconstruction.hole.voxels,
+        "grid_mm": result.reconstruction.spacing,
+        "metrics": result.metrics,
+        "n_controls": len(result.controls),
+        "independent_controls": result.independent_controls,
+        "p": result.p,
+        "percentile": result.percentile,
+        "q": result.q,
+        "probability": result.probability,
+        "combined": result.combined,
+        "scores": {
+            key: {
+                "name": METRICS[key].label,
+                "z": standing.z,
+                "usual_up_to": result.usual_limit(key),
+                "p": standing.p,
+                "adds_to_log_odds": result.contributions.get(key),
+            }
+            for key, standing in result.standings.items()
+        },
+        "stability": [{"change": trial.change, "label": trial.label, "p": trial.p} for trial in result.stability],
+        "label": result.label,
+        "reason": result.reason,
+        "warnings": list(result.warnings),
+        "controls": [
+            {
+                "name": control.box.name,
+                "center_ras": control.box.center.tolist(),
+                "axes": control.box.axes.T.tolist(),
+                "mismatch": control.mismatch,
+                "depth_difference_mm": control.depth_difference,
+                "metrics": control.metrics,
+                "combined": control.combined,
+                "z": {key: float(others[number]) for key, others in result.control_scores.items()},
+            }
+            for number, control in enumerate(result.controls)
+        ],
+    }
+
+
+def plain(value):
+    """A value in plain JSON types; numbers that are not finite become null."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+RESULTS = "results.json"
+RECONSTRUCTIONS = ("reconstruction.nii.gz", "reconstruction.nrrd")
+
+
+@dataclass(frozen=True)
+class SavedTissue:
+    """What the results keep of a scan's `tissue.Tissue`."""
+
+    scale: IntensityScale
+
+
+def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
+    """The analysis whose results.json and reconstruction lie in a folder.
+
+    Args:
+        scan: the scan that was analyzed.
+    Raises:
+        InputError: a file is missing or damaged, or the reconstruction is not on the scan's grid.
+    """
+    folder = Path(folder)
+    path = folder / RESULTS
+    if not path.is_file():
+        raise InputError(f"There is no {RESULTS} in '{folder}': name a folder that `analyze` has written.")
+    reconstruction = next((folder / name for name in RECONSTRUCTIONS if (folder / name).is_file()), None)
+    if reconstruction is None:
+        raise InputError(f"There is no {RECONSTRUCTIONS[0]} in '{folder}': name a folder that `analyze` has written.")
+    rebuilt = read_scan(reconstruction)
+    if rebuilt.shape != scan.shape or not np.allclose(rebuilt.affine, scan.affine, rtol=1e-4, atol=1e-3):
+        raise InputError(
+            f"'{reconstruction.name}' is on another grid than the scan '{scan.name}': name the scan that was analyzed."
+        )
+    try:
+        results = json.loads(path.read_text(encoding="utf-8"))
+        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False))
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
+
+
+def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray) -> Analysis:
+    boxes = tuple(_box_result(record, scan, rebuilt) for record in results["boxes"])
+    difference = np.zeros(scan.shape, np.float32)
+    for result in boxes:
+        region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
+        difference[region][mask] = (scan.array[region] - rebuilt[region])[mask]
+    scale = IntensityScale(**results["provenance"]["preprocessing"]["tissue_scale"])
+    low, high = results["window"]
+    return Analysis(
+        scan=scan,
+        tissue=SavedTissue(scale),
+        midplane=None,
+        boxes=boxes,
+        reconstruction=rebuilt,
+        difference=difference,
+        deviation_p=np.ones(scan.shape, np.float32),
+        decision=results["decision"],
+        provenance=results["provenance"],
+        warnings=tuple(results["warnings"]),
+        window=(low, high),
+    )
+
+
+def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray) -> BoxResult:
+    box = Box(record["center_ras"], record["size_mm"], np.array(record["axes"]).T, record["name"])
+    hole = hole_of_box(scan, box)
+    controls = tuple(
+        Control(
+            Box(kept["center_ras"], record["size_mm"], np.array(kept["axes"]).T, kept["name"]),
+            _metrics(kept["metrics"]), kept["mismatch"], kept["depth_difference_mm"], _number(kept["combined"]),
+        )
+        for kept in record["controls"]
+    )  # fmt: skip
+    scores = record["scores"]
+    return BoxResult(
+        box=box,
+        reconstruction=Reconstruction(hole, rebuilt[hole.region].astype(np.float64), record["grid_mm"]),
+        metrics=_metrics(record["metrics"]),
+        controls=controls,
+        p=record["p"],
+        percentile=record["percentile"],
+        label=record["label"],
+        reason=record["reason"],
+        warnings=tuple(record["warnings"]),
+        standings={key: Standing(_number(kept["z"]), kept["p"]) for key, kept in scores.items()},
+        combined=_number(record["combined"]),
+        control_scores={key: np.array([_number(kept["z"].get(key)) for kept in record["controls"]]) for key in scores},
+        probability=record["probability"],
+        contributions={key: kept["adds_to_log_odds"] for key, kept in scores.items() if kept["adds_to_log_odds"] is not None},
+        q=record["q"],
+        independent_controls=record["independent_controls"],
+        stability=tuple(Trial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
+    )
+
+
+def _metrics(record: dict) -> dict[str, float]:
+    return {key: _number(value) for key, value in record.items()}
+
+
+def _number(value: float | None) -> float:
+    """JSON has no NaN; results write null."""
+    return math.nan if value is None else float(value)

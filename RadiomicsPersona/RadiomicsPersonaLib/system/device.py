@@ -1,0 +1,95 @@
+"""Device: where networks compute, in which precision, and how their weights get there. Imports torch only when asked."""
+
+from __future__ import annotations
+
+import errno
+import importlib.util
+import os
+from pathlib import Path
+
+from ..errors import InputError
+
+_PACKAGES = {
+    "torch": "install PyTorch (in Slicer: the PyTorch extension)",
+    "safetensors": "install the Python package safetensors",
+}
+
+
+NO_MEMORY = "There is not enough free memory for this: close other programs and try again, or give a scan with fewer voxels."
+_OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed", "bad_alloc", "can't start new thread")
+
+
+def usable_cores() -> int:
+    """Threads that computing beside torch may use: as many as OMP_NUM_THREADS says, which torch heeds too, or one per core."""
+    said = os.environ.get("OMP_NUM_THREADS", "")
+    return int(said) if said.isdigit() and int(said) else os.cpu_count() or 1
+
+
+def missing_package() -> str | None:
+    """The first package that networks need and that is not installed, or None."""
+    return next((package for package in _PACKAGES if importlib.util.find_spec(package) is None), None)
+
+
+def require_torch() -> None:
+    """Raise an InputError that names the package missing for networks, if one is."""
+    package = missing_package()
+    if package:
+        raise InputError(
+            f"The network needs {package}, which is not installed: {_PACKAGES[package]}, or choose --model harmonic."
+        )
+
+
+def torch_device(device: str) -> str:
+    """The device that "auto", "cpu", "cuda" or "mps" stands for here.
+
+    Raises:
+        InputError: no such device, not on this machine, or torch is missing.
+    """
+    if device not in ("auto", "cpu", "cuda", "mps"):
+        raise InputError(f"There is no device '{device}': choose auto, cpu, cuda or mps.")
+    require_torch()
+    import torch
+
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return "cuda" if available["cuda"] else "cpu"
+    if not available[device]:
+        raise InputError(f"The device '{device}' is not available on this machine: choose auto or cpu.")
+    return device
+
+
+def ran_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory, the computer's or the graphics card's, did not suffice; each library has its own way."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    if any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error).lower() for words in _OUT_OF_MEMORY)
+
+
+def computes_in_bfloat16(device: str) -> bool:
+    """Whether a device ("cpu", "cuda", "mps") computes in bfloat16; a processor without it would emulate it slowly."""
+    import torch
+
+    return device == "cuda" or (device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
+
+
+def precision_on(device: str) -> str:
+    """ "bfloat16" where the device has such arithmetic, else "float32"."""
+    return "bfloat16" if computes_in_bfloat16(device) else "float32"
+
+
+def ready(network, weights: Path, name: str, device: str):
+    """The network with its weights on the device, set for prediction.
+
+    Raises:
+        InputError: the weights are those of another architecture.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    try:
+        network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
+    except RuntimeError as error:
+        raise InputError(f"The model '{name}' was made for another version of this program: install both anew.") from error
+    return network.to(device).to(memory_format=torch.channels_last_3d).eval()

@@ -1,0 +1,206 @@
+"""Evaluation command: `radiomics-persona-train evaluate`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.defaults import RESEARCH_USE
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import (
+    LESION_KIND,
+    MASK_KIND,
+    RECONSTRUCTION_KIND,
+    SEGMENTATION_KIND,
+    TISSUE_KIND,
+    kind_of,
+    model_cards,
+    read_card,
+)
+
+from ..lesion_masks.mask_model import mask_model_cards
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `evaluate` may be asked."""
+    parser.add_argument(
+        "data", metavar="FOLDER",
+        help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; for a segmentation model one laid out as its training data; "
+        "or a run of fit, whose best checkpoint is measured on its own test scans",
+    )  # fmt: skip
+    parser.add_argument(
+        "--model",
+        default="auto",
+        metavar="M",
+        help="name of a model, or the file of its card; `tissue`, `lesion` or a segmentation model's for those",
+    )
+    parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
+    parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
+    parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--card", action="store_true", help="write the figures into the model's card")
+    parser.add_argument(
+        "--output", required=True, metavar="DIR", help="report.html, evaluation.json, and rows.csv, from which it resumes"
+    )
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Evaluate as the arguments say, print the tables and write the report."""
+    for name in ("boxes", "subjects"):
+        if getattr(options, name) is not None and getattr(options, name) < 1:
+            raise InputError(f"--{name} must be at least 1.")
+
+    from ..inspection.held_out_run import held_out_run
+    from ..runs.heartbeat import NAME, Alive
+
+    run = held_out_run(Path(options.data))
+    kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
+    if kind == MASK_KIND:
+        raise InputError(
+            "What a generator of lesion masks is worth is measured by `radiomics-persona-train evaluate-masks --generator CARD.json`."
+        )
+    measures = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}
+    if kind not in measures:
+        raise InputError(f"This command measures no models of the kind '{kind}': choose one of {', '.join(measures)}.")
+    measure = measures[kind]
+    if run is None:
+        return measure(options, None, job.progress)
+    Path(options.output).mkdir(parents=True, exist_ok=True)
+    with Alive(Path(options.output) / NAME, "evaluate", job.progress) as alive:
+        return measure(options, run, alive.progress)
+
+
+def _kind_of(name: str) -> str:
+    """What the named model does; a name that is not known is complained of where models are loaded."""
+    path = (model_cards(TISSUE_KIND) | model_cards(LESION_KIND) | model_cards(SEGMENTATION_KIND) | mask_model_cards()).get(
+        name, Path(name)
+    )
+    return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
+
+
+def _rebuilding(options: argparse.Namespace, run, progress) -> int:
+    from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+
+    from ..data.held_out_groups import held_out_scans
+    from ..data.lesion_shapes import is_for_evaluation
+    from ..evaluation.population_mean import population_mean, training_files
+    from ..evaluation.rebuilding import EvaluationPlan, evaluate, standard_rebuilders
+    from ..evaluation.report import write_report
+    from ..export.model_card import card_file_of, write_card
+
+    model = run.model() if run and options.model == "auto" else load_model(options.model)
+    network = model if isinstance(model, NetworkModel) else None
+    card_file = card_file_of(options.model, model) if options.card else None
+    root, output = Path(options.data), Path(options.output)
+    card = network.card if network else None
+    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
+    scans = run.scans(options.subjects) if run else held_out_scans(root, card, groups, options.subjects)
+    output.mkdir(parents=True, exist_ok=True)
+    training = run.training() if run else training_files(root, card) if card else []
+    average = population_mean(training, output / "population_mean.npz", progress) if training else None
+    plan = EvaluationPlan(
+        rebuilders=standard_rebuilders(network, average),
+        scans=tuple(scans),
+        lesion_masks=tuple(file for file in sorted((root / "lesion_masks").rglob("*.nii.gz")) if is_for_evaluation(file)),
+        boxes_per_stratum=options.boxes,
+        seed=options.seed,
+        identity=model.provenance() | {"population_mean_of": list(average.subjects) if average else []},
+    )
+    scores = evaluate(plan, output, progress)
+    files = write_report(plan, scores, output)
+    print((output / "evaluation.md").read_text(encoding="utf-8"))
+    if card_file is not None:
+        write_card(card_file, output / "evaluation.json")
+        print(f"Written into the model card: {card_file}")
+    print(f"Report: {files[0]}")
+    return 0
+
+
+def _tissue(options: argparse.Namespace, run, progress) -> int:
+    from RadiomicsPersonaLib.networks.head_model import TissueModel
+    from RadiomicsPersonaLib.system.output import file_written_whole
+
+    from ..head_evaluation.brain_sheets import mask_sheet, real_scans
+    from ..head_evaluation.tissue import NOTES, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
+
+    root, output = Path(options.data), Path(options.output)
+    model = run.model() if run and options.model == "auto" else TissueModel.load(options.model)
+    maps = run.maps() if run else held_out_maps(root, model.card)
+    cases = evaluate_tissue(maps[: options.subjects], model, options.seed, progress=progress)
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    text = f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
+    doubts = []
+    scans = {} if run else real_scans(root, options.subjects)
+    for number, (source, files) in enumerate(scans.items(), start=1):
+        sheet, rows = mask_sheet(files, model)
+        doubts += [f"{row['scan']} ({source}): {row['doubt']}" for row in rows if row["doubt"]]
+        with file_written_whole(output / f"masks {source}.png") as path:
+            sheet.save(path, format="PNG")
+        progress(number, len(scans), source)
+    total = sum(map(len, scans.values()))
+    text += f"\nOf {total} real scans the model doubts {len(doubts)}; its masks are in green, those by thresholds in red, in `masks ….png`.\n"
+    text += "".join(f"\n- {doubt}" for doubt in doubts)
+    return _written(options, model, text + "\n", record_of(cases, model, options.seed))
+
+
+def _lesion(options: argparse.Namespace, run, progress) -> int:
+    from RadiomicsPersonaLib.networks.head_model import LesionModel
+
+    from ..head_evaluation.lesion import NOTES, evaluate_lesion, record_of, table_of, write_cases
+    from ..head_evaluation.tissue import held_out_maps
+    from ..verdict.cases import verdict_scans
+
+    root, output = Path(options.data), Path(options.output)
+    model = run.model() if run and options.model == "auto" else LesionModel.load(options.model)
+    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
+    maps = run.maps() if run else held_out_maps(root, model.card)
+    scans = [] if run else verdict_scans(root, None, groups, options.subjects)
+    cases = evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=progress)
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
+    return _written(options, model, text, record_of(cases, model, options.seed))
+
+
+def _segmentation(options: argparse.Namespace, run, progress) -> int:
+    from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
+    from RadiomicsPersonaLib.system.output import file_written_whole
+
+    from ..head_evaluation.segmentation import evaluate_segmentation, held_out_truths, markdown_of, record_of, write_cases
+    from ..head_evaluation.segmentation_page import page_of
+
+    output = Path(options.output)
+    model = run.model() if run and options.model == "auto" else SegmentationModel.load(options.model, "auto")
+    truths = run.truths() if run else held_out_truths(Path(options.data), model.card)
+    kept = sorted({subject for subject, _ in truths})[: options.subjects]
+    cases = evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
+    record = record_of(cases, model, options.seed)
+    output.mkdir(parents=True, exist_ok=True)
+    write_cases(cases, output / "cases.csv")
+    with file_written_whole(output / "report.html") as path:
+        path.write_text(page_of(cases, model, record, options.seed), encoding="utf-8")
+    text = f"# Segmenting: {model.name}\n\n{RESEARCH_USE}\n\n{markdown_of(cases, model, options.seed)}"
+    return _written(options, model, text, record)
+
+
+def _written(options: argparse.Namespace, model, text: str, record: dict) -> int:
+    """Files, print and card of an evaluation that is told in one text."""
+    import json
+
+    from RadiomicsPersonaLib.system.output import file_written_whole
+
+    from ..export.model_card import card_file_of, write_card
+
+    output = Path(options.output)
+    for name, content in (("evaluation.md", text), ("evaluation.json", json.dumps(record, indent=1) + "\n")):
+        with file_written_whole(output / name) as path:
+            path.write_text(content, encoding="utf-8")
+    print(text)
+    if options.card:
+        card_file = card_file_of(options.model, model)
+        write_card(card_file, output / "evaluation.json")
+        print(f"Written into the model card: {card_file}")
+    print(f"Report: {output / 'evaluation.md'}")
+    return 0

@@ -1,0 +1,86 @@
+"""Verdict command: `radiomics-persona-train evaluate-verdict`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+
+from RadiomicsPersonaLib.analysis.classifier import load_classifier
+from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.defaults import RESEARCH_USE
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+from RadiomicsPersonaLib.system.output import file_written_whole
+
+from ..evaluation.population_mean import population_mean, training_files
+from ..evaluation.report import markdown_table
+from ..verdict.cases import verdict_scans
+from ..verdict.evaluation import VerdictPlan, measure_cases
+from ..verdict.figures import NOTES, figures_of
+from ..verdict.page import verdict_page
+from ..versions import versions_text, versions_used
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `evaluate-verdict` may be asked."""
+    parser.add_argument("data", metavar="FOLDER", help="folder with healthy/ and lesion/")
+    parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
+    parser.add_argument("--classifier", metavar="NAME|FILE", help="a classifier of your own; the shipped one by default")
+    parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
+    parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: IXI,LGG or "MS T2"')
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--output",
+        required=True,
+        metavar="DIR",
+        help="report.html, evaluation.md, evaluation.json, and cases.jsonl, from which it resumes",
+    )
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Evaluate as the arguments say, print the tables and write the report."""
+
+    if options.subjects is not None and options.subjects < 1:
+        raise InputError("--subjects must be at least 1.")
+    if options.seed < 0:
+        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    root, output = Path(options.data), Path(options.output)
+    model, classifier = load_model(options.model), load_classifier(options.classifier)
+    card = model.card if isinstance(model, NetworkModel) else None
+    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
+    scans = verdict_scans(root, card, groups, options.subjects)
+    if not any(held_out.lesion for held_out in scans):
+        raise InputError(
+            "None of these groups has patients, and verdicts are measured on lesions: add one, such as MS, BraTS or LGG."
+        )
+    output.mkdir(parents=True, exist_ok=True)
+    training = training_files(root, card) if card else []
+    average = population_mean(training, output / "population_mean.npz", job.progress) if training else None
+    plan = VerdictPlan(tuple(scans), model, average, options.seed)
+    cases = measure_cases(plan, output / "cases.jsonl", job.progress)
+    figures, scored = figures_of(cases, classifier, options.seed)
+    chosen = f' --groups "{options.groups}"' if options.groups else ""
+    origin = {
+        "Date": date.today().isoformat(),
+        "Versions": versions_text(versions_used(card is not None)),
+        "Model": f"{plan.identity['model']['name']}, SHA-256 {plan.identity['model']['sha256']}",
+        "Classifier": f"{classifier.name}, SHA-256 {classifier.sha256}",
+        "Command": f"radiomics-persona-train evaluate-verdict FOLDER{chosen} --seed {options.seed} --output DIR",
+    }
+    lines = ["# Healthy or not", "", RESEARCH_USE, "", NOTES, ""]
+    for title, heads, rows in figures.tables:
+        lines += [f"## {title}", "", *markdown_table(heads, rows), ""]
+    lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in origin.items()), ""]
+    texts = {
+        "report.html": verdict_page(figures, scored, origin),
+        "evaluation.md": "\n".join(lines),
+        "evaluation.json": json.dumps({"notice": RESEARCH_USE, "origin": origin} | figures.record, indent=1) + "\n",
+    }
+    for name, text in texts.items():
+        with file_written_whole(output / name) as path:
+            path.write_text(text, encoding="utf-8")
+    print(texts["evaluation.md"])
+    print(f"Report: {output / 'report.html'}")
+    return 0

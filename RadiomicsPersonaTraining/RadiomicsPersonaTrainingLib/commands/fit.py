@@ -1,0 +1,57 @@
+"""`radiomics-persona-train fit`: train a model as a settings file says."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.errors import InputError
+
+from ..data.training_scans import lesion_masks_of, split_of
+from ..fitting.callbacks import StepsTold
+from ..fitting.estimate import estimate
+from ..fitting.loop import fit
+from ..fitting.run_setup import work_of
+from ..runs.heartbeat import NAME, alive_in, refuse_if_running
+from ..runs.record import RunRecord, begin
+from ..settings.training_settings import read_settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What `fit` may be asked."""
+    parser.add_argument("settings", metavar="SETTINGS.toml")
+    parser.add_argument("--output", required=True, metavar="RUN", help="folder for checkpoints, log and pictures")
+    parser.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
+    parser.add_argument("--cache", metavar="FOLDER", help="prepared scans (default: cache/ beside RUN)")
+    parser.add_argument("--resume", action="store_true", help="go on from the end of the last epoch")
+    parser.add_argument("--minutes", type=float, metavar="N", help="stop after this time, ready to go on")
+    parser.add_argument("--devices", type=int, default=1, metavar="N", help="GPUs, or processes on a CPU (default 1)")
+    parser.add_argument("--nodes", type=int, default=1, metavar="N", help="machines (default 1)")
+    parser.add_argument("--estimate", action="store_true", help="only say how much disk space and time it will take")
+
+
+def run(options: argparse.Namespace, job: Job) -> int:
+    """Train, or only say what it will take."""
+    if min(options.devices, options.nodes) < 1 or (options.minutes is not None and not options.minutes > 0):
+        raise InputError("--devices, --nodes and --minutes must be above 0: correct them, or leave them out.")
+    file, output = Path(options.settings), Path(options.output)
+    settings = read_settings(file)
+    root = Path(options.data) if options.data else None
+    rows = split_of(settings, file, root)
+    cache = Path(options.cache) if options.cache else output.parent / "cache"
+    masks = lesion_masks_of(settings, file, root)
+    if options.estimate:
+        print(estimate(settings, rows, masks, cache, job.progress).sentence)
+        return 0
+    refuse_if_running(output / NAME)
+    begin(output, RunRecord(settings, tuple(rows)), options.resume)
+    with alive_in(output / NAME, "fit", job.progress) as alive:
+        work = work_of(settings, rows, masks, cache, lambda done, total, scan: alive.progress(done, total, f"preparing {scan}"))
+        for sentence in work.told:
+            print(sentence, flush=True)
+
+        told = StepsTold(settings.fit.epochs, settings.fit.validate_every, alive.progress)
+        best = fit(work, settings.fit, output, options.resume, options.devices, options.nodes, options.minutes, (told,))
+    print(f"Best checkpoint: {best}")
+    return 0

@@ -1,0 +1,146 @@
+"""Split: which subject trains, validates, or tests; a CSV file that anyone can read and edit. The subject is the unit."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import name_of
+from RadiomicsPersonaLib.system.output import file_written_whole
+
+TRAINING, VALIDATION, TEST = "training", "validation", "test"
+PARTS = (TRAINING, VALIDATION, TEST)
+SCAN_PATTERNS = ("*.nii.gz", "*.nii")
+COLUMNS = ("source", "subject", "part", "file")
+
+
+@dataclass(frozen=True)
+class ListedScan:
+    """One row of a split.
+
+    Attributes:
+        source: name of the collection it comes from.
+        subject: who it shows; all scans of a subject are in one part.
+        part: training, validation or test.
+        file: where it lies.
+    """
+
+    source: str
+    subject: str
+    part: str
+    file: Path
+
+
+def scans_in(folder: Path) -> list[Path]:
+    """The NIfTI files of a folder or, where it holds none itself, of its subfolders; sorted.
+
+    Raises:
+        InputError: there is no such folder, or no scan in it.
+    """
+    for search in (folder.glob, folder.rglob):
+        files = sorted({file for pattern in SCAN_PATTERNS for file in search(pattern)})
+        if files:
+            return files
+    raise InputError(f"There are no NIfTI scans in '{folder}': check the path.")
+
+
+def find_scans(place: Path) -> list[tuple[str, Path]]:
+    """Subject and file of every scan in a folder, or in a CSV file with the columns subject and file.
+
+    Without a CSV file the subject is the `sub-…` of the name or of a folder above (BIDS), else the file's name.
+    """
+    if place.suffix.lower() != ".csv":
+        return [(subject_of(file.relative_to(place)), file) for file in scans_in(place)]
+    rows = _rows(place, ("subject", "file"))
+    return [(row["subject"], place.parent / row["file"]) for row in rows]
+
+
+def subject_of(file: Path) -> str:
+    """The subject that a file's name or folder tells."""
+    for part in (file.name, *reversed(file.parts[:-1])):
+        found = re.match(r"sub-[A-Za-z0-9]+", part)
+        if found:
+            return found.group()
+    return name_of(file)
+
+
+def split_subjects(subjects: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
+    """The part of every subject, drawn at random.
+
+    Args:
+        subjects: in any order, repeats allowed.
+        validation, test: shares of the subjects in those parts, at least one subject each when the share is above 0.
+    Raises:
+        InputError: too few subjects for every part to have one.
+    """
+    ordered = sorted(set(subjects))
+    counts = [max(1, round(share * len(ordered))) if share > 0 else 0 for share in (test, validation)]
+    if len(ordered) <= sum(counts):
+        raise InputError(
+            f"There {'is only 1 subject' if len(ordered) == 1 else f'are only {len(ordered)} subjects'}: training, validation and "
+            "test need at least one each, so add scans of other subjects."
+        )
+    shuffled = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
+    parts = [TEST] * counts[0] + [VALIDATION] * counts[1]
+    return dict(zip(shuffled, parts + [TRAINING] * (len(ordered) - len(parts))))
+
+
+def write_split(rows: list[ListedScan], target: Path) -> None:
+    """Write a split as CSV; files beneath its folder are named from there, so that both can move together."""
+    target = target.absolute()
+    with file_written_whole(target) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        for row in sorted(rows, key=lambda r: (r.source, PARTS.index(r.part), r.subject, str(r.file))):
+            file = row.file.absolute()
+            inside = file.is_relative_to(target.parent)
+            writer.writerow(
+                [row.source, row.subject, row.part, (file.relative_to(target.parent) if inside else file).as_posix()]
+            )
+
+
+def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
+    """The rows of a split.
+
+    Args:
+        root: folder beneath which relative files lie; None takes the split's own.
+    Raises:
+        InputError: no such file, a column or a value is missing, an unknown part, or a subject in two parts.
+    """
+    rows = []
+    for number, row in enumerate(_rows(path, COLUMNS), start=2):
+        if row["part"] not in PARTS:
+            raise InputError(f"Line {number} of '{path}' names the part '{row['part']}': choose {', '.join(PARTS)}.")
+        rows.append(ListedScan(row["source"], row["subject"], row["part"], (root or path.parent) / row["file"]))
+    seen = defaultdict(set)
+    for row in rows:
+        seen[row.source, row.subject].add(row.part)
+    for (source, subject), parts in seen.items():
+        if len(parts) > 1:
+            raise InputError(
+                f"Subject '{subject}' of '{source}' is in two parts ({' and '.join(sorted(parts))}): keep each subject in one."
+            )
+    return rows
+
+
+def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError:
+        raise InputError(f"There is no file '{path}': check the path.") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"'{path}' cannot be read as CSV ({error}): save it as comma-separated text.") from error
+    if not rows:
+        raise InputError(f"'{path}' lists no scan: add one line per scan beneath the header {','.join(columns)}.")
+    for number, row in enumerate(rows, start=2):
+        for column in columns:
+            if not (row.get(column) or "").strip():
+                raise InputError(f"Line {number} of '{path}' has no '{column}': the columns are {','.join(columns)}.")
+    return [{column: row[column].strip() for column in columns} for row in rows]

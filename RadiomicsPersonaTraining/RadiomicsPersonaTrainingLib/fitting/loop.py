@@ -1,0 +1,180 @@
+"""Loop: one training run on Lightning's loop, with its checkpoints, log and pictures in one folder.
+
+best.ckpt, last.ckpt    the running average with the lowest validation error; the end of the last epoch
+log.csv                 one line per epoch; `tensorboard --logdir RUN` shows the same as curves
+pictures/               input, the network's answer and truth every few epochs
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
+from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.utils.data import DataLoader
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.device import computes_in_bfloat16
+
+from ..runs.state import BEST, LAST
+from ..samples.healthy_pairs import DrawSampler
+from ..settings.sections import FitSettings
+from .callbacks import EpochLines, EpochLog, PictureGrid, StopInTime
+from .run_setup import Work
+
+SMALLEST_LEVEL = 4
+"""Voxels along the edge of the deepest level from which on bfloat16 is used."""
+
+
+def fit(
+    work: Work,
+    run: FitSettings,
+    output: Path,
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    minutes: float | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Path:
+    """Train, or go on with a run.
+
+    Args:
+        work: the task with its samples; see `run_setup.work_of`.
+        run: settings of the loop.
+        output: the run's folder; see `record.begin`.
+        resume: go on from `last.ckpt`; gives the same weights as a run that was never stopped (bit for bit on a CPU).
+        devices, nodes: how many share the work (Lightning's strategies; processes on a CPU).
+        minutes: stop after this time, ready to go on from the end of the last epoch.
+        callbacks: further ones, for whoever wants to watch.
+    Returns:
+        Path of the best checkpoint.
+    Raises:
+        InputError: the loss is no longer a number, no space is left, or not even one epoch was finished.
+    """
+    _quieten()
+    if nodes == 1 < devices:
+        _meet_on_this_machine()
+    lightning.seed_everything(run.seed, verbose=False)
+    monitor = work.task.monitor
+    trainer = lightning.Trainer(
+        accelerator="gpu" if torch.cuda.is_available() else "cpu",
+        devices=devices,
+        num_nodes=nodes,
+        strategy="ddp" if devices * nodes > 1 else "auto",
+        precision=precision_of(run.precision, work),
+        max_epochs=run.epochs,
+        gradient_clip_val=1.0,
+        deterministic="warn" if torch.cuda.is_available() else True,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        log_every_n_steps=run.validate_every,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        logger=TensorBoardLogger(output, name="", version="tensorboard"),
+        callbacks=[
+            EMAWeightAveraging(decay=run.average),
+            ModelCheckpoint(output, Path(BEST).stem, monitor=monitor, enable_version_counter=False),
+            ModelCheckpoint(
+                output, Path(LAST).stem, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+            ),
+            EarlyStopping(monitor, patience=run.patience),
+            StopInTime(minutes),
+            EpochLog(output / "log.csv"),
+            EpochLines(run.epochs),
+            PictureGrid(output / "pictures", run.pictures_every, work.validation[:4]),
+            *callbacks,
+        ],
+        plugins=[_WholeCheckpoints()],
+    )
+    try:
+        trainer.fit(
+            work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
+        )
+    except SystemExit:  # Lightning's answer to Ctrl-C
+        raise KeyboardInterrupt from None
+    except OSError as error:
+        raise InputError(
+            f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
+        ) from error
+    if not (output / BEST).is_file():
+        raise InputError("The run ended before its first epoch was finished: give it more --minutes, or lower validate_every.")
+    return output / BEST
+
+
+def _meet_on_this_machine() -> None:
+    """Let processes of one machine talk through its loopback interface, for a host name may lead to an address that a firewall closes."""
+    loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
+    if loopback:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
+
+
+class _Samples(lightning.LightningDataModule):
+    """Loaders of training samples, fresh in every epoch, and of the validation samples, always the same."""
+
+    def __init__(self, work: Work, run: FitSettings):
+        super().__init__()
+        self.work, self.run = work, run
+
+    def train_dataloader(self) -> DataLoader:
+        """Samples of this process."""
+        world = self.trainer.world_size
+        per_epoch = self.run.validate_every * self.run.batch * world
+        return DataLoader(
+            self.work.training,
+            self.run.batch,
+            # counted in steps: the trainer's own epoch is one behind when a run goes on
+            sampler=DrawSampler(
+                per_epoch, lambda: self.trainer.global_step // self.run.validate_every, self.trainer.global_rank, world
+            ),
+            num_workers=self.run.workers,
+            prefetch_factor=4,
+            persistent_workers=True,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_one_thread,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        """Validation samples, every process its share."""
+        return DataLoader(self.work.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
+
+
+class _WholeCheckpoints(TorchCheckpointIO):
+    """Checkpoints that appear whole or not at all: a full disk leaves the one before."""
+
+    def save_checkpoint(self, checkpoint: dict, path: str, storage_options=None) -> None:
+        """Write beside the target, then move."""
+        staging = f"{path}.part"
+        try:
+            super().save_checkpoint(checkpoint, staging, storage_options)
+            os.replace(staging, path)
+        finally:
+            Path(staging).unlink(missing_ok=True)
+
+
+def precision_of(asked: str, work: Work) -> str:
+    """The arithmetic of a run, as Lightning calls it; "auto" takes what computes fast and right here."""
+    if asked != "auto":
+        return asked
+    # on a CPU the bfloat16 gradient of a kernel wider than its input reads memory that was never written (oneDNN, torch 2.13)
+    deepest = work.edge >> len(work.task.network.encoder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
+
+
+def _one_thread(worker: int) -> None:
+    torch.set_num_threads(1)
+
+
+def _quieten() -> None:
+    """Leave out Lightning's hints on hardware and workers, which are no news to the user."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    logging.getLogger("lightning.fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning")

@@ -1,0 +1,100 @@
+"""Record: how a training run was begun, and the folder that it leaves behind."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from RadiomicsPersonaLib import __version__
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.output import file_written_whole
+
+from ..data.split import ListedScan
+from ..settings.key import from_table, plain
+from ..settings.sections import DataSource
+from ..settings.training_settings import SECTIONS, TrainingSettings
+from .state import LAST, RECORD
+
+MAY_CHANGE = {"steps", "workers", "patience", "pictures_every", "precision"}
+"""Keys of [fit] that may differ when a run goes on."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """How a run was begun.
+
+    Attributes:
+        settings: in full.
+        rows: the split's rows, test subjects included.
+        version: of the program.
+    """
+
+    settings: TrainingSettings
+    rows: tuple[ListedScan, ...]
+    version: str = __version__
+
+
+def begin(folder: Path, record: RunRecord, resume: bool) -> None:
+    """Write the record into the run's folder.
+
+    Raises:
+        InputError: the folder holds a run and `resume` is not asked for, the run to go on with is not there or had other
+            settings, or the folder cannot be written.
+    """
+    exists = (folder / LAST).is_file()
+    if exists and not resume:
+        raise InputError(f"'{folder}' already holds a run: go on with --resume, or name another folder.")
+    if resume and not exists:
+        raise InputError(f"'{folder}' holds no {LAST} to go on from: leave --resume out to begin a run there.")
+    if resume:
+        different = _differences(plain(read_record(folder).settings), plain(record.settings))
+        if different:
+            raise InputError(
+                f"The run in '{folder}' was begun with another '{different[0]}': set it back, or begin in another folder."
+            )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"The run's folder '{folder}' cannot be made ({error.strerror}): name another one.") from error
+    with file_written_whole(folder / RECORD) as path:
+        rows = [{**plain(row), "file": str(row.file.absolute())} for row in record.rows]
+        path.write_text(
+            json.dumps({"version": record.version, "settings": plain(record.settings), "rows": rows}, indent=1) + "\n"
+        )
+
+
+def read_record(folder: Path) -> RunRecord:
+    """The record of the run in a folder.
+
+    Raises:
+        InputError: there is none, or it cannot be read by this version.
+    """
+    path = folder / RECORD
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        settings = dict(record["settings"])
+        data = tuple(from_table(DataSource, entry, "data") for entry in settings.pop("data"))
+        sections = {name: from_table(SECTIONS[name], section, name) for name, section in settings.items()}
+        rows = tuple(ListedScan(**{**row, "file": Path(row["file"])}) for row in record["rows"])
+        return RunRecord(TrainingSettings(data=data, **sections), rows, record["version"])
+    except OSError:
+        raise InputError(f"'{folder}' is no training run (it has no {RECORD}): name the --output of fit.") from None
+    except (ValueError, KeyError, TypeError, InputError) as error:
+        raise InputError(f"'{path}' was written by another version ({error}): fit again with this one.") from error
+
+
+def _differences(before: dict, now: dict) -> list[str]:
+    keys = []
+    for section in now:
+        if isinstance(now[section], dict):
+            keys += [
+                f"{key} in [{section}]"
+                for key in now[section]
+                if before[section].get(key) != now[section][key]
+                and not (section == "fit" and key in MAY_CHANGE)
+                and section != "model"
+            ]
+        elif before[section] != now[section]:
+            keys.append(section)
+    return keys

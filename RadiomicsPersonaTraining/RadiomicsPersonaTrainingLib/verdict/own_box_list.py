@@ -1,0 +1,96 @@
+"""Own box list: the table of boxes whose truth a site knows, as it is written by hand or by the Slicer module."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.geometry.box import Box, parse_box
+from RadiomicsPersonaLib.geometry.markups import read_boxes
+from RadiomicsPersonaLib.system.output import file_written_whole
+
+from ..data.source_table import refuse_unless_fittable
+
+COLUMNS = ("subject", "scan", "truth", "box")
+TRUTHS = {"healthy": False, "pathological": True, "0": False, "1": True}
+
+
+@dataclass(frozen=True, eq=False)
+class OwnBox:
+    """A box whose truth the site knows.
+
+    Attributes:
+        subject: whose scan it is; all scans of a subject count as one.
+        scan: the scan's file.
+        sick: the truth.
+        box: where.
+    """
+
+    subject: str
+    scan: Path
+    sick: bool
+    box: Box
+
+
+def read_own_boxes(path: Path) -> list[OwnBox]:
+    """The boxes of a CSV file with the columns subject, scan, truth and box.
+
+    `truth` is healthy or pathological (or 0 or 1). `box` is R,A,S,X,Y,Z in RAS millimetres, or a Slicer markups file (.mrk.json) all of
+    whose ROIs have this truth. Files lie beside the CSV unless their path says otherwise.
+
+    Raises:
+        InputError: the file, a column, a value, a scan or a box is missing or cannot be used; the line is named.
+    """
+    if not path.is_file():
+        raise InputError(f"There is no file '{path}': check the path.")
+    boxes = []
+    for number, row in enumerate(rows_of(path), start=2):
+        values = {column: (row.get(column) or "").strip() for column in COLUMNS}
+        missing = [column for column, value in values.items() if not value]
+        if missing:
+            raise InputError(f"Line {number} of '{path}' has no '{missing[0]}': the columns are {','.join(COLUMNS)}.")
+        if values["truth"].lower() not in TRUTHS:
+            raise InputError(f"Line {number} of '{path}' has the truth '{values['truth']}': write healthy or pathological.")
+        scan = path.parent / values["scan"]
+        if not scan.exists():
+            raise InputError(f"Line {number} of '{path}' names the scan '{scan}', which is not there: check the path.")
+        found = (
+            read_boxes(path.parent / values["box"])
+            if values["box"].endswith(".json")
+            else [parse_box(values["box"], f"line {number}")]
+        )
+        boxes += [OwnBox(values["subject"], scan, TRUTHS[values["truth"].lower()], box) for box in found]
+    if not boxes:
+        raise InputError(f"'{path}' lists no box: add one line per box beneath the header {','.join(COLUMNS)}.")
+    for folder in {box.scan.parent for box in boxes}:
+        refuse_unless_fittable(folder)
+    return boxes
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """The rows of a list as they are written, unchecked; none where there is no file.
+
+    Raises:
+        InputError: it is no table.
+    """
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as stream:
+            return list(csv.DictReader(stream))
+    except FileNotFoundError:
+        return []
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"'{path}' cannot be read as CSV ({error}): save it as comma-separated text.") from error
+
+
+def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write a list.
+
+    Raises:
+        InputError: the file cannot be written.
+    """
+    with file_written_whole(path) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows)
