@@ -230,7 +230,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             if self.logic.foreignSettings:
                 self.run.say(
                     _(
-                        "This scene was made by another version; what it chose for {names} is not known here, the default is set."
+                        "This scene was made by another version; what it chose for {names} is not known here, the default is "
+                        "set."
                     ).format(names=", ".join(self.logic.foreignSettings))
                 )
                 self.logic.foreignSettings = []
@@ -428,7 +429,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
         """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.
 
-        :param boxArguments: called with the file of the volume and a folder for others; returns the arguments that say where the boxes are.
+        :param boxArguments: called with the file of the volume and a folder for others;
+            returns the arguments that say where the boxes are.
         """
         with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
             path, outputFolder = scan_nodes.write(inputVolume, folder), os.path.join(folder, "output")
@@ -505,7 +507,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     def addMirroredBox(self, roi):
         """A new ROI on the other side of the head, checked as input.
 
-        :returns: the ROI, and whether an analysis of the scan had found its midplane; without one the middle of the volume serves.
+        :returns: the ROI, and whether an analysis of the scan had found its midplane;
+            without one the middle of the volume serves.
         :raises InputError: there is no scan, or the ROI cannot be used as a box.
         """
         volume = self.getParameterNode().inputVolume
@@ -516,7 +519,9 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         return self._checked(mirrored), midplane is not None
 
     def usualThreshold(self, decision) -> float | None:
-        """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of the last results lie."""
+        """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of the last results
+        lie.
+        """
         if decision in USUAL_THRESHOLDS:
             return USUAL_THRESHOLDS[decision]
         results = origin.results_in(self.getParameterNode().resultTable)
@@ -615,7 +620,9 @@ class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
         return volume, roi, lesion
 
     def test_lesionIsRebuilt(self):
-        """A classical fill needs no package and no network: the lesion is gone, everything else stays, and there is a analyzed."""
+        """A classical fill needs no package and no network: the lesion is gone, everything else stays,
+        and there is a analyzed.
+        """
         volume, roi, lesion = self.makeHead()
         logic = RadiomicsPersonaLogic()
         parameterNode = logic.getParameterNode()

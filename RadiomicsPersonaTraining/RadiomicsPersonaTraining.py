@@ -60,7 +60,8 @@ class RadiomicsPersonaTraining(ScriptedLoadableModule):
         self.parent.contributors = ["RadiomicsPersona contributors"]
         self.parent.helpText = _("""
 This module adapts the models of Radiomics Persona to a site's own scans: data, settings, training, results, the verdict's
-classifier, painted lesions, and the models themselves. Everything stays on this machine. Research use only, not a medical device.
+classifier, painted lesions, and the models themselves. Everything stays on this machine. Research use only, not a medical
+device.
 """)
         self.parent.acknowledgementText = _("""
 See the list of contributors and the references in the documentation of the extension.
@@ -312,8 +313,8 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
 
 class RadiomicsPersonaTrainingTest(ScriptedLoadableModuleTest):
     """
-    What can be checked inside Slicer in a second, without packages; a whole training is tested by the suite in the Testing folder.
-    Uses ScriptedLoadableModuleTest base class, available at:
+    What can be checked inside Slicer in a second, without packages; a whole training is tested by the suite in the Testing
+    folder. Uses ScriptedLoadableModuleTest base class, available at:
     https://github.com/Slicer/Slicer/blob/main/Base/Python/slicer/ScriptedLoadableModule.py
     """
 

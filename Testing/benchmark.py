@@ -122,7 +122,8 @@ def main() -> None:
         print(f"{what:<50} {seconds:8.2f} {f'{baseline} ({base:.2f} s)':<34} {seconds / base:7.2f}")
     print(f"{'import of the core, beyond numpy':<50} {imported:8.2f}")
     print(
-        f"{'peak memory of the process':<50} {peak:6.0f} MB {f'the scan in memory ({scan_mb:.0f} MB)':<34} {peak / scan_mb:7.1f}"
+        f"{'peak memory of the process':<50} {peak:6.0f} MB {f'the scan in memory ({scan_mb:.0f} MB)':<34} "
+        f"{peak / scan_mb:7.1f}"
     )
 
 

@@ -1,9 +1,11 @@
-"""Segmentation beside MONAI's stock U-Net, and the time of a whole head: run by hand, `python Testing/benchmark_segmentation.py FOLDER`.
+"""Segmentation beside MONAI's stock U-Net, and the time of a whole head: run by hand,
+`python Testing/benchmark_segmentation.py FOLDER`.
 
-FOLDER holds hippocampi as the Medical Segmentation Decathlon lays them out. Both networks see the same samples in the same order, with the same
-loss, optimiser, running average and number of steps, and segment the same held-out people by the same windows; MONAI's also goes by
-the optimiser and the loss of MONAI's tutorials (Adam at 1e-4, Dice). The head is 240 x 240 x 155 voxels of 1 mm in four contrasts, by the network
-of brats2020.toml with fresh weights; what it answers does not matter for the time.
+FOLDER holds hippocampi as the Medical Segmentation Decathlon lays them out. Both networks see the same samples in the same
+order, with the same loss, optimiser, running average and number of steps, and segment the same held-out people by the same
+windows; MONAI's also goes by the optimiser and the loss of MONAI's tutorials (Adam at 1e-4, Dice). The head is 240 x 240 x 155
+voxels of 1 mm in four contrasts, by the network of brats2020.toml with fresh weights; what it answers does not matter for the
+time.
 """
 
 from __future__ import annotations

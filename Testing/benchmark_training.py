@@ -62,7 +62,8 @@ def main() -> None:
         plain = _monai_loop(pairs)
         ours, share = _lightning_loop(pairs, root / "run")
     print(
-        f"training            {ours:.2f} patches/s, {ours / plain:.2f} times MONAI's tutorial loop; {share:.0%} of it in the network"
+        f"training            {ours:.2f} patches/s, {ours / plain:.2f} times MONAI's tutorial loop; {share:.0%} of it in the "
+        "network"
     )
 
 

@@ -1,4 +1,5 @@
-"""How often the box that one click draws lies on the lesion: the lesion model on real patients that nothing was trained on, a line per scan.
+"""How often the box that one click draws lies on the lesion: the lesion model on real patients that nothing was trained on,
+a line per scan.
 
 python Testing/one_click.py DATA [TABLE.csv]
 """
@@ -39,7 +40,8 @@ def main(arguments: list[str]) -> int:
             row |= {"box_holds": 0.0, "box_is_lesion": 0.0}
         rows.append(row)
         print(
-            f"{row['group']:<14} {row['subject']:<24} Dice {row['dice']:.2f}, the box holds {row['box_holds']:.0%} of the lesion",
+            f"{row['group']:<14} {row['subject']:<24} Dice {row['dice']:.2f}, the box holds {row['box_holds']:.0%} of the "
+            "lesion",
             flush=True,
         )
     for group in dict.fromkeys(row["group"] for row in rows):
@@ -47,7 +49,8 @@ def main(arguments: list[str]) -> int:
         held, touched = (sum(row["box_holds"] > limit for row in mine) for limit in (HELD, 0))
         dice = np.mean([row["dice"] for row in mine])
         print(
-            f"{group:<14} {len(mine):>3} patients: mean Dice {dice:.2f}; box reaches the lesion in {touched}, holds over half of it in {held}"
+            f"{group:<14} {len(mine):>3} patients: mean Dice {dice:.2f}; box reaches the lesion in {touched}, holds over half "
+            f"of it in {held}"
         )
     if arguments[1:]:
         write_rows(arguments[1], rows)

@@ -1,4 +1,6 @@
-"""Compare fits candidates on the same steps and measures them in the same holes; what was cut off goes on, what is done stays."""
+"""Compare fits candidates on the same steps and measures them in the same holes; what was cut off goes on,
+what is done stays.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Lesion masks: drawn by every generator into a healthy brain, painted by one command, measured beside real ones, learnt in a small training."""
+"""Lesion masks: drawn by every generator into a healthy brain, painted by one command, measured beside real ones,
+learnt in a small training.
+"""
 
 from __future__ import annotations
 

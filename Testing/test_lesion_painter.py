@@ -140,7 +140,13 @@ def test_what_cannot_be_painted_is_refused_in_one_sentence(change, sentence):
     asked = {"kind": "ms", "contrast": "T1", "strength": 1.0} | change
     with pytest.raises(InputError) as refused:
         paint_lesion(
-            scan, Hole(np.array([40, 40, 40]), np.ones((3, 3, 3), bool)), asked["kind"], asked["contrast"], np.random.default_rng(0),
-            strength=asked["strength"], prepared=prepared, model=model,
-        )  # fmt: skip
+            scan,
+            Hole(np.array([40, 40, 40]), np.ones((3, 3, 3), bool)),
+            asked["kind"],
+            asked["contrast"],
+            np.random.default_rng(0),
+            strength=asked["strength"],
+            prepared=prepared,
+            model=model,
+        )
     assert str(refused.value) == sentence

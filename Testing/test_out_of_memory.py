@@ -132,7 +132,8 @@ def test_the_command_line_says_in_one_sentence_that_memory_does_not_suffice(tmp_
         "from RadiomicsPersonaLib.cli import main\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20),) * 2)\n"
-        f"sys.exit(main(['analyze', {str(tmp_path / 'large.nii.gz')!r}, '--box=90,90,90,30,30,30', '--output', {str(tmp_path / 'out')!r}]))"
+        f"sys.exit(main(['analyze', {str(tmp_path / 'large.nii.gz')!r}, '--box=90,90,90,30,30,30', '--output', "
+        f"{str(tmp_path / 'out')!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2, done.stderr

@@ -56,13 +56,16 @@ def test_the_classifier_is_fitted_on_a_sites_own_boxes_with_its_reliability(own,
     assert main(words) == 0 and output.read_text() == first  # from what was measured
 
 
-@pytest.mark.parametrize("line, sentence", [
-    ("s0,sub-0.nii.gz,sick,1 2 3 4 5 6", "Line 2 .* write healthy or pathological"),
-    ("s0,gone.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* not there"),
-    ("s0,sub-0.nii.gz,healthy,1 2 3", "six numbers"),
-    ("s0,sub-0.nii.gz,healthy,gone.mrk.json", "no markups file"),
-    (",sub-0.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* no 'subject'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line, sentence",
+    [
+        ("s0,sub-0.nii.gz,sick,1 2 3 4 5 6", "Line 2 .* write healthy or pathological"),
+        ("s0,gone.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* not there"),
+        ("s0,sub-0.nii.gz,healthy,1 2 3", "six numbers"),
+        ("s0,sub-0.nii.gz,healthy,gone.mrk.json", "no markups file"),
+        (",sub-0.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* no 'subject'"),
+    ],
+)
 def test_what_is_wrong_in_the_list_is_said(own, line, sentence):
     (own / "wrong.csv").write_text(f"subject,scan,truth,box\n{line}\n")
     with pytest.raises(InputError, match=sentence):

@@ -67,7 +67,9 @@ def test_the_published_stack_loss_is_found_again():
 
 
 def test_with_equal_visits_the_interval_is_that_of_the_patients_slopes():
-    """Every patient seen at the same times: the mixed model's slope is the mean of theirs, on one degree of freedom less than patients."""
+    """Every patient seen at the same times: the mixed model's slope is the mean of theirs,
+    on one degree of freedom less than patients.
+    """
     from scipy import stats
 
     random = np.random.default_rng(3)
@@ -220,7 +222,8 @@ def test_it_is_said_how_many_rows_fall_out(tmp_path, capsys):
         (lambda table: table.assign(a=table.years * 2 + 1), ["--covariate", "a"], "'a' is collinear: it follows from 'years'"),
         (
             lambda table: table.assign(a=np.arange(len(table)) ** 0.5, b=lambda t: 3 * t.a - t.years),
-            ["--covariate", "a", "--covariate", "b"], "'b' is collinear: it follows from 'years' and 'a'",
+            ["--covariate", "a", "--covariate", "b"],
+            "'b' is collinear: it follows from 'years' and 'a'",
         ),
         (lambda table: table.assign(a=1), ["--covariate", "a"], "'a' is the same in all rows"),
         (lambda table: table, ["--outcome", "volume_mm"], "has no column 'volume_mm': did you mean 'volume_ml'?"),
@@ -233,7 +236,7 @@ def test_it_is_said_how_many_rows_fall_out(tmp_path, capsys):
         (lambda table: table, ["--correction", "magic"], "choose one of bh, holm, none"),
         (lambda table: table.iloc[:0], [], "has no rows"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_regressed_is_told_in_one_sentence(change, options, sentence, tmp_path, capsys):
     change(visits(6, 4)).to_csv(tmp_path / "visits.csv", index=False)
     assert main(["regress", str(tmp_path / "visits.csv"), *options, "--output", str(tmp_path / "out")]) == 2

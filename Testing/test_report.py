@@ -328,8 +328,9 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
         "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
     )
     assert [row for row in re.findall(r"<th scope='row'>([^<]*)</th><td>(healthy|pathological)</td>", report)] == [
-        ("noise added", "pathological"), ("box moved by +2 mm along R", "healthy"),
-    ]  # fmt: skip
+        ("noise added", "pathological"),
+        ("box moved by +2 mm along R", "healthy"),
+    ]
 
 
 def test_the_report_can_be_read_aloud(report):

@@ -179,9 +179,21 @@ def bad_files(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "name",
-    ["missing.nii.gz", "truncated.nii.gz", "truncated.nii", "text.nii.gz", "text.nrrd", "notes.txt", "empty.mha", "empty folder",
-     "colour.nii.gz", "colour.nrrd", "series.nii.gz", "zeros.nii.gz"],
-)  # fmt: skip
+    [
+        "missing.nii.gz",
+        "truncated.nii.gz",
+        "truncated.nii",
+        "text.nii.gz",
+        "text.nrrd",
+        "notes.txt",
+        "empty.mha",
+        "empty folder",
+        "colour.nii.gz",
+        "colour.nrrd",
+        "series.nii.gz",
+        "zeros.nii.gz",
+    ],
+)
 def test_a_bad_file_gives_one_sentence_exit_code_2_and_no_output(bad_files, tmp_path, capfd, name):
     output = tmp_path / "out"
     code = main(["analyze", str(bad_files / name), "--box", "0,0,0,20,20,20", "--model", "harmonic", "--output", str(output)])

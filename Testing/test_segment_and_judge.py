@@ -35,7 +35,10 @@ def lesion_file(tmp_path_factory):
     turned = scan.affine @ np.array(
         [[0, -1, 0, scan.shape[0] - 1], [-1, 0, 0, scan.shape[1] - 1], [0, 0, 1, 0], [0, 0, 0, 1.0]]
     )
-    flip = lambda array: array[::-1, ::-1].transpose(1, 0, 2)
+
+    def flip(array):
+        return array[::-1, ::-1].transpose(1, 0, 2)
+
     path = tmp_path_factory.mktemp("lesion") / "head_FLAIR.nii.gz"
     write_nifti(path, flip(scan.array), turned)
     return path, flip(lesion)

@@ -159,24 +159,30 @@ def test_empty_structures_are_counted_as_agreed():
         assert one["dice"] == one["jaccard"] == 0 and one["hd95_mm"] == one["hd_mm"] == pytest.approx(30)
 
 
-@pytest.mark.parametrize("files, expected", [
-    (["a_T1.nii.gz", "a_flair.nii.gz"], {0: "a_T1.nii.gz", 1: "a_flair.nii.gz"}),
-    (["x-t2f.nii", "x-t1n.nii"], {1: "x-t2f.nii", 0: "x-t1n.nii"}),
-    (["flair=odd.mha", "other_T1w.nii"], {1: "odd.mha", 0: "other_T1w.nii"}),
-    (["one.nii", "two.nii"], {0: "one.nii", 1: "two.nii"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "files, expected",
+    [
+        (["a_T1.nii.gz", "a_flair.nii.gz"], {0: "a_T1.nii.gz", 1: "a_flair.nii.gz"}),
+        (["x-t2f.nii", "x-t1n.nii"], {1: "x-t2f.nii", 0: "x-t1n.nii"}),
+        (["flair=odd.mha", "other_T1w.nii"], {1: "odd.mha", 0: "other_T1w.nii"}),
+        (["one.nii", "two.nii"], {0: "one.nii", 1: "two.nii"}),
+    ],
+)
 def test_files_are_told_by_their_names(files, expected):
     found = channel_files(files, CHANNELS, may_miss=False)
     assert found == expected and list(found) == list(expected)
 
 
-@pytest.mark.parametrize("files, sentence", [
-    (["a_T2.nii.gz", "a_flair.nii.gz"], "looks like t2, and this model takes t1, flair"),
-    (["a_T1.nii.gz"], "flair is missing"),
-    (["a_T1.nii.gz", "b_T1.nii.gz"], "are both t1"),
-    (["one.nii", "two.nii", "three.nii"], "cannot be told from its name"),
-    (["pd=x.nii", "a_T1.nii"], "no contrast 'pd'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "files, sentence",
+    [
+        (["a_T2.nii.gz", "a_flair.nii.gz"], "looks like t2, and this model takes t1, flair"),
+        (["a_T1.nii.gz"], "flair is missing"),
+        (["a_T1.nii.gz", "b_T1.nii.gz"], "are both t1"),
+        (["one.nii", "two.nii", "three.nii"], "cannot be told from its name"),
+        (["pd=x.nii", "a_T1.nii"], "no contrast 'pd'"),
+    ],
+)
 def test_files_that_do_not_fit_are_refused(files, sentence):
     with pytest.raises(InputError, match=sentence):
         channel_files(files, CHANNELS, may_miss=False)

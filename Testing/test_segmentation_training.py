@@ -330,14 +330,17 @@ def test_a_contrast_on_another_grid_is_resampled(trained, tmp_path):
     assert np.allclose(*answers, atol=0.02)
 
 
-@pytest.mark.parametrize("change, sentence", [
-    ("label map of halves", "no whole number"),
-    ("label map with a 7", "holds the label 7"),
-    ("label map elsewhere", "on another grid"),
-    ("no image", "has no image"),
-    ("described otherwise", "names the label 3"),
-    ("two cases", "need at least"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change, sentence",
+    [
+        ("label map of halves", "no whole number"),
+        ("label map with a 7", "holds the label 7"),
+        ("label map elsewhere", "on another grid"),
+        ("no image", "has no image"),
+        ("described otherwise", "names the label 3"),
+        ("two cases", "need at least"),
+    ],
+)
 def test_folders_that_cannot_be_trained_on_are_refused_in_one_sentence(checkout, tmp_path, capsys, change, sentence):
     data = make_site(tmp_path / "data", "hippocampus", cases=2 if change == "two cases" else 3)
     label, image = data / "labelsTr" / "hippocampus_002.nii.gz", data / "imagesTr" / "hippocampus_002.nii.gz"
@@ -361,15 +364,18 @@ def test_folders_that_cannot_be_trained_on_are_refused_in_one_sentence(checkout,
     assert sentence in told and len(told.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("line, sentence", [
-    ('labels = ["anterior=1", "posterior=1"]', "each number once"),
-    ('labels = ["anterior"]', "must be a name and its numbers"),
-    ('regions = ["both=anterior+middle"]', "must be a new name with classes"),
-    ('images = ["imagesTr/x"]', "lacks {case}"),
-    ("patch = [40, 50, 40]", "give multiples of 8"),
-    ('codes = ["SCT^1^a~SCT^2^b"]', "one entry per class"),
-    ('channels = ["t1", "t2"]', "as many images as channels"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "line, sentence",
+    [
+        ('labels = ["anterior=1", "posterior=1"]', "each number once"),
+        ('labels = ["anterior"]', "must be a name and its numbers"),
+        ('regions = ["both=anterior+middle"]', "must be a new name with classes"),
+        ('images = ["imagesTr/x"]', "lacks {case}"),
+        ("patch = [40, 50, 40]", "give multiples of 8"),
+        ('codes = ["SCT^1^a~SCT^2^b"]', "one entry per class"),
+        ('channels = ["t1", "t2"]', "as many images as channels"),
+    ],
+)
 def test_settings_that_cannot_work_are_refused(checkout, line, sentence):
     table = read_table(checkout / RESOURCES / "hippocampus.toml")
     table["segmentation"] |= tomllib.loads(line)

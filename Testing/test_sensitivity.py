@@ -1,4 +1,6 @@
-"""Sensitivity in this patient: strong lesions are found, vanishing ones are not, and each verdict is the one that an analysis gives."""
+"""Sensitivity in this patient: strong lesions are found, vanishing ones are not,
+and each verdict is the one that an analysis gives.
+"""
 
 from __future__ import annotations
 

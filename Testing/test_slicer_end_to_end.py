@@ -161,8 +161,8 @@ sys.exit(f"imported: {{heavy}}" if heavy else 0)
 
 
 def test_slicers_process_imports_neither_torch_nor_scipy_whatever_is_asked(tmp_path):
-    """In a fresh interpreter, since other tests import them: the panel, an analysis with a network, a segmentation with its mesh, a live twin;
-    and without internet."""
+    """In a fresh interpreter, since other tests import them: the panel, an analysis with a network, a segmentation with its
+    mesh, a live twin; and without internet."""
     head = make_head(4.0)
     np.savez(tmp_path / "head.npz", array=head.array.transpose(2, 1, 0), affine=head.affine)
     code = IN_SLICERS_PROCESS.format(path=str(tmp_path / "head.npz"))

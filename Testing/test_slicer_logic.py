@@ -128,8 +128,10 @@ def test_the_table_says_what_the_results_say(logic):
     np.testing.assert_array_equal(slicer.util.arrayFromTableColumn(table, "ssim"), [0.25, 0.25, np.nan])
     assert table.GetColumnUnitLabel("size 1") == "mm"
     assert logic.verdictsByBox(table) == [
-        ("A", 1, "Pathological: reason 0."), ("B", 0, "Healthy: reason 1."), ("C", None, "Undetermined: reason 2."),
-    ]  # fmt: skip
+        ("A", 1, "Pathological: reason 0."),
+        ("B", 0, "Healthy: reason 1."),
+        ("C", None, "Undetermined: reason 2."),
+    ]
     assert logic.verdicts(table)[2:4] == ["C (no label): Undetermined: reason 2.", "Note on B: Close to the rim."]
     assert logic.notes(table) == [
         "Note on B: Close to the rim.",
@@ -194,8 +196,11 @@ def test_every_box_is_plotted_among_its_healthy_boxes(logic):
     chart = parameters.standingChart
     series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
     assert [node.GetName() for node in series] == [
-        "healthy boxes of A", "A (pathological)", "healthy boxes of B", "B (healthy)",
-    ]  # fmt: skip
+        "healthy boxes of A",
+        "A (pathological)",
+        "healthy boxes of B",
+        "B (healthy)",
+    ]
     for number, box in enumerate(results["boxes"][:2]):
         dots, own = series[2 * number], series[2 * number + 1]
         values = slicer.util.arrayFromTableColumn(dots.GetTableNode(), dots.GetXColumnName())

@@ -1,4 +1,6 @@
-"""What Apply needs to have installed: asked once, through the PyTorch extension and slicer.packaging, and declined gracefully."""
+"""What Apply needs to have installed: asked once, through the PyTorch extension and slicer.packaging,
+and declined gracefully.
+"""
 
 from __future__ import annotations
 

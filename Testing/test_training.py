@@ -248,7 +248,9 @@ def test_two_processes_train_one_model(site, tmp_path):
 
 
 def finished(command: list[str], seconds: float) -> tuple[int | None, str]:
-    """Exit code, None where it did not end in time, and what was said; a command that did not end tells where each of its processes stood."""
+    """Exit code, None where it did not end in time, and what was said;
+    a command that did not end tells where each of its processes stood.
+    """
     process = subprocess.Popen(
         command,
         env=environment() | {"PYTHONFAULTHANDLER": "1"},

@@ -29,7 +29,9 @@ def wait_until(happened, seconds: float = 90) -> None:
 
 @pytest.fixture
 def training(site, tmp_path):
-    """Run folder and process of a training without end, which was begun as a script begins it in the background: deaf to Ctrl-C."""
+    """Run folder and process of a training without end, which was begun as a script begins it in the background:
+    deaf to Ctrl-C.
+    """
     settings, run = site / f"{tmp_path.name}.toml", tmp_path / "run"
     settings.write_text(tiny(steps=100_000))
     command = [

@@ -1,4 +1,6 @@
-"""The training module on a real Qt, with a real tiny training in a process of its own: page by page, from scans to a model in use."""
+"""The training module on a real Qt, with a real tiny training in a process of its own: page by page,
+from scans to a model in use.
+"""
 
 from __future__ import annotations
 
@@ -258,7 +260,9 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
 
 
 def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, tmp_path, monkeypatch):
-    """Every third voxel of three people: looked at, split, trained for a few steps, tried, exported, and used on the one kept for the test."""
+    """Every third voxel of three people: looked at, split, trained for a few steps, tried, exported,
+    and used on the one kept for the test.
+    """
     from RadiomicsPersona import RadiomicsPersonaLogic
 
     folder = data_root / "healthy" / "ds002748"

@@ -1,4 +1,6 @@
-"""Settings, splits, the cache, and what bad input to the training commands gets: one sentence, exit code 2, nothing half-written."""
+"""Settings, splits, the cache, and what bad input to the training commands gets: one sentence, exit code 2,
+nothing half-written.
+"""
 
 from __future__ import annotations
 

@@ -31,9 +31,13 @@ def test_a_folder_is_told_scan_by_scan_with_its_problems_in_words(site, label_ma
     said = []
     rows = survey([folder], tmp_path / "survey", progress=lambda *told: said.append(told))
     assert [(row.subject, row.kind, row.contrast) for row in rows] == [
-        ("sub-a", "scan", "T1w"), ("sub-b", "scan", "FLAIR"), ("sub-c", "unusable", ""), ("sub-d", "unusable", ""),
-        ("sub-e", "scan", "T1w"), ("sub-f", "label map", ""),
-    ]  # fmt: skip
+        ("sub-a", "scan", "T1w"),
+        ("sub-b", "scan", "FLAIR"),
+        ("sub-c", "unusable", ""),
+        ("sub-d", "unusable", ""),
+        ("sub-e", "scan", "T1w"),
+        ("sub-f", "label map", ""),
+    ]
     assert rows[0].shape == head.shape and rows[0].spacing == (4, 4, 4) and Image.open(rows[0].thumbnail).size == (96, 96)
     assert "spacing of 0.4 x 0.4 x 0.4 mm looks wrong" in rows[1].problems[0]
     assert "mask" in rows[2].problems[0] and "sub-d.nii.gz" in rows[3].problems[0] and "twice" in rows[4].problems[0]
@@ -99,8 +103,8 @@ def test_what_does_not_fit_on_the_disk_is_said(site, tmp_path, monkeypatch):
     estimate = Estimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "processor")
     assert not estimate.fits
     assert estimate.sentence == (
-        "About 4 GB on the disk, which has 2 GB free, and about 2.8 h on this processor: 2 min to prepare 20 scans and 5000 steps of 2 s. "
-        "Free some space, or train on fewer scans."
+        "About 4 GB on the disk, which has 2 GB free, and about 2.8 h on this processor: 2 min to prepare 20 scans and 5000 "
+        "steps of 2 s. Free some space, or train on fewer scans."
     )
 
 

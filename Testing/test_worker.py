@@ -442,8 +442,12 @@ def test_no_orphan_is_left_when_slicer_ends_without_a_word(analyze):
 def test_the_environment_of_another_python_does_not_reach_the_worker():
     conda = {"PATH": "/bin", "PYTHONHOME": "/conda", "PYTHONPATH": "/conda/lib", "PYTHONSTARTUP": "x"}
     assert child_environment(conda, "/module") == {
-        "PATH": "/bin", "PYTHONPATH": "/module", "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1",
-    }  # fmt: skip
+        "PATH": "/bin",
+        "PYTHONPATH": "/module",
+        "PYTHONUTF8": "1",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONSAFEPATH": "1",
+    }
 
 
 def test_files_where_slicer_was_started_are_not_taken_for_libraries(start, analyze, tmp_path, monkeypatch):

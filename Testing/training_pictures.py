@@ -1,4 +1,5 @@
-"""Pictures of the training module after a real, tiny training on variations of the demo's template; the README shows three in a row.
+"""Pictures of the training module after a real, tiny training on variations of the demo's template;
+the README shows three in a row.
 
 python Testing/training_pictures.py FOLDER          some minutes; a page each, and pages.png
 """

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 USUAL_CONTROLS = 39
-"""Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty then has
-p <= 0.05."""
+"""Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty
+then has p <= 0.05."""
 
 DEFAULT_MODEL = "auto"
 CLASSICAL = {
@@ -31,6 +31,7 @@ LESION_KINDS = {"fcd": "focal cortical dysplasia", "ms": "MS lesion", "stroke": 
 LESION_CONTRASTS = ("T1", "T1 post", "T2", "FLAIR")
 """Contrasts that they can be painted in."""
 LESION_STRENGTH = (0.05, 2.0)
-"""Their least and greatest strength, a factor on the brightness that `kinds.SIGNAL` gives: 1 is a usual lesion of its kind, 0.25 a faint one."""
+"""Their least and greatest strength, a factor on the brightness that `kinds.SIGNAL` gives: 1 is a usual lesion of its kind,
+0.25 a faint one."""
 
 RESEARCH_USE = "Research use only, not a medical device."

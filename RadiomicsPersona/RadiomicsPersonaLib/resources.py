@@ -1,4 +1,6 @@
-"""Resources: where the files lie that come with the program, in a checkout, in Slicer and in a wheel; the standard library only."""
+"""Resources: where the files lie that come with the program, in a checkout, in Slicer and in a wheel;
+the standard library only.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ def folder_of(library: str = LIBRARY) -> Path:
 
 
 def shipped(folder: str, library: str = LIBRARY) -> Path:
-    """A folder of a library's resources: in Resources beside it in a checkout and in Slicer, inside it when installed as a wheel."""
+    """A folder of a library's resources: in Resources beside it in a checkout and in Slicer,
+    inside it when installed as a wheel.
+    """
     home = folder_of(library)
     return next((place for place in (home.parent / "Resources" / folder, home / folder) if place.is_dir()), home)
 

@@ -60,7 +60,8 @@ def make(segmentation, key: str, smooth: int, decimate: float, run):
 
 
 def save(model, path: str) -> None:
-    """Write a mesh as PLY, STL, OBJ or VTK in the coordinates of the scan's own file, without parent transforms, as `mesh` does.
+    """Write a mesh as PLY, STL, OBJ or VTK in the coordinates of the scan's own file, without parent transforms,
+    as `mesh` does.
 
     Raises:
         InputError: another suffix, or the file cannot be written.

@@ -57,7 +57,8 @@ def differences_from_installed(provenance: dict) -> list:
     if made_with and made_with != installed:
         sentences.append(
             _(
-                "These results were made with version {old} of this program and {new} is installed: apply again before you compare them with new ones."
+                "These results were made with version {old} of this program and {new} is installed: apply again before you "
+                "compare them with new ones."
             ).format(old=made_with, new=installed)
         )
     parts = [
@@ -81,7 +82,8 @@ def differences_from_installed(provenance: dict) -> list:
         elif here != checksum:
             sentences.append(
                 _(
-                    "The weights of the model '{name}' are not those that made these results: apply again before you compare them with new ones."
+                    "The weights of the model '{name}' are not those that made these results: apply again before you compare "
+                    "them with new ones."
                 ).format(name=name)
             )
     classifier = provenance.get("classifier", {})

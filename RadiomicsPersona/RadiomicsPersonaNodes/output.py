@@ -65,7 +65,9 @@ def reconstruction_of(parameter_node, scan):
 
 
 def refuse_changed(scan, affine: np.ndarray, shape: tuple) -> None:
-    """Raise an InputError where a scan was removed, or is no longer on the grid (affine 4x4, shape I, J, K) that results are on."""
+    """Raise an InputError where a scan was removed, or is no longer on the grid (affine 4x4, shape I, J,
+    K) that results are on.
+    """
     if not slicer.mrmlScene.IsNodePresent(scan):
         raise InputError(_("The volume was removed during the analysis: load it again and apply."))
     ijk_to_ras = vtk.vtkMatrix4x4()

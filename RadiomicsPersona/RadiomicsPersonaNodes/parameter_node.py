@@ -93,14 +93,20 @@ class RadiomicsPersonaParameterNode:
 def analysis_options(parameters) -> list:
     """What the settings are as options of `analyze`."""
     return [
-        "--controls", str(parameters.controls),
-        "--model", parameters.model,
-        "--device", parameters.device,
-        "--decision", parameters.decision,
-        "--threshold", repr(parameters.threshold),
+        "--controls",
+        str(parameters.controls),
+        "--model",
+        parameters.model,
+        "--device",
+        parameters.device,
+        "--decision",
+        parameters.decision,
+        "--threshold",
+        repr(parameters.threshold),
         *(["--classifier", parameters.classifier] if parameters.classifier != DEFAULT else []),
-        "--seed", str(parameters.seed),
-    ]  # fmt: skip
+        "--seed",
+        str(parameters.seed),
+    ]
 
 
 def forget_foreign_choices(node) -> list:

@@ -69,7 +69,9 @@ def box_from_roi(roi, volume) -> Box:
 
 
 def add_roi(box: Box, volume=None):
-    """A new ROI that shows a box given in the RAS coordinates of a volume, under the volume's transform; of the world without."""
+    """A new ROI that shows a box given in the RAS coordinates of a volume, under the volume's transform;
+    of the world without.
+    """
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode", slicer.mrmlScene.GenerateUniqueName(box.name))
     set_roi(roi, box, volume)
     return roi
@@ -166,8 +168,8 @@ def mirrored_box(roi, volume, midplane: dict | None) -> Box:
     """The box of an ROI on the other side of the head, in the volume's RAS coordinates.
 
     Args:
-        midplane: "normal" and "offset_mm" as an analysis of the volume found them; None for the sagittal plane through the middle
-            of the volume.
+        midplane: "normal" and "offset_mm" as an analysis of the volume found them; None for the sagittal plane through the
+            middle of the volume.
     """
     box = box_from_roi(roi, volume)
     if midplane is None:

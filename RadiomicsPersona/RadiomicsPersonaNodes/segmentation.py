@@ -164,7 +164,9 @@ def analysis_arguments(scan, model: str, segment_name: str | None, volumes: dict
 
 
 def show_box(record: dict, scan):
-    """The ROI of the box that an analysis drew around what a model found, given as in results.json; that of the scan's earlier one is moved."""
+    """The ROI of the box that an analysis drew around what a model found, given as in results.json;
+    that of the scan's earlier one is moved.
+    """
     box = roi.box_of_record(record)
     for node in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode"):
         if node.GetAttribute(AROUND_SEGMENT) == scan.GetID():

@@ -125,7 +125,9 @@ def fill_scores(table_node, chart, results: dict) -> None:
 
 
 def fill_standing(table_node, chart, results: dict) -> None:
-    """The combined score of every box among those of its healthy boxes, whose rank is p: a line of dots and a diamond per box."""
+    """The combined score of every box among those of its healthy boxes, whose rank is p:
+    a line of dots and a diamond per box.
+    """
     boxes = [box for box in results["boxes"] if box["controls"]]
     table = vtk.vtkTable()
     longest = max((len(box["controls"]) for box in boxes), default=0)

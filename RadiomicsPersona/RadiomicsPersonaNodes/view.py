@@ -36,8 +36,10 @@ class Overlay:
             own = composite.GetLayoutName() == SCAN_VIEW
             if composite.GetID() not in self._before and composite.GetLayoutName() not in (SCAN_VIEW, TWIN_VIEW):
                 self._before[composite.GetID()] = (
-                    composite.GetBackgroundVolumeID(), composite.GetForegroundVolumeID(), composite.GetForegroundOpacity(),
-                )  # fmt: skip
+                    composite.GetBackgroundVolumeID(),
+                    composite.GetForegroundVolumeID(),
+                    composite.GetForegroundOpacity(),
+                )
             with slicer.util.NodeModify(composite):
                 composite.SetBackgroundVolumeID(scan.GetID())
                 composite.SetForegroundVolumeID(None if own else volume.GetID())

@@ -80,7 +80,8 @@ class InputsSection(Section):
         else:
             self.say(
                 _(
-                    "'{name}' is mirrored at the middle of the volume, since this scan has not been analyzed yet: check its place."
+                    "'{name}' is mirrored at the middle of the volume, since this scan has not been analyzed yet: check its "
+                    "place."
                 ).format(name=mirrored.GetName())
             )
 

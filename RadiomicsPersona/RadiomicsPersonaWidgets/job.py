@@ -42,7 +42,8 @@ class Job:
         """Do the work, or end it where it is running already.
 
         Args:
-            work: called without arguments; what it returns is said. It may raise InputError, ChildFailed or Cancelled, whose sentence is said.
+            work: called without arguments; what it returns is said. It may raise InputError, ChildFailed or Cancelled,
+                whose sentence is said.
             failed: what is said of any other error, with {error} in it.
         Returns:
             whether it came to its end.

@@ -15,7 +15,8 @@ INTERVAL_MS = 30
 
 
 class LiveSection(Section):
-    """Observes the checked boxes while the toggle is on; a ticker takes the newest place, and on release the numbers are computed.
+    """Observes the checked boxes while the toggle is on; a ticker takes the newest place,
+    and on release the numbers are computed.
 
     Args:
         run: the `RunSection`; its run is cancelled by a drag.

@@ -1,6 +1,7 @@
 """Packages: what a network needs and Slicer does not bring, installed when the user applies and agrees, never before.
 
-PyTorch comes through the PyTorch extension, the rest through slicer.packaging. Classical fills need neither; a regression needs statsmodels.
+PyTorch comes through the PyTorch extension, the rest through slicer.packaging. Classical fills need neither;
+a regression needs statsmodels.
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ def ensure(model: str) -> bool:
     if needs_torch and extension is None:
         raise InputError(
             _(
-                "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. {without}"
+                "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. "
+                "{without}"
             ).format(without=_without())
         )
     _ask(
         _(
-            "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics card) and safetensors. "
-            "Nothing of your images leaves this computer. Install them now?"
+            "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics "
+            "card) and safetensors. Nothing of your images leaves this computer. Install them now?"
         ),
         _("The network needs packages that are not installed. {without}").format(without=_without()),
     )
@@ -67,7 +69,8 @@ def ensure_statsmodels() -> bool:
     without = _("Everything else works without.")
     _ask(
         _(
-            "The regression needs the Python package statsmodels (about 100 MB with what it needs itself), which is not installed yet. Install it now?"
+            "The regression needs the Python package statsmodels (about 100 MB with what it needs itself), which is not "
+            "installed yet. Install it now?"
         ),
         _("The regression needs statsmodels, which is not installed. {without}").format(without=without),
     )

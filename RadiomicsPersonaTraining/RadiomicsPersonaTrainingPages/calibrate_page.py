@@ -1,4 +1,6 @@
-"""Calibrate page: the verdict's classifier fitted on boxes whose truth the site knows, or on lesions painted into healthy scans."""
+"""Calibrate page: the verdict's classifier fitted on boxes whose truth the site knows,
+or on lesions painted into healthy scans.
+"""
 
 from __future__ import annotations
 
@@ -357,9 +359,15 @@ class CalibratePage(Page):
 
 def _result(measured: dict, output: Path) -> str:
     return _(
-        "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left out: AUROC "
-        "{auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they were recalibrated."
+        "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left "
+        "out: AUROC {auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they "
+        "were recalibrated."
     ).format(
-        file=output, subjects=measured["subjects"], lesions=measured["lesions"], healthy=measured["boxes"] - measured["lesions"],
-        auroc=measured["auroc_mean_over_subjects"], brier=measured["brier"], slope=measured["slope"],
-    )  # fmt: skip
+        file=output,
+        subjects=measured["subjects"],
+        lesions=measured["lesions"],
+        healthy=measured["boxes"] - measured["lesions"],
+        auroc=measured["auroc_mean_over_subjects"],
+        brier=measured["brier"],
+        slope=measured["slope"],
+    )

@@ -1,4 +1,6 @@
-"""Curves: the figures of runs and the reliability of a classifier as Slicer's tables and plots; found again by what they are called."""
+"""Curves: the figures of runs and the reliability of a classifier as Slicer's tables and plots;
+found again by what they are called.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,8 @@ def show_curves(runs: dict[str, list[dict[str, float]]]):
 
 
 def show_reliability(name: str, points: list):
-    """Share of pathological boxes over the probability that was said, with the line on which both are the same; returns the chart.
+    """Share of pathological boxes over the probability that was said, with the line on which both are the same;
+    returns the chart.
 
     Args:
         points: of a classifier's cross-validation: mean probability, share, boxes.

@@ -21,16 +21,35 @@ from .form import Note, fill, folded, labelled, named, push, side_by_side, table
 from .workplace import Workplace
 
 COLUMNS = {
-    RECONSTRUCTION_KIND: {"subject": _("Scan"), "stratum": _("Hole"), "milliliters": _("ml"), "mse": _("Error"), "ssim": _("SSIM")},
+    RECONSTRUCTION_KIND: {
+        "subject": _("Scan"),
+        "stratum": _("Hole"),
+        "milliliters": _("ml"),
+        "mse": _("Error"),
+        "ssim": _("SSIM"),
+    },
     SEGMENTATION_KIND: {
-        "case": _("Case"), "structure": _("Structure"), "true_ml": _("ml"), "dice": _("Dice"), "hd95_mm": _("HD95 (mm)"),
+        "case": _("Case"),
+        "structure": _("Structure"),
+        "true_ml": _("ml"),
+        "dice": _("Dice"),
+        "hd95_mm": _("HD95 (mm)"),
     },
     TISSUE_KIND: {
-        "label_map": _("Label map"), "contrast": _("Contrast"), "slice_mm": _("Slices (mm)"),
-        "grey": _("Dice of grey"), "white": _("Dice of white"),
+        "label_map": _("Label map"),
+        "contrast": _("Contrast"),
+        "slice_mm": _("Slices (mm)"),
+        "grey": _("Dice of grey"),
+        "white": _("Dice of white"),
     },
-    LESION_KIND: {"subject": _("Label map"), "group": _("Contrast"), "true_ml": _("ml"), "found_ml": _("Found (ml)"), "dice": _("Dice")},
-}  # fmt: skip
+    LESION_KIND: {
+        "subject": _("Label map"),
+        "group": _("Contrast"),
+        "true_ml": _("ml"),
+        "found_ml": _("Found (ml)"),
+        "dice": _("Dice"),
+    },
+}
 """What is shown of a worst case, by what the model does: heads by the evaluation's columns."""
 _FIRST_TABLE = re.compile(r"^(## |\|)", re.MULTILINE)
 
@@ -68,7 +87,8 @@ class EvaluationBox:
         form.addRow(self.tables)
         self.worstTable = table(
             _(
-                "Click on one: the scan with what was rebuilt over it, or with truth and answer as segmentations, in the slice views."
+                "Click on one: the scan with what was rebuilt over it, or with truth and answer as segmentations, in the "
+                "slice views."
             ),
             _("Worst cases"),
             list(COLUMNS[RECONSTRUCTION_KIND].values()),
@@ -216,7 +236,9 @@ def _cells(row: dict, kind: str) -> list[str]:
 
 
 def ratios_in(evaluation: Path) -> dict:
-    """A model's error over the best simple fill's by kind of hole, from its evaluation; empty without one, or of another kind of model."""
+    """A model's error over the best simple fill's by kind of hole, from its evaluation; empty without one,
+    or of another kind of model.
+    """
     try:
         figures = json.loads((evaluation / "evaluation.json").read_text(encoding="utf-8"))["figures"]
         return {

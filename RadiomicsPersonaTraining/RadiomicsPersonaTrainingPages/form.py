@@ -1,4 +1,6 @@
-"""Form: rows, buttons, tables and the lines below them that say what is wrong; every control has a tooltip and a spoken name."""
+"""Form: rows, buttons, tables and the lines below them that say what is wrong;
+every control has a tooltip and a spoken name.
+"""
 
 from __future__ import annotations
 

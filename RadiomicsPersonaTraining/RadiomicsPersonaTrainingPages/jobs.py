@@ -48,7 +48,9 @@ class Jobs:
         return output in self._processes and self._processes[output].poll() is None
 
     def end(self, output: Path) -> None:
-        """End a process that this panel has started, at once: for one that has not begun its work, and cannot be asked to stop."""
+        """End a process that this panel has started, at once: for one that has not begun its work,
+        and cannot be asked to stop.
+        """
         process = self._processes.pop(output, None)
         if process is None or process.poll() is not None:
             return

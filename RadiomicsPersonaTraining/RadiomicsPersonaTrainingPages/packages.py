@@ -10,9 +10,18 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaWidgets import pytorch_extension
 
 MEGABYTES = {
-    "torch": 750, "monai": 16, "lightning": 35, "tensorboard": 60, "sklearn": 55, "skimage": 45, "nibabel": 13, "safetensors": 2,
-    "scipy": 113, "PIL": 20, "SimpleITK": 150,
-}  # fmt: skip
+    "torch": 750,
+    "monai": 16,
+    "lightning": 35,
+    "tensorboard": 60,
+    "sklearn": 55,
+    "skimage": 45,
+    "nibabel": 13,
+    "safetensors": 2,
+    "scipy": 113,
+    "PIL": 20,
+    "SimpleITK": 150,
+}
 """What every package takes on the disk with what it brings along, by the name that it is imported by."""
 
 
@@ -28,7 +37,8 @@ def offer(names: list) -> str:
         return ""
     size = sum(MEGABYTES[name] for name in names)
     return _(
-        "Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package index."
+        "Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package "
+        "index."
     ).format(names=", ".join(names), size=size) + (
         _(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else ""
     )

@@ -51,8 +51,8 @@ class Project:
     """A folder with these things in it, each made when it is needed.
 
     Attributes:
-        split, survey, scans, cache, runs, calibration, synthetic: where the split, what was found, volumes from Slicer, prepared
-            scans, the trainings, the classifiers and painted lesions lie.
+        split, survey, scans, cache, runs, calibration, synthetic: where the split, what was found, volumes from Slicer,
+            prepared scans, the trainings, the classifiers and painted lesions lie.
         choices: see `Choices`.
 
     Args:

@@ -48,7 +48,8 @@ class ResultsPage(Page):
         layout = self.layout
         self.runsTable = table(
             _(
-                "Choose several runs to compare them. Best: validation error. Ratio: squared error as a share of the best simple fill's."
+                "Choose several runs to compare them. Best: validation error. Ratio: squared error as a share of the best "
+                "simple fill's."
             ),
             _("Runs"),
             [_("Run"), _("Task"), _("State"), _("Step"), _("Best"), _("Ratio"), _("Size")],
@@ -92,14 +93,17 @@ class ResultsPage(Page):
             combo.addEnabled = combo.removeEnabled = False
             combo.noneEnabled = True
         self.furtherComboBox = labelled(
-            form, _("Further &contrasts:"), slicer.qMRMLCheckableNodeComboBox(),
+            form,
+            _("Further &contrasts:"),
+            slicer.qMRMLCheckableNodeComboBox(),
             _("Of a segmentation that takes several contrasts: the other scans of the same head, told by their names."),
-        )  # fmt: skip
+        )
         self.furtherComboBox.nodeTypes = ["vtkMRMLScalarVolumeNode"]
         self.predictButton = push(
-            _("Pre&dict"), _("Have the run's best checkpoint rebuild the box, segment the scan, or map it, before it is exported."),
+            _("Pre&dict"),
+            _("Have the run's best checkpoint rebuild the box, segment the scan, or map it, before it is exported."),
             self.onPredict,
-        )  # fmt: skip
+        )
         self.deleteButton = push(_("De&lete..."), _("Remove the chosen runs with all their checkpoints."), self.onDelete)
         form.addRow(side_by_side(self.predictButton, self.deleteButton))
         self.useNote = Note(_("Note on the model"))

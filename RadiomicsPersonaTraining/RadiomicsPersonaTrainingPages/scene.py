@@ -1,4 +1,6 @@
-"""Scene: volumes and boxes of Slicer's scene as the files that the training reads, and results as volumes in the slice views."""
+"""Scene: volumes and boxes of Slicer's scene as the files that the training reads,
+and results as volumes in the slice views.
+"""
 
 from __future__ import annotations
 

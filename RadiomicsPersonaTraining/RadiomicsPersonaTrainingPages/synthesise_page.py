@@ -30,7 +30,8 @@ class SynthesisePage(Page):
     """The widget of the page.
 
     Attributes:
-        to_train: called with a settings table, its hidden sections and the collection's name when the pairs are to be trained on.
+        to_train: called with a settings table, its hidden sections and the collection's name when the pairs are to be trained
+            on.
     """
 
     def __init__(self, place):
@@ -55,14 +56,20 @@ class SynthesisePage(Page):
         box, form = folded(_("Lesions"), _("What is painted, and how much of it."), collapsed=False)
         self.kindComboBox = labelled(form, _("&Kind:"), qt.QComboBox(), _("What the lesions look like."))
         for key, text in (
-            ("fcd", _("focal cortical dysplasia")), ("ms", _("multiple sclerosis")), ("stroke", _("stroke")), ("tumour", _("tumour")),
-        ):  # fmt: skip
+            ("fcd", _("focal cortical dysplasia")),
+            ("ms", _("multiple sclerosis")),
+            ("stroke", _("stroke")),
+            ("tumour", _("tumour")),
+        ):
             self.kindComboBox.addItem(text, key)
         self.masksComboBox = labelled(form, _("&Masks:"), qt.QComboBox(), _("What draws the lesions' outlines."))
         for key, text in (
-            ("unet", _("network that sees the scan")), ("unet-tissue", _("network that sees scan and tissues")),
-            ("gan", _("adversarial network")), ("shapes", _("real lesions' outlines, from a folder")), ("sphere", _("spheres")),
-        ):  # fmt: skip
+            ("unet", _("network that sees the scan")),
+            ("unet-tissue", _("network that sees scan and tissues")),
+            ("gan", _("adversarial network")),
+            ("shapes", _("real lesions' outlines, from a folder")),
+            ("sphere", _("spheres")),
+        ):
             self.masksComboBox.addItem(text, key)
         self.masksComboBox.currentIndexChanged.connect(lambda index: self._show_shapes())
         self.shapesEdit = named(
@@ -118,7 +125,8 @@ class SynthesisePage(Page):
         self.trainButton = push(
             _("Train a se&gmentation on them"),
             _(
-                "Part them by scan, and open settings of a segmentation that finds such lesions; then look at the Settings and Run pages."
+                "Part them by scan, and open settings of a segmentation that finds such lesions; then look at the Settings "
+                "and Run pages."
             ),
             self.onTrain,
         )

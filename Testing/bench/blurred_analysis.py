@@ -57,7 +57,7 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
                 (f"A note on {box.name}.",),
                 standings=standings(standard_scores([metrics, *measured])) if measured else {},
                 combined=metrics["deviation"],
-            )  # fmt: skip
+            )
         )
     return Analysis(
         scan,

@@ -19,7 +19,8 @@ WORDS = {1: "Pathological", 0: "Healthy", None: "Undetermined"}
 
 
 class PreparedRun:
-    """Reads the files it is given with the core, and answers as the worker with a reconstruction that is 7 everywhere in the boxes.
+    """Reads the files it is given with the core, and answers as the worker with a reconstruction that is 7 everywhere in the
+    boxes.
 
     Attributes:
         arguments: of the latest run.

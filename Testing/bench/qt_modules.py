@@ -71,8 +71,8 @@ def clipboard():
 def _outlive_shortage_of_references() -> None:
     """Hold None, True and False often enough for the interpreter to end well.
 
-    PySide 6.12 gives these away without counting, one at a time; before Python 3.12, where they cannot die, the interpreter aborts
-    at its end once more were given away than there were.
+    PySide 6.12 gives these away without counting, one at a time; before Python 3.12, where they cannot die, the interpreter
+    aborts at its end once more were given away than there were.
     """
     if sys.version_info < (3, 12):
         held = [None, True, False] * 1_000_000

@@ -49,7 +49,9 @@ class Scene:
         self.slices = []
 
     def open_views(self) -> None:
-        """Slice views as the application's window has them: a layout, and for every slice node a logic with its composite node."""
+        """Slice views as the application's window has them: a layout,
+        and for every slice node a logic with its composite node.
+        """
         self.application.SetSliceLogics(vtk.vtkCollection())
         self._tag = self.node.AddObserver(slicer.vtkMRMLScene.NodeAddedEvent, self._on_node_added)
         self.layout = slicer.vtkMRMLLayoutLogic()

@@ -1,4 +1,6 @@
-"""Segmentation site: data folders laid out as public collections are, with synthetic heads, and settings cut down to seconds."""
+"""Segmentation site: data folders laid out as public collections are, with synthetic heads,
+and settings cut down to seconds.
+"""
 
 from __future__ import annotations
 

@@ -190,7 +190,9 @@ class _Line:
             self.progress(self.done, self.total, what)
 
     def _error_share(self, rebuilt: list[Reconstruction]) -> float | None:
-        """The network's `error_over_rim_mean` in the scan's healthy boxes; None where there are too few, and for classical models."""
+        """The network's `error_over_rim_mean` in the scan's healthy boxes; None where there are too few,
+        and for classical models.
+        """
         if not isinstance(self.model, NetworkModel) or len(rebuilt) < 5:
             return None
         return float(np.median([error_over_rim_mean(self.prepared.scan, reconstruction) for reconstruction in rebuilt]))
@@ -215,8 +217,8 @@ class _Line:
         notes = []
         if share is not None and share > self._known_limit:
             notes.append(
-                f"The scan is unlike those the model knows: on its healthy boxes the model's squared error is {share:.2f} of a plain "
-                f"fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
+                f"The scan is unlike those the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
+                f"plain fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
             )
         if brain_share < 0.75:
             notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
@@ -226,7 +228,8 @@ class _Line:
             notes.append("Some healthy boxes differ from this one in their share of grey, white or fluid.")
         if self.model.uses_mirror and not use_mirror:
             notes.append(
-                "The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy boxes."
+                "The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy "
+                "boxes."
             )
         return tuple(notes)
 

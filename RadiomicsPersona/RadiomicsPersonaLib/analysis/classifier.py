@@ -144,7 +144,8 @@ def read_classifier(path: str | Path) -> Classifier:
     stored = content.pop("sha256", None)
     if stored != _digest(content):
         raise InputError(
-            f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it again."
+            f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it "
+            "again."
         )
     unknown = sorted({*content["features"], *content["norms"]} - set(SCORES))
     if unknown:
@@ -169,7 +170,9 @@ def read_classifier(path: str | Path) -> Classifier:
 
 
 def own_classifiers() -> Path:
-    """The folder of further classifiers: the one that RADIOMICS_PERSONA_CLASSIFIERS names, or the user's own. It need not be there."""
+    """The folder of further classifiers: the one that RADIOMICS_PERSONA_CLASSIFIERS names, or the user's own.
+    It need not be there.
+    """
     return Path(os.environ.get(FOLDER_VARIABLE) or Path.home() / OWN_FOLDER)
 
 

@@ -16,15 +16,18 @@ from ..reconstruction.reconstruction import Reconstruction
 CANDIDATES = 2048
 """Places on either side of the midplane that are looked at, about half of which lie in the brain."""
 ALLOWANCES = ((0.4, 0.35), (0.6, 0.35), (0.8, 0.5))
-"""Share of their volume that two controls may have in common, and the largest tissue mismatch; the next pair where too few fit."""
+"""Share of their volume that two controls may have in common, and the largest tissue mismatch;
+the next pair where too few fit."""
 DEPTH_UNIT = 50.0
-"""Millimetres of difference in depth that weigh as much as a tissue mismatch of 1: the value from 5 to 200, and none, with which the
-best matched boxes tell most of a healthy box's deviation and intensity."""
+"""Millimetres of difference in depth that weigh as much as a tissue mismatch of 1: the value from 5 to 200, and none, with
+which the best matched boxes tell most of a healthy box's deviation and intensity."""
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedControl:
-    """A control before it is rebuilt: its box, its voxels, and how far its tissue and its depth (mm) are from the user's box."""
+    """A control before it is rebuilt: its box, its voxels, and how far its tissue and its depth (mm) are from the user's
+    box.
+    """
 
     box: Box
     hole: Hole
@@ -39,8 +42,8 @@ def place_controls(
 
     The make-up of the user's box is that of its healthy persona, so that a lesion does not choose its own controls: the
     shares of not brain, fluid, grey and white matter. Depth is the mean distance from the brain's surface. A control touches no
-    suspect voxel, lies inside the scan, and overlaps others no more than `ALLOWANCES` say: large boxes find no room without. The
-    same seed gives the same places, and in the mirrored scan the mirrored ones.
+    suspect voxel, lies inside the scan, and overlaps others no more than `ALLOWANCES` say: large boxes find no room without.
+    The same seed gives the same places, and in the mirrored scan the mirrored ones.
 
     Returns:
         Up to `count` controls, the mirrored one first where it is usable.

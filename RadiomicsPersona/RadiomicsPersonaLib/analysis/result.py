@@ -116,8 +116,9 @@ class BoxResult:
         mismatch = np.median([control.mismatch for control in self.controls])
         depth = np.median([abs(control.depth_difference) for control in self.controls])
         return (
-            f"{len(self.controls)} healthy boxes of the same size, in the median {1 - mismatch:.0%} alike in their shares of fluid, grey and "
-            f"white matter and {depth:.2g} mm off in depth; they overlap, and tell as much as {self.independent_controls:.0f} that do not."
+            f"{len(self.controls)} healthy boxes of the same size, in the median {1 - mismatch:.0%} alike in their shares of "
+            f"fluid, grey and white matter and {depth:.2g} mm off in depth; they overlap, and tell as much as "
+            f"{self.independent_controls:.0f} that do not."
         )
 
     @property
@@ -153,7 +154,8 @@ class Analysis:
         decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
         provenance: versions, model, preprocessing, seed, hashes: enough to make the numbers again.
         warnings: what concerns the whole scan, one sentence each.
-        window: intensities that pictures show black and white; None where they are still to be found, see `picture.display_window`.
+        window: intensities that pictures show black and white; None where they are still to be found,
+            see `picture.display_window`.
     """
 
     scan: Scan
@@ -177,7 +179,9 @@ class Analysis:
 
     @property
     def judged_by(self) -> str:
-        """One sentence: which classifier weighed the scores behind the verdict and its probability; empty where that was not kept."""
+        """One sentence: which classifier weighed the scores behind the verdict and its probability;
+        empty where that was not kept.
+        """
         classifier = self.provenance.get("classifier")
         if not classifier:
             return ""

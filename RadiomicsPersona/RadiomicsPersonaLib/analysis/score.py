@@ -165,8 +165,8 @@ def _raw(key: str, value: float) -> float:
 class Norm:
     """The usual value of one score, in the units it is standardised in (see `score.Score`), and how far people differ.
 
-    It enters a scan's own statistics as so many healthy boxes more (normal model with known variance components; Gelman et al. 2013,
-    Bayesian Data Analysis, chapters 2 and 5).
+    It enters a scan's own statistics as so many healthy boxes more (normal model with known variance components; Gelman et al.
+    2013, Bayesian Data Analysis, chapters 2 and 5).
 
     Attributes:
         intercept, slope: the usual value is intercept + slope * log(millilitres of the box).

@@ -16,12 +16,13 @@ from .score import Standing, rank_p, standings
 LEAST_BRAIN = 0.5
 """Share of the box that must be brain for a verdict."""
 GREY_P = 2.0
-"""p above the threshold, but by no more than this factor, says neither healthy nor pathological: one healthy box more or less would decide."""
+"""p above the threshold, but by no more than this factor, says neither healthy nor pathological:
+one healthy box more or less would decide."""
 CLASSIFIER_CONTROLS = 8
 """Fewest controls whose median and MAD standardise a score well enough for the classifier."""
 OUTLYING, MOST_OUTLYING = 3.5, 0.25
-"""Controls disagree when more than this share of them lies this many robust SDs off in a usual score: the median of the shares over
-the scores. 3.5 as in Iglewicz and Hoaglin 1993."""
+"""Controls disagree when more than this share of them lies this many robust SDs off in a usual score: the median of the shares
+over the scores. 3.5 as in Iglewicz and Hoaglin 1993."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ class Decision:
 
     @property
     def controls_needed(self) -> int:
-        """Fewest controls with which a label can be given; for p, with which the smallest one, 1 / (n + 1), reaches the threshold."""
+        """Fewest controls with which a label can be given; for p, with which the smallest one, 1 / (n + 1),
+        reaches the threshold.
+        """
         if self.rule == "classifier":
             return CLASSIFIER_CONTROLS
         return math.ceil(1 / self.threshold - 1 - 1e-9) if self.rule == "p" else 0
@@ -86,12 +89,12 @@ def weigh(
 ) -> Evidence:
     """Hold a box's metrics against its controls'.
 
-    The combined score is the classifier's log odds. It is computed in the same way for the box and for every control (each against
-    all the others), so that its rank is a fair test whatever the dependence of the scores: the nonparametric combination of Pesarin
-    and Salmaso 2010. A rank is exact where box and controls are exchangeable. A box may lie anywhere while its controls were chosen
-    for their likeness, so before it is ranked its distance from their median is divided by `Classifier.widening`. On
-    painted lesions in subjects that were left out the combined score found more than every single score, than the largest of them,
-    than their sum of squares, and than Fisher's combination of their ranks.
+    The combined score is the classifier's log odds. It is computed in the same way for the box and for every control (each
+    against all the others), so that its rank is a fair test whatever the dependence of the scores: the nonparametric
+    combination of Pesarin and Salmaso 2010. A rank is exact where box and controls are exchangeable. A box may lie anywhere
+    while its controls were chosen for their likeness, so before it is ranked its distance from their median is divided by
+    `Classifier.widening`. On painted lesions in subjects that were left out the combined score found more than every single
+    score, than the largest of them, than their sum of squares, and than Fisher's combination of their ranks.
 
     Args:
         milliliters: volume of the box, and so of every control.
@@ -141,7 +144,8 @@ def judge(
         word, relation = ("Pathological", "reaches") if label else ("Healthy", "does not reach")
         return Verdict(
             label,
-            f"{word}: the classifier's probability of pathology, {evidence.probability:.2f}, {relation} {decision.threshold:g}.",
+            f"{word}: the classifier's probability of pathology, {evidence.probability:.2f}, {relation} "
+            f"{decision.threshold:g}.",
         )
     return _judge_by_metric(metrics, decision)
 
@@ -152,7 +156,8 @@ def _judge_by_p(evidence: Evidence, decision: Decision) -> Verdict:
     if p <= decision.threshold:
         return Verdict(
             1,
-            f"Pathological: deviates more than {count - as_extreme} of {count} matched healthy boxes in this scan, p = {p:.2g}.",
+            f"Pathological: deviates more than {count - as_extreme} of {count} matched healthy boxes in this scan, p = "
+            f"{p:.2g}.",
         )
     return Verdict(
         0,
@@ -178,8 +183,8 @@ def _why_undetermined(evidence: Evidence, decision: Decision, brain_share: float
     outlying = _outlying_share(evidence.control_scores)
     if outlying > MOST_OUTLYING:
         return (
-            f"the matched healthy boxes disagree, {outlying:.0%} of them stand out among themselves, so nothing can be told from "
-            f"them; exclude what is known to be abnormal with --exclude"
+            f"the matched healthy boxes disagree, {outlying:.0%} of them stand out among themselves, so nothing can be told "
+            "from them; exclude what is known to be abnormal with --exclude"
         )
     if decision.rule == "p":
         what, value, low, high = "p", evidence.p, decision.threshold, GREY_P * decision.threshold

@@ -21,8 +21,8 @@ LEAST_CERTAINTY = 0.85
 LEAST_FULLNESS = 0.3
 """Share of its bounding box that a brain fills at least."""
 LEAST_DECIDED = 0.55
-"""Mean probability of the likeliest tissue over the brain mask: 0.62 to 0.77 in scans of six sources, 0.49 to 0.53 in balls, cubes
-and noise, where the model can only guess."""
+"""Mean probability of the likeliest tissue over the brain mask: 0.62 to 0.77 in scans of six sources, 0.49 to 0.53 in balls,
+cubes and noise, where the model can only guess."""
 HEAD_MARGIN = 12.0
 """Millimetres of air that the model is shown around the head."""
 HEAD_HEIGHT = 192.0

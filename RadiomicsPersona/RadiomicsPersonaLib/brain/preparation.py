@@ -32,7 +32,9 @@ class PreparedScan:
         return head_maps(self.scan, self.tissue)
 
     def take_maps_of(self, other: PreparedScan) -> None:
-        """Share another preparation's maps where they are there and are the same: nothing else than what is compared here goes into them."""
+        """Share another preparation's maps where they are there and are the same:
+        nothing else than what is compared here goes into them.
+        """
         mine, theirs = ((p.scan, p.tissue.stretch, p.tissue.background, p.tissue.anatomy is None) for p in (self, other))
         if "maps" in vars(other) and mine == theirs:
             vars(self)["maps"] = other.maps

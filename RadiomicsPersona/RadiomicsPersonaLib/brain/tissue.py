@@ -31,8 +31,8 @@ NOT_BRAIN, FLUID, GREY, WHITE = range(4)
 T1_WEIGHTED, OTHER_CONTRAST, UNKNOWN_CONTRAST = "T1w", "other", "unknown"
 """What a scan's contrast is taken for."""
 LEAST_T1_CONTRAST = 0.5
-"""Standard deviations of brain tissue by which white matter outshines grey in T1: 0.6 to 1.5 in scans of six sources, -0.9 to 0.4
-in FLAIR and T2."""
+"""Standard deviations of brain tissue by which white matter outshines grey in T1: 0.6 to 1.5 in scans of six sources, -0.9 to
+0.4 in FLAIR and T2."""
 
 
 @dataclass(frozen=True)

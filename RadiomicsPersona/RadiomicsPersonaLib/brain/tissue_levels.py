@@ -1,4 +1,6 @@
-"""Tissue levels: how bright fluid, grey and white matter are in one scan, which contrast that makes, and where they are, finely."""
+"""Tissue levels: how bright fluid, grey and white matter are in one scan, which contrast that makes, and where they are,
+finely.
+"""
 
 from __future__ import annotations
 
@@ -69,8 +71,8 @@ def tissue_shares(tissue: Tissue, affine: np.ndarray, shape: tuple[int, int, int
 def sharpened(shares: np.ndarray, values: np.ndarray, levels: TissueLevels) -> np.ndarray:
     """The shares after a look at every voxel's brightness: the tissue model sees 2 mm, the scan the cortical ribbon.
 
-    Bayes' rule with the shares, mixed with a fifth of their neighbourhood's mean, as priors and a normal distribution about each
-    tissue's level; brain as a whole stays what it was.
+    Bayes' rule with the shares, mixed with a fifth of their neighbourhood's mean, as priors and a normal distribution about
+    each tissue's level; brain as a whole stays what it was.
     """
     whole = shares.sum(axis=0)
     prior = shares + 0.02 * whole
@@ -83,7 +85,8 @@ def sharpened(shares: np.ndarray, values: np.ndarray, levels: TissueLevels) -> n
 def contrast_of(scan: Scan, tissue: Tissue) -> str:
     """One of `CONTRASTS`: what the file's name says, else what its tissues say.
 
-    White matter is brighter than grey in T1; in T2 and FLAIR it is darker, and fluid is the brightest in T2 and the darkest in FLAIR.
+    White matter is brighter than grey in T1; in T2 and FLAIR it is darker,
+    and fluid is the brightest in T2 and the darkest in FLAIR.
     """
     named = _IN_NAMES.get(contrast_name.contrast_of(scan.name))
     if named:

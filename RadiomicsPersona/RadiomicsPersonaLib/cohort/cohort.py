@@ -50,9 +50,9 @@ def run_cohort(
 ) -> Outcome:
     """Run every row's command that has not been run before, and write table and report of all rows.
 
-    Every row has a folder scans/NNNNN with what its command writes. A row is done when its record is there, so that a run that was cut off goes
-    on where it stopped; rows that failed for a reason other than their input are tried again. Rows are read, worked on and written one
-    by one: memory does not grow with their number.
+    Every row has a folder scans/NNNNN with what its command writes. A row is done when its record is there, so that a run that
+    was cut off goes on where it stopped; rows that failed for a reason other than their input are tried again. Rows are read,
+    worked on and written one by one: memory does not grow with their number.
 
     Args:
         folder: for cohort.csv, report.html and scans/; may hold an earlier run's.
@@ -74,9 +74,13 @@ def run_cohort(
             elif not is_done(place, identity := identity_of(row.options)):
                 waiting[0] += 1
                 yield {
-                    "options": row.options, "identity": identity, "folder": str(place.absolute()), "image": row.image,
-                    "output_file": table.output_file, "prints_json": table.prints_json,
-                }  # fmt: skip
+                    "options": row.options,
+                    "identity": identity,
+                    "folder": str(place.absolute()),
+                    "image": row.image,
+                    "output_file": table.output_file,
+                    "prints_json": table.prints_json,
+                }
 
     def finished(job: dict) -> None:
         waiting[1] += 1

@@ -17,10 +17,11 @@ from .table import CohortTable
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `cohort` may be asked."""
     parser.add_argument(
-        "table", metavar="TABLE.csv",
-        help="a row per scan; columns named like the command's arguments and options (scan, box, boxes, labels, mask, ...) are given to it, "
-        "others stay with the row; several values in a cell are separated by ;",
-    )  # fmt: skip
+        "table",
+        metavar="TABLE.csv",
+        help="a row per scan; columns named like the command's arguments and options (scan, box, boxes, labels, mask, ...) "
+        "are given to it, others stay with the row; several values in a cell are separated by ;",
+    )
     parser.add_argument(
         "--command", default="analyze", metavar="NAME", dest="per_row", help="what to do with every row (default analyze)"
     )

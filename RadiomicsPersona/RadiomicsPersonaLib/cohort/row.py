@@ -34,7 +34,9 @@ _PIXELS = 128
 
 
 def identity_of(options: dict) -> dict:
-    """What decides a row's results: the command with its options, the state of the files that they name, and the program's version."""
+    """What decides a row's results: the command with its options, the state of the files that they name,
+    and the program's version.
+    """
     states = {}
     for value in options.values():
         for text in value if isinstance(value, list) else [value]:
@@ -112,7 +114,9 @@ def _run(row: dict, folder: Path, job: Job) -> list[dict]:
 
 
 def _results_in(told: dict) -> list[dict]:
-    """What a command printed as rows: one for each entry of its list, such as the classes of a segmentation, or a single one."""
+    """What a command printed as rows: one for each entry of its list, such as the classes of a segmentation,
+    or a single one.
+    """
 
     def plain(record: dict) -> dict:
         return {key: value for key, value in record.items() if isinstance(value, (int, float, str)) and key != "output"}

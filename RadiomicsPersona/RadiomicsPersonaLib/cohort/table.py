@@ -42,15 +42,17 @@ class CohortRow:
 class CohortTable:
     """The rows of a file as commands; nothing but the current row is held in memory.
 
-    Columns named like arguments or options of the command (scan, box, boxes, labels, mask, model, ...) are given to it; all others stay with
-    the row. Several boxes or scans in one cell are separated by semicolons. Paths may be relative to the table's folder.
+    Columns named like arguments or options of the command (scan, box, boxes, labels, mask, model, ...) are given to it; all
+    others stay with the row. Several boxes or scans in one cell are separated by semicolons. Paths may be relative to the
+    table's folder.
 
     Args:
         path: the file; commas, tabs, or where these are absent semicolons between columns.
         command: a subcommand of `radiomics-persona`.
         common: options for all rows; the row's own come later and win.
     Raises:
-        InputError: no such file or command, no rows, a column that is needed is missing, or options that the command does not know.
+        InputError: no such file or command, no rows, a column that is needed is missing,
+            or options that the command does not know.
     """
 
     def __init__(self, path: str | Path, command: str, common: list[str]):
@@ -179,7 +181,9 @@ class CohortTable:
         return [part.strip() for part in text.split(SEPARATOR) if part.strip()] if several else [text]
 
     def _placed(self, value: str) -> str:
-        """A path relative to the table's folder as an absolute one, also behind the name of a contrast (t1=FILE); anything else as it is."""
+        """A path relative to the table's folder as an absolute one, also behind the name of a contrast (t1=FILE);
+        anything else as it is.
+        """
         name, mark, file = value.rpartition("=")
         beside = self.path.absolute().parent / file
         return f"{name}{mark}{beside}" if file and beside.exists() else value

@@ -1,4 +1,6 @@
-"""Cohort workers: jobs spread over the processes of this machine, or over a Dask cluster; a job whose worker dies is done again."""
+"""Cohort workers: jobs spread over the processes of this machine, or over a Dask cluster;
+a job whose worker dies is done again.
+"""
 
 from __future__ import annotations
 
@@ -98,7 +100,8 @@ def _run_in(child: Child, job: dict, stop: threading.Event) -> None:
 
 
 def run_on_cluster(jobs: Iterable[dict], address: str, finished: Callable[[dict], None]) -> None:
-    """Run jobs on the workers of a Dask scheduler, which see the same files under the same paths and have this program installed.
+    """Run jobs on the workers of a Dask scheduler, which see the same files under the same paths and have this program
+    installed.
 
     Args:
         address: such as tcp://host:8786.
@@ -168,7 +171,8 @@ def _require_workers(client, address: str) -> None:
         raise InputError(f"The workers of '{address}' cannot run this program ({error}): install it there as well.") from error
     if theirs != {__version__}:
         raise InputError(
-            f"The workers of '{address}' have version {', '.join(sorted(theirs))} and not {__version__}: install the same everywhere."
+            f"The workers of '{address}' have version {', '.join(sorted(theirs))} and not {__version__}: install the same "
+            "everywhere."
         )
 
 

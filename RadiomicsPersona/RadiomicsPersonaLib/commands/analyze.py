@@ -40,15 +40,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--labels", metavar="FILE", help="a label map: a box around each connected part of each label")
     parser.add_argument(
-        "--segment-with", metavar="M", help="a box around the largest part of what this model of `segment` finds; the rest of a lesion is never used as healthy"
-    )  # fmt: skip
+        "--segment-with",
+        metavar="M",
+        help="a box around the largest part of what this model of `segment` finds; the rest of a lesion is never used as "
+        "healthy",
+    )
     parser.add_argument(
         "--segment", metavar="NAME", help="with --segment-with: only this of the model's segments (default all together)"
     )
     parser.add_argument(
-        "--contrast", action="append", default=[], metavar="NAME=FILE",
-        help="with --segment-with: what else the model needs to see of the head, or what SCAN is, as in flair=SCAN; may be repeated",
-    )  # fmt: skip
+        "--contrast",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="with --segment-with: what else the model needs to see of the head, or what SCAN is, as in flair=SCAN; may be "
+        "repeated",
+    )
     parser.add_argument(
         "--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy"
     )
@@ -56,9 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})"
     )
     parser.add_argument(
-        "--decision", default="p", metavar="p|classifier|METRIC",
+        "--decision",
+        default="p",
+        metavar="p|classifier|METRIC",
         help="what the label rests on: p (default), the classifier's probability, or a metric's key in results.json",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--threshold",
         type=float,
@@ -98,8 +107,8 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
 
     Args:
         options: of the command `analyze`.
-        write: called with the `Analysis`, the folder, and with --segment-with the `Segmentation` and what is told of it; by default writes the
-            files of the command line, or those that Slicer reads.
+        write: called with the `Analysis`, the folder, and with --segment-with the `Segmentation` and what is told of it; by
+            default writes the files of the command line, or those that Slicer reads.
     Raises:
         InputError: an input cannot be used.
     """
@@ -151,7 +160,9 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
 
 
 def _segmented(options, scan, job):
-    """What the model of --segment-with finds, with what is told of it; the box around it; the voxels that are no healthy tissue."""
+    """What the model of --segment-with finds, with what is told of it; the box around it;
+    the voxels that are no healthy tissue.
+    """
     model = load_segmenting(options.segment_with, options.device)
     # the analyzed scan comes first, since the result is on the first one's grid
     said = [text for text in options.contrast if text.partition("=")[2] == options.scan]
@@ -204,7 +215,8 @@ def _print_table(analysis, folder: Path) -> None:
         print(f"note: {warning}")
     print(analysis.made_by)
     print(
-        f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: {folder / 'scene.mrb'}"
+        f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: "
+        f"{folder / 'scene.mrb'}"
     )
     print(RESEARCH_USE)
 

@@ -22,8 +22,8 @@ class CommandParser(argparse.ArgumentParser):
 
 
 def joined(words: list[str]) -> list[str]:
-    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option; and for commands that run others, what
-    stands behind a lone -- as their --options.
+    """`--box -10,20,...` as `--box=-10,20,...`: argparse would take the minus for an option; and for commands that run others,
+    what stands behind a lone -- as their --options.
 
     >>> joined(["analyze", "scan.nii", "--box", "-10,20,30,8,8,8"])
     ['analyze', 'scan.nii', '--box=-10,20,30,8,8,8']

@@ -27,9 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "scans", nargs="+", metavar="SCAN", help="the patient's scans; the boxes are in the first one's coordinates"
     )
     parser.add_argument(
-        "--dates", nargs="+", default=[], metavar="DATE",
+        "--dates",
+        nargs="+",
+        default=[],
+        metavar="DATE",
         help="one per scan, as 2026-03-31, or numbers of years (default: what DICOM headers or the files beside the scans say)",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"
     )
@@ -74,7 +77,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for note in notes:
         print(f"note: {note}")
     print(
-        f"Table: {Path(options.output) / 'visits.csv'} (goes into radiomics-persona regress); report: {Path(options.output) / 'report.html'}"
+        f"Table: {Path(options.output) / 'visits.csv'} (goes into radiomics-persona regress); report: "
+        f"{Path(options.output) / 'report.html'}"
     )
     print(RESEARCH_USE)
     return 0

@@ -21,7 +21,8 @@ class Job:
         tell: called with what starts now and takes a moment; may raise to cancel.
         check: raises when the job was cancelled.
         made: called with an `Analysis`, for whoever wants more of it than its files.
-        for_slicer: whether Slicer asks; results are then arrays as `exchange` lays them out, which its process reads with numpy alone.
+        for_slicer: whether Slicer asks; results are then arrays as `exchange` lays them out,
+            which its process reads with numpy alone.
         cache: of this process; made when it is first needed if None.
     """
 

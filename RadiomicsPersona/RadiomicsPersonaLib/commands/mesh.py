@@ -61,8 +61,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         print(json.dumps(made, ensure_ascii=False))
     else:
         print(
-            f"Surface of {made['area_mm2']:.1f} mm2 around {made['volume_ml']:.3f} ml (voxels of the mask: {made['mask_volume_ml']:.3f} ml), "
-            f"{made['triangles']} triangles: {options.output}"
+            f"Surface of {made['area_mm2']:.1f} mm2 around {made['volume_ml']:.3f} ml (voxels of the mask: "
+            f"{made['mask_volume_ml']:.3f} ml), {made['triangles']} triangles: {options.output}"
         )
     return 0
 

@@ -102,7 +102,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         (folder / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         job.progress(3, 3, "Writing")
     print(
-        f"Painted a lesion of {milliliters:.3g} ml ({2 * radius_of(milliliters):.1f} mm) as {contrast} shows it: {Path(options.output) / PAINTED}"
+        f"Painted a lesion of {milliliters:.3g} ml ({2 * radius_of(milliliters):.1f} mm) as {contrast} shows it: "
+        f"{Path(options.output) / PAINTED}"
     )
     print(RESEARCH_USE)
     return 0

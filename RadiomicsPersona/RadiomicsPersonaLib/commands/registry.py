@@ -1,7 +1,7 @@
 """Registry: the commands of a program by name, each a module that is imported when it is called.
 
-A command's module has `add_arguments(parser)`, which says what may be asked, and `run(options, job)`, which does it and returns the
-exit code; see `job.Job`.
+A command's module has `add_arguments(parser)`, which says what may be asked, and `run(options, job)`, which does it and returns
+the exit code; see `job.Job`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Registry:
 
         Args:
             words: the command's name and what follows it.
-            given: values of options and arguments that need not stand among the words, by their names in the namespace; they win.
+            given: values of options and arguments that need not stand among the words, by their names in the namespace;
+                they win.
         Raises:
             InputError: the words cannot be understood.
         """

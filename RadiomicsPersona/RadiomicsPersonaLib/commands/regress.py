@@ -34,7 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time",
         metavar="COLUMN",
-        help="numbers, or dates as 2026-03-31, which count in years from each patient's first (default: years, date, days or time); none for covariates alone",
+        help="numbers, or dates as 2026-03-31, which count in years from each patient's first (default: years, date, days or "
+        "time); none for covariates alone",
     )
     parser.add_argument(
         "--covariate", action="append", default=[], metavar="COLUMN", help="numbers or a few texts; may be repeated"

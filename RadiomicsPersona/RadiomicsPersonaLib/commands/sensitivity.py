@@ -54,10 +54,19 @@ def run(options: argparse.Namespace, job: Job) -> int:
     scan, _ = job.cache.scan(options.scan)
     with folder_written_whole(options.output) as folder:
         result = sensitivity(
-            scan, place, options.kind, job.cache.model(options.model, options.device), sizes_ml=sizes, strengths=strengths or STRENGTHS,
-            contrast=options.contrast, controls=options.controls, decision=decision, seed=options.seed,
-            progress=job.progress, prepare=job.cache.prepare,
-        )  # fmt: skip
+            scan,
+            place,
+            options.kind,
+            job.cache.model(options.model, options.device),
+            sizes_ml=sizes,
+            strengths=strengths or STRENGTHS,
+            contrast=options.contrast,
+            controls=options.controls,
+            decision=decision,
+            seed=options.seed,
+            progress=job.progress,
+            prepare=job.cache.prepare,
+        )
         write_sensitivity(result, scan, folder, example=not job.for_slicer)
     if options.json:
         print(json.dumps(plain(record_of(result)), ensure_ascii=False))

@@ -4,8 +4,8 @@ VTK does the work: it is in Slicer, and on the command line an extra of this pac
 
 Surface file: a surface as PLY, STL, OBJ or VTK, which Slicer shows in the right place.
 
-Points are written in RAS. Slicer takes a mesh for LPS unless its header says otherwise, so the header says SPACE=RAS, in Slicer's own
-words (`vtkMRMLModelStorageNode`); programs that know neither take the numbers as they are.
+Points are written in RAS. Slicer takes a mesh for LPS unless its header says otherwise, so the header says SPACE=RAS, in
+Slicer's own words (`vtkMRMLModelStorageNode`); programs that know neither take the numbers as they are.
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ class Surface:
 def surface_of(mask: np.ndarray, affine: np.ndarray, smooth: int = USUAL_SMOOTHING, decimate: float = 0.0) -> Surface:
     """The closed surface around a mask.
 
-    Marching cubes (Lorensen and Cline 1987, in VTK's flying edges) half-way between the voxels inside and outside; a windowed sinc filter
-    (Taubin, Zhang and Golub 1996); quadric decimation (Hoppe 1999), or where that would tear the surface, decimation that preserves its
-    topology (Schroeder 1992), which may take away fewer faces than asked. What the last two change of the volume of every connected part
-    is made up for by moving it along its normals, so that small lesions do not shrink.
+    Marching cubes (Lorensen and Cline 1987, in VTK's flying edges) half-way between the voxels inside and outside; a windowed
+    sinc filter (Taubin, Zhang and Golub 1996); quadric decimation (Hoppe 1999), or where that would tear the surface,
+    decimation that preserves its topology (Schroeder 1992), which may take away fewer faces than asked. What the last two
+    change of the volume of every connected part is made up for by moving it along its normals, so that small lesions do not
+    shrink.
 
     Args:
         mask: True inside; boolean, axes I, J, K. It may touch the border of the grid.
@@ -236,7 +237,9 @@ def _topology_preserving_decimated(part: Surface, share: float) -> Surface:
 
 
 def _with_volume(changed: Surface, original: Surface) -> Surface:
-    """The changed surface moved along its normals until it holds the original's volume; the original where that does not succeed."""
+    """The changed surface moved along its normals until it holds the original's volume;
+    the original where that does not succeed.
+    """
     if not changed.is_closed:
         return original
     wanted = _volume(original.points, original.faces)

@@ -11,7 +11,8 @@ from pathlib import Path
 from .files import dicom_files, name_of
 
 KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
-"""Where a date may stand in a file beside the scan: DICOM's keywords as dcm2niix writes them, BIDS' column, or a plain "date"."""
+"""Where a date may stand in a file beside the scan: DICOM's keywords as dcm2niix writes them, BIDS' column,
+or a plain "date"."""
 TAGS = ("0008|002a", "0008|0022", "0008|0021", "0008|0020")
 """AcquisitionDateTime, AcquisitionDate, SeriesDate, StudyDate in a DICOM header."""
 _DATE = re.compile(r"\s*(\d{4})-?(\d\d)-?(\d\d)")
@@ -20,8 +21,9 @@ _DATE = re.compile(r"\s*(\d{4})-?(\d\d)-?(\d\d)")
 def visit_date(path: str | Path) -> str | None:
     """The date of a scan as 2026-03-31, or None where nothing tells it.
 
-    A folder with a DICOM series tells it in its header; for a file it stands in a JSON file of the same name beside it (as dcm2niix makes it),
-    or in a table beside it or in the folder above, CSV or BIDS' *_scans.tsv, whose column `filename` or `scan` names the file.
+    A folder with a DICOM series tells it in its header; for a file it stands in a JSON file of the same name beside it (as
+    dcm2niix makes it), or in a table beside it or in the folder above, CSV or BIDS' *_scans.tsv, whose column `filename` or
+    `scan` names the file.
     """
     path = Path(path)
     told = _in_dicom(path) if path.is_dir() else [*_in_json(path), *_in_tables(path)]

@@ -32,7 +32,8 @@ def channel_files(files: list[str], channels: list[dict], may_miss: bool) -> dic
         channels: of the model; see `SegmentationModel`.
         may_miss: whether channels may be left out.
     Raises:
-        InputError: a file cannot be told, is of a contrast that the model does not take, or a contrast is there twice or missing.
+        InputError: a file cannot be told, is of a contrast that the model does not take,
+            or a contrast is there twice or missing.
     """
     names = [channel["name"] for channel in channels]
     takes = f"this model takes {', '.join(names)}"
@@ -50,7 +51,8 @@ def channel_files(files: list[str], channels: list[dict], may_miss: bool) -> dic
             raise InputError(f"{looks}, and {takes}: give such a scan, or say which it is, as in {names[0]}={Path(path).name}.")
         if place in chosen:
             raise InputError(
-                f"'{Path(chosen[place]).name}' and '{Path(path).name}' are both {names[place]}: give one, or say which the other is, as in {names[0]}=FILE."
+                f"'{Path(chosen[place]).name}' and '{Path(path).name}' are both {names[place]}: give one, or say which the "
+                f"other is, as in {names[0]}=FILE."
             )
         chosen[place] = path
     missing = [name for place, name in enumerate(names) if place not in chosen]

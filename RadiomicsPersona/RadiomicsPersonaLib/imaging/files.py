@@ -155,7 +155,8 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
         if len(image.shape) > 4 or (len(image.shape) == 4 and image.shape[3] > 1):
             # refused before the data are read
             raise InputError(
-                f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one volume of it."
+                f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one "
+                "volume of it."
             )
         stored = np.asanyarray(image.dataobj)
     except (InputError, MemoryError):

@@ -31,8 +31,8 @@ class ScanNoise:
 def scan_noise(values: np.ndarray, homogeneous: np.ndarray) -> ScanNoise:
     """Noise in a part of a scan that is one tissue, as far as the second differences between neighbours tell.
 
-    Second differences leave out what changes slowly; how much second differences over two voxels differ from those over one tells how
-    smooth the noise is.
+    Second differences leave out what changes slowly; how much second differences over two voxels differ from those over one
+    tells how smooth the noise is.
 
     Args:
         values: scan intensities, axes I, J, K.

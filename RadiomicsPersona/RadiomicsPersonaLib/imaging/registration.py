@@ -44,8 +44,8 @@ class RigidMotion:
 def rigid_motion(first: Scan, second: Scan) -> RigidMotion:
     """The motion that takes the first scan's anatomy to the second's, whatever their grids and contrasts are.
 
-    Mattes' mutual information over SimpleITK's rigid transform, from coarse to fine, from two starts: the headers as they are, and the
-    centres of mass on each other. The same scans give the same motion.
+    Mattes' mutual information over SimpleITK's rigid transform, from coarse to fine, from two starts: the headers as they are,
+    and the centres of mass on each other. The same scans give the same motion.
 
     Raises:
         InputError: the scans cannot be brought onto each other.

@@ -80,7 +80,9 @@ class Canvas:
         return values + share * self.mask * (self.rebuilt - values)
 
     def with_noise(self, values: np.ndarray, share: np.ndarray) -> np.ndarray:
-        """Values with the noise that was lost where rebuilt tissue, which has none, took a share s: 1 - s of its SD was left."""
+        """Values with the noise that was lost where rebuilt tissue, which has none, took a share s:
+        1 - s of its SD was left.
+        """
         return values + np.sqrt(1 - (1 - share * self.mask) ** 2) * self.noise.drawn(values.shape, self.rng)
 
     def shifted(
@@ -135,6 +137,5 @@ def canvas_for(
     shares = sharpened(tissue_shares(prepared.tissue, affine, shape), values, levels)
     white = ndimage.binary_erosion(shares[2] > 0.8)
     return Canvas(
-        start, affine, scan.spacing, values, rebuilt, mask, shares, levels, scan_noise(values, white),
-        contrast, strength, rng,
-    )  # fmt: skip
+        start, affine, scan.spacing, values, rebuilt, mask, shares, levels, scan_noise(values, white), contrast, strength, rng
+    )

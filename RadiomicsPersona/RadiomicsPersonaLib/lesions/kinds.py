@@ -57,7 +57,9 @@ def paint_stroke(canvas: Canvas) -> Painted:
 
 
 def paint_tumour(canvas: Canvas) -> Painted:
-    """A mass, if large enough with necrosis inside a rim, which displaces what surrounds it, in oedema that keeps to white matter."""
+    """A mass, if large enough with necrosis inside a rim, which displaces what surrounds it,
+    in oedema that keeps to white matter.
+    """
     rng, strength = canvas.rng, canvas.strength
     voxel = float(np.prod(canvas.spacing)) / 1000
     whole = _without_folds(canvas)
@@ -136,7 +138,9 @@ def _innermost(canvas: Canvas, mask: np.ndarray, share: float, roughness: float)
 
 
 def _tail(canvas: Canvas) -> np.ndarray:
-    """Weights of a funnel from the outline towards the nearest large fluid space deep in white matter; all 0 where there is none near."""
+    """Weights of a funnel from the outline towards the nearest large fluid space deep in white matter;
+    all 0 where there is none near.
+    """
     fluid, _, white = canvas.shares
     ventricle = ndimage.binary_opening(fluid > 0.7, iterations=max(1, round(2 / float(canvas.spacing.max()))))
     ventricle &= ndimage.distance_transform_edt(canvas.shares.sum(axis=0) > 0.5, sampling=canvas.spacing) > 15

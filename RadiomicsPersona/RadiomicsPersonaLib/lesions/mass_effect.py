@@ -15,8 +15,9 @@ LEAST_JACOBIAN = 0.15
 def displacement_around(mass: np.ndarray, held: np.ndarray, spacing: np.ndarray, push: float, reach: float) -> np.ndarray:
     """How far from every voxel its tissue came, in voxels, float32 (3, *shape); 0 beyond `reach` of the mass.
 
-    A velocity points away from the mass and dies out towards what is held; its flow over a unit of time, by scaling and squaring
-    (Arsigny et al. 2006, MICCAI 924-931), is a diffeomorphism. Should the discrete one fold anywhere, the push is lessened.
+    A velocity points away from the mass and dies out towards what is held; its flow over a unit of time, by scaling and
+    squaring (Arsigny et al. 2006, MICCAI 924-931), is a diffeomorphism. Should the discrete one fold anywhere, the push is
+    lessened.
 
     Args:
         mass: boolean; what grew.

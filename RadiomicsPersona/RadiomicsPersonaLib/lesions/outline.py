@@ -15,7 +15,8 @@ from ..imaging.random_field import smooth_field
 from ..imaging.scan import Scan
 
 FARTHEST = 2.0
-"""How far a lesion may reach from its middle at most, in radii of the ball of its size: farther, it does not fit the tissue there."""
+"""How far a lesion may reach from its middle at most, in radii of the ball of its size: farther,
+it does not fit the tissue there."""
 LEAST_VOXELS = 4
 MOST_ML = 300.0
 COMPACT = 1.6
@@ -147,7 +148,8 @@ def grown_to(scan: Scan, open_to: np.ndarray, distance: np.ndarray, start: np.nd
     piece = _piece(reachable, seed) if high >= wanted else None
     if piece is None or piece.sum() < wanted:
         raise InputError(
-            f"A lesion of {ml:g} ml does not fit into the tissue at {_point(center)}: give a smaller size or a place with more tissue around."
+            f"A lesion of {ml:g} ml does not fit into the tissue at {_point(center)}: give a smaller size or a place with more "
+            "tissue around."
         )
     while low < high:  # the fewest nearest voxels of whose pieces the one at the seed is large enough
         middle = (low + high) // 2

@@ -1,14 +1,14 @@
 """Painter: pathology inside a mask in a healthy scan, as it looks in the scan's contrast.
 
-What is painted is a drawing after clinical images, not a simulation of them. Brightness is given as a share of the difference between
-white matter and fluid in the same scan, so that it fits any scanner's intensities (`SIGNAL`).
+What is painted is a drawing after clinical images, not a simulation of them. Brightness is given as a share of the difference
+between white matter and fluid in the same scan, so that it fits any scanner's intensities (`SIGNAL`).
 
 Sources. FCD: Bluemcke et al. 2011 (Epilepsia 52:158-174) and Urbach et al. 2022 (Neuroradiology 64:443-452) for type II: thick
-cortex, blurred junction, mild FLAIR and T2 signal, often a transmantle sign. MS: Filippi et al. 2019 (Brain 142:1858-1875): ovoid, at least 3 mm,
-bright in T2 and FLAIR, iso- to hypointense in T1; the levels are the medians in two patients of Lesjak et al. 2018 (Neuroinformatics 16:51-63). Stroke: Allen
-et al. 2012 (Radiographics 32:1285-1297): grey and white matter alike. Tumour: Baid et al. 2021 (arXiv:2107.02314) for core, rim and oedema; vasogenic
-oedema spreads in white matter and spares the cortex (Ho et al. 2012, AJR 199:W258-W273). The levels of all kinds but MS are set by eye
-beside clinical images.
+cortex, blurred junction, mild FLAIR and T2 signal, often a transmantle sign. MS: Filippi et al. 2019 (Brain 142:1858-1875):
+ovoid, at least 3 mm, bright in T2 and FLAIR, iso- to hypointense in T1; the levels are the medians in two patients of Lesjak et
+al. 2018 (Neuroinformatics 16:51-63). Stroke: Allen et al. 2012 (Radiographics 32:1285-1297): grey and white matter alike.
+Tumour: Baid et al. 2021 (arXiv:2107.02314) for core, rim and oedema; vasogenic oedema spreads in white matter and spares the
+cortex (Ho et al. 2012, AJR 199:W258-W273). The levels of all kinds but MS are set by eye beside clinical images.
 """
 
 from __future__ import annotations

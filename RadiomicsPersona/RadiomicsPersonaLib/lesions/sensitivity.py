@@ -1,7 +1,7 @@
 """Sensitivity in this patient: how small and how faint a painted lesion the verdict still finds at one place of one scan.
 
-Lesions of several sizes and strengths are painted into the scan itself and judged as an analysis would. The healthy boxes of one size
-are rebuilt and measured once: what is painted into a box has no say in them.
+Lesions of several sizes and strengths are painted into the scan itself and judged as an analysis would. The healthy boxes of
+one size are rebuilt and measured once: what is painted into a box has no say in them.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ LEAST_SIDE = 8.0
 TRIAL_STEPS = 4
 """What judging a painted lesion weighs in the progress, in rebuilt boxes."""
 CAVEAT = (
-    "These lesions are painted, not real: drawn after published appearances into this scan, at this place, with a box drawn tight around them. The curve shows "
-    "how much a difference of this look must stand out here from the scan's own variety and noise; it does not show how often real "
-    "lesions are found, nor that a region without a finding is free of disease."
+    "These lesions are painted, not real: drawn after published appearances into this scan, at this place, with a box drawn "
+    "tight around them. The curve shows how much a difference of this look must stand out here from the scan's own variety "
+    "and noise; it does not show how often real lesions are found, nor that a region without a finding is free of disease."
 )
 
 Progress = Callable[[int, int, str], None]
@@ -59,7 +59,8 @@ class SensitivityTrial:
         size_ml: of what was painted, millilitres.
         asked_ml: of what was asked for.
         strength: as in `paint_lesion`.
-        contrast_sd: mean over the lesion's voxels of the absolute difference from what was there, in SD of the scan's brain tissue.
+        contrast_sd: mean over the lesion's voxels of the absolute difference from what was there,
+            in SD of the scan's brain tissue.
         p, probability, combined: see `verdict.Evidence`.
         label: 1 found, 0 not found, None undetermined.
         reason: of the verdict.
@@ -95,7 +96,8 @@ class SizeSummary:
         box_mm: edges of the box around them, millimetres.
         controls: healthy boxes.
         healthy_p, healthy_word: the verdict on the box with nothing painted.
-        least_strength, least_contrast_sd: of the faintest lesion from which on all stronger ones were found; None where there is none.
+        least_strength, least_contrast_sd: of the faintest lesion from which on all stronger ones were found;
+            None where there is none.
         missed_contrast_sd: of the strongest fainter one, which was not; None where every one was found.
     """
 
@@ -163,7 +165,8 @@ def sensitivity(
         sizes_ml: millilitres; `SIZES_ML` of the kind, as far as they fit, by default.
         strengths: all of which every size is painted with.
         contrast: one of `tissue_levels.CONTRASTS`; told from the scan by default.
-        refinements: further strengths per size, each half way (as a ratio) between the faintest found and the strongest missed one.
+        refinements: further strengths per size, each half way (as a ratio) between the faintest found and the strongest missed
+            one.
         the others: as `analysis.analyze`.
     Raises:
         InputError: something cannot be used, the place lies outside the brain, or a size does not fit there.
@@ -210,9 +213,18 @@ def sensitivity(
         step(steps)
     notes += [*doubts, *_doubts(summaries, trials)]
     return Sensitivity(
-        kind, contrast, tuple(float(x) for x in np.asarray(place, float)), tuple(trials), tuple(summaries), tuple(notes), example,
-        {"rule": decision.rule, "threshold": decision.threshold}, bench.model.provenance(), seed, controls,
-    )  # fmt: skip
+        kind,
+        contrast,
+        tuple(float(x) for x in np.asarray(place, float)),
+        tuple(trials),
+        tuple(summaries),
+        tuple(notes),
+        example,
+        {"rule": decision.rule, "threshold": decision.threshold},
+        bench.model.provenance(),
+        seed,
+        controls,
+    )
 
 
 def box_around(scan: Scan, hole: Hole) -> Box:
@@ -249,9 +261,16 @@ class _Bench:
         )
         milliliters = float(painted.lesion.sum() * abs(np.linalg.det(self.scan.affine[:3, :3])) / 1000)
         trial = SensitivityTrial(
-            milliliters, asked_ml, strength, float(difference / prepared.tissue.scale.deviation), evidence.p, evidence.probability,
-            evidence.combined, verdict.label, verdict.reason,
-        )  # fmt: skip
+            milliliters,
+            asked_ml,
+            strength,
+            float(difference / prepared.tissue.scale.deviation),
+            evidence.p,
+            evidence.probability,
+            evidence.combined,
+            verdict.label,
+            verdict.reason,
+        )
         return trial, painted
 
 
@@ -275,7 +294,9 @@ def usual_outlines(
 
 
 def _between(found: dict[float, bool]) -> list[float]:
-    """The strength half way, as a ratio, between the faintest from which on all are found and the next fainter; none where all or none are."""
+    """The strength half way, as a ratio, between the faintest from which on all are found and the next fainter;
+    none where all or none are.
+    """
     strengths = sorted(found)
     least = _least_found(strengths, [found[s] for s in strengths])
     if least is None or least == 0:
@@ -315,8 +336,8 @@ def _doubts(summaries: list[SizeSummary], trials: list[SensitivityTrial]) -> lis
     strange = [f"{s.asked_ml:g} ml" for s in summaries if s.healthy_word == "pathological"]
     if strange:
         notes.append(
-            f"With nothing painted the box for {', '.join(strange)} is already called pathological: the place is unusual by itself, and what is found there "
-            f"says little about the lesion."
+            f"With nothing painted the box for {', '.join(strange)} is already called pathological: the place is unusual by "
+            "itself, and what is found there says little about the lesion."
         )
     for summary in summaries:
         mine = [trial for trial in trials if trial.asked_ml == summary.asked_ml]

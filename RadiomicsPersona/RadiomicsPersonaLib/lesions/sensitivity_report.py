@@ -28,7 +28,9 @@ from .sensitivity import CAVEAT, Sensitivity
 
 
 def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path, example: bool = True) -> None:
-    """Write sensitivity.csv (a row per painted lesion), .json, .png (the curve), .html (the page), and perhaps the example as NIfTI."""
+    """Write sensitivity.csv (a row per painted lesion), .json, .png (the curve), .html (the page),
+    and perhaps the example as NIfTI.
+    """
     figure = sensitivity_figure(result)
     write_rows(folder / "sensitivity.csv", rows_of(result))
     (folder / "sensitivity.json").write_text(
@@ -90,7 +92,10 @@ def sentences_of(result: Sensitivity):
         elif size.missed_contrast_sd is None:
             yield f"Of {what} everything was found, down to {size.least_contrast_sd:.2f} SD of contrast."
         else:
-            yield f"Of {what} lesions were found from {size.least_contrast_sd:.2f} SD of contrast on, and not yet at {size.missed_contrast_sd:.2f} SD."
+            yield (
+                f"Of {what} lesions were found from {size.least_contrast_sd:.2f} SD of contrast on, and not yet at "
+                f"{size.missed_contrast_sd:.2f} SD."
+            )
 
 
 def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
@@ -109,17 +114,26 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
     if not any(size.least_strength for size in result.sizes[-1:]):
         pictures[1] = (pictures[1][0], "An example: the largest size at the greatest strength, which was not found.")
     shown = "".join(
-        f"<figure><img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'><figcaption>{escape(said)}</figcaption></figure>"
+        f"<figure><img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'>"
+        f"<figcaption>{escape(said)}</figcaption></figure>"
         for picture, said in pictures
     )
     sizes = html_table(
         "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
         ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
         [
-            [f"{s.diameter_mm:.1f} mm", number_text(s.size_ml), " x ".join(f"{edge:.0f}" for edge in s.box_mm), str(s.controls), _text(s.healthy_p), _text(s.least_contrast_sd), _text(s.missed_contrast_sd)]
+            [
+                f"{s.diameter_mm:.1f} mm",
+                number_text(s.size_ml),
+                " x ".join(f"{edge:.0f}" for edge in s.box_mm),
+                str(s.controls),
+                _text(s.healthy_p),
+                _text(s.least_contrast_sd),
+                _text(s.missed_contrast_sd),
+            ]
             for s in result.sizes
         ],
-    )  # fmt: skip
+    )
     trials = html_table(
         "Every painted lesion.",
         ["Size", "Strength", "Contrast (SD)", "p", "Probability", "Verdict"],
@@ -142,12 +156,17 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
         long=True,
     )
     introduction = f"<p>{escape(CAVEAT)}</p><ul>{found}</ul>" + (f"<ul>{notes}</ul>" if notes else "")
-    picture = f"<figure><img src='{data_uri(figure)}' alt='Size against contrast; the table below has the numbers'><figcaption>{curve}</figcaption></figure>"
+    picture = (
+        f"<figure><img src='{data_uri(figure)}' alt='Size against contrast; the table below has the numbers'>"
+        f"<figcaption>{curve}</figcaption></figure>"
+    )
     return html_page(
-        "Sensitivity in this patient", "", introduction,
+        "Sensitivity in this patient",
+        "",
+        introduction,
         f"<section>{picture}{sizes}</section><section><h2>What was painted</h2>{shown}</section>"
         f"<section><details><summary>Lesion by lesion</summary>{trials}</details></section><section>{how}</section>",
-    )  # fmt: skip
+    )
 
 
 def _text(value: float | None) -> str:

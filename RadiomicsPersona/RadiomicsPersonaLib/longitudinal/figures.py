@@ -1,4 +1,6 @@
-"""Figures of a regression: what an outcome does over time or a covariate, patient by patient, and what its residuals look like."""
+"""Figures of a regression: what an outcome does over time or a covariate, patient by patient,
+and what its residuals look like.
+"""
 
 from __future__ import annotations
 
@@ -93,9 +95,13 @@ def _slopes(analysis: OutcomeAnalysis, names: dict[str, str]) -> tuple[str, Plot
     ends = np.clip([end for slope in slopes for end in (slope.low, slope.high)], values.min() - room, values.max() + room)
     what = "slope of the logarithm" if analysis.regression.log else "slope"
     plot = Plot(
-        f"Slopes of {seen.outcome}, patient by patient", f"{what} per {seen.unit}", "patients, in the order of their slopes", [0, *values, *ends, term.estimate],
-        [-1, len(slopes)], (760, 80 + 14 * len(slopes)),
-    )  # fmt: skip
+        f"Slopes of {seen.outcome}, patient by patient",
+        f"{what} per {seen.unit}",
+        "patients, in the order of their slopes",
+        [0, *values, *ends, term.estimate],
+        [-1, len(slopes)],
+        (760, 80 + 14 * len(slopes)),
+    )
     rows = np.arange(len(slopes))
     plot.band([term.low, term.high], [-1, -1], [len(slopes)] * 2)
     plot.line([term.estimate] * 2, [-1, len(slopes)], MAIN, 2)

@@ -1,6 +1,7 @@
 """Mixed model: one outcome against time and covariates, over patients with one or several visits each.
 
-statsmodels does the fitting: it is an extra of this package. Time and covariates are standardised for the fit, estimates are in their own units.
+statsmodels does the fitting: it is an extra of this package. Time and covariates are standardised for the fit,
+estimates are in their own units.
 """
 
 from __future__ import annotations
@@ -137,34 +138,38 @@ def require_statsmodels() -> None:
         import statsmodels.api  # noqa: F401
     except ImportError:
         raise InputError(
-            'Regression needs statsmodels, which is not installed: run pip install "radiomics-persona[regression]" or pip install statsmodels.'
+            'Regression needs statsmodels, which is not installed: run pip install "radiomics-persona[regression]" or pip '
+            "install statsmodels."
         ) from None
 
 
 def regress(observations: Observations, log: bool = False, slope_by: str | None = None) -> Regression:
     """Fit one outcome: with every patient's own level and slope where the visits suffice, simpler where they do not.
 
-    A linear mixed model (Laird and Ware 1982) by REML; patients with one visit take part. Where visits are too few for slopes of their own,
-    patients differ in their level only; where all rows are independent (one visit each, or a single patient), ordinary least squares.
+    A linear mixed model (Laird and Ware 1982) by REML; patients with one visit take part. Where visits are too few for slopes
+    of their own, patients differ in their level only; where all rows are independent (one visit each, or a single patient),
+    ordinary least squares.
 
     Args:
         log: analyze logarithms of the outcome, so that slopes are growth rates.
         slope_by: covariate whose groups or values may change the slope over time; None for none.
     Raises:
-        InputError: only one visit of every patient where time is asked for, too few rows, a constant or collinear covariate, or logarithms
-            of values that are not above 0.
+        InputError: only one visit of every patient where time is asked for, too few rows, a constant or collinear covariate, or
+            logarithms of values that are not above 0.
     """
     require_statsmodels()
     values = _logarithms(observations) if log else observations.values
     visits = observations.visits
     if observations.times is not None and max(visits.values()) < 2:
         raise InputError(
-            f"Every patient has only one visit with {observations.outcome}: a slope over {observations.time} needs at least two visits of a patient."
+            f"Every patient has only one visit with {observations.outcome}: a slope over {observations.time} needs at least "
+            "two visits of a patient."
         )
     names, columns, products = _predictors(observations, slope_by)
     if len(values) < len(names):
         raise InputError(
-            f"{len(values)} complete rows are too few to estimate {len(names)} effects of {observations.outcome}: add visits or leave covariates out."
+            f"{len(values)} complete rows are too few to estimate {len(names)} effects of {observations.outcome}: add visits "
+            "or leave covariates out."
         )
     design, means, scales = _standardised(names, columns, products)
     scale = float(values.std()) or 1.0
@@ -221,7 +226,8 @@ def _reading(names: list[str], products: dict[int, tuple[int, int]], observation
         return ()
     factors = " and ".join(f"'{names[factor]}'" for _, factor in products.values())
     return (
-        f"The change per {observations.unit} is that where {factors} is 0, of the other group or at that value; the product says how much it differs.",
+        f"The change per {observations.unit} is that where {factors} is 0, of the other group or at that value; the product "
+        "says how much it differs.",
     )
 
 

@@ -30,7 +30,8 @@ class Observations:
         patients: whose row it is, texts, shape (rows,).
         times: shape (rows,), or None when time plays no part.
         time, unit: the time column's name, and what its numbers count ("years", or the column's name).
-        covariates: by name, shape (rows,) each; one of two or more texts is coded 0 or 1 as "column = text", the first text being 0.
+        covariates: by name, shape (rows,) each; one of two or more texts is coded 0 or 1 as "column = text",
+            the first text being 0.
         notes: what was left out, one sentence each.
     """
 
@@ -51,7 +52,8 @@ class Observations:
 
 
 def read_table(paths: list[str | Path]):
-    """The rows of one or several CSV files, one below the other, as a pandas DataFrame; commas, semicolons or tabs between columns.
+    """The rows of one or several CSV files, one below the other, as a pandas DataFrame; commas,
+    semicolons or tabs between columns.
 
     Raises:
         InputError: a file is missing, no table, or without rows.
@@ -77,7 +79,8 @@ def read_table(paths: list[str | Path]):
 
 
 def time_column(frame, asked: str | None, covariates: list[str]) -> str | None:
-    """The column of time: the one asked for, or the first of `TIMES` that is there; None where "none" or only covariates are given.
+    """The column of time: the one asked for, or the first of `TIMES` that is there;
+    None where "none" or only covariates are given.
 
     Raises:
         InputError: there is none.
@@ -163,7 +166,8 @@ def _times(frame, name: str, patients: np.ndarray) -> tuple[np.ndarray, str]:
     dates = pandas.to_datetime(frame[name].astype(str), errors="coerce", format="ISO8601")
     if dates.isna().any():
         raise InputError(
-            f"The column '{name}' holds '{frame[name][dates.isna()].iloc[0]}', neither a number nor a date: write dates as 2026-03-31."
+            f"The column '{name}' holds '{frame[name][dates.isna()].iloc[0]}', neither a number nor a date: write dates as "
+            "2026-03-31."
         )
     days = (dates - dates.groupby(patients).transform("min")).dt.total_seconds() / 86400
     return (days / _DAYS_PER_YEAR).to_numpy(float), "years"

@@ -1,5 +1,5 @@
-"""Outcome analysis: everything that is asked of a table of visits, outcome by outcome, and whether a regression's residuals look as its
-intervals take for granted.
+"""Outcome analysis: everything that is asked of a table of visits, outcome by outcome, and whether a regression's residuals
+look as its intervals take for granted.
 """
 
 from __future__ import annotations
@@ -138,7 +138,9 @@ def _corrected(ps: list[float | None], correction: str) -> list[float | None]:
 
 
 def _doubling(regression: Regression) -> tuple[DoublingTime | None, tuple[str, ...]]:
-    """The doubling time from a regression of logarithms, made here where that of the plain values was asked for and they are a volume."""
+    """The doubling time from a regression of logarithms, made here where that of the plain values was asked for and they are a
+    volume.
+    """
     seen = regression.observations
     is_volume = "volume" in seen.outcome.lower() or seen.outcome.lower().endswith(("_ml", "_mm3"))
     if seen.times is None or not (regression.log or is_volume):
@@ -155,7 +157,9 @@ def _doubling(regression: Regression) -> tuple[DoublingTime | None, tuple[str, .
 
 
 def _huber(regression: Regression) -> tuple[Term, ...]:
-    """Huber's M-estimation of the same terms (Huber 1981, statsmodels' RLM); none over time, where `robust_slope` stands for it."""
+    """Huber's M-estimation of the same terms (Huber 1981, statsmodels' RLM); none over time,
+    where `robust_slope` stands for it.
+    """
     import statsmodels.api as sm
 
     seen = regression.observations
@@ -181,7 +185,8 @@ class Diagnostics:
 
     Attributes:
         normal_p: Shapiro and Wilk 1965, of normal residuals; None with fewer than 4 rows.
-        even_p: Breusch and Pagan 1979 (as studentised by Koenker 1981), of a spread that does not depend on the fitted value; None likewise.
+        even_p: Breusch and Pagan 1979 (as studentised by Koenker 1981), of a spread that does not depend on the fitted value;
+            None likewise.
         outliers: places of the rows whose residual lies beyond 3 residual SDs.
         quantiles: theoretical and found residuals for the normal plot, shape (rows, 2), in rising order.
         notes: what is doubtful, one sentence each.
@@ -212,7 +217,8 @@ def diagnose(regression: Regression) -> Diagnostics:
     outcome, notes = regression.observations.outcome, []
     if normal_p < _DOUBTFUL:
         notes.append(
-            f"{outcome}: the residuals are not normally distributed (Shapiro-Wilk p = {normal_p:.2g}); trust the robust estimate more."
+            f"{outcome}: the residuals are not normally distributed (Shapiro-Wilk p = {normal_p:.2g}); trust the robust "
+            "estimate more."
         )
     if even_p is not None and even_p < _DOUBTFUL:
         hint = "" if regression.log or (regression.observations.values <= 0).any() else "; try --log"

@@ -1,6 +1,8 @@
-"""Patient slopes: how an outcome changes in each patient alone, and what that says of all of them without any model of the patients.
+"""Patient slopes: how an outcome changes in each patient alone,
+and what that says of all of them without any model of the patients.
 
-The summary measures of Matthews et al. 1990, robust against outlying visits (Theil 1950, Sen 1968) and outlying patients (Hodges and Lehmann 1963).
+The summary measures of Matthews et al. 1990, robust against outlying visits (Theil 1950,
+Sen 1968) and outlying patients (Hodges and Lehmann 1963).
 """
 
 from __future__ import annotations
@@ -94,7 +96,9 @@ def robust_slope(slopes: list[PatientSlope]) -> RobustSlope | None:
 
 
 def _outside(count: int) -> int:
-    """How many averages lie beyond each end of the interval: the largest w with P(W <= w) at most 2.5 %; -1 where there is none."""
+    """How many averages lie beyond each end of the interval: the largest w with P(W <= w) at most 2.5 %;
+    -1 where there is none.
+    """
     from scipy import stats
 
     tail = (1 - _CONFIDENCE) / 2

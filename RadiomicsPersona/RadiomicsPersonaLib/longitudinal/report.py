@@ -16,15 +16,16 @@ from .figures import curve_rows, figures_of
 from .outcome_analysis import OutcomeAnalysis
 
 _READING = (
-    "Estimates are the mean change of the outcome per unit of what stands beside them, over patients, with the 95 % confidence interval. "
-    "p is of no effect; q is p corrected for all rows of all outcomes. The robust line does not lean on single visits or patients: it is "
-    "the Hodges-Lehmann estimate of the patients' Theil-Sen slopes with Wilcoxon's interval, or Huber's M-estimate where time plays no part. "
-    "An association is not a cause."
+    "Estimates are the mean change of the outcome per unit of what stands beside them, over patients, with the 95 % "
+    "confidence interval. p is of no effect; q is p corrected for all rows of all outcomes. The robust line does not lean on "
+    "single visits or patients: it is the Hodges-Lehmann estimate of the patients' Theil-Sen slopes with Wilcoxon's interval, "
+    "or Huber's M-estimate where time plays no part. An association is not a cause."
 )
 
 
 def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: dict, with_names: bool = False) -> None:
-    """Write regression.csv, patients.csv, residuals.csv, curves.csv, regression.json, the figures as SVG, and report.html into a folder.
+    """Write regression.csv, patients.csv, residuals.csv, curves.csv, regression.json, the figures as SVG,
+    and report.html into a folder.
 
     Args:
         settings: what was asked for, kept with the results.
@@ -138,7 +139,8 @@ def _section(analysis: OutcomeAnalysis, figures, names: dict[str, str]) -> str:
         else ""
     )
     return (
-        f"<section><h2>{escape(seen.outcome)}{scale}</h2><p>{escape(' '.join(facts))}</p>{f'<ul>{notes}</ul>' if notes else ''}{pictures}"
+        f"<section><h2>{escape(seen.outcome)}{scale}</h2>"
+        f"<p>{escape(' '.join(facts))}</p>{f'<ul>{notes}</ul>' if notes else ''}{pictures}"
         + (f"<details><summary>Patient by patient</summary>{table}</details>" if table else "")
         + "</section>"
     )

@@ -1,8 +1,8 @@
 """Satterthwaite: how many degrees of freedom an estimate of a mixed model has.
 
-With few patients the intervals of the normal distribution are too short. As lmerTest (Kuznetsova, Brockhoff and Christensen 2017) after Fai
-and Cornelius 1996: the variance v of an estimate has 2 v^2 / var(v) degrees of freedom, where var(v) follows from how well REML knows
-the variances that v is made of.
+With few patients the intervals of the normal distribution are too short. As lmerTest (Kuznetsova, Brockhoff and Christensen
+2017) after Fai and Cornelius 1996: the variance v of an estimate has 2 v^2 / var(v) degrees of freedom, where var(v) follows
+from how well REML knows the variances that v is made of.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ _STEP = 1e-3
 class RestrictedLikelihood:
     """The REML log-likelihood of a linear mixed model and the covariance of its fixed effects, over the variances.
 
-    The variances are given as theta: the lower triangle of the Cholesky factor of the random effects' covariance, row by row, and the
-    logarithm of the residual standard deviation.
+    The variances are given as theta: the lower triangle of the Cholesky factor of the random effects' covariance, row by row,
+    and the logarithm of the residual standard deviation.
 
     Args:
         outcome: shape (rows,).
@@ -51,7 +51,9 @@ class RestrictedLikelihood:
         return -0.5 * (log_determinant + np.linalg.slogdet(information)[1] + misfit), fixed_covariance
 
     def fitted(self, effects: np.ndarray, covariance: np.ndarray, scale: float) -> np.ndarray:
-        """Per row the fixed effects plus the best predictions of its group's random effects, whose covariance may be singular."""
+        """Per row the fixed effects plus the best predictions of its group's random effects,
+        whose covariance may be singular.
+        """
         fitted = np.empty(sum(len(rows) for rows in self._places))
         for rows, (data, random) in zip(self._places, self._blocks):
             mean = data[:, :-1] @ effects

@@ -18,7 +18,8 @@ DEVIATING_P = 0.05
 """Voxels whose difference from the healthy persona has at most this p make up `deviating_ml`."""
 _DAYS_PER_YEAR = 365.25
 _LITTLE_INFORMATION = 0.25
-"""Nats below which two scans hardly match; scans of one head share more than 0.5 after registration, also in other contrasts."""
+"""Nats below which two scans hardly match; scans of one head share more than 0.5 after registration,
+also in other contrasts."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,14 @@ def carried(boxes: list[Box], first: Scan, later: Scan) -> tuple[list[Box], Rigi
             hole_of_box(later, box)
         except InputError as error:
             raise InputError(
-                f"Box '{box.name}' does not lie in '{later.name}' after registration: check that both are of one head, and that the scan reaches that far."
+                f"Box '{box.name}' does not lie in '{later.name}' after registration: check that both are of one head, and "
+                "that the scan reaches that far."
             ) from error
     notes = ()
     if motion.information < _LITTLE_INFORMATION:
         notes = (
-            f"'{later.name}' hardly matches '{first.name}' after registration: check that both are of one head, and where the box lies.",
+            f"'{later.name}' hardly matches '{first.name}' after registration: check that both are of one head, and where the "
+            "box lies.",
         )
     return moved, motion, notes
 
@@ -95,7 +98,9 @@ def lesion_ml(mask: np.ndarray, affine: np.ndarray, box: Box) -> float:
 
 
 def deviating_ml(analysis: Analysis, result: BoxResult) -> float:
-    """Millilitres of the box whose difference from the healthy persona is unusual among the healthy boxes; NaN without these."""
+    """Millilitres of the box whose difference from the healthy persona is unusual among the healthy boxes;
+    NaN without these.
+    """
     if result.deviation_p is None or not result.controls:
         return float("nan")
     unusual = (result.deviation_p <= DEVIATING_P) & result.reconstruction.hole.mask

@@ -35,8 +35,8 @@ def compare(
         sagittal_axis: the array axis that runs left to right.
         mirrored: (I, J, K) intensities of the mirrored side, NaN where they may not be looked at; None for not at all.
     Returns:
-        A number for every key of `metric.METRICS`. The asymmetry is NaN where less than half of the mirrored side is known, and the
-        feature distance always: see `feature_distance`.
+        A number for every key of `metric.METRICS`. The asymmetry is NaN where less than half of the mirrored side is known, and
+        the feature distance always: see `feature_distance`.
     Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
     """
@@ -80,13 +80,17 @@ def compare(
 
 
 def _peak(difference: np.ndarray, mask: np.ndarray, spacing: list[float]) -> float:
-    """How far the box is off where it is off most: of the smooth differences, which are 0 outside the box, the 99th percentile."""
+    """How far the box is off where it is off most: of the smooth differences, which are 0 outside the box,
+    the 99th percentile.
+    """
     smooth = ndimage.gaussian_filter(difference, 2.0 / np.array(spacing))
     return float(np.percentile(np.abs(smooth[mask]), 99))
 
 
 def _regional_shift(difference: np.ndarray, mask: np.ndarray, spacing: list[float]) -> float:
-    """The largest local mean of the difference, over voxels of the box alone (normalised convolution, Knutsson and Westin 1993)."""
+    """The largest local mean of the difference, over voxels of the box alone (normalised convolution,
+    Knutsson and Westin 1993).
+    """
     sigma = (mask.sum() * np.prod(spacing)) ** (1 / 3) / 8 / np.array(spacing)
     weight, sums = (
         ndimage.gaussian_filter(a.astype(np.float32), sigma, truncate=2, mode="constant")

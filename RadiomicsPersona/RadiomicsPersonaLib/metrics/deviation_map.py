@@ -17,8 +17,8 @@ SHELLS = 4
 def deviation_p(scan: Scan, reconstruction: Reconstruction, controls: list[Reconstruction]) -> np.ndarray:
     """p of every voxel of the box: (1 + control voxels at least as far off) / (control voxels + 1), in shells of equal depth.
 
-    The differences are smoothed. Neighbouring voxels are alike, and many are looked at: a map shows where the box deviates, it is
-    no test of single voxels.
+    The differences are smoothed. Neighbouring voxels are alike, and many are looked at: a map shows where the box deviates, it
+    is no test of single voxels.
 
     Args:
         scan: the scan.

@@ -1,4 +1,6 @@
-"""Measurement: all metrics of one rebuilt box, from the comparison, the network, the plainest fill and the whole-head models."""
+"""Measurement: all metrics of one rebuilt box, from the comparison, the network,
+the plainest fill and the whole-head models.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,8 @@ def metrics_of(
 
 
 def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:
-    """What the simplest fill leaves; see `metric.METRICS`. Without any model it tells small bright lesions in FLAIR best of all.
+    """What the simplest fill leaves; see `metric.METRICS`. Without any model it tells small bright lesions in FLAIR best of
+    all.
 
     Args:
         original: (I, J, K) intensities over the hole's region.

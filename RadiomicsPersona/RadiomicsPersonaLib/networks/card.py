@@ -21,7 +21,8 @@ RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND, MASK_KIND = (
     "segmentation",
     "masks",
 )
-"""What models do: rebuild healthy tissue, tell tissues apart, find lesions, segment what they were shown, or draw lesion masks."""
+"""What models do: rebuild healthy tissue, tell tissues apart, find lesions, segment what they were shown,
+or draw lesion masks."""
 
 
 def own_models() -> Path:
@@ -65,14 +66,17 @@ def kind_of(card: dict) -> str:
 
 
 def text_of_card(card: dict) -> str:
-    """What a reader should know of a model: what it is for, its limits, what it was trained on, how good it is, and its checksum."""
+    """What a reader should know of a model: what it is for, its limits, what it was trained on, how good it is,
+    and its checksum.
+    """
     lines = [f"{card['name']}, version {card.get('version', 'not given')}", card.get("description", "")]
     lines += [f"Meant for: {card.get('contrasts', 'not given')}", f"Limits: {card.get('limits', 'not given')}"]
     lines += ["", "Trained on"]
     for data in card.get("data", []):
         people = len(data.get("training", []))
         lines.append(
-            f"  {data['name']}: {f'{people} people, ' if people else ''}{data.get('licence', 'licence not given')}; {data.get('source', '')}"
+            f"  {data['name']}: {f'{people} people, ' if people else ''}{data.get('licence', 'licence not given')}; "
+            f"{data.get('source', '')}"
         )
     lines += ["", *(_segmenting(card) if kind_of(card) == SEGMENTATION_KIND else _rebuilding(card))]
     lines += [f"Licence: {card.get('licence', 'not given')}", f"SHA-256 of the weights: {card['sha256']}"]
@@ -119,6 +123,7 @@ def checked_weights(card: dict, path: Path) -> Path:
         raise InputError(f"The weights '{weights.name}' of model '{card['name']}' are missing: install the model again.")
     if sha256_of(weights) != card["sha256"]:
         raise InputError(
-            f"The weights of model '{card['name']}' are damaged (their SHA-256 differs from the card's): install the model again."
+            f"The weights of model '{card['name']}' are damaged (their SHA-256 differs from the card's): install the model "
+            "again."
         )
     return weights

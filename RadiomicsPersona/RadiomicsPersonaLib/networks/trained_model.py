@@ -1,4 +1,6 @@
-"""Trained model: a network with its card and checked weights, found by its name; what all models share that look at whole scans."""
+"""Trained model: a network with its card and checked weights, found by its name;
+what all models share that look at whole scans.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """U-Nets: every 3-D network of this project, in plain PyTorch (API of torch >= 2.2).
 
-Those that rebuild a hole, tell tissues apart and find lesions work at half resolution and coarser; those that segment work at full
-resolution, plain or residual. `network_of` is the one place where networks are made, from what a card or a training's settings say.
+Those that rebuild a hole, tell tissues apart and find lesions work at half resolution and coarser; those that segment work at
+full resolution, plain or residual. `network_of` is the one place where networks are made, from what a card or a training's
+settings say.
 """
 
 from __future__ import annotations
@@ -83,7 +84,8 @@ class ReconstructionUNet(_UNet):
         """Rebuild.
 
         Args:
-            image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with a classical fill in the hole, and the hole's mask.
+            image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with a classical fill in the hole,
+                and the hole's mask.
             mirror: (N, 2, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
                 unknown, and 1 where it is known. All zero when there is no mirrored side to go by.
         Returns:

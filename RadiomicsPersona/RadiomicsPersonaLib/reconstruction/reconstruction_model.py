@@ -148,7 +148,8 @@ class NetworkModel:
         network.to("cpu")
         torch.cuda.empty_cache()  # does nothing where there is none
         self.notes += (
-            f"The memory of the graphics device '{self.device}' did not suffice; the processor did the rest, which takes longer.",
+            f"The memory of the graphics device '{self.device}' did not suffice; the processor did the rest, which takes "
+            "longer.",
         )
         self.device, self.precision = "cpu", precision_on("cpu")
 

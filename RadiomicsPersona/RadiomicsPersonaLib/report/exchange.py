@@ -13,7 +13,9 @@ SEGMENTATION, SEGMENTS, SURFACE = "segmentation.json", "segments.npz", "surface.
 
 
 def write_exchange(analysis, folder: Path, found=None, told=None) -> None:
-    """Write an `Analysis`: `results_of` and, uncompressed, its arrays with the scan's affine; and what it was segmented into, if it was."""
+    """Write an `Analysis`: `results_of` and, uncompressed, its arrays with the scan's affine; and what it was segmented into,
+    if it was.
+    """
     from .results_files import write_results_json
 
     write_results_json(analysis, folder / RESULTS)
@@ -46,8 +48,8 @@ def read_segmentation(folder: str | Path) -> tuple[dict, dict[str, np.ndarray]] 
     """What `write_segmentation` wrote, or None where nothing was.
 
     Returns:
-        what is told of it; `labels`, axes I, J, K, with their `affine`, 4x4, IJK to RAS millimetres, and perhaps `probabilities`,
-        one volume per class.
+        what is told of it; `labels`, axes I, J, K, with their `affine`, 4x4, IJK to RAS millimetres, and perhaps
+        `probabilities`, one volume per class.
     """
     if not (Path(folder) / SEGMENTATION).is_file():
         return None

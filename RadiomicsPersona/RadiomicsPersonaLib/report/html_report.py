@@ -1,6 +1,7 @@
 """HTML report: one file with verdicts, pictures, numbers and provenance that can be sent as it is.
 
-It needs no network and no scripts. It is anonymous unless it is given a name for the scan; boxes keep the names their user gave them.
+It needs no network and no scripts. It is anonymous unless it is given a name for the scan;
+boxes keep the names their user gave them.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ LIMITS = (
 
 
 READING = (
-    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with matched healthy boxes "
-    "of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this scan's brain tissue."
+    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with matched "
+    "healthy boxes of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this scan's "
+    "brain tissue."
 )
 
 
@@ -132,8 +134,9 @@ def _controls_table(result: BoxResult) -> str:
         for control in result.controls
     )
     return (
-        "<details><summary>The healthy boxes one by one</summary><div class='wide'><table><caption>All are of this box's size; their ROIs are in "
-        "controls.mrk.json and in the scene.</caption><thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
+        "<details><summary>The healthy boxes one by one</summary><div class='wide'><table>"
+        "<caption>All are of this box's size; their ROIs are in controls.mrk.json and in the scene.</caption>"
+        "<thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
         "<th scope='col' class='number'>Tissue alike</th><th scope='col' class='number'>Deeper by (mm)</th>"
         f"<th scope='col' class='number'>Combined score</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
@@ -172,8 +175,10 @@ def _stability(result: BoxResult) -> str:
         for trial in result.stability
     )
     return (
-        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table><caption>Stability</caption>"
-        f"<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead><tbody>{rows}"
+        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table>"
+        "<caption>Stability</caption>"
+        "<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead>"
+        f"<tbody>{rows}"
         "</tbody></table></div></details>"
     )
 
@@ -185,7 +190,8 @@ def chances_of(result: BoxResult) -> list[str]:
         sentences.append(f"Probability of pathology by the classifier, with even odds beforehand: {result.probability:.2f}.")
     if result.label is not None and result.p is not None:
         sentences.append(
-            f"From p alone, with even odds beforehand, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and Berger 2001)."
+            f"From p alone, with even odds beforehand, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and "
+            "Berger 2001)."
         )
     if result.q is not None and result.q != result.p:
         sentences.append(f"As false discovery rate over all boxes (Benjamini and Hochberg 1995): q = {result.q:.2g}.")
@@ -258,8 +264,9 @@ def _metrics_table(result: BoxResult) -> str:
             f"<td class='number'>{median}</td><td class='number'>{span}</td><td>{escape(metric.formula)}</td></tr>"
         )
     return (
-        "<h3>Comparison inside the box</h3><div class='wide'><table><caption>x is the scan, y its healthy persona; (outside) marks values beyond "
-        "all healthy boxes.</caption><thead><tr><th scope='col'>Metric</th><th scope='col' class='number'>This box</th>"
+        "<h3>Comparison inside the box</h3><div class='wide'><table>"
+        "<caption>x is the scan, y its healthy persona; (outside) marks values beyond all healthy boxes.</caption>"
+        "<thead><tr><th scope='col'>Metric</th><th scope='col' class='number'>This box</th>"
         "<th scope='col' class='number'>Healthy boxes, median</th><th scope='col' class='number'>Healthy boxes, range</th>"
         f"<th scope='col'>Definition</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )

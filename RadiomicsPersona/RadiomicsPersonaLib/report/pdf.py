@@ -1,6 +1,7 @@
 """PDF: pages of text, lines and pictures, written with the standard library and Pillow.
 
-Text stays text: it can be searched, copied and read aloud. Coordinates are points (1/72 inch) from the top left corner of an A4 page.
+Text stays text: it can be searched, copied and read aloud. Coordinates are points (1/72 inch) from the top left corner of an A4
+page.
 
 Helvetica: how wide its letters are, so that text can be broken into lines without the font.
 
@@ -21,7 +22,9 @@ _FIRST = 32
 
 
 def printable(text: str) -> str:
-    """The text in the letters of code page 1252, which Helvetica has; accents that it lacks are left out, other scripts become '?'."""
+    """The text in the letters of code page 1252, which Helvetica has; accents that it lacks are left out,
+    other scripts become '?'.
+    """
     shown = []
     for character in " ".join(str(text).split()):
         if character.encode("cp1252", "ignore"):
@@ -99,9 +102,11 @@ class Pdf:
         """A filled circle, of four Bezier curves."""
         k, top = 0.5523 * radius, PAGE_HEIGHT - y
         curves = (
-            (x + radius, top + k, x + k, top + radius, x, top + radius), (x - k, top + radius, x - radius, top + k, x - radius, top),
-            (x - radius, top - k, x - k, top - radius, x, top - radius), (x + k, top - radius, x + radius, top - k, x + radius, top),
-        )  # fmt: skip
+            (x + radius, top + k, x + k, top + radius, x, top + radius),
+            (x - k, top + radius, x - radius, top + k, x - radius, top),
+            (x - radius, top - k, x - k, top - radius, x, top - radius),
+            (x + k, top - radius, x + radius, top - k, x + radius, top),
+        )
         drawn = " ".join(" ".join(f"{value:.2f}" for value in curve) + " c" for curve in curves)
         self._draw(f"{_color(fill)} rg {x + radius:.2f} {top:.2f} m {drawn} f")
 
@@ -156,7 +161,10 @@ def _path(points) -> str:
 def _image_object(image: Image.Image) -> bytes:
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=92, subsampling=0)
-    head = f"/Type /XObject /Subtype /Image /Width {image.width} /Height {image.height} /ColorSpace /DeviceRGB /BitsPerComponent 8 /Filter /DCTDecode"
+    head = (
+        f"/Type /XObject /Subtype /Image /Width {image.width} /Height {image.height} /ColorSpace /DeviceRGB "
+        "/BitsPerComponent 8 /Filter /DCTDecode"
+    )
     return _stream(head.encode(), stream.getvalue())
 
 

@@ -55,7 +55,8 @@ class Plot:
         """A line through points."""
         path = " ".join(f"{self._x(x)},{self._y(y)}" for x, y in zip(xs, ys))
         self._parts.append(
-            f"<polyline points='{path}' fill='none' stroke='{color}' stroke-width='{width}' stroke-dasharray='{dash}' opacity='{opacity}'/>"
+            f"<polyline points='{path}' fill='none' stroke='{color}' stroke-width='{width}' stroke-dasharray='{dash}' "
+            f"opacity='{opacity}'/>"
         )
 
     def band(self, xs, low, high, color: str = MAIN) -> None:
@@ -93,7 +94,8 @@ class Plot:
             f"aria-label='{escape(self._title, quote=True)}'>{style}{marks}"
             f"{''.join(self._parts)}"
             f"<text x='{(_LEFT + self._right) / 2}' y='{self._height - 8}' text-anchor='middle'>{escape(self._across)}</text>"
-            f"<text x='14' y='{middle}' text-anchor='middle' transform='rotate(-90 14 {middle})'>{escape(self._up)}</text></svg>"
+            f"<text x='14' y='{middle}' text-anchor='middle' "
+            f"transform='rotate(-90 14 {middle})'>{escape(self._up)}</text></svg>"
         )
 
     def _x(self, value: float) -> float:
@@ -164,15 +166,17 @@ def score_chart(result: BoxResult, color: str) -> str:
         parts.append(
             f"<g><title>{escape(_spoken(result, key))}</title>"
             f"<text x='{_CHART_LEFT - 8}' y='{y + 4}' text-anchor='end'>{escape(METRICS[key].label)}</text>"
-            f"<rect x='{left}' y='{y - 7}' width='{right - left:.1f}' height='14' fill='{color}' stroke='var(--text)' stroke-width='0.5'/>"
+            f"<rect x='{left}' y='{y - 7}' width='{right - left:.1f}' height='14' fill='{color}' stroke='var(--text)' "
+            "stroke-width='0.5'/>"
             + "".join(f"<circle cx='{place(other)}' cy='{y}' r='2.5' fill='var(--faint)'/>" for other in others)
             + "</g>"
         )
     described = "Most unusual scores in this box: " + "; ".join(_spoken(result, key) for key in keys[:3])
     return (
-        f"<figure><svg viewBox='0 0 760 {bottom + 24}' role='img' aria-label='{escape(described, quote=True)}'>{''.join(parts)}</svg>"
-        "<figcaption>Scores in robust standard deviations of the healthy boxes, the most unusual first. Bar: this box; dots: healthy "
-        "boxes. To the right is less like healthy tissue.</figcaption></figure>"
+        f"<figure><svg viewBox='0 0 760 {bottom + 24}' role='img' "
+        f"aria-label='{escape(described, quote=True)}'>{''.join(parts)}</svg>"
+        "<figcaption>Scores in robust standard deviations of the healthy boxes, the most unusual first. Bar: this box; dots: "
+        "healthy boxes. To the right is less like healthy tissue.</figcaption></figure>"
     )
 
 

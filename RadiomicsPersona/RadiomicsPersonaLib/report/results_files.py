@@ -1,5 +1,5 @@
-"""Results files: results as JSON and CSV, and an analysis read back from its files, so that its report can be written again without
-computing anything.
+"""Results files: results as JSON and CSV, and an analysis read back from its files, so that its report can be written again
+without computing anything.
 """
 
 from __future__ import annotations
@@ -212,10 +212,13 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray) -> BoxResult:
     controls = tuple(
         Control(
             Box(kept["center_ras"], record["size_mm"], np.array(kept["axes"]).T, kept["name"]),
-            _metrics(kept["metrics"]), kept["mismatch"], kept["depth_difference_mm"], _number(kept["combined"]),
+            _metrics(kept["metrics"]),
+            kept["mismatch"],
+            kept["depth_difference_mm"],
+            _number(kept["combined"]),
         )
         for kept in record["controls"]
-    )  # fmt: skip
+    )
     scores = record["scores"]
     return BoxResult(
         box=box,

@@ -147,9 +147,14 @@ class _Bundle:
             window=_number(high - low), level=_number((high + low) / 2), interpolate="1", applyThreshold="0",
         )  # fmt: skip
         return self._add(
-            "Volume", name, references={"display": display, "storage": storage}, about=about, spacing=_row(spacing),
-            origin=_row(affine[:3, 3]), ijkToRASDirections=_row((affine[:3, :3] / spacing).ravel()),
-        )  # fmt: skip
+            "Volume",
+            name,
+            references={"display": display, "storage": storage},
+            about=about,
+            spacing=_row(spacing),
+            origin=_row(affine[:3, 3]),
+            ijkToRASDirections=_row((affine[:3, :3] / spacing).ravel()),
+        )
 
     def _add_colors(self) -> str:
         lines = ["LabelValue,Name,Color_R,Color_G,Color_B,Color_A"]
@@ -256,12 +261,16 @@ class _Bundle:
                     yColumnName=column,
                     labelColumnName="Score",
                     color=_row(part / 255 for part in color),
-                )  # fmt: skip
+                )
             )
         self._add(
-            "PlotChart", f"Scores of {result.box.name}", references={"plotSeries": " ".join(series)},
-            title=f"{result.box.name}: what stands out", xAxisTitle="score", yAxisTitle="robust SD of the healthy boxes",
-        )  # fmt: skip
+            "PlotChart",
+            f"Scores of {result.box.name}",
+            references={"plotSeries": " ".join(series)},
+            title=f"{result.box.name}: what stands out",
+            xAxisTitle="score",
+            yAxisTitle="robust SD of the healthy boxes",
+        )
 
     def _add_text(self) -> None:
         sentences = [RESEARCH_USE]
@@ -297,17 +306,31 @@ class _Bundle:
         self._add("View", "View1", singletonTag="1", layoutName="1", layoutLabel="1")
         eye = box.center + [0, 500, 0]
         self._add(
-            "Camera", "Camera", "vtkMRMLCameraNode1", singletonTag="1", position=_row(eye),
-            focalPoint=_row(box.center), viewUp="0 0 1", hideFromEditors="true",
-        )  # fmt: skip
+            "Camera",
+            "Camera",
+            "vtkMRMLCameraNode1",
+            singletonTag="1",
+            position=_row(eye),
+            focalPoint=_row(box.center),
+            viewUp="0 0 1",
+            hideFromEditors="true",
+        )
         self._add(
-            "Layout", "Layout", "vtkMRMLLayoutNodevtkMRMLLayoutNode", singletonTag="vtkMRMLLayoutNode",
-            currentViewArrangement=str(FOUR_UP), hideFromEditors="true",
-        )  # fmt: skip
+            "Layout",
+            "Layout",
+            "vtkMRMLLayoutNodevtkMRMLLayoutNode",
+            singletonTag="vtkMRMLLayoutNode",
+            currentViewArrangement=str(FOUR_UP),
+            hideFromEditors="true",
+        )
         self._add(
-            "Selection", "Selection", "vtkMRMLSelectionNodeSingleton",
-            references={"ActiveVolume": scan}, singletonTag="Singleton", hideFromEditors="true",
-        )  # fmt: skip
+            "Selection",
+            "Selection",
+            "vtkMRMLSelectionNodeSingleton",
+            references={"ActiveVolume": scan},
+            singletonTag="Singleton",
+            hideFromEditors="true",
+        )
 
 
 def _xml(value: str) -> str:

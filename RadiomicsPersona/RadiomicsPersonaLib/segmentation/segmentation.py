@@ -45,8 +45,8 @@ def segment(
     """Segment a head.
 
     Args:
-        scans: contrasts of one head by their place among the model's channels; the result is on the grid of the first one given,
-            onto which the others are resampled as their headers say.
+        scans: contrasts of one head by their place among the model's channels; the result is on the grid of the first one
+            given, onto which the others are resampled as their headers say.
         probabilities: whether to keep them.
         progress: called with (done, total, what); may raise to cancel.
     Raises:

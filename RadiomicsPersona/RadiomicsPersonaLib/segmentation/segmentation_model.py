@@ -21,8 +21,9 @@ class SegmentationModel(TrainedModel):
         flips: whether it is asked twice, once with left and right exchanged.
         channels: contrasts that it takes, in order; each with its `name` and the `endings` of its files' names.
         may_miss: whether some of them may be missing.
-        labels: its classes in order; each with its `name`, the `number` that is written, a `color` (red, green, blue; 0 to 255), and
-            a `code`, category and type as Slicer's terminologies write them ("SCT^…~SCT^…"), empty where there is none.
+        labels: its classes in order; each with its `name`, the `number` that is written, a `color` (red, green, blue; 0 to
+            255), and a `code`, category and type as Slicer's terminologies write them ("SCT^…~SCT^…"), empty where there is
+            none.
         alone: whether every class is judged alone (at 0.5) rather than against the others and the background.
     """
 

@@ -1,5 +1,5 @@
-"""Segmenter: from a model's name and files of scans to a segmentation, whatever kind of model it is; the box around the largest part
-of what was found, and what else in it is pathological.
+"""Segmenter: from a model's name and files of scans to a segmentation, whatever kind of model it is; the box around the largest
+part of what was found, and what else in it is pathological.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ def segment_files(
     """Segment the head that these files show.
 
     Args:
-        files: its contrasts, in any order, told by their names or as `NAME=FILE`; the result is on the first one's grid. A lesion
-            model takes a single scan of any contrast.
+        files: its contrasts, in any order, told by their names or as `NAME=FILE`; the result is on the first one's grid. A
+            lesion model takes a single scan of any contrast.
         probabilities: whether to keep them.
         progress: called with (done, total, what); may raise to cancel.
         scans: those that are read already, by their files.
@@ -115,7 +115,9 @@ def segment_lesions(
     progress: Progress | None = None,
     prepare: Callable[[Scan], PreparedScan] = prepare,
 ) -> Segmentation:
-    """What a lesion model calls lesion with a probability of at least 0.5 in the brain, on the scan's own grid; see `segment_files`."""
+    """What a lesion model calls lesion with a probability of at least 0.5 in the brain, on the scan's own grid;
+    see `segment_files`.
+    """
     tell = progress or (lambda done, total, what: None)
     tell(0, 2, "Finding the brain")
     prepared = prepare(scan)

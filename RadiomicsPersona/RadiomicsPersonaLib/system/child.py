@@ -305,7 +305,9 @@ def _own_group() -> dict:
 
 
 def _end_tree(process: subprocess.Popen) -> None:
-    """End a process with what it started. Where it is gone already its number may be another's: then the closed pipe does it."""
+    """End a process with what it started. Where it is gone already its number may be another's:
+    then the closed pipe does it.
+    """
     if process.poll() is None and os.name == "nt":
         # the launcher is not the interpreter: only the whole tree is the analysis
         command = ["taskkill", "/F", "/T", "/PID", str(process.pid)]

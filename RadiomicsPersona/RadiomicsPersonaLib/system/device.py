@@ -59,7 +59,9 @@ def torch_device(device: str) -> str:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory, the computer's or the graphics card's, did not suffice; each library has its own way."""
+    """Whether an error says that memory, the computer's or the graphics card's, did not suffice;
+    each library has its own way.
+    """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     if any(cls.__name__ == "OutOfMemoryError" for cls in type(error).__mro__):

@@ -35,9 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="paint lesions of these kinds, parted by commas: fcd, ms, stroke, tumour (default: of any brightness and texture)",
     )
     parser.add_argument(
-        "--boxes", metavar="CSV",
-        help="instead of both, boxes of your own: a table with the columns subject, scan, truth (healthy or pathological) and box",
-    )  # fmt: skip
+        "--boxes",
+        metavar="CSV",
+        help="instead of both, boxes of your own: a table with the columns subject, scan, truth (healthy or pathological) and "
+        "box",
+    )
     parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per folder")
     parser.add_argument("--drawn", type=int, default=4, metavar="N", help="boxes to draw in every scan (default 4)")
@@ -85,8 +87,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
     measured, sick = classifier.about["cross_validation"], "pathological" if options.boxes else "with a painted lesion"
     print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
     print(
-        f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score {measured['brier']:.3f}, "
-        f"slope {measured['slope']:.2f}."
+        f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score "
+        f"{measured['brier']:.3f}, slope {measured['slope']:.2f}."
     )
     print(f"Classifier: {options.output}")
     if options.use:
@@ -96,7 +98,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
 
 def _on_painted(options: argparse.Namespace, journal: Path):
-    """What gives the classifier fitted on healthy scans with painted lesions, or a sentence on how long that takes, as progress is told."""
+    """What gives the classifier fitted on healthy scans with painted lesions, or a sentence on how long that takes,
+    as progress is told.
+    """
 
     if not options.places or not options.lesion_masks:
         raise InputError("Painted lesions need both a folder with healthy scans and --lesion-masks: give the other one too.")

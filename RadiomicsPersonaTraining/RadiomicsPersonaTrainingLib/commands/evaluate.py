@@ -25,10 +25,11 @@ from ..lesion_masks.mask_model import mask_model_cards
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate` may be asked."""
     parser.add_argument(
-        "data", metavar="FOLDER",
-        help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; for a segmentation model one laid out as its training data; "
-        "or a run of fit, whose best checkpoint is measured on its own test scans",
-    )  # fmt: skip
+        "data",
+        metavar="FOLDER",
+        help="folder with healthy/, lesion/, label_maps/ and lesion_masks/; for a segmentation model one laid out as its "
+        "training data; or a run of fit, whose best checkpoint is measured on its own test scans",
+    )
     parser.add_argument(
         "--model",
         default="auto",
@@ -58,7 +59,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
     if kind == MASK_KIND:
         raise InputError(
-            "What a generator of lesion masks is worth is measured by `radiomics-persona-train evaluate-masks --generator CARD.json`."
+            "What a generator of lesion masks is worth is measured by `radiomics-persona-train evaluate-masks --generator "
+            "CARD.json`."
         )
     measures = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}
     if kind not in measures:
@@ -140,7 +142,10 @@ def _tissue(options: argparse.Namespace, run, progress) -> int:
             sheet.save(path, format="PNG")
         progress(number, len(scans), source)
     total = sum(map(len, scans.values()))
-    text += f"\nOf {total} real scans the model doubts {len(doubts)}; its masks are in green, those by thresholds in red, in `masks ….png`.\n"
+    text += (
+        f"\nOf {total} real scans the model doubts {len(doubts)}; its masks are in green, those by thresholds in red, in "
+        "`masks ….png`.\n"
+    )
     text += "".join(f"\n- {doubt}" for doubt in doubts)
     return _written(options, model, text + "\n", record_of(cases, model, options.seed))
 

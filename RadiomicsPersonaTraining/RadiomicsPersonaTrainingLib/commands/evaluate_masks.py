@@ -122,7 +122,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
             f"Generator {name}": ", ".join(f"{key} {value}" for key, value in generators[kinds[0], name].about.items())
             for name in names
         },
-        "Command": f"radiomics-persona-train evaluate-masks HEALTHY... --shapes FOLDER --count {options.count} --seed {options.seed} --output DIR",
+        "Command": f"radiomics-persona-train evaluate-masks HEALTHY... --shapes FOLDER --count {options.count} --seed "
+        f"{options.seed} --output DIR",
     }
     lines = ["# Drawn lesion masks beside real ones", "", RESEARCH_USE, "", NOTES, ""]
     for kind in kinds:

@@ -81,8 +81,13 @@ def run(options: argparse.Namespace, job: Job) -> int:
     plan = ExperimentPlan(
         read_experiment_settings(Path(options.settings), options.steps),
         tuple(known[name] for name in known if name in wanted),
-        options.contrast, options.few, options.more, options.painted, options.seeds, kinds,
-    )  # fmt: skip
+        options.contrast,
+        options.few,
+        options.more,
+        options.painted,
+        options.seeds,
+        kinds,
+    )
     shapes = Path(options.shapes) if options.shapes else None
     painting = Painting(plan, [Path(place) for place in options.healthy], shapes, output / "painted")
     cases = patients_of(Path(options.data), plan.contrast, output / "patients", job.progress)

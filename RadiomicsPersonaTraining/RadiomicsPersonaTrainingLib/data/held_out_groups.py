@@ -1,5 +1,5 @@
-"""Held-out groups: the scans of a data folder that a model never saw, by source and contrast, and whole heads made from held-out label
-maps in T1, T2, FLAIR and T1 post, whose every voxel is healthy.
+"""Held-out groups: the scans of a data folder that a model never saw, by source and contrast, and whole heads made from
+held-out label maps in T1, T2, FLAIR and T1 post, whose every voxel is healthy.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Segmentation cases: where the contrasts and the label map of every case lie beneath a data folder, as patterns say; read, laid upon
-each other, and brought onto the model's grid.
+"""Segmentation cases: where the contrasts and the label map of every case lie beneath a data folder, as patterns say; read,
+laid upon each other, and brought onto the model's grid.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ def truths_in(folder: Path, settings: SegmentationSettings) -> list[tuple[str, P
             found.append((subject_of_case(place[1], settings), file))
     if not found:
         raise InputError(
-            f"No label map beneath '{folder}' is called like '{settings.truth}': correct 'truth' in [segmentation], or the folder."
+            f"No label map beneath '{folder}' is called like '{settings.truth}': correct 'truth' in [segmentation], or the "
+            "folder."
         )
     _check_description(folder, settings)
     return found
@@ -75,7 +76,8 @@ def images_of(truth: Path, settings: SegmentationSettings) -> tuple[Path | None,
     )
     if not any(files):
         raise InputError(
-            f"'{truth}' has no image '{settings.images[0].replace(CASE, case)}': correct 'images' in [segmentation], or bring the file."
+            f"'{truth}' has no image '{settings.images[0].replace(CASE, case)}': correct 'images' in [segmentation], or bring "
+            "the file."
         )
     return files
 
@@ -124,7 +126,8 @@ def _check_description(folder: Path, settings: SegmentationSettings) -> None:
     strange = sorted(set(numbers) - known)
     if strange and () not in labels.numbers:
         raise InputError(
-            f"'{file}' names the label {strange[0]} ({numbers[strange[0]]}), which no entry of labels in [segmentation] names: add it there."
+            f"'{file}' names the label {strange[0]} ({numbers[strange[0]]}), which no entry of labels in [segmentation] names: "
+            "add it there."
         )
 
 
@@ -147,7 +150,8 @@ def read_case(truth: Path, settings: SegmentationSettings) -> tuple[list[Scan | 
     """The contrasts of a case on the grid of its label map, None for those that are missing, and its classes.
 
     Raises:
-        InputError: a file cannot be used, the label map is on the grid of none of the contrasts, or a header places one elsewhere.
+        InputError: a file cannot be used, the label map is on the grid of none of the contrasts,
+            or a header places one elsewhere.
     """
     files = images_of(truth, settings)
     scans = [None if file is None else read_scan(file) for file in files]

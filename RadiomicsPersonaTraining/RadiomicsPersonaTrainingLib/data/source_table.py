@@ -37,7 +37,8 @@ def _refuse_by_row(inner: Path, rows: dict[str, str], folder: Path) -> None:
             raise InputError(f"'{folder.name}' may not be fitted on: the table of sources says of '{name}': {rows[name]}.")
     if not (above or below):
         raise InputError(
-            f"The table of sources in '{folder.name}' or above it does not name this folder: add a row that says whether it may be fitted on."
+            f"The table of sources in '{folder.name}' or above it does not name this folder: add a row that says whether it "
+            "may be fitted on."
         )
 
 

@@ -83,8 +83,8 @@ def split_subjects(subjects: list[str], validation: float, test: float, seed: in
     counts = [max(1, round(share * len(ordered))) if share > 0 else 0 for share in (test, validation)]
     if len(ordered) <= sum(counts):
         raise InputError(
-            f"There {'is only 1 subject' if len(ordered) == 1 else f'are only {len(ordered)} subjects'}: training, validation and "
-            "test need at least one each, so add scans of other subjects."
+            f"There {'is only 1 subject' if len(ordered) == 1 else f'are only {len(ordered)} subjects'}: training, validation "
+            "and test need at least one each, so add scans of other subjects."
         )
     shuffled = [ordered[i] for i in np.random.default_rng(seed).permutation(len(ordered))]
     parts = [TEST] * counts[0] + [VALIDATION] * counts[1]

@@ -34,7 +34,7 @@ _IN_NAME = {
     r"flair|(?<![a-z])t2f(?![a-z])": "FLAIR",
     r"(?<![a-z])t2w?(?![a-z0-9])": "T2w",
     r"(?<![a-z])pdw?(?![a-z])": "PD",
-}  # fmt: skip
+}
 """Contrasts by what file names usually say."""
 _VERSION = 1
 

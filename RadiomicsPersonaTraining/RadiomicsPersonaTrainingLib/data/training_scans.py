@@ -77,8 +77,8 @@ def split_of(settings: TrainingSettings, settings_file: Path, root: Path | None)
 
 
 def lesion_masks_of(settings: TrainingSettings, settings_file: Path, root: Path | None) -> Path | None:
-    """The folder of lesion masks that the settings name, None where they name none: beneath `root` if it is there, else as seen from
-    the settings file's folder."""
+    """The folder of lesion masks that the settings name, None where they name none: beneath `root` if it is there, else as seen
+    from the settings file's folder."""
     if not settings.scans.lesion_masks:
         return None
     places = [folder / settings.scans.lesion_masks for folder in (root, settings_file.parent) if folder]
@@ -86,7 +86,8 @@ def lesion_masks_of(settings: TrainingSettings, settings_file: Path, root: Path 
 
 
 def drawn_split(settings: TrainingSettings, root: Path | None) -> list[ListedScan]:
-    """The cases beneath a folder, their subjects parted at random as the settings' seed says: 80 % train, 10 % validate, 10 % test.
+    """The cases beneath a folder, their subjects parted at random as the settings' seed says: 80 % train, 10 % validate,
+    10 % test.
 
     Args:
         root: the data folder.
@@ -98,7 +99,8 @@ def drawn_split(settings: TrainingSettings, root: Path | None) -> list[ListedSca
         raise InputError(f"'split' in [scans] is empty: {missing}.")
     if len(settings.data) > 1:
         raise InputError(
-            "A split can be drawn over one [[data]] alone: make one with `radiomics-persona-train split`, and name it in [scans]."
+            "A split can be drawn over one [[data]] alone: make one with `radiomics-persona-train split`, and name it in "
+            "[scans]."
         )
     source = settings.data[0].name if settings.data else root.resolve().name
     found = truths_in(root, settings.segmentation)

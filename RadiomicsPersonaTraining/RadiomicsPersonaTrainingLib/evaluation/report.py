@@ -1,5 +1,5 @@
-"""Report of an evaluation: the tables as Markdown, the figures as JSON, and one HTML page with figures, plots and pictures, which needs
-no network and no scripts.
+"""Report of an evaluation: the tables as Markdown, the figures as JSON, and one HTML page with figures, plots and pictures,
+which needs no network and no scripts.
 """
 
 from __future__ import annotations

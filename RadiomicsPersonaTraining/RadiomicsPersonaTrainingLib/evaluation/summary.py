@@ -125,8 +125,8 @@ def mean_over_subjects(values: dict[str, list[float]], seed: int = 0, draws: int
 
 
 def plain_estimates(summary: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Estimates by group and measure in plain JSON types, to four digits; None for an interval that one subject cannot give, for JSON
-    has no NaN."""
+    """Estimates by group and measure in plain JSON types, to four digits; None for an interval that one subject cannot give,
+    for JSON has no NaN."""
     return {
         group: {
             name: {end: None if math.isnan(value) else round(value, 4) for end, value in vars(estimate).items()}

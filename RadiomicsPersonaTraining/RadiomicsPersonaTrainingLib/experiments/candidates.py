@@ -113,7 +113,8 @@ def _comparable(candidate: Candidate, first: Candidate) -> Candidate:
     for section, key in ALIKE:
         if getattr(getattr(settings, section), key) != getattr(getattr(first.settings, section), key):
             raise InputError(
-                f"Candidate '{name}' has another '{key}' in [{section}] than '{first.name}': set it in [common], for all of them."
+                f"Candidate '{name}' has another '{key}' in [{section}] than '{first.name}': set it in [common], for all of "
+                "them."
             )
     if settings.fit.steps % settings.fit.validate_every:
         raise InputError(

@@ -22,8 +22,9 @@ from .comparison import Fitted
 SCHEMA = "radiomics-persona-comparison/1"
 """Of `comparison.json`; the number rises when a key changes its meaning or goes."""
 NOTES = (
-    "Squared error in the holes as a share of the best simple fill's, means over subjects with 95 % intervals (2,000 bootstrap draws over "
-    "subjects; none for a single one), and all cuboids over those of the first candidate, drawn in pairs; smaller is better."
+    "Squared error in the holes as a share of the best simple fill's, means over subjects with 95 % intervals (2,000 "
+    "bootstrap draws over subjects; none for a single one), and all cuboids over those of the first candidate, drawn in "
+    "pairs; smaller is better."
 )
 
 

@@ -1,10 +1,10 @@
 """Mask comparison: how far drawn lesion masks are from real ones that no generator has seen.
 
-Real masks that are kept for evaluation are carried to their own place in healthy scans by the affine registration, cut to grey and white
-matter, and the largest piece is kept, as the generators are held to; so are real training masks, whose distance to the held-out ones is
-the floor. All are measured alike (`mask_measures`). For each measure the Wasserstein distance to the held-out masks is taken, in their
-standard deviations; sizes and surfaces as logarithms. A random forest has to tell drawn from held-out masks by the same measures: an area
-under the ROC curve of 0.5 means that it cannot.
+Real masks that are kept for evaluation are carried to their own place in healthy scans by the affine registration, cut to grey
+and white matter, and the largest piece is kept, as the generators are held to; so are real training masks, whose distance to
+the held-out ones is the floor. All are measured alike (`mask_measures`). For each measure the Wasserstein distance to the
+held-out masks is taken, in their standard deviations; sizes and surfaces as logarithms. A random forest has to tell drawn from
+held-out masks by the same measures: an area under the ROC curve of 0.5 means that it cannot.
 """
 
 from __future__ import annotations
@@ -81,9 +81,14 @@ class Distance:
 
 
 def real_masks(
-    pieces: Sequence[LesionPiece], grounds: Sequence[LesionGround], count: int, rng: np.random.Generator, name: str, kind: str,
+    pieces: Sequence[LesionPiece],
+    grounds: Sequence[LesionGround],
+    count: int,
+    rng: np.random.Generator,
+    name: str,
+    kind: str,
     progress: Callable[[str], None],
-) -> MeasuredMasks:  # fmt: skip
+) -> MeasuredMasks:
     """Real lesions at their own place, each in the next scan."""
     found = []
     for number, which in enumerate(rng.permutation(len(pieces))):
@@ -131,10 +136,15 @@ def distance_of(source: MeasuredMasks, held_out: MeasuredMasks, seed: int) -> Di
     rng = np.random.default_rng(seed)
     drawn = [_wasserstein(_resampled(table, rng), _resampled(truth, rng), spread).mean() for _ in range(DRAWS)]
     return Distance(
-        source.name, source.kind, len(table), dict(zip(MEASURES, map(float, single))),
-        (float(single.mean()), *map(float, np.percentile(drawn, [2.5, 97.5]))), _auroc(table, truth, seed),
-        source.diversity, float(np.mean([mask.outside for mask in source.masks])),
-    )  # fmt: skip
+        source.name,
+        source.kind,
+        len(table),
+        dict(zip(MEASURES, map(float, single))),
+        (float(single.mean()), *map(float, np.percentile(drawn, [2.5, 97.5]))),
+        _auroc(table, truth, seed),
+        source.diversity,
+        float(np.mean([mask.outside for mask in source.masks])),
+    )
 
 
 def _wasserstein(table: np.ndarray, truth: np.ndarray, spread: np.ndarray) -> np.ndarray:

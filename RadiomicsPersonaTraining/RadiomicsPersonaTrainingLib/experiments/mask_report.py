@@ -15,13 +15,14 @@ from .mask_comparison import HELD_OUT, MEASURES, TRAINING, Distance, MeasuredMas
 
 HEADS = ["masks", "n", *MEASURES, "mean distance (95 %)", "AUROC (95 %)", "Dice at one place", "outside tissue"]
 NOTES = (
-    "Real masks kept for evaluation, at their own place, against drawn ones. Distances are Wasserstein distances in standard deviations of the "
-    "held-out masks, 0 at best; the floor is what real training masks reach. Redrawn masks lie a little farther apart than the masks themselves, "
-    "and so do the intervals of the means. AUROC: how well a random forest tells drawn from held-out masks by "
-    "these five measures, 0.5 at best. Dice at one place: mean overlap of masks drawn from other noise for one place and size; the lower the "
-    "more they vary. sphere and shapes are placed at random in the tissue, the trained generators, and those marked so, where real lesions of "
-    "their size lie. The real masks were drawn in MNI space and carried here by an affine registration, so that their borders do not follow "
-    "these brains' sulci exactly; all masks are cut to grey and white matter."
+    "Real masks kept for evaluation, at their own place, against drawn ones. Distances are Wasserstein distances in standard "
+    "deviations of the held-out masks, 0 at best; the floor is what real training masks reach. Redrawn masks lie a little "
+    "farther apart than the masks themselves, and so do the intervals of the means. AUROC: how well a random forest tells "
+    "drawn from held-out masks by these five measures, 0.5 at best. Dice at one place: mean overlap of masks drawn from other "
+    "noise for one place and size; the lower the more they vary. sphere and shapes are placed at random in the tissue, the "
+    "trained generators, and those marked so, where real lesions of their size lie. The real masks were drawn in MNI space "
+    "and carried here by an affine registration, so that their borders do not follow these brains' sulci exactly; all masks "
+    "are cut to grey and white matter."
 )
 COLORS = ("#1b1f24", "#8c8c8c", "#d55e00", "#e69f00", "#0072b2", "#009e73", "#cc79a7", "#56b4e9", "#7a5195")
 _AXES = {
@@ -41,11 +42,16 @@ def table_rows(distances: list[Distance]) -> list[list[str]]:
     """A row per source, in the columns of `HEADS`."""
     return [
         [
-            d.name, str(d.count), *(f"{value:.2f}" for value in d.measures.values()), _interval(d.mean), _interval(d.auroc),
-            "" if np.isnan(d.diversity) else f"{d.diversity:.2f}", f"{d.outside:.1%}",
+            d.name,
+            str(d.count),
+            *(f"{value:.2f}" for value in d.measures.values()),
+            _interval(d.mean),
+            _interval(d.auroc),
+            "" if np.isnan(d.diversity) else f"{d.diversity:.2f}",
+            f"{d.outside:.1%}",
         ]
         for d in distances
-    ]  # fmt: skip
+    ]
 
 
 def mask_page(
@@ -67,16 +73,19 @@ def mask_page(
         key = "".join(f"<span class='key' style='background: {color}'></span>{escape(m.name)}" for m, color in zip(own, COLORS))
         table = html_table(f"{kind}: distance to {HELD_OUT}.", HEADS, table_rows([d for d in distances if d.kind == kind]))
         sections.append(
-            f"<section><h2>{escape(kind)}</h2>{table}<p>Share of masks below each value:</p><div class='plots'>{plots}</div><p>{key}</p></section>"
+            f"<section><h2>{escape(kind)}</h2>{table}<p>Share of masks below each value:</p><div class='plots'>{plots}</div>"
+            f"<p>{key}</p></section>"
         )
     pictures = "".join(
-        f"<figure><img src='{data_uri(image)}' alt='{escape(text, quote=True)}'><figcaption>{escape(text)}</figcaption></figure>"
+        f"<figure><img src='{data_uri(image)}' alt='{escape(text, quote=True)}'>"
+        f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, image in sheets
     )
     sections.append(f"<section><h2>Examples</h2>{pictures}</section>" if pictures else "")
     rows = [list(row) for row in origin.items()]
     sections.append(
-        f"<section><h2>Where the numbers come from</h2>{html_table('What is needed to make them again.', ['what', 'value'], rows, long=True)}</section>"
+        "<section><h2>Where the numbers come from</h2>"
+        f"{html_table('What is needed to make them again.', ['what', 'value'], rows, long=True)}</section>"
     )
     return html_page("Drawn lesion masks beside real ones", _STYLE, f"<p>{escape(NOTES)}</p>", "".join(sections))
 

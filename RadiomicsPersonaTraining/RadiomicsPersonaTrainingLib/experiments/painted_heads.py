@@ -43,7 +43,8 @@ class Painting:
         arms = [arm for arm in plan.arms if arm.masks]
         if arms and len(files) < plan.painted:
             raise InputError(
-                f"There are {len(files)} healthy scans to paint in, and --painted asks for {plan.painted}: give more, or lower it."
+                f"There are {len(files)} healthy scans to paint in, and --painted asks for {plan.painted}: give more, or lower "
+                "it."
             )
         self.plan, self.folder = plan, folder
         self.files = (

@@ -1,4 +1,6 @@
-"""Painting cases: heads with marked lesions as the experiment's networks are shown them, the brain alone, real and painted alike."""
+"""Painting cases: heads with marked lesions as the experiment's networks are shown them, the brain alone,
+real and painted alike.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +73,9 @@ def write_case(scan: Scan, lesion: np.ndarray, brain: np.ndarray, case: Experime
 
 
 def whole_brain(scan: Scan, tissue: Tissue) -> np.ndarray:
-    """The brain without gaps, boolean; lesions that the tissue model leaves out are taken back as far as brain lies around them."""
+    """The brain without gaps, boolean; lesions that the tissue model leaves out are taken back as far as brain lies around
+    them.
+    """
     brain = tissue.brain_on(scan.affine, scan.shape)
     margin = np.ceil(CLOSED_MM / scan.spacing).astype(int) + 1
     padded = np.pad(brain, [(m, m) for m in margin])
@@ -82,7 +86,9 @@ def whole_brain(scan: Scan, tissue: Tissue) -> np.ndarray:
 
 
 def in_slices(values: np.ndarray, scan: Scan, thickness: float) -> np.ndarray:
-    """Values on the scan's grid as slices of a thickness would show them, smeared along the axis nearest to superior; float32."""
+    """Values on the scan's grid as slices of a thickness would show them, smeared along the axis nearest to superior;
+    float32.
+    """
     axis = scan.axes_to_ras[0][2]
     sigma = thickness / scan.spacing[axis] / np.sqrt(12)  # as deviant as a box of that width
     return ndimage.gaussian_filter1d(np.asarray(values, np.float32), sigma, axis=axis, mode="nearest")

@@ -1,8 +1,8 @@
 """Painting experiment: what painted lesions are worth to a network that segments real ones.
 
-The same network is fitted for the same number of steps on a few real patients alone, on them and as many samples of painted heads,
-with masks of every kind, and on more real patients instead; each is measured on patients that none of them saw. Who is who changes
-with the seed. The networks are made to be measured and thrown away: some of the patients' terms allow nothing else.
+The same network is fitted for the same number of steps on a few real patients alone, on them and as many samples of painted
+heads, with masks of every kind, and on more real patients instead; each is measured on patients that none of them saw. Who is
+who changes with the seed. The networks are made to be measured and thrown away: some of the patients' terms allow nothing else.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Painting report: what the painting experiment found, each arm held against the first one; one HTML file, and the same tables as
-Markdown.
+"""Painting report: what the painting experiment found, each arm held against the first one; one HTML file, and the same tables
+as Markdown.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from .painting_settings import ExperimentPlan
 PIXELS, SIDE = 200, 140.0
 """Edge of a picture, pixels and millimetres."""
 LIMITS = """\
-The patients are few, their scans of many scanners and in thick slices, and lower-grade gliomas are large: what helps there need not help in
-small or rare lesions, for which no images are at hand. The networks are small and fitted for few steps, equal for all; with more of
-both the arms may lie closer together. Intervals hold for patients like these; arms that differ by less than their intervals are not told apart. Some
-of the patients may be used for measuring only, so none of these networks is kept."""
+The patients are few, their scans of many scanners and in thick slices, and lower-grade gliomas are large: what helps there need
+not help in small or rare lesions, for which no images are at hand. The networks are small and fitted for few steps, equal for
+all; with more of both the arms may lie closer together. Intervals hold for patients like these; arms that differ by less than
+their intervals are not told apart. Some of the patients may be used for measuring only, so none of these networks is kept."""
 
 
 def page_of(
@@ -49,14 +49,18 @@ def page_of(
         _group(group, [line for line in lines if line.group == group]) for group in dict.fromkeys(line.group for line in lines)
     )
     figures = "".join(
-        f"<figure><img src='{data_uri(three_planes(case))}' alt='{escape(text, quote=True)}'><figcaption>{escape(text)}</figcaption></figure>"
+        f"<figure><img src='{data_uri(three_planes(case))}' alt='{escape(text, quote=True)}'>"
+        f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, case in examples
     )
     sections += f"<section><h2>The same head with a lesion painted by every arm</h2>{figures}</section>" if figures else ""
     sections += f"<section><h2>What this can and cannot show</h2><p>{escape(LIMITS)}</p></section>"
     sections += f"<section><h2>How it was measured</h2><p>{escape(how(plan))}</p><p>{escape(NOTES)}</p></section>"
     rows = [[name, value] for name, value in origin.items()]
-    sections += f"<section><h2>Where the numbers come from</h2>{html_table('What is needed to make them again.', ['what', 'value'], rows, long=True)}</section>"
+    sections += (
+        "<section><h2>Where the numbers come from</h2>"
+        f"{html_table('What is needed to make them again.', ['what', 'value'], rows, long=True)}</section>"
+    )
     return html_page("What painted lesions are worth", "", "", sections)
 
 
@@ -72,10 +76,11 @@ def how(plan: ExperimentPlan) -> str:
     """How the arms were fitted, in words."""
     fit = plan.settings.fit
     return (
-        f"Every network has the same design, {fit.steps} steps of {fit.batch} samples in {plan.contrast}, half of them from {plan.painted} painted heads "
-        f"({', '.join(plan.kinds)}) where there are some, the others from {plan.few} real patients ({plan.few + plan.further} in the last row). "
-        "Patients are parted anew for every seed, alike for all rows. The same healthy heads are painted for every kind of mask, each with one lesion of its own; "
-        "spheres and real shapes lie anywhere in the tissue, the masks of trained generators where real lesions do."
+        f"Every network has the same design, {fit.steps} steps of {fit.batch} samples in {plan.contrast}, half of them from "
+        f"{plan.painted} painted heads ({', '.join(plan.kinds)}) where there are some, the others from {plan.few} real "
+        f"patients ({plan.few + plan.further} in the last row). Patients are parted anew for every seed, alike for all rows. "
+        "The same healthy heads are painted for every kind of mask, each with one lesion of its own; spheres and real shapes "
+        "lie anywhere in the tissue, the masks of trained generators where real lesions do."
     )
 
 
@@ -93,15 +98,19 @@ def three_planes(case: ExperimentCase) -> Image.Image:
 def _group(group: str, lines: list[ArmLine]) -> str:
     plot = interval_plot([(line.arm, line.dice) for line in lines], f"Dice in {group} by what was trained on")
     table = html_table(f"{group}: {lines[0].patients} patients.", *table_of(lines, spoken))
-    return f"<section><h2>{escape(group)}</h2><figure>{plot}<figcaption>Dice with 95 % intervals</figcaption></figure>{table}</section>"
+    return (
+        f"<section><h2>{escape(group)}</h2><figure>{plot}<figcaption>Dice with 95 % "
+        f"intervals</figcaption></figure>{table}</section>"
+    )
 
 
 FALSE_PER_SCAN = 1.0
 MEASURES = {"dice": "Dice", "coverage": "coverage", "detected": "lesions found"}
 NOTES = f"""\
-Real patients whom no network of their row saw. Dice and coverage (the share of a lesion's voxels that is found) at a probability of one half;
-lesions found at the cut that finds most with at most {FALSE_PER_SCAN:g} false positive per scan. Means over patients of the means of their seeds,
-with 95 % intervals ({DRAWS:,} bootstrap draws over patients). The difference in Dice is taken patient by patient and seed by seed."""
+Real patients whom no network of their row saw. Dice and coverage (the share of a lesion's voxels that is found) at a
+probability of one half; lesions found at the cut that finds most with at most {FALSE_PER_SCAN:g} false positive per scan. Means
+over patients of the means of their seeds, with 95 % intervals ({DRAWS:,} bootstrap draws over patients). The difference in Dice
+is taken patient by patient and seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -142,12 +151,15 @@ def _line(group: str, arm: str, first: str, measured: list[Measured], seed: int)
 
     paired = all((one.seed, one.subject) in base for one in own)
     return ArmLine(
-        group, arm, len(subjects), len({one.seed for one in own}),
+        group,
+        arm,
+        len(subjects),
+        len({one.seed for one in own}),
         estimate(lambda one: one.dice),
         estimate(lambda one: one.coverage),
         _detected(own, subjects, chosen),
         estimate(lambda one: one.dice - base[one.seed, one.subject]) if paired else Estimate(math.nan, math.nan, math.nan),
-    )  # fmt: skip
+    )
 
 
 def _detected(own: list[Measured], subjects: list[str], chosen: np.ndarray) -> Estimate:

@@ -47,13 +47,15 @@ from ..synthesis.tissue_contrast import CONTRASTS
 
 LARGEST_WEIGHTS = 10_000_000
 STRETCH = 1.25
-"""How much larger than in training a hole may be, in voxels, before the next coarser grid does better (on validation subjects)."""
+"""How much larger than in training a hole may be, in voxels, before the next coarser grid does better (on validation
+subjects)."""
 
 
 def export_model(checkpoint: Path, target: Path | None = None, default: bool = False) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`.
 
-    The known range of a model that rebuilds, and the roughness of one that draws masks, are measured first, on the validation scans.
+    The known range of a model that rebuilds, and the roughness of one that draws masks, are measured first,
+    on the validation scans.
 
     Args:
         checkpoint: a checkpoint of a run, or the run's folder, which means the best one.
@@ -178,22 +180,23 @@ def _card(record: RunRecord, weights: dict[str, torch.Tensor], step: int, name: 
         **_what_is_segmented(settings),
         **_what_is_drawn(settings),
         "history": settings.model.history,
-        "training": {
-            "best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}
-        },
+        "training": {"best_after_steps": step, **{key: value for key, value in plain(settings).items() if key not in left_out}},
         "data": [
             {
                 "name": source.name,
                 "kind": source.kind,
                 "source": source.source,
                 "licence": source.licence,
-                **{part: sorted({r.subject for r in record.rows if r.part == part and r.source == source.name}) for part in PARTS},
+                **{
+                    part: sorted({r.subject for r in record.rows if r.part == part and r.source == source.name})
+                    for part in PARTS
+                },
             }
             for source in sources_of(settings, list(record.rows))
         ],
         "limits": f"{settings.model.limits} Research use only, not a medical device.",
         "licence": settings.model.licence or ("Apache-2.0" if default else ""),
-    }  # fmt: skip
+    }
 
 
 def _what_is_segmented(settings: TrainingSettings) -> dict[str, object]:
@@ -248,7 +251,9 @@ def _grid_at_use(settings: TrainingSettings) -> dict[str, object]:
 
 
 def _spacings_at_use(trained: tuple[float, ...]) -> list[float]:
-    """The training's spacings and those halfway between: the finer the grid that still holds the hole, the smaller the error."""
+    """The training's spacings and those halfway between: the finer the grid that still holds the hole,
+    the smaller the error.
+    """
     between = [(a + b) / 2 for a, b in zip(trained[:-1], trained[1:])]
     return sorted([*trained, *between])
 

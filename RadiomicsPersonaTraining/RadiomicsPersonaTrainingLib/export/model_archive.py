@@ -92,7 +92,8 @@ def install_archive(file: Path) -> Path:
             if strange or sorted(PurePosixPath(name).suffix for name in names) != [".json", ".safetensors"]:
                 what = f"'{strange[0]}'" if strange else f"{len(names)} files"
                 raise InputError(
-                    f"'{file.name}' holds {what}: a model archive holds one card (.json) and its weights (.safetensors), nothing else."
+                    f"'{file.name}' holds {what}: a model archive holds one card (.json) and its weights (.safetensors), "
+                    "nothing else."
                 )
             if max(entry.file_size for entry in members) > LARGEST_BYTES:
                 raise InputError(
@@ -208,5 +209,7 @@ def install_run(run: Path, name: str) -> Path:
 
 
 def taken_by_itself(kind: str) -> bool:
-    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user, and one that draws masks is none of its business."""
+    """Whether the analysis takes an installed model of this kind by itself; one that rebuilds is chosen by the user, and one
+    that draws masks is none of its business.
+    """
     return kind not in (RECONSTRUCTION_KIND, MASK_KIND)

@@ -41,7 +41,8 @@ def pack(
     Args:
         lesion_masks: folder of lesion masks, or None.
         largest_mib: the pack must not be larger.
-        exact: False stores scans in 256 steps up to their 99.9 percentile, far finer than their noise; about half the room where they have many more.
+        exact: False stores scans in 256 steps up to their 99.9 percentile, far finer than their noise;
+            about half the room where they have many more.
     Returns:
         Size of the pack in bytes.
     Raises:

@@ -26,7 +26,8 @@ from .run_setup import Work, work_of
 VARIANT_BYTES = 40 * 2**20
 """Of one image that is synthesised from a label map and kept in the cache."""
 _COPIES = 9
-"""Copies of the weights on the disk: weights, average and momentum in the best and the last checkpoint, and in one being written."""
+"""Copies of the weights on the disk: weights, average and momentum in the best and the last checkpoint,
+and in one being written."""
 _SPARE = 1.1
 
 
@@ -61,7 +62,10 @@ class Estimate:
     def sentence(self) -> str:
         """All of it for a reader."""
         need = f"{in_bytes(self.cache_bytes + self.run_bytes)} on the disk, which has {in_bytes(self.free_bytes)} free"
-        time_needed = f"{in_time(self.seconds)} on this {self.device}: {in_time(self.preparing_seconds)} to prepare {self.scans} scans and"
+        time_needed = (
+            f"{in_time(self.seconds)} on this {self.device}: {in_time(self.preparing_seconds)} to prepare "
+            f"{self.scans} scans and"
+        )
         advice = "" if self.fits else " Free some space, or train on fewer scans."
         return f"About {need}, and about {time_needed} {self.steps} steps of {self.step_seconds:.2g} s.{advice}"
 

@@ -1,5 +1,4 @@
-"""Head tasks: what the networks are asked to do that tell tissues apart and that find lesions.
-"""
+"""Head tasks: what the networks are asked to do that tell tissues apart and that find lesions."""
 
 from __future__ import annotations
 

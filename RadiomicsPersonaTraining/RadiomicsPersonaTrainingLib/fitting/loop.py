@@ -110,7 +110,9 @@ def fit(
 
 
 def _meet_on_this_machine() -> None:
-    """Let processes of one machine talk through its loopback interface, for a host name may lead to an address that a firewall closes."""
+    """Let processes of one machine talk through its loopback interface,
+    for a host name may lead to an address that a firewall closes.
+    """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     if loopback:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])

@@ -4,10 +4,10 @@ The first draws lesion masks step by step, by flow matching (Lipman et al. 2023)
 
 Mask GAN task: a generator of lesion masks against a discriminator that sees the masked brain image.
 
-Hinge loss (Lim and Ye 2017), spectral normalisation (Miyato et al. 2018), and a reward for drawing other masks from other noise (Mao et
-al. 2019) so that it does not collapse. Both networks take their step at once, each with the gradient of its own loss alone, so that one
-optimiser, one schedule and one checkpoint serve both. The generator begins with the weights of the one that was taught step by step:
-from fresh ones it scattered its masks over the whole patch.
+Hinge loss (Lim and Ye 2017), spectral normalisation (Miyato et al. 2018), and a reward for drawing other masks from other noise
+(Mao et al. 2019) so that it does not collapse. Both networks take their step at once, each with the gradient of its own loss
+alone, so that one optimiser, one schedule and one checkpoint serve both. The generator begins with the weights of the one that
+was taught step by step: from fresh ones it scattered its masks over the whole patch.
 """
 
 from __future__ import annotations
@@ -75,7 +75,8 @@ MASKED = -1.5
 SIZE_WEIGHT = 4.0
 """Weight of the squared relative error of the drawn volume, which keeps the generator to the requested size."""
 APART = 0.6
-"""Share of the volume by which two masks for one place must differ; more earns nothing, or they would drift apart for its own sake."""
+"""Share of the volume by which two masks for one place must differ; more earns nothing,
+or they would drift apart for its own sake."""
 DISCRIMINATOR_LR = 2.0
 """Learning rate of the discriminator over the generator's (Heusel et al. 2017)."""
 
@@ -102,8 +103,8 @@ class MaskDiscriminator(nn.Module):
 class MaskGanTask(TrainingTask):
     """A generator and its discriminator on the samples of `mask_samples.MaskSamples`.
 
-    Monitored is how far the drawn masks' surface, spread and share outside the brain lie from the real ones', over the validation samples:
-    Wasserstein distances in standard deviations of the real ones. The losses of a GAN tell nothing of that.
+    Monitored is how far the drawn masks' surface, spread and share outside the brain lie from the real ones', over the
+    validation samples: Wasserstein distances in standard deviations of the real ones. The losses of a GAN tell nothing of that.
     """
 
     monitor = "validation_distance"

@@ -109,7 +109,8 @@ def label_map_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
     scans = [source.name for source in sources_of(settings, rows) if source.kind != LABEL_MAPS]
     if scans:
         raise InputError(
-            f"The {settings.task.kind} task trains on label maps, and '{scans[0]}' holds scans: give it kind = \"{LABEL_MAPS}\", or leave it out."
+            f"The {settings.task.kind} task trains on label maps, and '{scans[0]}' holds scans: give it kind = "
+            f'"{LABEL_MAPS}", or leave it out.'
         )
     parts = {part: [row.file for row in rows if row.part == part] for part in (TRAINING, VALIDATION)}
     if not parts[TRAINING]:

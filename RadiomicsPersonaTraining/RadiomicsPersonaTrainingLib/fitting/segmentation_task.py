@@ -43,7 +43,9 @@ class SegmentationTask(HeadTask):
         self.log_dict({self.monitor: 1 - sum(dice.values()) / len(dice), **figures}, batch_size=len(image), sync_dist=True)
 
     def views(self, sample: tuple) -> tuple[np.ndarray, ...]:
-        """The first contrast, the classes as the network sees them, and as they are; through the level that holds most of them."""
+        """The first contrast, the classes as the network sees them, and as they are;
+        through the level that holds most of them.
+        """
         image, truth, _ = sample
         count = len(self.labels.names)
         found = classes_of(self(image[None]), count)[0]

@@ -51,8 +51,8 @@ class TrainingTask(lightning.LightningModule):
         if not torch.isfinite(loss):
             names = ", ".join(sorted({self.name_of(int(n)) for n in numbers}))
             raise InputError(
-                f"The loss is no longer a number at step {self.global_step}, with samples of {names}: look at these scans, or lower "
-                "learning_rate. The best checkpoint so far is kept."
+                f"The loss is no longer a number at step {self.global_step}, with samples of {names}: look at these scans, or "
+                "lower learning_rate. The best checkpoint so far is kept."
             )
         self.log("training_loss", loss, on_step=False, on_epoch=True, batch_size=len(numbers))
         return loss

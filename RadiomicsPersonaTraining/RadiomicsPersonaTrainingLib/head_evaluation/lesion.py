@@ -37,10 +37,12 @@ MEASURES = ("auroc", "dice", "found_ml", "true_ml")
 COLUMNS = (*MEASURES, "jaccard", "sensitivity", "specificity", "hd95_mm", "hd_mm")
 """What the table of heads holds."""
 NOTES = f"""\
-Painted: heads synthesised from label maps that the model never saw, {HEADS} per map and contrast, with lesions as in training. Real patients and
-healthy people: sources that nothing was trained on. AUROC over the voxels of the brain, on the model's grid, where there is a lesion; Dice at probability 0.5,
-which is 1 where there is none and none is found, and 0 where there is none and some is found; found_ml is what is called lesion at 0.5. Means over subjects with 95 % intervals ({DRAWS:,} bootstrap draws over subjects). The model is
-made for a score of boxes, not to delineate; millilitres of sources without a voxel size mean nothing."""
+Painted: heads synthesised from label maps that the model never saw, {HEADS} per map and contrast, with lesions as in training.
+Real patients and healthy people: sources that nothing was trained on. AUROC over the voxels of the brain, on the model's grid,
+where there is a lesion; Dice at probability 0.5, which is 1 where there is none and none is found, and 0 where there is none
+and some is found; found_ml is what is called lesion at 0.5. Means over subjects with 95 % intervals ({DRAWS:,} bootstrap draws
+over subjects). The model is made for a score of boxes, not to delineate; millilitres of sources without a voxel size mean
+nothing."""
 
 
 @dataclass(frozen=True)

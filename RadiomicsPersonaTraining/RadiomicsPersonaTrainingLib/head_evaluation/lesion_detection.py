@@ -1,8 +1,9 @@
 """Lesion detection: how many lesions are found, and how much else is taken for one, as a probability is cut higher or lower.
 
-Lesions are connected pieces, and so is what is found. A piece lies on lesions where these are at least `LEAST_SHARE` of it, else it is a
-false positive; a lesion is found where such pieces cover that share of it. (The free-response operating characteristic of Bunch et
-al. 1978, with the overlap that Baumgartner et al. 2021 ask for; without one the whole head would find every lesion.)
+Lesions are connected pieces, and so is what is found. A piece lies on lesions where these are at least `LEAST_SHARE` of it,
+else it is a false positive; a lesion is found where such pieces cover that share of it. (The free-response operating
+characteristic of Bunch et al. 1978, with the overlap that Baumgartner et al. 2021 ask for; without one the whole head would
+find every lesion.)
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def _share(mask: np.ndarray, labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def sensitivity_at(detections: list[Detection], false_per_scan: float = 1.0) -> float:
-    """The largest share of all lesions that one cut finds with at most so many false positives per scan; 0 where every cut has more.
+    """The largest share of all lesions that one cut finds with at most so many false positives per scan;
+    0 where every cut has more.
 
     Raises:
         ValueError: there is no lesion in any scan.

@@ -1,5 +1,4 @@
-"""Segmentation evaluation: how well a segmentation model does on people it never saw, structure by structure.
-"""
+"""Segmentation evaluation: how well a segmentation model does on people it never saw, structure by structure."""
 
 from __future__ import annotations
 
@@ -30,9 +29,10 @@ from ..versions import versions_used
 
 SCHEMA = "radiomics-persona-segmentation-evaluation/1"
 NOTES = f"""\
-People that the model was neither trained nor chosen on; whole scans on their own grid. Hausdorff distances in mm: the largest, and the 95th
-percentile per direction, of which the larger counts. Empty against empty is Dice 1 and 0 mm; where only one is empty, Dice is 0 and the distance
-the diagonal of the field of view. Means over subjects with 95 % intervals ({DRAWS:,} bootstrap draws over subjects)."""
+People that the model was neither trained nor chosen on; whole scans on their own grid. Hausdorff distances in mm: the largest,
+and the 95th percentile per direction, of which the larger counts. Empty against empty is Dice 1 and 0 mm; where only one is
+empty, Dice is 0 and the distance the diagonal of the field of view. Means over subjects with 95 % intervals ({DRAWS:,}
+bootstrap draws over subjects)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,9 +197,9 @@ MEASURES = {
 def agreement(found: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> dict[str, float]:
     """The `MEASURES` of one structure.
 
-    Hausdorff distances run between the outermost voxels of both (MONAI's edges and distances): the largest, and the 95th percentile of
-    each direction, of which the larger counts. Two empty structures agree: Dice and Jaccard 1, distances 0. Where one of
-    them is empty, Dice and Jaccard are 0 and distances the diagonal of the field of view. Sensitivity is not a number
+    Hausdorff distances run between the outermost voxels of both (MONAI's edges and distances): the largest, and the 95th
+    percentile of each direction, of which the larger counts. Two empty structures agree: Dice and Jaccard 1, distances 0. Where
+    one of them is empty, Dice and Jaccard are 0 and distances the diagonal of the field of view. Sensitivity is not a number
     without a true voxel, specificity without a false one.
 
     Args:

@@ -31,7 +31,8 @@ def page_of(cases: list[SegmentedCase], model: SegmentationModel, record: dict, 
     people = len({case.subject for case in cases})
     title = f"Segmenting: {escape(model.name)}"
     figures = "".join(
-        f"<figure><img src='{data_uri(panels(case))}' alt='{escape(text, quote=True)}'><figcaption>{escape(text)}</figcaption></figure>"
+        f"<figure><img src='{data_uri(panels(case))}' alt='{escape(text, quote=True)}'>"
+        f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, case in (
             (f"{word}: {case.case}, mean Dice {mean_dice(case):.3f}. {', '.join(PANELS)}.", case)
             for word, case in examples(cases)
@@ -47,10 +48,11 @@ def page_of(cases: list[SegmentedCase], model: SegmentationModel, record: dict, 
         ["Command", record["command"]],
     ]
     origin += [["Versions", ", ".join(f"{name} {value}" for name, value in record["versions"].items() if value)]]
+    sources = html_table("What is needed to make them again.", ["what", "value"], origin, long=True)
     sections = f"""<section><h2>Typical and worst</h2><p>{legend}</p>{figures}</section>
 <section><h2>Case by case</h2>{html_table("A row per case and structure.", *subject_rows(cases))}</section>
 <section><h2>How it was measured</h2><p>{escape(NOTES)}</p></section>
-<section><h2>Where the numbers come from</h2>{html_table("What is needed to make them again.", ["what", "value"], origin, long=True)}</section>"""
+<section><h2>Where the numbers come from</h2>{sources}</section>"""
     means = html_table(f"Means over {people} people ({len(cases)} cases).", *summary_rows(cases, seed))
     return html_page(title, "", means, sections)
 

@@ -1,4 +1,6 @@
-"""Tissue evaluation: how well a tissue model parts brain, grey, white and fluid in scans synthesised from held-out label maps."""
+"""Tissue evaluation: how well a tissue model parts brain, grey,
+white and fluid in scans synthesised from held-out label maps.
+"""
 
 from __future__ import annotations
 

@@ -72,7 +72,8 @@ class HeldOutRun:
         scans += [scan for files in self.files(TEST, False).values() for scan in heads_of(files[:most])]
         if not scans:
             raise InputError(
-                f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+                f"None of the test scans of '{self.folder}' is there any more: bring them back, or train with a split that "
+                "keeps some."
             )
         return scans
 
@@ -85,7 +86,8 @@ class HeldOutRun:
         found = [(row.subject, row.file) for row in self.record.rows if row.part == TEST and row.file.is_file()]
         if not found:
             raise InputError(
-                f"None of the test cases of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+                f"None of the test cases of '{self.folder}' is there any more: bring them back, or train with a split that "
+                "keeps some."
             )
         return found
 
@@ -98,7 +100,8 @@ class HeldOutRun:
         maps = [file for files in self.files(TEST, False).values() for file in files]
         if not maps:
             raise InputError(
-                f"None of the test label maps of '{self.folder}' is there any more: bring them back, or train with a split that keeps some."
+                f"None of the test label maps of '{self.folder}' is there any more: bring them back, or train with a split "
+                "that keeps some."
             )
         return maps
 

@@ -116,7 +116,8 @@ def _lesions(run: HeldOutRun, row: dict, seed: int, folder: Path) -> OpenedCase:
 
 
 OPENED = {RECONSTRUCTION_KIND: _hole, SEGMENTATION_KIND: _segmented, TISSUE_KIND: _tissues, LESION_KIND: _lesions}
-"""By what the model does: called with the run, a row of `worst_case.worst_cases`, the evaluation's seed, and a folder for the images."""
+"""By what the model does: called with the run, a row of `worst_case.worst_cases`, the evaluation's seed,
+and a folder for the images."""
 
 
 def _map_called(run: HeldOutRun, name: str) -> tuple[int, Path]:

@@ -46,8 +46,8 @@ class Prediction:
 def predict(run: Path, scans: list[str], boxes: list[Box], output: Path, progress: Progress | None = None) -> Prediction:
     """Write what a run's best checkpoint makes of a scan, on the grid of the first contrast.
 
-    A model that rebuilds gives the scan with the boxes rebuilt, a segmentation and a tissue model a label map, a lesion model the
-    probability of lesion.
+    A model that rebuilds gives the scan with the boxes rebuilt, a segmentation and a tissue model a label map, a lesion model
+    the probability of lesion.
 
     Args:
         run: its folder.

@@ -19,8 +19,8 @@ def worst_cases(evaluation: Path, kind: str = RECONSTRUCTION_KIND, count: int = 
     """The cases with the largest error, the worst first, as rows of the evaluation's own table.
 
     A model that rebuilds: the network's holes by squared error. A segmentation: structures of cases by Dice. A tissue model:
-    synthesised scans by the mean Dice of the tissues. A lesion model: heads with lesions by Dice, each with its `number` among those of
-    its group and subject.
+    synthesised scans by the mean Dice of the tissues. A lesion model: heads with lesions by Dice, each with its `number` among
+    those of its group and subject.
 
     Args:
         evaluation: its folder.

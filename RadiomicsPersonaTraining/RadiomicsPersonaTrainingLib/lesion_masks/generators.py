@@ -83,7 +83,8 @@ class MaskGenerator:
         room = ground.open_to(self.kind).sum() * ground.voxel_ml
         if ml is not None and ml > MOST_OF_TISSUE * room:
             raise InputError(
-                f"A lesion of {ml:.4g} ml does not fit into the {room:.0f} ml where a {self.kind} lesion may lie in '{ground.scan.name}': give a smaller --size."
+                f"A lesion of {ml:.4g} ml does not fit into the {room:.0f} ml where a {self.kind} lesion may lie in "
+                f"'{ground.scan.name}': give a smaller --size."
             )
         error = None
         for _ in range(PLACES if center is None else 1):
@@ -132,11 +133,13 @@ def mask_generator(
     model = model or MaskModel.load(f"masks-{name}")
     if model.card["masks"]["generator"] != name:
         raise InputError(
-            f"The generator '{model.name}' is a {model.card['masks']['generator']}: give --masks {model.card['masks']['generator']} with it."
+            f"The generator '{model.name}' is a {model.card['masks']['generator']}: give --masks "
+            f"{model.card['masks']['generator']} with it."
         )
     if LEARNT_FROM[kind] not in model.kinds:
         raise InputError(
-            f"The generator '{model.name}' was not trained for {kind} lesions, but for {', '.join(model.kinds)}: choose another one."
+            f"The generator '{model.name}' was not trained for {kind} lesions, but for {', '.join(model.kinds)}: choose "
+            "another one."
         )
     return MaskGenerator(name, kind, real_places, _chosen(kind, _learnt(kind, model)), model.provenance())
 
@@ -187,8 +190,9 @@ def _learnt(kind: str, model: MaskModel):
         coarsest = COARSEST * spacing_for(ml)
         if ground.scan.spacing.max() > coarsest:
             raise InputError(
-                f"The voxels of '{ground.scan.name}' ({ground.scan.spacing.max():.3g} mm) are too coarse for a lesion of {ml:.3g} ml by "
-                f"'{model.name}', which was trained for voxels up to {coarsest:.2g} mm at this size: give a larger --size, or --masks sphere."
+                f"The voxels of '{ground.scan.name}' ({ground.scan.spacing.max():.3g} mm) are too coarse for a lesion of "
+                f"{ml:.3g} ml by '{model.name}', which was trained for voxels up to {coarsest:.2g} mm at this size: give a "
+                "larger --size, or --masks sphere."
             )
         if not _near_tissue(ground, center, kind):
             raise no_room(ground.scan, ml)

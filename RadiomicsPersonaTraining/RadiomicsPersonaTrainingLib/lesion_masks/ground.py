@@ -20,8 +20,8 @@ LEAST_TISSUE_ML = 200.0
 CORTEX_DEPTH = 16.0
 """Millimetres from the brain's hull within which grey matter counts as cortex; the basal ganglia lie deeper."""
 BEHIND, BELOW, BRAINSTEM = -32.0, -10.0, 20.0
-"""MNI millimetres: what lies behind and below, and within the last of the midline, is taken for cerebellum and brainstem, which cortical
-dysplasia spares; some of the lowest occipital and temporal cortex goes with them."""
+"""MNI millimetres: what lies behind and below, and within the last of the midline, is taken for cerebellum and brainstem, which
+cortical dysplasia spares; some of the lowest occipital and temporal cortex goes with them."""
 JUNCTION = 3.0
 """Millimetres of white matter beneath the cortex that focal cortical dysplasia may take in."""
 
@@ -92,12 +92,14 @@ def lesion_ground(scan: Scan, tissue: Tissue | None = None) -> LesionGround:
     if tissue.anatomy is None:
         why = f" ({tissue.doubt})" if tissue.doubt else ""
         raise InputError(
-            f"'{scan.name}' shows no brain in which the tissue model tells grey from white matter{why}: give a scan of a whole head."
+            f"'{scan.name}' shows no brain in which the tissue model tells grey from white matter{why}: give a scan of a whole "
+            "head."
         )
     ground = LesionGround(scan, tissue)
     found = ground.solid.sum() * ground.voxel_ml
     if found < LEAST_TISSUE_ML:
         raise InputError(
-            f"'{scan.name}' shows {found:.0f} ml of grey and white matter, too little to draw a lesion into: give a scan of a whole head."
+            f"'{scan.name}' shows {found:.0f} ml of grey and white matter, too little to draw a lesion into: give a scan of a "
+            "whole head."
         )
     return ground

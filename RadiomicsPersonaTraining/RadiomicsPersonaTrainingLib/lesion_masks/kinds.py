@@ -1,4 +1,6 @@
-"""Kinds: which real outlines stand for which kind of lesion, and where lies what was learnt from them; the standard library only."""
+"""Kinds: which real outlines stand for which kind of lesion, and where lies what was learnt from them;
+the standard library only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Mask model: a trained generator of lesion masks; those that are shipped lie in this module's Resources, for the analysis has no use for them."""
+"""Mask model: a trained generator of lesion masks; those that are shipped lie in this module's Resources,
+for the analysis has no use for them.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,8 @@ class MaskModel(TrainedModel):
             ml: volume that is asked for.
             kind: one of `kinds`.
         Returns:
-            float32 (S, S, S), from -1 to 1, the larger the more certainly lesion; 4x4 matrix from its indices to RAS millimetres.
+            float32 (S, S, S), from -1 to 1, the larger the more certainly lesion;
+            4x4 matrix from its indices to RAS millimetres.
         """
         field, affine = self.smooth_field(scan, tissue, center_ras, ml, kind, rng)
         return roughened(field, self.roughness.get(kind, 0.0), rng), affine

@@ -1,5 +1,5 @@
-"""Painted scans: lesions painted into healthy scans, as many as asked for, with what made each of them, and a sheet that shows them in
-three planes beside the healthy scan.
+"""Painted scans: lesions painted into healthy scans, as many as asked for, with what made each of them, and a sheet that shows
+them in three planes beside the healthy scan.
 """
 
 from __future__ import annotations
@@ -134,8 +134,10 @@ def refuse_overwriting(plan: SynthesisPlan, output: Path) -> None:
         )
     written = {
         (output / f"{name}_{plan.generator.kind}_{copy}_{part}.nii.gz").resolve()
-        for name in names for copy in range(1, plan.count + 1) for part in ("image", "mask")
-    }  # fmt: skip
+        for name in names
+        for copy in range(1, plan.count + 1)
+        for part in ("image", "mask")
+    }
     for file in plan.files:
         if file.resolve() in written:
             raise InputError(f"The output would overwrite its input '{file}': name another folder with --output.")

@@ -1,7 +1,7 @@
 """Patch: what a network that draws lesion masks is shown of a scan; the same function at training and at use.
 
-The patch grows with the lesion that is asked for: a ball of its volume is always `ACROSS` voxels wide, so that one small network draws
-lesions of every size, and its voxels' size tells it how large the lesion is.
+The patch grows with the lesion that is asked for: a ball of its volume is always `ACROSS` voxels wide, so that one small
+network draws lesions of every size, and its voxels' size tells it how large the lesion is.
 """
 
 from __future__ import annotations
@@ -54,8 +54,9 @@ def conditions(
 ) -> np.ndarray:
     """What is known before a mask is drawn, float32 (C, S, S, S).
 
-    The image in tissue units (a third of them; a scan that is not T1-weighted is shown as a T1 picture of its tissues), with tissue also
-    grey and white matter, then constant: the logarithm of the voxels' size, and one channel per kind, 1 for the one asked for.
+    The image in tissue units (a third of them; a scan that is not T1-weighted is shown as a T1 picture of its tissues), with
+    tissue also grey and white matter, then constant: the logarithm of the voxels' size, and one channel per kind, 1 for the one
+    asked for.
 
     Args:
         picture: show the picture of the tissues in any case.

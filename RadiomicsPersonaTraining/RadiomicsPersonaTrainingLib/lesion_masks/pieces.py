@@ -1,5 +1,5 @@
-"""Pieces: the connected parts of real lesions with their place in MNI space, read from a folder of masks once, and brought to their own
-place in another brain.
+"""Pieces: the connected parts of real lesions with their place in MNI space, read from a folder of masks once, and brought to
+their own place in another brain.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ LEAST_ML = 0.05
 MNI_FROM_LESJAK = np.array(
     [[1.175, 0.001, -0.015, -0.66], [-0.005, 1.16, -0.05, 1.93], [0.014, 0.026, 1.27, -5.67], [0, 0, 0, 1.0]]
 )
-"""Millimetres of the images and masks of Lesjak et al. 2017, whose brains are smaller than MNI's although their files say MNI, to MNI: the
-mean of what `standard_space` finds for the two patients whose images are there, which differ by 0.02 and 2 mm."""
+"""Millimetres of the images and masks of Lesjak et al. 2017, whose brains are smaller than MNI's although their files say MNI,
+to MNI: the mean of what `standard_space` finds for the two patients whose images are there, which differ by 0.02 and 2 mm."""
 FRAMES = {MS: MNI_FROM_LESJAK}
 """Millimetres of a kind's masks to MNI, where the two are not the same."""
 FLIP = np.diag([-1.0, 1.0, 1.0, 1.0])
@@ -176,7 +176,8 @@ def carried_mask(piece: LesionPiece, ras_from_mni: np.ndarray, affine: np.ndarra
 
 
 def carried_lesion(piece: LesionPiece, ground: LesionGround) -> Hole | None:
-    """What a lesion is in another brain: carried by the affine registration, cut to grey and white matter, its largest connected piece.
+    """What a lesion is in another brain: carried by the affine registration, cut to grey and white matter,
+    its largest connected piece.
 
     Returns:
         Its voxels, or None where hardly any is left.

@@ -1,8 +1,9 @@
 """Places: where lesions of a kind sit and how large they are there, drawn from real ones; plain numbers, no masks.
 
-`Resources/masks/lesion-places.csv` lists the middle (MNI millimetres), volume and sphericity of every training lesion. A place is drawn among
-lesions of about the size that is asked for, for large strokes do not sit where small ones do, and moved a little; either side is as
-likely. For tumours the strokes of at least 8 ml stand in, and for focal cortical dysplasia (no public outlines) every cortex is as likely.
+`Resources/masks/lesion-places.csv` lists the middle (MNI millimetres), volume and sphericity of every training lesion. A place
+is drawn among lesions of about the size that is asked for, for large strokes do not sit where small ones do, and moved a
+little; either side is as likely. For tumours the strokes of at least 8 ml stand in, and for focal cortical dysplasia (no public
+outlines) every cortex is as likely.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ COLUMNS = ("kind", "x", "y", "z", "ml", "sphericity")
 TUMOUR_ML = 8.0
 """Least volume of the strokes (in MNI space) that stand in for tumours."""
 FCD_ML = (0.6, 8.0)
-"""Volumes of focal cortical dysplasia between the 5th and the 95th percentile, log-normal (Wagner et al. 2011; Spitzer et al. 2022)."""
+"""Volumes of focal cortical dysplasia between the 5th and the 95th percentile, log-normal (Wagner et al. 2011; Spitzer et al.
+2022)."""
 NEAR = 0.35
 """Standard deviation of the logarithm of the volume within which places are taken for lesions of one size."""
 MOVED = 5.0
@@ -44,7 +46,9 @@ def real_places() -> dict[str, np.ndarray]:
 
 
 def write_places(pieces: list[LesionPiece], grounds: Sequence[LesionGround], target: Path = FILE) -> None:
-    """Write the file from real lesions as they are in healthy brains, each in the next one; those kept for evaluation are left out."""
+    """Write the file from real lesions as they are in healthy brains, each in the next one;
+    those kept for evaluation are left out.
+    """
     with file_written_whole(target) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(COLUMNS)

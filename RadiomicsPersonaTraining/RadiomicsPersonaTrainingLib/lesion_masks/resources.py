@@ -6,8 +6,9 @@ writes both anew from a data folder with healthy/ds002748 and lesion_masks; it n
 
 Mask roughness: how much noise makes drawn masks as compact as real ones.
 
-A network that was taught by squared errors draws smoother borders than lesions have. Noise in the drawn field makes up for it; its strength
-is measured once, when a generator is exported: on its validation scans the masks' mean sphericity becomes that of the real training lesions.
+A network that was taught by squared errors draws smoother borders than lesions have. Noise in the drawn field makes up for it;
+its strength is measured once, when a generator is exported: on its validation scans the masks' mean sphericity becomes that of
+the real training lesions.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""Standard space: the affine way between a brain and the MNI space in which atlases and lesion masks are kept, for scans of any contrast.
+"""Standard space: the affine way between a brain and the MNI space in which atlases and lesion masks are kept,
+for scans of any contrast.
 
-Brains are compared by their tissues, not by their intensities: the tissue model's shares become a picture in which fluid is dark, grey
-matter middle and white matter bright, and that is laid over the same picture of an average brain (affine, 12 parameters, least squares).
-The average is that of healthy adults of `healthy/ds002748` (CC0), brought onto the ICBM152 2009 template (Fonov et al. 2011).
+Brains are compared by their tissues, not by their intensities: the tissue model's shares become a picture in which fluid is
+dark, grey matter middle and white matter bright, and that is laid over the same picture of an average brain (affine, 12
+parameters, least squares). The average is that of healthy adults of `healthy/ds002748` (CC0), brought onto the ICBM152 2009
+template (Fonov et al. 2011).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def average_brain() -> np.ndarray:
 
 
 def ras_from_standard(anatomy: Anatomy, average: np.ndarray | None = None) -> np.ndarray:
-    """4x4 matrix that takes MNI millimetres to the same anatomy in a scan, RAS millimetres; the same scan gives the same matrix.
+    """4x4 matrix that takes MNI millimetres to the same anatomy in a scan, RAS millimetres;
+    the same scan gives the same matrix.
 
     Args:
         average: picture of the brain in MNI space, of `SHAPE`; the shipped one by default.

@@ -2,10 +2,11 @@
 
 Beside the job's results lie three files, called BASE.json, BASE.lock and BASE.stop, where BASE is usually `FOLDER/alive`:
 
-    BASE.lock    locked by the job's process for as long as it lives. The system lets go of the lock when the process ends, in whatever
+    BASE.lock    locked by the job's process for as long as it lives. The system lets go of the lock when the process ends,
+    in whatever
                  way, so that nobody can take another process of the same number for it.
-    BASE.json    written every other second: what the job is at, how far it is, how much memory it takes, and at last how it ended
-    BASE.stop    made by whoever wants the job to end: it then ends as Ctrl-C ends it, on every system
+    BASE.json    written every other second: what the job is at, how far it is, how much memory it takes, and at last how it
+    ended BASE.stop    made by whoever wants the job to end: it then ends as Ctrl-C ends it, on every system
 """
 
 from __future__ import annotations
@@ -240,7 +241,9 @@ def memory_used() -> int | None:
 
 
 def gpu_memory() -> tuple[int | None, int | None]:
-    """Bytes of the graphics card that are taken, by whomever, and that it has; None without a card or before PyTorch uses one."""
+    """Bytes of the graphics card that are taken, by whomever, and that it has;
+    None without a card or before PyTorch uses one.
+    """
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     if not cuda or not cuda.is_initialized():
@@ -298,7 +301,8 @@ def _end_of(error: BaseException | None) -> tuple[str, str]:
 
 
 def _locked(stream, shared: bool = False) -> bool:
-    """Whether this process got the lock of an open file; two readers do not hinder each other where the system can tell them apart.
+    """Whether this process got the lock of an open file; two readers do not hinder each other where the system can tell them
+    apart.
 
     Raises:
         OSError: the disk knows no locks.

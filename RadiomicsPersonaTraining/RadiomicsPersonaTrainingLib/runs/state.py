@@ -81,13 +81,24 @@ def state_of(folder: Path) -> RunState:
     settings = record.get("settings") if isinstance(record.get("settings"), dict) else {}
     figures = _deciding(rows)
     return RunState(
-        folder, state, sentence,
-        told.get("what", ""), int(told.get("done") or 0), int(told.get("total") or 0),
-        told.get("left"), told.get("memory"), told.get("gpu_memory"), told.get("gpu_total"),
-        (settings.get("task") or {}).get("kind", ""), (settings.get("model") or {}).get("name", ""), str(record.get("version", "")),
-        (folder / BEST).is_file(), (folder / LAST).is_file(),
-        int(rows[-1]["step"]) if rows and "step" in rows[-1] else 0, min(figures) if figures else None,
-    )  # fmt: skip
+        folder,
+        state,
+        sentence,
+        told.get("what", ""),
+        int(told.get("done") or 0),
+        int(told.get("total") or 0),
+        told.get("left"),
+        told.get("memory"),
+        told.get("gpu_memory"),
+        told.get("gpu_total"),
+        (settings.get("task") or {}).get("kind", ""),
+        (settings.get("model") or {}).get("name", ""),
+        str(record.get("version", "")),
+        (folder / BEST).is_file(),
+        (folder / LAST).is_file(),
+        int(rows[-1]["step"]) if rows and "step" in rows[-1] else 0,
+        min(figures) if figures else None,
+    )
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -104,7 +115,9 @@ def is_run(folder: Path) -> bool:
 
 
 def curves_of(folder: Path) -> list[dict[str, float]]:
-    """The figures of a run, a row per epoch with `epoch`, `step`, losses, learning rate and seconds; a line cut off is left out."""
+    """The figures of a run, a row per epoch with `epoch`, `step`, losses, learning rate and seconds;
+    a line cut off is left out.
+    """
     try:
         with open(folder / CURVES, newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
@@ -160,7 +173,8 @@ def _state_and_sentence(folder: Path, told: dict) -> tuple[str, str]:
             return RUNNING, ""
         return (
             SILENT,
-            f"The training was not heard of for {silence / 60:.0f} min: it sleeps, hangs, or its disk is full. Wait, or end it.",
+            f"The training was not heard of for {silence / 60:.0f} min: it sleeps, hangs, or its disk is full. Wait, or end "
+            "it.",
         )
     end = told.get("ended")
     if end == heartbeat.DONE:
@@ -185,7 +199,10 @@ def _why_broken_off(folder: Path) -> str:
         free = FULL_BYTES
     if free < FULL_BYTES:
         return f"The training broke off, and the disk of '{folder}' is full: free some space, then go on with Resume."
-    return "The training broke off without a word: it was ended from outside, or memory ran out, or the computer went off. Go on with Resume."
+    return (
+        "The training broke off without a word: it was ended from outside, or memory ran out, or the computer went off. Go "
+        "on with Resume."
+    )
 
 
 def _deciding(rows: list[dict[str, float]]) -> list[float]:

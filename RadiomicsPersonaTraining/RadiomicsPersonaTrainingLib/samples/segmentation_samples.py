@@ -90,19 +90,26 @@ def changes(recipe: Augmentation, patch: tuple[int, int, int]):
 
     both = ("image", "truth")
     spatial = transforms.RandAffined(
-        both, spatial_size=patch, prob=recipe.affine, rotate_range=tuple(np.deg2rad(recipe.rotation)), scale_range=(recipe.scale,) * 3,
-        mode=("bilinear", "nearest"), padding_mode="zeros",
-    )  # fmt: skip
+        both,
+        spatial_size=patch,
+        prob=recipe.affine,
+        rotate_range=tuple(np.deg2rad(recipe.rotation)),
+        scale_range=(recipe.scale,) * 3,
+        mode=("bilinear", "nearest"),
+        padding_mode="zeros",
+    )
     flips = [transforms.RandFlipd(both, prob=chance, spatial_axis=axis) for axis, chance in enumerate(recipe.flip) if chance]
-    return transforms.Compose([
-        spatial,
-        *flips,
-        transforms.RandGaussianSmoothd("image", (0.5, 1.0), (0.5, 1.0), (0.5, 1.0), prob=recipe.blur),
-        transforms.RandScaleIntensityd("image", recipe.brightness, prob=1.0, channel_wise=True),
-        transforms.RandShiftIntensityd("image", recipe.brightness, prob=1.0, channel_wise=True),
-        transforms.RandAdjustContrastd("image", prob=recipe.gamma, gamma=(0.7, 1.5), retain_stats=True),
-        transforms.RandGaussianNoised("image", prob=recipe.noise, std=0.1),
-    ])  # fmt: skip
+    return transforms.Compose(
+        [
+            spatial,
+            *flips,
+            transforms.RandGaussianSmoothd("image", (0.5, 1.0), (0.5, 1.0), (0.5, 1.0), prob=recipe.blur),
+            transforms.RandScaleIntensityd("image", recipe.brightness, prob=1.0, channel_wise=True),
+            transforms.RandShiftIntensityd("image", recipe.brightness, prob=1.0, channel_wise=True),
+            transforms.RandAdjustContrastd("image", prob=recipe.gamma, gamma=(0.7, 1.5), retain_stats=True),
+            transforms.RandGaussianNoised("image", prob=recipe.noise, std=0.1),
+        ]
+    )
 
 
 def prepared_cases(
@@ -113,7 +120,8 @@ def prepared_cases(
     workers: int = 1,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> tuple[list[Path | None], list[str]]:
-    """Make sure that every case has an entry in the cache; for the arguments and what it returns see `prepared_scans.prepare_scans`.
+    """Make sure that every case has an entry in the cache; for the arguments and what it returns see
+    `prepared_scans.prepare_scans`.
 
     Args:
         files: label maps.

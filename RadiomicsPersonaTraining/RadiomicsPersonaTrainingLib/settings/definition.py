@@ -15,7 +15,7 @@ from .training_settings import SECTIONS, TrainingSettings, settings_from, unused
 MATTERING = (
     *("model.name", "model.description", "task.kind", "fit.start", "fit.steps", "fit.batch", "fit.validate_every"),
     *("task.learning_rate", "fit.patience"),
-)  # fmt: skip
+)
 """The settings that most users look at; the others are folded away."""
 _NAMED = re.compile(r"'(\w+)' in \[(\w+)\]")
 

@@ -1,4 +1,6 @@
-"""Sample sections: the keys that say how samples are drawn: holes, heads, lesion masks, and segmentation cases with where their files lie."""
+"""Sample sections: the keys that say how samples are drawn: holes, heads, lesion masks,
+and segmentation cases with where their files lie.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,20 @@ class SegmentationSettings:
     channels: tuple[str, ...] = setting(("t1",), "Contrasts that the network is shown, in this order.")
     images: tuple[str, ...] = setting(
         ("images/{case}",),
-        "For every contrast where its files lie beneath the data folder, without .nii.gz; {case} stands for a case's name, | parts "
-        "alternatives.",
-    )  # fmt: skip
+        "For every contrast where its files lie beneath the data folder, without .nii.gz; {case} stands for a case's name, | "
+        "parts alternatives.",
+    )
     truth: str = setting("labels/{case}", "Likewise for the label maps.")
     subject: str = setting(".*", "Regular expression for the part of a case's name that tells whose scan it is.")
     labels: tuple[str, ...] = setting(
         ("lesion=1",),
-        'Classes with the numbers that stand for them in label maps, as in "enhancing tumour=4|3"; the first number is the one that is '
-        "written. * stands for everything but 0. background=5 leaves a number out.",
+        'Classes with the numbers that stand for them in label maps, as in "enhancing tumour=4|3"; the first number is the '
+        "one that is written. * stands for everything but 0. background=5 leaves a number out.",
     )
     codes: tuple[str, ...] = setting(
         (),
-        'Category and type of every class for Slicer, as in "SCT^123037004^Anatomical Structure~SCT^5366008^Hippocampus"; empty for none.',
+        'Category and type of every class for Slicer, as in "SCT^123037004^Anatomical Structure~SCT^5366008^Hippocampus"; '
+        "empty for none.",
     )
     regions: tuple[str, ...] = setting(
         (), 'Classes taken together, which are measured too, as in "core=necrosis+enhancing tumour".'
@@ -88,8 +91,8 @@ class MaskRecipe:
 
     generator: str = setting(
         UNET_TISSUE,
-        "unet draws from the image and noise step by step (flow matching), unet-tissue is shown grey and white matter too, gan draws from "
-        "the image and noise at once and is judged by a discriminator that sees the masked image.",
+        "unet draws from the image and noise step by step (flow matching), unet-tissue is shown grey and white matter too, "
+        "gan draws from the image and noise at once and is judged by a discriminator that sees the masked image.",
         choices=TRAINED,
     )
     patch: int = setting(32, "Patch voxels along every axis; a multiple of 8.", low=24, high=96)
@@ -160,14 +163,17 @@ class TissueRecipe:
     shape: tuple[int, int, int] = setting(
         (96, 112, 96),
         "Voxels along R, A, S, multiples of 16; large enough for a whole head, or the network never sees the air around it.",
-        low=32, high=256,
-    )  # fmt: skip
+        low=32,
+        high=256,
+    )
     spacing: float = setting(2.0, "Millimetres of the tissue model's grid.", low=0.5, high=8.0)
     fine: float = setting(4 / 3, "Millimetres of the grid on which heads are painted.", low=0.5, high=8.0)
     offset: tuple[float, float, float] = setting(
         (20.0, 25.0, 40.0), "Largest distance of the sample's middle from the brain's along R, A, S in mm.", low=0.0, high=100.0
     )
     gain: float = setting(
-        0.15, "Standard deviation of the logarithm of a factor on the image, for a whole scan's percentiles are not a sample's.",
-        low=0.0, high=1.0,
-    )  # fmt: skip
+        0.15,
+        "Standard deviation of the logarithm of a factor on the image, for a whole scan's percentiles are not a sample's.",
+        low=0.0,
+        high=1.0,
+    )

@@ -1,5 +1,5 @@
-"""Sections: the keys of model, scans, data, cache, network, task and fit; apart from what they steer, for settings are read where no
-training is loaded.
+"""Sections: the keys of model, scans, data, cache, network, task and fit; apart from what they steer, for settings are read
+where no training is loaded.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ class TaskSettings:
 
     kind: str = setting(
         RECONSTRUCTION_KIND,
-        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), segment as [segmentation] says, or draw lesion masks as [masks] says.",
+        "Rebuild healthy tissue, tell tissues apart or find lesions (both on label maps), segment as [segmentation] says, or "
+        "draw lesion masks as [masks] says.",
         choices=KINDS,
     )
     learning_rate: float = setting(
@@ -40,9 +41,12 @@ class TaskSettings:
         0.3, "Reconstruction: weight of the absolute error beside the squared one (Huber, one tissue SD).", low=0.0, high=10.0
     )
     ssim: float = setting(
-        0.0, "Reconstruction: weight of 1 - SSIM (3-D, in context) beside them; 0.5 favours the challenge's metric over squared error.",
-        low=0.0, high=10.0,
-    )  # fmt: skip
+        0.0,
+        "Reconstruction: weight of 1 - SSIM (3-D, in context) beside them; 0.5 favours the challenge's metric over squared "
+        "error.",
+        low=0.0,
+        high=10.0,
+    )
     loss: str = setting(
         DICE_CE, "Segmentation: what is made small; bce judges every class alone, ce one against the others.", choices=LOSSES
     )
@@ -91,8 +95,8 @@ class NetworkSettings:
     )
     design: str = setting(
         FOLDED,
-        "folded works at half the input's resolution and finer nowhere; plain (double convolutions) and residual (residual blocks on the "
-        "way down) also at full resolution, for segmentation alone.",
+        "folded works at half the input's resolution and finer nowhere; plain (double convolutions) and residual (residual "
+        "blocks on the way down) also at full resolution, for segmentation alone.",
         choices=tuple(SEGMENTING),
     )
 
@@ -107,7 +111,8 @@ def architecture_of(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND, 
     """
     if len(settings.channels) != len(settings.blocks) or len(settings.channels) < 2 or any(c % 8 for c in settings.channels):
         raise InputError(
-            "[network] needs as many channels as blocks, at least two, and channels that are multiples of 8: correct the settings."
+            "[network] needs as many channels as blocks, at least two, and channels that are multiples of 8: correct the "
+            "settings."
         )
     sizes = {"channels": list(settings.channels), "blocks": list(settings.blocks)}
     if kind in (SEGMENTATION_KIND, MASK_KIND):
@@ -144,12 +149,13 @@ class ScanSettings:
 
     split: str = setting(
         "split.csv",
-        "The split, made by `radiomics-persona-train split`; relative to this file. Segmentation: empty draws one over the subjects beneath "
-        "--data, 80/10/10.",
+        "The split, made by `radiomics-persona-train split`; relative to this file. Segmentation: empty draws one over the "
+        "subjects beneath --data, 80/10/10.",
     )
     lesion_masks: str = setting(
         "",
-        "Folder of binary lesion masks whose shapes are taken out too; as seen from --data, or from this file's folder; empty for none.",
+        "Folder of binary lesion masks whose shapes are taken out too; as seen from --data, or from this file's folder; empty "
+        "for none.",
         folder=True,
     )
 
@@ -162,9 +168,10 @@ class DataSource:
     source: str = setting("", "Where it comes from, for the model card: name, version, DOI.")
     licence: str = setting("", "Its licence, for the model card.")
     kind: str = setting(
-        SCANS, "What its files are: healthy scans, or label maps from which images of any contrast are synthesised.",
+        SCANS,
+        "What its files are: healthy scans, or label maps from which images of any contrast are synthesised.",
         choices=(SCANS, LABEL_MAPS),
-    )  # fmt: skip
+    )
     variants: int = setting(
         20,
         "Different images of each label map; each is made when it is first drawn and kept in the cache (about 40 MB).",

@@ -20,7 +20,8 @@ class Labels:
 
     Attributes:
         names: of the classes 1, 2, ...
-        numbers: of each class the numbers that stand for it in label maps, the one that is written first; empty for anything but 0.
+        numbers: of each class the numbers that stand for it in label maps, the one that is written first;
+            empty for anything but 0.
         ignored: further numbers that are background.
         regions: classes (from 1) by the region's name.
     """
@@ -50,7 +51,8 @@ class Labels:
         if not np.array_equal(rounded, values):
             odd = values[rounded != values].flat[0]
             raise InputError(
-                f"The label map '{name}' holds {odd:g}, which is no whole number: give labels, not probabilities or a resampled map."
+                f"The label map '{name}' holds {odd:g}, which is no whole number: give labels, not probabilities or a "
+                "resampled map."
             )
         classes = np.zeros(values.shape, np.uint8)
         known = np.isin(rounded, (0, *self.ignored))
@@ -60,8 +62,8 @@ class Labels:
             known |= chosen
         if not known.all():
             raise InputError(
-                f"The label map '{name}' holds the label {rounded[~known].flat[0]:g}, which no entry of labels in [segmentation] "
-                f"names: add it there, or background={rounded[~known].flat[0]:g} to leave it out."
+                f"The label map '{name}' holds the label {rounded[~known].flat[0]:g}, which no entry of labels in "
+                f"[segmentation] names: add it there, or background={rounded[~known].flat[0]:g} to leave it out."
             )
         return classes
 
@@ -103,7 +105,8 @@ def labels_of(settings: SegmentationSettings) -> Labels:
         strange = [member for member in members if member not in names]
         if strange or not name or name in names:
             raise InputError(
-                f"'{entry}' in regions of [segmentation] must be a new name with classes, as in \"whole={'+'.join(names[:2])}\"."
+                f"'{entry}' in regions of [segmentation] must be a new name with classes, as in "
+                f'"whole={"+".join(names[:2])}".'
             )
         regions[name] = tuple(names.index(member) + 1 for member in members)
     return Labels(tuple(names), tuple(numbers), ignored, regions)

@@ -44,9 +44,18 @@ class TrainingSettings:
 
 
 SECTIONS = {
-    "model": ModelSettings, "scans": ScanSettings, "cache": CacheSettings, "recipe": Recipe, "tissue": TissueRecipe,
-    "segmentation": SegmentationSettings, "augmentation": Augmentation, "masks": MaskRecipe, "network": NetworkSettings, "task": TaskSettings, "fit": FitSettings,
-}  # fmt: skip
+    "model": ModelSettings,
+    "scans": ScanSettings,
+    "cache": CacheSettings,
+    "recipe": Recipe,
+    "tissue": TissueRecipe,
+    "segmentation": SegmentationSettings,
+    "augmentation": Augmentation,
+    "masks": MaskRecipe,
+    "network": NetworkSettings,
+    "task": TaskSettings,
+    "fit": FitSettings,
+}
 SAMPLES = {RECONSTRUCTION_KIND: ("recipe",), SEGMENTATION_KIND: ("segmentation", "augmentation"), MASK_KIND: ("masks",)}
 """The sections that tell how a kind of model's samples are drawn; ("tissue",) for all others."""
 
@@ -128,7 +137,8 @@ def _check_segmentation(segmentation: SegmentationSettings, network: NetworkSett
     step = smallest_step(network)
     if any(side % step for side in segmentation.patch):
         raise InputError(
-            f"'patch' in [segmentation] is {list(segmentation.patch)}: give multiples of {step}, for this network halves it that often."
+            f"'patch' in [segmentation] is {list(segmentation.patch)}: give multiples of {step}, for this network halves it "
+            "that often."
         )
 
 
@@ -140,7 +150,8 @@ def _check_masks(settings: TrainingSettings) -> None:
         )
     if not settings.masks.kinds or not settings.scans.lesion_masks:
         raise InputError(
-            "A training that draws masks needs 'kinds' in [masks], and 'lesion_masks' in [scans] with a subfolder for each of them."
+            "A training that draws masks needs 'kinds' in [masks], and 'lesion_masks' in [scans] with a subfolder for each of "
+            "them."
         )
 
 

@@ -1,8 +1,9 @@
 """Disease: lesions as tumours, strokes and inflammation leave them, set into a synthesised head and marked there.
 
-What is painted follows what clinical images show: lesions are darker than white matter in T1, brighter than grey matter in T2 and
-FLAIR, now and then otherwise (blood, calcium); some have a core of another brightness or a rim that takes up contrast agent; oedema
-keeps to white matter; large ones push their surroundings away. In random contrasts all that counts is that they differ.
+What is painted follows what clinical images show: lesions are darker than white matter in T1, brighter than grey matter in T2
+and FLAIR, now and then otherwise (blood, calcium); some have a core of another brightness or a rim that takes up contrast
+agent; oedema keeps to white matter; large ones push their surroundings away. In random contrasts all that counts is that they
+differ.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ NEAR_VENTRICLES = 15.0
 PUSHING = 10.0
 """Millimetres of radius from which a lesion may push its surroundings away."""
 LEAST_DIFFERENCE = 0.07
-"""Least difference of a lesion's brightness from what it replaces, as a share of the brightest tissue: fainter ones are not painted."""
+"""Least difference of a lesion's brightness from what it replaces, as a share of the brightest tissue:
+fainter ones are not painted."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,10 +63,11 @@ def realistic_contrast(contrast: str, rng: np.random.Generator) -> tuple[np.ndar
 
 
 def as_contrast(scan: Scan, tissue: Tissue, contrast: str, rng: np.random.Generator) -> Scan:
-    """A T1-weighted scan as it might look in another contrast of `CONTRASTS`: its texture and shape are real, its brightness is not.
+    """A T1-weighted scan as it might look in another contrast of `CONTRASTS`: its texture and shape are real,
+    its brightness is not.
 
-    Every brightness goes through the curve that leads the scan's air, fluid, grey and white matter to the table's means. As that
-    squeezes noise too, some is added. What is no tissue of the brain has no say and no truth in the result.
+    Every brightness goes through the curve that leads the scan's air, fluid, grey and white matter to the table's means. As
+    that squeezes noise too, some is added. What is no tissue of the brain has no say and no truth in the result.
 
     Args:
         tissue: of the scan, with the tissue model's classes.

@@ -1,7 +1,8 @@
 """Calibration: fits the verdict's classifier on boxes whose truth is known, and says how well it does on other subjects.
 
-In every healthy scan boxes are drawn at random and rebuilt with their controls, as an analysis does. All of them are healthy boxes;
-into some a lesion is painted after they were rebuilt, which the rebuilding, being blind to the box, could not have known.
+In every healthy scan boxes are drawn at random and rebuilt with their controls, as an analysis does. All of them are healthy
+boxes; into some a lesion is painted after they were rebuilt, which the rebuilding, being blind to the box, could not have
+known.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class KnownBoxes:
 def measured_boxes(
     file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN, kinds: tuple[str, ...] = ()
 ) -> list[dict]:
-    """The metrics of healthy and painted boxes of one healthy scan, one entry for every drawn box around which enough controls fit.
+    """The metrics of healthy and painted boxes of one healthy scan,
+    one entry for every drawn box around which enough controls fit.
 
     Args:
         file: the scan.
@@ -87,8 +89,8 @@ def measured_boxes(
         drawn: boxes to draw.
         kinds: of lesions, drawn for each, as `lesion_painter` paints them; empty for lesions of random brightness and texture.
     Returns:
-        Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number among them
-        and its metrics with a lesion in it.
+        Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number
+        among them and its metrics with a lesion in it.
     Raises:
         InputError: the scan cannot be used.
     """
@@ -166,9 +168,10 @@ def fit_classifier(
 ) -> Classifier:
     """Logistic regression in which every subject, and within it either truth, has the same weight.
 
-    Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best where the
-    cases are not those of the fit (Dawes 1979), and as strongly as predictions for subjects that were left out allow within one
-    standard error of the best (Breiman et al. 1984). Their log odds are recalibrated by the line that fits those predictions (Cox 1958).
+    Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best
+    where the cases are not those of the fit (Dawes 1979), and as strongly as predictions for subjects that were left out allow
+    within one standard error of the best (Breiman et al. 1984). Their log odds are recalibrated by the line that fits those
+    predictions (Cox 1958).
 
     Args:
         norms: with which the scores were standardised.
@@ -179,7 +182,8 @@ def fit_classifier(
     boxes = [b for b in boxes if b.sick.any() and not b.sick.all()]
     if len(boxes) < LEAST_SUBJECTS:
         raise InputError(
-            f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy scans."
+            f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy "
+            "scans."
         )
     from scipy.special import expit
     from sklearn.metrics import roc_auc_score
@@ -215,7 +219,8 @@ def fit_classifier(
 
 
 def widening_of(boxes: list[KnownBoxes], log_odds: list[np.ndarray]) -> float:
-    """By how much healthy boxes drawn anywhere must come closer to their controls for `LEVEL` of them to have p <= `LEVEL`; at least 1.
+    """By how much healthy boxes drawn anywhere must come closer to their controls for `LEVEL` of them to have p <= `LEVEL`;
+    at least 1.
 
     Args:
         log_odds: of every subject's boxes.
@@ -271,7 +276,9 @@ def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray
 
 
 def reliability(probability: np.ndarray, truth: np.ndarray, weight: np.ndarray) -> list[tuple[float, float, int]]:
-    """Mean probability, share of what is true, and number of boxes, in bins of a tenth that hold any; weighted but for the number."""
+    """Mean probability, share of what is true, and number of boxes, in bins of a tenth that hold any;
+    weighted but for the number.
+    """
     points = []
     for low in np.arange(0, 1, 0.1):
         inside = (probability >= low) & (probability < low + 0.1 + (low > 0.85))
@@ -328,7 +335,8 @@ def measuring_time(
     drawn: int = DRAWN,
     kinds: tuple[str, ...] = (),
 ) -> tuple[int, float]:
-    """How many scans `calibrate` still has to measure, and how many seconds that will take; one of them is measured now, and kept.
+    """How many scans `calibrate` still has to measure, and how many seconds that will take; one of them is measured now,
+    and kept.
 
     For the arguments and what is raised see `calibrate`.
     """

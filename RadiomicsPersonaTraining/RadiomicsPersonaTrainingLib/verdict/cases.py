@@ -27,7 +27,8 @@ LEAST_VOXELS = 27
 MOST_LESIONS = {"MS": 6}
 """Lesions of a patient that are taken, the largest first, where a source has several; otherwise one."""
 HEALTHY_SIDES = 2 * ((12.0, 20.0), (20.0, 32.0), (32.0, 48.0))
-"""Ranges of sides, millimetres, of the boxes in every healthy person, two of each: of 72 boxes 1 to 7 may have p <= 0.05 by chance."""
+"""Ranges of sides, millimetres, of the boxes in every healthy person, two of each:
+of 72 boxes 1 to 7 may have p <= 0.05 by chance."""
 
 
 @dataclass(frozen=True, eq=False)

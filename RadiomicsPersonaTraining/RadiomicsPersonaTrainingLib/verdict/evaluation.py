@@ -1,7 +1,7 @@
 """Evaluation of verdicts: the analysis as a user runs it, on boxes whose truth is known, with naive scores beside it.
 
-Every lesion's box is held against healthy boxes of the same size in the same brain: its controls, as far as they touch no lesion.
-Each of those can be judged in the same way, by the others. What is measured does not depend on the classifier.
+Every lesion's box is held against healthy boxes of the same size in the same brain: its controls, as far as they touch no
+lesion. Each of those can be judged in the same way, by the others. What is measured does not depend on the classifier.
 """
 
 from __future__ import annotations
@@ -206,8 +206,8 @@ def known_case(record: dict) -> KnownCase:
 def naive_scores(plan: VerdictPlan, analysis: Analysis, result: BoxResult, holes: list[Hole]) -> list[dict[str, float]]:
     """What could be said of the user's box and of its controls without a network; larger is less like healthy tissue.
 
-    The distance of the mean intensity from the brain's median, the SD in the box, the difference from the mirrored box, and the root
-    of the mean squared residual of simple fills; all in tissue SD.
+    The distance of the mean intensity from the brain's median, the SD in the box, the difference from the mirrored box, and the
+    root of the mean squared residual of simple fills; all in tissue SD.
     """
     scan, scale = analysis.scan, analysis.tissue.scale
     prepared = PreparedScan(scan, analysis.tissue, analysis.midplane, holes[0])

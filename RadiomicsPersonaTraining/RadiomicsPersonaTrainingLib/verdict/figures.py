@@ -21,10 +21,11 @@ GOALS = {("glioma", "FLAIR"): 0.97, ("glioma", "T1"): 0.88, ("MS", "FLAIR"): 0.9
 SIZES = ((0.0, 3.0), (3.0, 20.0), (20.0, np.inf))
 """Box volumes in millilitres between which lesions are counted."""
 NOTES = (
-    "Every box was given to the analysis as a user would, with 39 healthy boxes of the same scan. A lesion's box is its bounding box; it is held "
-    "against those of its healthy boxes that touch no lesion, each judged by the others alone. Intervals are 95 % bootstrap intervals over subjects "
-    "(2,000 draws); with two subjects, as in MS, they say little. The naive scores need no network: they are in tissue SD, the residuals root "
-    "mean squares. p is the rank of the combined score; a healthy person's box is called abnormal at p <= 0.05. TCGA-LGG gives no voxel size."
+    "Every box was given to the analysis as a user would, with 39 healthy boxes of the same scan. A lesion's box is its "
+    "bounding box; it is held against those of its healthy boxes that touch no lesion, each judged by the others alone. "
+    "Intervals are 95 % bootstrap intervals over subjects (2,000 draws); with two subjects, as in MS, they say little. "
+    "The naive scores need no network: they are in tissue SD, the residuals root mean squares. p is the rank of the combined "
+    "score; a healthy person's box is called abnormal at p <= 0.05. TCGA-LGG gives no voxel size."
 )
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -109,8 +110,11 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
             unknown = share_of([(s, label is None) for s, label in zip(subjects, labels)], seed)
             rows.append([f"{' '.join(family)}, {kind}", str(len(members)), spoken(area), spoken(found), spoken(unknown)])
             record["boxes"][f"{' '.join(family)}, {kind}"] = {
-                "lesions": len(members), "auroc": _plain(area), "called_1": _plain(found), "undetermined": _plain(unknown),
-            }  # fmt: skip
+                "lesions": len(members),
+                "auroc": _plain(area),
+                "called_1": _plain(found),
+                "undetermined": _plain(unknown),
+            }
     called = [verdict_of(case.case, classifier)[0].label == 1 for case in every if not case.case.sick]
     title = "Sensitivity, and boxes drawn otherwise"
     title += f" (realised false-positive rate in healthy people: {np.mean(called):.3f})" if called else ""
@@ -131,8 +135,12 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         unknown = share_of([(s, verdict.label is None) for s, (verdict, _) in zip(subjects, verdicts)], seed)
         rows.append([group, str(len(set(subjects))), str(len(members)), spoken(low), spoken(called), spoken(unknown)])
         record["healthy"][group] = {
-            "people": len(set(subjects)), "boxes": len(members), "p_at_most_05": _plain(low), "called_1": _plain(called), "undetermined": _plain(unknown),
-        }  # fmt: skip
+            "people": len(set(subjects)),
+            "boxes": len(members),
+            "p_at_most_05": _plain(low),
+            "called_1": _plain(called),
+            "undetermined": _plain(unknown),
+        }
     return (
         "Healthy people",
         ["group", "people", "boxes", "p <= 0.05 (goal 0.03 to 0.07)", "called pathological", "undetermined"],
@@ -187,10 +195,12 @@ def _bootstrapped(cases: list[ScoredCase], function: Callable, seed: int, draws:
 def _size_table(tight: list[ScoredCase], classifier: Classifier, record: dict) -> Table:
     """Lesions that are called pathological, by size (where millimetres are known) and by tissue."""
     parts: list[tuple[str, Callable[[KnownCase], bool]]] = [
-        (f"box of {low:g} to {high:g} ml" if np.isfinite(high) else f"box above {low:g} ml",
-         lambda case, low=low, high=high: not case.group.startswith("LGG") and low <= case.milliliters < high)
+        (
+            f"box of {low:g} to {high:g} ml" if np.isfinite(high) else f"box above {low:g} ml",
+            lambda case, low=low, high=high: not case.group.startswith("LGG") and low <= case.milliliters < high,
+        )
         for low, high in SIZES
-    ]  # fmt: skip
+    ]
     parts += [(f"mostly {tissue}", lambda case, tissue=tissue: case.tissue == tissue) for tissue in TISSUES]
     contrasts = list(dict.fromkeys(family_of(case.case)[1] for case in tight))
     rows = []

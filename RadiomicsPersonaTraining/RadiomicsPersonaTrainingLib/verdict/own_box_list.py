@@ -37,8 +37,8 @@ class OwnBox:
 def read_own_boxes(path: Path) -> list[OwnBox]:
     """The boxes of a CSV file with the columns subject, scan, truth and box.
 
-    `truth` is healthy or pathological (or 0 or 1). `box` is R,A,S,X,Y,Z in RAS millimetres, or a Slicer markups file (.mrk.json) all of
-    whose ROIs have this truth. Files lie beside the CSV unless their path says otherwise.
+    `truth` is healthy or pathological (or 0 or 1). `box` is R,A,S,X,Y,Z in RAS millimetres, or a Slicer markups file
+    (.mrk.json) all of whose ROIs have this truth. Files lie beside the CSV unless their path says otherwise.
 
     Raises:
         InputError: the file, a column, a value, a scan or a box is missing or cannot be used; the line is named.

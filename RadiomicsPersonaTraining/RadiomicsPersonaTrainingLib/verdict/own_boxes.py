@@ -1,8 +1,8 @@
 """Own boxes: what a site knows to be healthy or pathological, as the verdict's classifier is fitted on it.
 
-Every box is given to the analysis as a user would give it. A pathological box is held against its healthy boxes, and each of these,
-being healthy tissue of the same scan, against the others: the same as with painted lesions (see `calibration`). Norms and widening
-are those of the shipped classifier, for few sites have the hundreds of healthy boxes that they take.
+Every box is given to the analysis as a user would give it. A pathological box is held against its healthy boxes, and each of
+these, being healthy tissue of the same scan, against the others: the same as with painted lesions (see `calibration`). Norms
+and widening are those of the shipped classifier, for few sites have the hundreds of healthy boxes that they take.
 """
 
 from __future__ import annotations

@@ -32,10 +32,13 @@ def verdict_page(figures: Figures, cases: list[ScoredCase], origin: dict[str, st
     tables = "".join(
         f"<section><h2>{escape(name)}</h2>{html_table(name, heads, rows)}</section>" for name, heads, rows in figures.tables
     )
+    sources = html_table(
+        "What is needed to make them again.", ["what", "value"], [list(row) for row in origin.items()], long=True
+    )
     sections = f"""<section><h2>ROC curves</h2>{_roc_plots(cases)}</section>
 <section><h2>Reliability</h2>{reliability_plot(figures.reliability)}</section>
 {tables}
-<section><h2>Where the numbers come from</h2>{html_table("What is needed to make them again.", ["what", "value"], [list(row) for row in origin.items()], long=True)}</section>"""
+<section><h2>Where the numbers come from</h2>{sources}</section>"""
     return html_page(title, _OWN_STYLE, f"<p>{escape(NOTES)}</p>", sections)
 
 
@@ -54,7 +57,8 @@ def _roc_plots(cases: list[ScoredCase]) -> str:
             path = " ".join(f"{_LEFT + x * _SIDE:.1f},{_TOP + (1 - y) * _SIDE:.1f}" for x, y in points)
             width = 2.5 if name == COMBINED else 1.2
             lines.append(
-                f"<polyline points='{path}' fill='none' stroke='{colors[name]}' stroke-width='{width}'><title>{escape(name)}</title></polyline>"
+                f"<polyline points='{path}' fill='none' stroke='{colors[name]}' stroke-width='{width}'>"
+                f"<title>{escape(name)}</title></polyline>"
             )
         plots.append(
             _square(f"{' '.join(family)}, {len(members)} lesions", "healthy boxes called", "lesions found", "".join(lines))
@@ -78,11 +82,14 @@ def reliability_plot(points: tuple[tuple[float, float, int], ...]) -> str:
     """Share of lesions over the probability that was given, in tenths."""
     marks = "".join(
         f"<g><title>probability {x:.2f}: {y:.0%} of {n} boxes are lesions (both kinds weighted equally)</title>"
-        f"<circle cx='{_LEFT + x * _SIDE:.1f}' cy='{_TOP + (1 - y) * _SIDE:.1f}' r='{2 + min(n, 400) ** 0.5 / 4:.1f}' fill='{_COLORS[COMBINED]}'/></g>"
+        f"<circle cx='{_LEFT + x * _SIDE:.1f}' cy='{_TOP + (1 - y) * _SIDE:.1f}' r='{2 + min(n, 400) ** 0.5 / 4:.1f}' "
+        f"fill='{_COLORS[COMBINED]}'/></g>"
         for x, y, n in points
     )
-    diagonal = f"<line x1='{_LEFT}' y1='{_TOP + _SIDE}' x2='{_LEFT + _SIDE}' y2='{_TOP}' stroke='var(--faint)' stroke-dasharray='5 4'/>"
-    return f"<div class='plots'>{_square('all patients, all contrasts', 'probability given', 'share of lesions', diagonal + marks)}</div>"
+    ends = f"x1='{_LEFT}' y1='{_TOP + _SIDE}' x2='{_LEFT + _SIDE}' y2='{_TOP}'"
+    diagonal = f"<line {ends} stroke='var(--faint)' stroke-dasharray='5 4'/>"
+    square = _square("all patients, all contrasts", "probability given", "share of lesions", diagonal + marks)
+    return f"<div class='plots'>{square}</div>"
 
 
 def _square(title: str, across: str, up: str, content: str) -> str:
@@ -92,9 +99,11 @@ def _square(title: str, across: str, up: str, content: str) -> str:
         for v in (0, 0.5, 1)
     )
     return (
-        f"<figure><svg viewBox='0 0 {_LEFT + _SIDE + 12} {_TOP + _SIDE + 40}' role='img' aria-label='{escape(title, quote=True)}'>"
+        "<figure>"
+        f"<svg viewBox='0 0 {_LEFT + _SIDE + 12} {_TOP + _SIDE + 40}' role='img' aria-label='{escape(title, quote=True)}'>"
         f"<rect x='{_LEFT}' y='{_TOP}' width='{_SIDE}' height='{_SIDE}' fill='none' stroke='var(--line)'/>{ticks}{content}"
         f"<text x='{_LEFT + _SIDE / 2}' y='{_TOP + _SIDE + 34}' text-anchor='middle'>{escape(across)}</text>"
-        f"<text x='12' y='{_TOP + _SIDE / 2}' text-anchor='middle' transform='rotate(-90 12 {_TOP + _SIDE / 2})'>{escape(up)}</text></svg>"
+        f"<text x='12' y='{_TOP + _SIDE / 2}' text-anchor='middle' transform='rotate(-90 12 "
+        f"{_TOP + _SIDE / 2})'>{escape(up)}</text></svg>"
         f"<figcaption>{escape(title)}</figcaption></figure>"
     )

@@ -18,8 +18,8 @@ from ..data.lesion_shapes import lesion_shape, placed
 SHIFT = (0.7, 4.0)
 """Least and greatest difference of a lesion from the tissue it replaces, tissue SD, log-uniform."""
 BRIGHTER = {"T1": 0.12, "T2": 0.88, "FLAIR": 0.88}
-"""How often a lesion, or its core, is brighter than what it replaces: water is dark in T1 and bright in T2 and FLAIR, but there are blood,
-fat, calcium, and cysts that FLAIR suppresses."""
+"""How often a lesion, or its core, is brighter than what it replaces: water is dark in T1 and bright in T2 and FLAIR, but there
+are blood, fat, calcium, and cysts that FLAIR suppresses."""
 OPACITY = (0.5, 1.0)
 SOFTNESS = (0.4, 2.0)
 """Standard deviation of the lesion's border, millimetres."""

@@ -83,8 +83,8 @@ def verdict_of(
 def auroc(cases: list[ScoredCase], score: Callable[[ScoredBox], float], seed: int = 0, draws: int = DRAWS) -> Estimate:
     """Area under the ROC curve over all boxes, with a bootstrap over subjects.
 
-    It is the share of pairs of a lesion and a healthy box in which the lesion has the larger score, ties counting half. Scores that
-    are not known stand in the middle of the healthy ones.
+    It is the share of pairs of a lesion and a healthy box in which the lesion has the larger score, ties counting half. Scores
+    that are not known stand in the middle of the healthy ones.
     """
     subjects = list(dict.fromkeys(case.subject for case in cases))
     values = {subject: ([], []) for subject in subjects}
