@@ -4,9 +4,10 @@ It reads one JSON object per line from standard input and answers with one per l
 number `id` and a `kind`:
 
     {"id": 1, "kind": "command", "arguments": [...]}       what the command line would be given; the files of --output
-    {..., "for_slicer": true}                              the same with the files of `exchange`, in a folder that --output
-    names {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
-     "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `twin`
+    {..., "for_slicer": true}                              the same with the files of `report.exchange`, in a folder that
+                                                           --output names
+    {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
+     "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `reconstruction.twin`
     {"id": 3, "kind": "row", "row": {...}}                 a row of a cohort, see `cohort.row`
     {"cancel": 1}                                          ends a request
 

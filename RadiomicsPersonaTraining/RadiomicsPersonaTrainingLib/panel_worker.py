@@ -1,20 +1,23 @@
 """Panel worker: `python -m RadiomicsPersonaTrainingLib.panel_worker`, the process that looks things up for the training module.
 
 It is asked as `RadiomicsPersonaLib.worker` is, one JSON object per line, and answers in the same way. What takes hours is no
-request: the module starts it as a process of its own (see `alive`). Requests, by their `kind`, with what "done" holds:
+request: the module starts it as a process of its own (see `runs.heartbeat`). Requests, by their `kind`, with what "done" holds:
 
     command   {"arguments"}                           what the command line would do; {"text": what it prints}
-    survey    {"places", "folder", "closely"}         {"rows": see `survey.SurveyedScan`}
-    define    {}                                      {"definition": see `definition.definition`, "table", "hidden": the
-    defaults} read      {"file"}                                {"table", "hidden"} of a settings file begin     {"task",
-    "start", "split"}              the same of what `init` writes; "split" may be "" check     {"table"}
-          {"complaints", "hidden"}, see `settings_definition` write     {"table", "file"}                       {} estimate
-    {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be there record
-       {"run"}                                 {"table"} of a run, or refused where it is another version's worst
-    {"evaluation", "task"}                  {"rows"}: see `worst_case.worst_cases` case      {"run", "evaluation", "row",
-    "folder"}  see `opened_case.OpenedCase` predict   {"run", "scans", "boxes", "output"}     {"labels", "notes"}: see
-    `prediction.predict` use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and
-    installed install   {"file"}, archive {"card", "file"}      {"card"}, {}
+    survey    {"places", "folder", "closely"}         {"rows": see `data.survey.SurveyedScan`}
+    define    {}                                      {"definition": see `settings.definition`, "table", "hidden": the defaults}
+    read      {"file"}                                {"table", "hidden"} of a settings file
+    begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
+    check     {"table"}                               {"complaints", "hidden"}, see `settings.definition`
+    write     {"table", "file"}                       {}
+    estimate  {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be
+                                                      there
+    record    {"run"}                                 {"table"} of a run, or refused where it is another version's
+    worst     {"evaluation", "task"}                  {"rows"}: see `inspection.worst_case.worst_cases`
+    case      {"run", "evaluation", "row", "folder"}  see `inspection.opened_case.OpenedCase`
+    predict   {"run", "scans", "boxes", "output"}     {"labels", "notes"}: see `inspection.prediction.predict`
+    use       {"run", "name"}                         {"card"}: the run's best checkpoint is exported and installed
+    install   {"file"}, archive {"card", "file"}      {"card"}, {}
 """
 
 from __future__ import annotations

@@ -3,10 +3,10 @@
 Beside the job's results lie three files, called BASE.json, BASE.lock and BASE.stop, where BASE is usually `FOLDER/alive`:
 
     BASE.lock    locked by the job's process for as long as it lives. The system lets go of the lock when the process ends,
-    in whatever
-                 way, so that nobody can take another process of the same number for it.
+                 in whatever way, so that nobody can take another process of the same number for it.
     BASE.json    written every other second: what the job is at, how far it is, how much memory it takes, and at last how it
-    ended BASE.stop    made by whoever wants the job to end: it then ends as Ctrl-C ends it, on every system
+                 ended
+    BASE.stop    made by whoever wants the job to end: it then ends as Ctrl-C ends it, on every system
 """
 
 from __future__ import annotations
