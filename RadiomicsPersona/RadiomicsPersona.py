@@ -42,7 +42,7 @@ from RadiomicsPersonaNodes.origin import INPUT_VOLUME_ROLE
 from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
 from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
-from RadiomicsPersonaWidgets.live_twin import LiveSection
+from RadiomicsPersonaWidgets.live_twin import LiveTwinSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
@@ -50,7 +50,7 @@ from RadiomicsPersonaWidgets.run import RunSection
 from RadiomicsPersonaWidgets.segment import SegmentSection
 from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
-from RadiomicsPersonaWidgets.views import SeeingSection
+from RadiomicsPersonaWidgets.views import ViewsSection
 
 UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
 """The .ui files of the sections below the results, from top to bottom."""
@@ -122,24 +122,24 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.logic = RadiomicsPersonaLogic()
 
-        self.seeing = SeeingSection(self.ui, self.logic, uiWidget)
+        self.views = ViewsSection(self.ui, self.logic, uiWidget)
         self.inputs = InputsSection(self.ui, self.logic)
         self.settings = SettingsSection(self.ui, self.logic)
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
-        self.live = LiveSection(self.ui, self.logic, self.run, self.seeing.show_reconstruction)
+        self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views.show_reconstruction)
         self.results = ResultsSection(self.ui, self.logic, self.run)
         self.segment = SegmentSection(self.ui, self.logic, self.onRunDone)
         self.mesh = MeshSection(self.ui, self.logic)
         self.followUp = FollowUpSection(self.ui, self.logic)
         self.regression = RegressionSection(self.ui, self.logic)
         self.sensitivity = SensitivitySection(self.ui, self.logic)
-        # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
+        # in the order in which they are brought up to date: views may add ROIs that inputs leaves out
         self.sections = [
-            self.seeing,
+            self.views,
             self.inputs,
             self.settings,
             self.run,
-            self.live,
+            self.live_twin,
             self.results,
             self.segment,
             self.mesh,
@@ -168,11 +168,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
-        self.seeing.listen(True)
+        self.views.listen(True)
 
     def exit(self) -> None:
         """Called each time the user opens a different module."""
-        self.seeing.listen(False)
+        self.views.listen(False)
         self.setParameterNode(None)
 
     def onReload(self) -> None:
@@ -241,10 +241,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onRunDone(self, hasResults) -> None:
         """Called after every run: show what there is now."""
         if hasResults:
-            self.seeing.show_reconstruction()
+            self.views.show_reconstruction()
         self.results.look_again()
         self.parameterNodeModified()
-        self.live.run_ended()
+        self.live_twin.run_ended()
 
 
 #

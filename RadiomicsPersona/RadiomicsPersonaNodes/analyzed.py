@@ -1,6 +1,5 @@
-"""Analyzed: the ROIs that a table of results is about, with their verdicts, and the healthy boxes they were held against.
-
-Verdict: what a table of results says, in sentences.
+"""Analyzed: the ROIs that a table of results is about, their verdicts as marks and in sentences, and the healthy boxes they were held
+against.
 """
 
 from __future__ import annotations
