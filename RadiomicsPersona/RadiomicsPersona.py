@@ -5,11 +5,9 @@ imports only what needs the standard library and numpy; RadiomicsPersonaNodes kn
 the panel's sections.
 """
 
-import json
 import logging
 import os
 import sys
-import tempfile
 
 import numpy as np
 import slicer
@@ -20,14 +18,11 @@ from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
 from RadiomicsPersonaLib.analysis.classifier import load_classifier
-from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.geometry.markups import write_boxes
 from RadiomicsPersonaLib.geometry.surface import USUAL_SMOOTHING
-from RadiomicsPersonaLib.metrics.metric import METRICS
-from RadiomicsPersonaLib.report.exchange import read_exchange, read_segmentation
 from RadiomicsPersonaLib.system.child import Child, ChildFailed, child_environment
 from RadiomicsPersonaNodes import (
+    analysis,
     analyzed,
     follow_up,
     lesions,
@@ -43,11 +38,11 @@ from RadiomicsPersonaNodes import roi as roi_nodes
 from RadiomicsPersonaNodes import scan as scan_nodes
 from RadiomicsPersonaNodes import segmentation as segmentation_nodes
 from RadiomicsPersonaNodes import view as view_nodes
-from RadiomicsPersonaNodes.origin import ATTRIBUTE_PREFIX, INPUT_VOLUME_ROLE
-from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, analysis_options, forget_foreign_choices
+from RadiomicsPersonaNodes.origin import INPUT_VOLUME_ROLE
+from RadiomicsPersonaNodes.parameter_node import RadiomicsPersonaParameterNode, forget_foreign_choices
 from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
-from RadiomicsPersonaWidgets.live_twin import LiveSection
+from RadiomicsPersonaWidgets.live_twin import LiveTwinSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
@@ -55,7 +50,7 @@ from RadiomicsPersonaWidgets.run import RunSection
 from RadiomicsPersonaWidgets.segment import SegmentSection
 from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
-from RadiomicsPersonaWidgets.views import SeeingSection
+from RadiomicsPersonaWidgets.views import ViewsSection
 
 UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
 """The .ui files of the sections below the results, from top to bottom."""
@@ -127,24 +122,24 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         self.logic = RadiomicsPersonaLogic()
 
-        self.seeing = SeeingSection(self.ui, self.logic, uiWidget)
+        self.views = ViewsSection(self.ui, self.logic, uiWidget)
         self.inputs = InputsSection(self.ui, self.logic)
         self.settings = SettingsSection(self.ui, self.logic)
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
-        self.live = LiveSection(self.ui, self.logic, self.run, self.seeing.show_reconstruction)
+        self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views.show_reconstruction)
         self.results = ResultsSection(self.ui, self.logic, self.run)
         self.segment = SegmentSection(self.ui, self.logic, self.onRunDone)
         self.mesh = MeshSection(self.ui, self.logic)
         self.followUp = FollowUpSection(self.ui, self.logic)
         self.regression = RegressionSection(self.ui, self.logic)
         self.sensitivity = SensitivitySection(self.ui, self.logic)
-        # in the order in which they are brought up to date: seeing may add ROIs that inputs leaves out
+        # in the order in which they are brought up to date: views may add ROIs that inputs leaves out
         self.sections = [
-            self.seeing,
+            self.views,
             self.inputs,
             self.settings,
             self.run,
-            self.live,
+            self.live_twin,
             self.results,
             self.segment,
             self.mesh,
@@ -173,11 +168,11 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def enter(self) -> None:
         """Called each time the user opens this module."""
         self.initializeParameterNode()
-        self.seeing.listen(True)
+        self.views.listen(True)
 
     def exit(self) -> None:
         """Called each time the user opens a different module."""
-        self.seeing.listen(False)
+        self.views.listen(False)
         self.setParameterNode(None)
 
     def onReload(self) -> None:
@@ -247,10 +242,10 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def onRunDone(self, hasResults) -> None:
         """Called after every run: show what there is now."""
         if hasResults:
-            self.seeing.show_reconstruction()
+            self.views.show_reconstruction()
         self.results.look_again()
         self.parameterNodeModified()
-        self.live.run_ended()
+        self.live_twin.run_ended()
 
 
 #
@@ -333,13 +328,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         if not rois:
             raise InputError(_("No ROI is selected: draw a box around the region and check it."))
         boxes = [self.boxFromROI(roi, inputVolume) for roi in rois]
-
-        def boxArguments(path, folder):
-            boxesPath = os.path.join(folder, "boxes.mrk.json")
-            write_boxes(boxesPath, boxes)
-            return ["--boxes", boxesPath]
-
-        results, arrays, _found = self._analyze(inputVolume, boxArguments, proceed)
+        results, arrays, _found = self._analyze(lambda path, folder: analysis.box_arguments(boxes, folder), proceed)
         self._show(inputVolume, rois, results, arrays)
         return results
 
@@ -355,7 +344,6 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         inputVolume = parameterNode.inputVolume
         scan_nodes.check(inputVolume)
         results, arrays, found = self._analyze(
-            inputVolume,
             lambda path, folder: segmentation_nodes.analysis_arguments(
                 inputVolume, parameterNode.segmentationModel, segment, contrasts or {}, path, folder
             ),
@@ -404,7 +392,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         )
 
     def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
-        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
+        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.lesions.paint`."""
         return lesions.paint(
             self.getParameterNode(),
             place,
@@ -416,7 +404,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         )
 
     def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
-        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
+        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.lesions.sensitivity`."""
         return lesions.sensitivity(
             self.getParameterNode(),
             place,
@@ -426,27 +414,9 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             lambda arguments: self._runInWorker(arguments, proceed),
         )
 
-    def _analyze(self, inputVolume, boxArguments, proceed) -> tuple:
-        """What the worker makes of a volume: the content of results.json, its arrays, and what it was segmented into or None.
-
-        :param boxArguments: called with the file of the volume and a folder for others;
-            returns the arguments that say where the boxes are.
-        """
-        with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
-            path, outputFolder = scan_nodes.write(inputVolume, folder), os.path.join(folder, "output")
-            self.runner(
-                [
-                    "analyze",
-                    path,
-                    *boxArguments(path, folder),
-                    *analysis_options(self.getParameterNode()),
-                    "--json",
-                    "--output",
-                    outputFolder,
-                ],
-                proceed,
-            )
-            return *read_exchange(outputFolder), read_segmentation(outputFolder)
+    def _analyze(self, boxArguments, proceed) -> tuple:
+        """See `RadiomicsPersonaNodes.analysis.analyze`."""
+        return analysis.analyze(self.getParameterNode(), boxArguments, lambda arguments: self.runner(arguments, proceed))
 
     def _show(self, inputVolume, rois, results, arrays) -> None:
         output.fill(self.getParameterNode(), inputVolume, rois, results, arrays)
@@ -513,29 +483,16 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         """
         volume = self.getParameterNode().inputVolume
         scan_nodes.check(volume)
-        results = self._resultsOf(volume)
-        midplane = results["provenance"]["preprocessing"].get("midplane") if results else None
-        mirrored = roi_nodes.add_roi(roi_nodes.mirrored_box(roi, volume, midplane), volume)
-        return self._checked(mirrored), midplane is not None
+        midplane = origin.midplane_in(self._resultsOf(volume))
+        return self._checked(roi_nodes.add_roi(roi_nodes.mirrored_box(roi, volume, midplane), volume)), midplane is not None
 
     def usualThreshold(self, decision) -> float | None:
-        """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of the last results
-        lie.
-        """
-        if decision in USUAL_THRESHOLDS:
-            return USUAL_THRESHOLDS[decision]
-        results = origin.results_in(self.getParameterNode().resultTable)
-        values = (
-            [control["metrics"].get(decision) for box in results["boxes"] for control in box["controls"]] if results else []
-        )
-        values = [value for value in values if value is not None]
-        return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
+        """The threshold to begin with; see `RadiomicsPersonaNodes.analyzed.usual_threshold`."""
+        return analyzed.usual_threshold(self.getParameterNode().resultTable, decision)
 
     def differencesFromInstalled(self) -> list:
         """Sentences about parts of this program that are not those that made the present results."""
-        table = self.getParameterNode().resultTable
-        text = table.GetAttribute(ATTRIBUTE_PREFIX + "provenance") if table else None
-        return origin.differences_from_installed(json.loads(text)) if text else []
+        return origin.differences_from_installed(self.getParameterNode().resultTable)
 
     def _resultsOf(self, volume):
         table = self.getParameterNode().resultTable

@@ -119,7 +119,7 @@ def wait_until(condition, seconds=60.0):
 
 def settle(panel):
     """Let events pass until nothing is asked or expected any more."""
-    wait_until(lambda: not panel.live.following and not panel.run.running)
+    wait_until(lambda: not panel.live_twin.following and not panel.run.running)
 
 
 def drag(panel, roi, places):
@@ -276,7 +276,7 @@ def test_switched_off_in_the_middle_of_a_step_nothing_is_kept_of_it(panel, input
     settle(panel)
     for step in range(100):  # an answer may be so quick that none is waited for
         inputs[1][0].SetCenter(20 + 0.1 * step, 0, 20)
-        panel.live.on_tick()
+        panel.live_twin.on_tick()
         if panel.logic.liveTwin.waiting:
             break
     panel.ui.liveTwinCheckBox.click()
@@ -294,8 +294,8 @@ def test_a_worker_that_hears_nothing_does_not_freeze_the_window(panel, inputs):
     os.kill(panel.logic.worker.pid, 19)
     for step in range(40):
         rois[0].SetCenter(20 + 0.01 * step, 0, 20)
-        panel.live.on_tick()
-    assert len(panel.logic.liveTwin._asked) == 8 and panel.live.following
+        panel.live_twin.on_tick()
+    assert len(panel.logic.liveTwin._asked) == 8 and panel.live_twin.following
     os.kill(panel.logic.worker.pid, 18)
     settle(panel)
     mask = inside(panel, inputs[0], rois[0])
@@ -332,7 +332,7 @@ def test_what_is_removed_in_the_middle_of_a_drag_ends_it_quietly(panel, inputs, 
     settle(panel)
     for step in range(100):  # an answer may be so quick that none is waited for
         rois[0].SetCenter(20 + 0.1 * step, 0, 20)
-        wait_until(lambda: panel.logic.liveTwin.waiting or not panel.live.following)
+        wait_until(lambda: panel.logic.liveTwin.waiting or not panel.live_twin.following)
         if panel.logic.liveTwin.waiting:
             break
     assert panel.logic.liveTwin.waiting

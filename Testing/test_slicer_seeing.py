@@ -65,7 +65,7 @@ def layout_number() -> int:
 def test_nothing_over_the_scan_brings_back_what_the_views_showed(panel, views):  # noqa: F811
     before = state(views)
     panel.ui.applyButton.click()
-    wait_until(lambda: not panel.seeing.fade_in.running)
+    wait_until(lambda: not panel.views.fade_in.running)
     for word, name in (
         ("healthy persona", "reconstructionVolume"),
         ("difference, in SD", "differenceVolume"),
@@ -98,18 +98,18 @@ def test_the_slider_fades_and_flicker_switches_in_place(panel, views):  # noqa: 
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
     panel.ui.flickerButton.click()
     assert {c.GetForegroundOpacity() for c in views} == {0.0}
-    panel.seeing.flicker_key.activated.emit()
+    panel.views.flicker_key.activated.emit()
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
-    assert panel.seeing.flicker_key.key == qt.QKeySequence("Q")
+    assert panel.views.flicker_key.key == qt.QKeySequence("Q")
     panel.exit()
-    assert not panel.seeing.flicker_key.enabled  # Q belongs to other modules while they are shown
+    assert not panel.views.flicker_key.enabled  # Q belongs to other modules while they are shown
 
 
 def test_a_result_fades_in_until_the_user_takes_the_slider(panel, views):  # noqa: F811
     panel.ui.applyButton.click()
     assert {c.GetForegroundOpacity() for c in views} == {0.0} and len(timers_at_work(panel)) == 1
-    panel.seeing.fade_in._started = time.monotonic() - 0.15
-    panel.seeing.fade_in._step()
+    panel.views.fade_in._started = time.monotonic() - 0.15
+    panel.views.fade_in._step()
     assert 0.4 < views[0].GetForegroundOpacity() < 1.0
     panel.ui.fadeSlider.value = 20
     assert not timers_at_work(panel)
@@ -170,7 +170,7 @@ def test_the_difference_and_its_p_are_clear_outside_the_boxes_and_have_a_scale(p
 
 def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, views):  # noqa: F811
     panel.ui.applyButton.click()
-    wait_until(lambda: not panel.seeing.fade_in.running)
+    wait_until(lambda: not panel.views.fade_in.running)
     before, layout = state(views), layout_number()
     panel.ui.sideBySideButton.click()
     composites = {c.GetLayoutName(): c for c in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
@@ -313,8 +313,8 @@ def test_closing_the_scene_leaves_no_pressed_button_and_no_observer(panel, views
     panel.ui.applyButton.click()
     panel.ui.sideBySideButton.click()
     display = inputs[0].GetDisplayNode()
-    assert panel.seeing.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.seeing.on_scan_display)
+    assert panel.views.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.views.on_scan_display)
     slicer.mrmlScene.Clear(0)
     assert not panel.ui.sideBySideButton.checked and not panel.ui.sideBySideButton.enabled
-    assert not panel.seeing.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.seeing.on_scan_display)
+    assert not panel.views.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.views.on_scan_display)
     assert not [roi for roi in inputs[1] if panel.results.hasObserver(roi, vtk.vtkCommand.ModifiedEvent, panel.results.on_roi)]

@@ -1,6 +1,5 @@
-"""Analyzed: the ROIs that a table of results is about, with their verdicts, and the healthy boxes they were held against.
-
-Verdict: what a table of results says, in sentences.
+"""Analyzed: the ROIs that a table of results is about, their verdicts as marks and in sentences, and the healthy boxes they
+were held against.
 """
 
 from __future__ import annotations
@@ -8,7 +7,11 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
 from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
+from RadiomicsPersonaLib.metrics.metric import METRICS
 
 from . import origin, roi, table
 from .origin import ATTRIBUTE_PREFIX
@@ -35,6 +38,16 @@ def record(result_table, nodes: list) -> None:
     for node in nodes:
         result_table.AddNodeReferenceID(BOX_ROLE, node.GetID())
     mark(result_table)
+
+
+def usual_threshold(result_table, decision: str) -> float | None:
+    """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of these results lie."""
+    if decision in USUAL_THRESHOLDS:
+        return USUAL_THRESHOLDS[decision]
+    results = origin.results_in(result_table)
+    controls = [control for box in results["boxes"] for control in box["controls"]] if results else []
+    values = [control["metrics"][decision] for control in controls if control["metrics"].get(decision) is not None]
+    return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
 
 
 def mark(result_table) -> list:

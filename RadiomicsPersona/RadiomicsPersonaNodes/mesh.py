@@ -1,7 +1,4 @@
-"""Mesh: a segment on its way to the worker that makes its surface, and the surface as a model node and as a file.
-
-Model: a surface as a model node at its place in the scene.
-"""
+"""Mesh: a segment on its way to the worker that makes its surface, and the surface as a model node and as a file."""
 
 from __future__ import annotations
 

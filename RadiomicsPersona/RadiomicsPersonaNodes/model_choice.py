@@ -1,7 +1,4 @@
-"""Model choice: the models that can be chosen here, and what is known of them.
-
-Classifier choice: the classifiers that can be chosen here, and whether one can be used.
-"""
+"""Model choice: the models and classifiers that can be chosen here, what is known of them, and whether they can be used."""
 
 from __future__ import annotations
 

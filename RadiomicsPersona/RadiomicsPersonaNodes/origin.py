@@ -49,9 +49,17 @@ def results_in(table) -> dict | None:
     return json.loads(text) if text else None
 
 
-def differences_from_installed(provenance: dict) -> list:
-    """One sentence for each part of this program that is not the one that made the results; usually none."""
-    sentences = []
+def midplane_in(results: dict | None) -> dict | None:
+    """The midplane that an analysis found, as its provenance tells it; None where there is no analysis or it found none."""
+    return results["provenance"]["preprocessing"].get("midplane") if results else None
+
+
+def differences_from_installed(table) -> list:
+    """One sentence for each part of this program that is not the one that made a table's results; usually none."""
+    text = table.GetAttribute(ATTRIBUTE_PREFIX + "provenance") if table else None
+    if not text:
+        return []
+    provenance, sentences = json.loads(text), []
     made_with = provenance.get("versions", {}).get("RadiomicsPersona")
     installed = RadiomicsPersonaLib.__version__
     if made_with and made_with != installed:

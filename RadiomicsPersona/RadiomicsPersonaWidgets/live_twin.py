@@ -14,7 +14,7 @@ from .section import Section
 INTERVAL_MS = 30
 
 
-class LiveSection(Section):
+class LiveTwinSection(Section):
     """Observes the checked boxes while the toggle is on; a ticker takes the newest place,
     and on release the numbers are computed.
 

@@ -15,7 +15,7 @@ from .fade_in import FadeIn
 from .section import Section
 
 
-class SeeingSection(Section):
+class ViewsSection(Section):
     """The views are touched only when what the parameter node wants there has changed; what is changed is put back.
 
     Args:
