@@ -578,7 +578,7 @@ class RadiomicsPersonaTest(ScriptedLoadableModuleTest):
 
     def test_lesionIsRebuilt(self):
         """A classical fill needs no package and no network: the lesion is gone, everything else stays,
-        and there is a analyzed.
+        and there is a verdict.
         """
         volume, roi, lesion = self.makeHead()
         logic = RadiomicsPersonaLogic()

@@ -1,6 +1,6 @@
 """Fade in: the short ramp with which a result appears over the scan, so that the eye sees what changes.
 
-Ticker: calls a function again and again, from Qt's event loop, until it is stopped.
+Its `Ticker` calls a function again and again, from Qt's event loop, until it is stopped.
 """
 
 from __future__ import annotations

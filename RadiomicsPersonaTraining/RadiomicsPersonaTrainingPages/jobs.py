@@ -1,4 +1,6 @@
-"""Jobs: processes that take hours and outlive the panel and Slicer; what they tell lies in their folders (see `alive`)."""
+"""Jobs: processes that take hours and outlive the panel and Slicer;
+what they tell lies in their folders (see `runs.heartbeat`).
+"""
 
 from __future__ import annotations
 

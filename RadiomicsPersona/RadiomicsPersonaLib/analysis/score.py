@@ -1,10 +1,10 @@
-"""Score: how unusual a box is among its controls, score by score.
+"""Score: how unusual a box is among its controls, score by score, and what is usual in other people.
 
 A score is a metric of the comparison, seen so that a larger value means "less like healthy tissue". Every box, the user's as
 well as every control, is held against all the others in the same way (leave one out), so that under the hypothesis that the
 user's box is one of them all ranks are equally likely and p is exact whatever the scores' dependence.
 
-Norm: what a score usually is in healthy boxes of other people, for scans that hold few healthy boxes of their own.
+A `Norm` is what a score usually is in healthy boxes of other people. It helps where a scan holds few healthy boxes of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Surface: the closed triangle mesh around a mask, in millimetres, at the mask's true place.
+"""Surface: the closed triangle mesh around a mask, in millimetres, at the mask's true place, and its files.
 
 VTK does the work: it is in Slicer, and on the command line an extra of this package.
 
-Surface file: a surface as PLY, STL, OBJ or VTK, which Slicer shows in the right place.
+A surface is written as PLY, STL, OBJ or VTK, and Slicer shows it in the right place.
 
 Points are written in RAS. Slicer takes a mesh for LPS unless its header says otherwise, so the header says SPACE=RAS, in
 Slicer's own words (`vtkMRMLModelStorageNode`); programs that know neither take the numbers as they are.

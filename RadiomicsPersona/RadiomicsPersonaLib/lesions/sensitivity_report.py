@@ -1,6 +1,6 @@
 """Sensitivity report: what was found of which size and contrast, as a page with the curve, a picture, a table; and as files.
 
-Sensitivity figure: size against contrast, what was found and what was not, and the boundary, as an image of Pillow's.
+The curve shows size against contrast, what was found and what was not, and the boundary; it is an image of Pillow's.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
 """PDF: pages of text, lines and pictures, written with the standard library and Pillow.
 
 Text stays text: it can be searched, copied and read aloud. Coordinates are points (1/72 inch) from the top left corner of an A4
-page.
-
-Helvetica: how wide its letters are, so that text can be broken into lines without the font.
-
-One of the fonts that every PDF reader has; the widths are those of Adobe's core fonts' metrics.
+page. The font is Helvetica, which every PDF reader has. So that text can be broken into lines without the font, the widths of
+its letters stand here; they are those of Adobe's core fonts' metrics.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Plots: points, lines and bands on two axes with round numbers, as SVG that needs no plotting library, network or script.
+"""Plots: what reports draw as SVG, with no plotting library, network or script.
 
-Score axis: the combined score of a box, whose rank is p, among those of its controls, on an axis with round numbers.
-
-Score chart: the standardised scores of a box as bars, the most unusual first, over those of its controls.
+`Plot` draws points, lines and bands on two axes with round numbers. The combined score of a box, whose rank is p, is shown
+among those of its controls, on an axis with round numbers too. `score_chart` shows the standardised scores of a box as bars,
+the most unusual first, over those of its controls.
 """
 
 from __future__ import annotations

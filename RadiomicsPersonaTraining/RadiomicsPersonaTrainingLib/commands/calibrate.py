@@ -1,4 +1,4 @@
-"""Calibration command: `radiomics-persona-train calibrate`."""
+"""`radiomics-persona-train calibrate`: fit the verdict's classifier on boxes whose truth is known."""
 
 from __future__ import annotations
 

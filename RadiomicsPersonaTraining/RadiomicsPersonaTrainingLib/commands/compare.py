@@ -1,4 +1,4 @@
-"""Trial command: `radiomics-persona-train compare`."""
+"""`radiomics-persona-train compare`: variations of one training on the same steps, beside each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evaluation command: `radiomics-persona-train evaluate`."""
+"""`radiomics-persona-train evaluate`: how well models rebuild, segment, or find tissues and lesions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Mask command: `radiomics-persona-train evaluate-masks`."""
+"""`radiomics-persona-train evaluate-masks`: how far drawn lesion masks are from real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verdict command: `radiomics-persona-train evaluate-verdict`."""
+"""`radiomics-persona-train evaluate-verdict`: what the verdict is worth on patients and healthy people."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiment command: `radiomics-persona-train experiment`."""
+"""`radiomics-persona-train experiment`: what painted lesions are worth to a network that segments real ones."""
 
 from __future__ import annotations
 

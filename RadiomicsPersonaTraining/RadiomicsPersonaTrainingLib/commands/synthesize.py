@@ -1,4 +1,4 @@
-"""Synthesize command: `radiomics-persona-train synthesize`."""
+"""`radiomics-persona-train synthesize`: paint lesions into healthy scans, with their masks."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Summary: from scores of holes to means over subjects with intervals, and to the headline ratio.
+"""Summary: from scores of holes to means over subjects with intervals, to the headline ratio, and to contrasts compared.
 
 The subject is the unit: a subject's holes are averaged first, then subjects. Intervals are the 2.5 and 97.5 percentile
 of 2,000 bootstrap draws over subjects (Efron and Tibshirani 1993), from a fixed seed.
 
-Evaluation contrasts: how a network does on T2, FLAIR and T1 post beside T1, in the same holes of the same subjects.
+Contrasts are compared in the same holes of the same subjects: T2, FLAIR and T1 post beside T1.
 """
 
 from __future__ import annotations

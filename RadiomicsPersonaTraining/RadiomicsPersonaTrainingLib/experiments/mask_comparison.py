@@ -2,9 +2,9 @@
 
 Real masks that are kept for evaluation are carried to their own place in healthy scans by the affine registration, cut to grey
 and white matter, and the largest piece is kept, as the generators are held to; so are real training masks, whose distance to
-the held-out ones is the floor. All are measured alike (`mask_measures`). For each measure the Wasserstein distance to the
-held-out masks is taken, in their standard deviations; sizes and surfaces as logarithms. A random forest has to tell drawn from
-held-out masks by the same measures: an area under the ROC curve of 0.5 means that it cannot.
+the held-out ones is the floor. All are measured alike (`lesion_masks.measures`). For each measure the Wasserstein distance to
+the held-out masks is taken, in their standard deviations; sizes and surfaces as logarithms. A random forest has to tell drawn
+from held-out masks by the same measures: an area under the ROC curve of 0.5 means that it cannot.
 """
 
 from __future__ import annotations

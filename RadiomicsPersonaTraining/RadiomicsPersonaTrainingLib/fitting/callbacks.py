@@ -71,7 +71,7 @@ class EpochLines(Callback):
 
 
 class StepsTold(Callback):
-    """Tells how far the run is after every step, with what is done meanwhile (see `alive`)."""
+    """Tells how far the run is after every step, with what is done meanwhile (see `runs.heartbeat`)."""
 
     def __init__(self, epochs: int, steps_per_epoch: int, told: Callable[[int, int, str], None]):
         self.epochs, self.total, self.told = epochs, epochs * steps_per_epoch, told

@@ -1,13 +1,12 @@
 """Mask tasks: what networks are asked to do that draw lesion masks.
 
-The first draws lesion masks step by step, by flow matching (Lipman et al. 2023).
+`MaskTask` draws lesion masks step by step, by flow matching (Lipman et al. 2023).
 
-Mask GAN task: a generator of lesion masks against a discriminator that sees the masked brain image.
-
-Hinge loss (Lim and Ye 2017), spectral normalisation (Miyato et al. 2018), and a reward for drawing other masks from other noise
-(Mao et al. 2019) so that it does not collapse. Both networks take their step at once, each with the gradient of its own loss
-alone, so that one optimiser, one schedule and one checkpoint serve both. The generator begins with the weights of the one that
-was taught step by step: from fresh ones it scattered its masks over the whole patch.
+`MaskGanTask` sets a generator of lesion masks against a discriminator that sees the masked brain image: hinge loss (Lim and Ye
+2017), spectral normalisation (Miyato et al. 2018), and a reward for drawing other masks from other noise (Mao et al. 2019) so
+that it does not collapse. Both networks take their step at once, each with the gradient of its own loss alone, so that one
+optimiser, one schedule and one checkpoint serve both. The generator begins with the weights of the one that was taught step by
+step: from fresh ones it scattered its masks over the whole patch.
 """
 
 from __future__ import annotations

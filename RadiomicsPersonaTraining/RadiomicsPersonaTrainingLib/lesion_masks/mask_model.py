@@ -23,7 +23,7 @@ class MaskModel(TrainedModel):
 
     Attributes:
         kinds: what it was trained on.
-        roughness: by kind, what makes up for the network's smoothness, see `mask_roughness`.
+        roughness: by kind, what makes up for the network's smoothness, see `resources`.
         size: voxels along the edge of its patch.
     """
 

@@ -1,14 +1,13 @@
-"""Resources: how the shipped average brain and the table of lesion places were made.
+"""Resources: how what is shipped for drawing lesion masks was made: the average brain, the lesion places, and the roughness.
 
     python -m RadiomicsPersonaTrainingLib.lesion_masks.resources DATA
 
-writes both anew from a data folder with healthy/ds002748 and lesion_masks; it needs nilearn, which brings the ICBM152 template.
+writes brain and places anew from a data folder with healthy/ds002748 and lesion_masks; it needs nilearn, which brings the
+ICBM152 template.
 
-Mask roughness: how much noise makes drawn masks as compact as real ones.
-
-A network that was taught by squared errors draws smoother borders than lesions have. Noise in the drawn field makes up for it;
-its strength is measured once, when a generator is exported: on its validation scans the masks' mean sphericity becomes that of
-the real training lesions.
+Roughness is how much noise makes drawn masks as compact as real ones. A network that was taught by squared errors draws
+smoother borders than lesions have. Noise in the drawn field makes up for it; its strength is measured once, when a generator is
+exported: on its validation scans the masks' mean sphericity becomes that of the real training lesions.
 """
 
 from __future__ import annotations

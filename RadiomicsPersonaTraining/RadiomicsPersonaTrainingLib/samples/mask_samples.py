@@ -24,7 +24,8 @@ LEAST_VOXELS = 40
 class MaskSamples(Dataset):
     """(conditions, field, noise, time, number), float32 tensors; sample n depends on the seed and n alone.
 
-    `conditions` are as in `mask_patch`; `field` is the mask's, `noise` two fields of noise (2, S, S, S), `time` from 0 to 1.
+    `conditions` are as in `lesion_masks.patch`; `field` is the mask's, `noise` two fields of noise (2, S, S, S),
+    `time` from 0 to 1.
 
     Args:
         scans: healthy ones, with their anatomy.

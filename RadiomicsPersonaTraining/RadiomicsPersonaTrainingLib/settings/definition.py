@@ -1,4 +1,6 @@
-"""Definition: what a settings file may hold, as plain JSON for a panel to be built from; all of it read off `settings`."""
+"""Definition: what a settings file may hold, as plain JSON for a panel to be built from;
+all of it read off `training_settings`.
+"""
 
 from __future__ import annotations
 

@@ -87,7 +87,8 @@ def measured_boxes(
         file: the scan.
         shapes: files of lesion masks.
         drawn: boxes to draw.
-        kinds: of lesions, drawn for each, as `lesion_painter` paints them; empty for lesions of random brightness and texture.
+        kinds: of lesions, drawn for each, as `RadiomicsPersonaLib.lesions.painter` paints them;
+            empty for lesions of random brightness and texture.
     Returns:
         Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number
         among them and its metrics with a lesion in it.
