@@ -137,18 +137,17 @@ class _Bundle:
         return self._add(tag, tag, fileName=f"Data/{file}", useCompression="1", hideFromEditors="true", **values)
 
     def _add_volume(self, file: str, name: str, array: np.ndarray, low: float, high: float, colors: str, about: dict) -> str:
-        affine = self.analysis.scan.affine
+        scan = self.analysis.scan
         with self.archive.open(zipfile.ZipInfo(f"{FOLDER}/Data/{file}.nrrd", EPOCH), "w") as stream:
-            write_nrrd(stream, array, affine)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+            write_nrrd(stream, array, scan.affine)
         storage = self._add_storage("VolumeArchetypeStorage", f"{file}.nrrd", UseOrientationFromFile="1")
         display = self._add(
             "VolumeDisplay", f"{file} display", hideFromEditors="true", colorNodeID=colors, autoWindowLevel="0",
             window=_number(high - low), level=_number((high + low) / 2), interpolate="1", applyThreshold="0",
         )  # fmt: skip
         return self._add(
-            "Volume", name, references={"display": display, "storage": storage}, about=about, spacing=_row(spacing),
-            origin=_row(affine[:3, 3]), ijkToRASDirections=_row((affine[:3, :3] / spacing).ravel()),
+            "Volume", name, references={"display": display, "storage": storage}, about=about, spacing=_row(scan.spacing),
+            origin=_row(scan.affine[:3, 3]), ijkToRASDirections=_row((scan.affine[:3, :3] / scan.spacing).ravel()),
         )  # fmt: skip
 
     def _add_colors(self) -> str:

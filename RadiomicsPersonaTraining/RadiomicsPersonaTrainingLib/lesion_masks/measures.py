@@ -15,7 +15,7 @@ from .ground import LesionGround
 
 def sphericity(hole: Hole, scan: Scan) -> float:
     """See `MaskMeasures`."""
-    volume = hole.voxels * abs(np.linalg.det(scan.affine[:3, :3]))
+    volume = hole.voxels * scan.grid.voxel_mm3
     return float(np.pi ** (1 / 3) * (6 * volume) ** (2 / 3) / surface_mm2(hole, scan))
 
 
