@@ -114,7 +114,7 @@ def _run(row: dict, folder: Path, job: Job) -> list[dict]:
 def _results_in(told: dict) -> list[dict]:
     """What a command printed as rows: one for each entry of its list, such as the classes of a segmentation, or a single one."""
 
-    def plain(record: dict) -> dict:
+    def scalars(record: dict) -> dict:
         return {key: value for key, value in record.items() if isinstance(value, (int, float, str)) and key != "output"}
 
     listed = next(
@@ -125,7 +125,7 @@ def _results_in(told: dict) -> list[dict]:
         ),
         [{}],
     )
-    return [plain(told) | plain(item) for item in listed]
+    return [scalars(told) | scalars(item) for item in listed]
 
 
 def _use_one_thread() -> None:
