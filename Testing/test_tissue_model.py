@@ -20,6 +20,7 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.metrics.dice import dice_of
 from RadiomicsPersonaLib.networks.card import model_cards
 from RadiomicsPersonaLib.networks.head_model import TissueModel, tissue_input
 from RadiomicsPersonaLib.networks.unets import ReconstructionUNet, TissueUNet
@@ -30,7 +31,6 @@ from RadiomicsPersonaTrainingLib.cli import main as train
 from RadiomicsPersonaTrainingLib.fitting.head_tasks import tissue_dice, tissue_loss
 from RadiomicsPersonaTrainingLib.head_evaluation.brain_sheets import mask_sheet
 from RadiomicsPersonaTrainingLib.head_evaluation.tissue import (
-    dice_of,
     evaluate_tissue,
     held_out_maps,
     record_of,

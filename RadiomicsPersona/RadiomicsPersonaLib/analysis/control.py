@@ -98,7 +98,7 @@ def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
     from scipy.stats import qmc  # slow to import
 
     tissue, normal = prepared.tissue, prepared.midplane.normal
-    brain = np.argwhere(tissue.brain) @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
+    brain = tissue.grid.patch.ras_from_ijk(np.argwhere(tissue.brain))
     forward = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
     forward /= np.linalg.norm(forward)
     axes = np.stack([normal, forward, np.cross(normal, forward)])

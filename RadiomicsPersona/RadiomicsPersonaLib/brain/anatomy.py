@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from ..geometry.hole import Hole
 from ..geometry.patch import PatchGrid, patch_grid
+from ..imaging.grid import Grid
 from ..imaging.scan import Scan
 from ..networks.head_model import STEP, HeadModel, TissueModel
 
@@ -48,17 +49,18 @@ class Anatomy:
     doubt: str | None
 
     @cached_property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return Grid(self.shares.shape[1:], self.affine)
+
+    @cached_property
     def classes(self) -> np.ndarray:
         """Int8 (D, H, W): 0 not brain, 1 fluid, 2 grey, 3 white; brain is what is brain by at least half."""
         return _classes(self.shares.astype(np.float32) / 255)
 
     def classes_at(self, points: np.ndarray) -> np.ndarray:
         """Class of the nearest voxel at RAS points (..., 3); 0 beyond the field of view."""
-        inverse = np.linalg.inv(self.affine)
-        index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
-        inside = ((index >= 0) & (index < self.classes.shape)).all(axis=-1)
-        i, j, k = np.clip(index, 0, np.array(self.classes.shape) - 1).reshape(-1, 3).T
-        return np.where(inside, self.classes[i, j, k].reshape(inside.shape), 0)
+        return self.grid.nearest_values(self.classes, points)
 
     def classes_on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """Classes on another grid of the same scan whose axes run along these, in any order and direction; int8.
@@ -69,7 +71,7 @@ class Anatomy:
 
     def shares_on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """Shares of fluid, grey and white on such a grid; float32 (3, *shape), 0 to 1, what lacks to 1 is not brain."""
-        between = np.linalg.inv(self.affine) @ affine
+        between = self.grid.inverse @ affine
         axis = tuple(int(np.abs(between[:3, k]).argmax()) for k in range(3))
         first = between[list(axis), 3]
         step = between[list(axis), range(3)]
@@ -122,10 +124,10 @@ def head_view(
     values, share = grid.from_scan(scan.array, hidden, outside=background)
     unknown = np.argwhere(share < 0.5)
     if len(unknown) and guess:
-        values[tuple(unknown.T)] = guess(unknown @ grid.affine[:3, :3].T + grid.affine[:3, 3])
+        values[tuple(unknown.T)] = guess(grid.patch.ras_from_ijk(unknown))
     crop = _head(values, background, spacing / stretch)
     affine = grid.affine.copy()
-    affine[:3, 3] = grid.affine[:3, :3] @ [c.start for c in crop] + grid.affine[:3, 3]
+    affine[:3, 3] = grid.patch.ras_from_ijk([c.start for c in crop])
     return values[crop], affine
 
 

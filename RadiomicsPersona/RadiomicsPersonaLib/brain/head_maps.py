@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
 from ..geometry.hole import Hole
+from ..imaging.grid import Grid
 from ..imaging.scan import Scan
 from ..networks.head_model import LesionModel
 from .anatomy import head_view
@@ -37,10 +39,14 @@ class HeadMap:
     values: np.ndarray
     affine: np.ndarray
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return Grid(self.values.shape[1:], self.affine)
+
     def at(self, points: np.ndarray) -> np.ndarray:
         """Values at RAS points (n, 3), shape (K, n); those of the border beyond the field of view."""
-        inverse = np.linalg.inv(self.affine)
-        index = (points @ inverse[:3, :3].T + inverse[:3, 3]).T
+        index = self.grid.ijk_from_ras(points).T
         return np.stack([ndimage.map_coordinates(value, index, order=1, mode="nearest") for value in self.values])
 
 
@@ -106,6 +112,6 @@ def _entropy(shares: np.ndarray) -> float:
 
 def _may_be_seen(scan: Scan, points: np.ndarray, suspects: Hole | None) -> np.ndarray:
     """Whether RAS points (n, 3) lie in the scan and outside the suspects; boolean (n,)."""
-    index = np.rint(scan.ijk_from_ras(points)).astype(int)
-    seen = ((index >= 0) & (index < scan.shape)).all(axis=1)
+    index = scan.grid.nearest(points)
+    seen = scan.grid.holds(index)
     return seen if suspects is None else seen & ~suspects.holds(index)

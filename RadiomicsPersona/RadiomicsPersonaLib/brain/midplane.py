@@ -45,11 +45,10 @@ def estimate_midplane(tissue: Tissue) -> Midplane:
     smooth = ndimage.gaussian_filter(np.where(tissue.brain, tissue.values, tissue.background).astype(np.float32), 1.0)
     usable = tissue.brain & tissue.known
     index = np.argwhere(ndimage.binary_dilation(tissue.brain, iterations=2) & tissue.known)
-    affine = tissue.grid.affine
-    points = index @ affine[:3, :3].T + affine[:3, 3]
+    overview = tissue.grid.patch
+    points = overview.ras_from_ijk(index)
     values = smooth[tuple(index.T)]
-    center = (np.argwhere(usable) @ affine[:3, :3].T + affine[:3, 3]).mean(axis=0)
-    inverse = np.linalg.inv(affine)
+    center = overview.ras_from_ijk(np.argwhere(usable)).mean(axis=0)
     known = tissue.known.astype(np.float32)
     all_known = bool(tissue.known.all())
 
@@ -57,7 +56,7 @@ def estimate_midplane(tissue: Tissue) -> Midplane:
         normal, offset = _plane(parameters, center)
         chosen = points[::every]
         mirrored = chosen - 2 * np.outer(chosen @ normal - offset, normal)
-        where = (mirrored @ inverse[:3, :3].T + inverse[:3, 3]).T
+        where = overview.ijk_from_ras(mirrored).T
         other = ndimage.map_coordinates(smooth, where, order=1, mode="nearest")
         own = values[::every]
         if not all_known:

@@ -31,7 +31,7 @@ def mirrored_values(
         values: float32 of `shape`; `outside` where unknown.
         known: boolean of `shape`; False beyond the field of view and where any hole voxel would contribute.
     """
-    to_scan = np.linalg.inv(scan.affine) @ midplane.reflection @ points_from_index
+    to_scan = scan.grid.inverse @ midplane.reflection @ points_from_index
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape])).reshape(3, -1)
     ends = to_scan[:3, :3] @ corners + to_scan[:3, 3:]
     low = np.clip(np.floor(ends.min(axis=1)).astype(int) - 1, 0, scan.shape)
@@ -70,5 +70,5 @@ def mirror_is_free(prepared: PreparedScan, box: Box) -> bool:
     if prepared.suspects is None:
         return True
     points = lattice_of(box.transformed(prepared.midplane.reflection))
-    index = np.rint(prepared.scan.ijk_from_ras(points)).astype(int)
+    index = prepared.scan.grid.nearest(points)
     return float(prepared.suspects.holds(index).mean()) < 0.25

@@ -17,6 +17,7 @@ from scipy import ndimage
 from ..errors import InputError
 from ..geometry.hole import Hole, bounding_box
 from ..geometry.patch import PatchGrid, patch_grid
+from ..imaging.grid import Grid
 from ..imaging.scan import Scan
 from ..networks.head_model import TissueModel
 from .anatomy import Anatomy, find_anatomy
@@ -85,15 +86,13 @@ class Tissue:
     @property
     def stretch(self) -> float:
         """1, or for a scan whose spacing cannot be a head's the factor that was taken for it."""
-        return float(np.linalg.norm(self.grid.affine[:3, 0]) / OVERVIEW_SPACING)
+        return float(self.grid.patch.spacing[0] / OVERVIEW_SPACING)
 
     @property
     def brain_ml(self) -> float:
         """Volume of the brain mask in millilitres."""
-        mask, affine = (
-            (self.brain, self.grid.affine) if self.anatomy is None else (self.anatomy.classes > 0, self.anatomy.affine)
-        )
-        return float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
+        mask, grid = self._finest
+        return grid.ml_of(mask.sum())
 
     def classes_at(self, points: np.ndarray) -> np.ndarray:
         """Tissue class at RAS points (..., 3): 0 not brain, 1 fluid, 2 grey, 3 white.
@@ -102,26 +101,17 @@ class Tissue:
         """
         if self.anatomy is not None:
             return self.anatomy.classes_at(points)
-        inverse = np.linalg.inv(self.grid.affine)
-        index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
-        inside = ((index >= 0) & (index < self.grid.size)).all(axis=-1)
-        i, j, k = np.clip(index, 0, self.grid.size - 1).reshape(-1, 3).T
-        return np.where(inside, self._classes[i, j, k].reshape(inside.shape), 0)
+        return self.grid.patch.nearest_values(self._classes, points)
 
     def depth_at(self, points: np.ndarray) -> np.ndarray:
         """Millimetres from RAS points (..., 3) to what is not brain; 0 outside the brain."""
-        affine = self.grid.affine if self.anatomy is None else self.anatomy.affine
-        inverse = np.linalg.inv(affine)
-        index = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
-        inside = ((index >= 0) & (index < self._depth.shape)).all(axis=-1)
-        i, j, k = np.clip(index, 0, np.array(self._depth.shape) - 1).reshape(-1, 3).T
-        return np.where(inside, self._depth[i, j, k].reshape(inside.shape), 0)
+        return self._finest[1].nearest_values(self._depth, points)
 
     def brain_on(self, affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
         """The brain mask on another grid of the same scan whose axes run along these; boolean."""
         if self.anatomy is not None:
             return self.anatomy.classes_on(affine, shape) > 0
-        between = np.linalg.inv(self.grid.affine) @ affine
+        between = self.grid.patch.inverse @ affine
         smooth = ndimage.affine_transform(self.brain.astype(np.float32), between[:3, :3], between[:3, 3], tuple(shape), order=1)
         return smooth >= 0.5
 
@@ -140,14 +130,15 @@ class Tissue:
         outshines = float(np.median(white) - np.median(grey)) / self.scale.deviation
         return T1_WEIGHTED if outshines > LEAST_T1_CONTRAST else OTHER_CONTRAST
 
+    @property
+    def _finest(self) -> tuple[np.ndarray, Grid]:
+        """The brain mask on the tissue model's grid, or without the model on the overview's."""
+        return (self.brain, self.grid.patch) if self.anatomy is None else (self.anatomy.classes > 0, self.anatomy.grid)
+
     @cached_property
     def _depth(self) -> np.ndarray:
-        brain, affine = (
-            (self.brain, self.grid.affine) if self.anatomy is None else (self.anatomy.classes > 0, self.anatomy.affine)
-        )
-        return ndimage.distance_transform_edt(np.pad(brain, 1), sampling=np.linalg.norm(affine[:3, :3], axis=0))[
-            1:-1, 1:-1, 1:-1
-        ]
+        brain, grid = self._finest
+        return ndimage.distance_transform_edt(np.pad(brain, 1), sampling=grid.spacing)[1:-1, 1:-1, 1:-1]
 
     @cached_property
     def _classes(self) -> np.ndarray:
@@ -226,11 +217,9 @@ def _by_model(
     scan: Scan, model: TissueModel, grid: PatchGrid, values: np.ndarray, background: float, hidden: Hole | None
 ) -> Anatomy:
     """The tissue model's view of a scan; inside `hidden` it is shown the overview's smooth guesses."""
-    inverse = np.linalg.inv(grid.affine)
 
     def guess(points: np.ndarray) -> np.ndarray:
-        index = points @ inverse[:3, :3].T + inverse[:3, 3]
-        return ndimage.map_coordinates(values, index.T, order=1, mode="nearest")
+        return ndimage.map_coordinates(values, grid.patch.ijk_from_ras(points).T, order=1, mode="nearest")
 
     return find_anatomy(scan, model, _stretch(scan), background, hidden, guess)
 

@@ -11,6 +11,7 @@ import numpy as np
 from ..defaults import LESION_CONTRASTS
 from ..errors import InputError
 from ..imaging import contrast_name
+from ..imaging.grid import Grid
 from ..imaging.scan import Scan
 from .tissue import FLUID, GREY, WHITE, Tissue
 
@@ -64,7 +65,7 @@ def tissue_shares(tissue: Tissue, affine: np.ndarray, shape: tuple[int, int, int
     if tissue.anatomy is not None:
         return tissue.anatomy.shares_on(affine, shape)
     index = np.stack(np.meshgrid(*(np.arange(n) for n in shape), indexing="ij"), axis=-1)
-    classes = tissue.classes_at(index @ affine[:3, :3].T + affine[:3, 3])
+    classes = tissue.classes_at(Grid(shape, affine).ras_from_ijk(index))
     return np.stack([classes == kind for kind in (FLUID, GREY, WHITE)]).astype(np.float32)
 
 

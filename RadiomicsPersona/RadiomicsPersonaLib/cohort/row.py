@@ -118,7 +118,7 @@ def _results_in(told: dict) -> list[dict]:
     or a single one.
     """
 
-    def plain(record: dict) -> dict:
+    def scalars(record: dict) -> dict:
         return {key: value for key, value in record.items() if isinstance(value, (int, float, str)) and key != "output"}
 
     listed = next(
@@ -129,7 +129,7 @@ def _results_in(told: dict) -> list[dict]:
         ),
         [{}],
     )
-    return [plain(told) | plain(item) for item in listed]
+    return [scalars(told) | scalars(item) for item in listed]
 
 
 def _use_one_thread() -> None:

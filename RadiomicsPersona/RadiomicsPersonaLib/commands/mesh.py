@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-import numpy as np
-
 from ..geometry.surface import USUAL_SMOOTHING, Surface, check_suffix, surface_of, write_surface
 from ..imaging.files import read_mask
+from ..imaging.grid import Grid
 from ..report.exchange import write_arrays_of_surface
 from ..system.output import file_written_whole, folder_written_whole
 from .job import Job
@@ -71,4 +70,4 @@ def surface_by(options: argparse.Namespace) -> tuple[Surface, float]:
     """The surface that the arguments ask for, in memory, and the millilitres of the mask's voxels."""
     mask, affine = read_mask(options.mask, options.label)
     surface = surface_of(mask, affine, options.smooth, options.decimate)
-    return surface, float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
+    return surface, Grid(mask.shape, affine).ml_of(mask.sum())

@@ -81,7 +81,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
             scan, hole, options.kind, contrast, rng, strength=options.strength, prepared=prepared, model=model
         )
         job.progress(2, 3, "Writing")
-        milliliters = float(lesion.lesion.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000)
+        milliliters = scan.grid.ml_of(lesion.lesion.sum())
         told = {
             "notice": RESEARCH_USE,
             "kind": options.kind,

@@ -12,7 +12,7 @@ from ..errors import InputError
 from ..lesions.painter import check_kind
 from ..lesions.sensitivity import CAVEAT, STRENGTHS, sensitivity
 from ..lesions.sensitivity_report import record_of, sentences_of, write_sensitivity
-from ..report.results_files import plain
+from ..system.json_text import json_value
 from ..system.output import folder_written_whole
 from .job import Job
 from .paint import add_lesion_arguments, check_seed, place_of
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         )
         write_sensitivity(result, scan, folder, example=not job.for_slicer)
     if options.json:
-        print(json.dumps(plain(record_of(result)), ensure_ascii=False))
+        print(json.dumps(json_value(record_of(result)), ensure_ascii=False))
         return 0
     for sentence in sentences_of(result):
         print(sentence)

@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ..imaging.grid import Grid
 from ..imaging.scan import Scan
 from .hole import Hole
 
@@ -50,6 +51,11 @@ class PatchGrid:
     def affine(self) -> np.ndarray:
         """4x4 matrix from patch indices to RAS millimetres."""
         return self.scan_affine @ self.ijk_from_patch
+
+    @cached_property
+    def patch(self) -> Grid:
+        """Where the patch's own voxels lie."""
+        return Grid((self.size,) * 3, self.affine)
 
     @cached_property
     def _matrices_in(self) -> list[tuple[int, int, np.ndarray]]:

@@ -100,7 +100,7 @@ def _image(scan: Scan):
     low, high = scan.bounds_ras
     shape = np.maximum(2, np.ceil((high - low) / _SPACING).astype(int) + 1) + 2 * _MARGIN
     start = low - _MARGIN * _SPACING
-    to_ijk = np.linalg.inv(scan.affine)
+    to_ijk = scan.grid.inverse
     # what lies between the points of the coarser grid is averaged first
     smoothed = ndimage.gaussian_filter(scan.array.astype(np.float32), np.maximum(0, (_SPACING / scan.spacing - 1) / 2))
     array = ndimage.affine_transform(

@@ -29,7 +29,7 @@ def onto_grid_of(first: Scan, other: Scan) -> Scan:
             f"'{other.name}' and '{first.name}' do not lie in the same place (one covers {covered:.0%} of the other): "
             "give scans of one session, or register them first."
         )
-    matrix = np.linalg.inv(other.affine) @ first.affine
+    matrix = other.grid.inverse @ first.affine
     # a box of the first one's voxel, measured in the other's voxels, as a Gaussian of the same spread
     ratio = np.linalg.norm(matrix[:3, :3], axis=1)
     smooth = ndimage.gaussian_filter(other.array, np.sqrt(np.maximum(ratio**2 - 1, 0) / 12), mode="nearest")

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
+from .grid import Grid
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -39,9 +40,14 @@ class Scan:
         return self.array.shape
 
     @cached_property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return Grid(self.shape, self.affine)
+
+    @property
     def spacing(self) -> np.ndarray:
         """Millimetres between voxel centres along I, J, K."""
-        return np.linalg.norm(self.affine[:3, :3], axis=0)
+        return self.grid.spacing
 
     @cached_property
     def axes_to_ras(self) -> tuple[tuple[int, int, int], np.ndarray]:
@@ -61,12 +67,11 @@ class Scan:
 
     def ras_from_ijk(self, ijk: np.ndarray) -> np.ndarray:
         """World coordinates (..., 3) of voxel indices (..., 3)."""
-        return np.asarray(ijk, float) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return self.grid.ras_from_ijk(ijk)
 
     def ijk_from_ras(self, ras: np.ndarray) -> np.ndarray:
         """Fractional voxel indices (..., 3) of world coordinates (..., 3)."""
-        inverse = np.linalg.inv(self.affine)
-        return np.asarray(ras, float) @ inverse[:3, :3].T + inverse[:3, 3]
+        return self.grid.ijk_from_ras(ras)
 
 
 def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan:

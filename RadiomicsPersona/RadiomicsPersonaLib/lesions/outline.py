@@ -62,7 +62,7 @@ def outline(kind: str, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: f
         return ball(scan, tissue, center_ras, ml, rng, roughness=0.2)
     place = _place(scan, tissue, center_ras, ml)
     brain = np.argwhere(tissue.brain).mean(axis=0)
-    inwards = tissue.grid.affine[:3, :3] @ brain + tissue.grid.affine[:3, 3] - place.center
+    inwards = tissue.grid.patch.ras_from_ijk(brain) - place.center
     inwards /= max(float(np.linalg.norm(inwards)), 1e-6)
     along = place.offsets @ inwards
     across = np.sqrt(np.maximum((place.offsets**2).sum(axis=-1) - along**2, 0))
@@ -129,9 +129,9 @@ def grown_to(scan: Scan, open_to: np.ndarray, distance: np.ndarray, start: np.nd
         center: RAS millimetres; the lesion holds the voxel that is nearest to it in `open_to`, which lies within 3 mm.
         ml: volume, millilitres.
     """
-    wanted = int(round(1000 * ml / abs(np.linalg.det(scan.affine[:3, :3]))))
+    wanted = int(round(scan.grid.voxels_of(ml)))
     if not np.isfinite(ml) or wanted < LEAST_VOXELS:
-        least = LEAST_VOXELS * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+        least = scan.grid.ml_of(LEAST_VOXELS)
         raise InputError(
             f"A lesion of {ml:g} ml is smaller than {LEAST_VOXELS} voxels of this scan: give at least {least:.2g} ml."
         )

@@ -259,7 +259,7 @@ class _Bench:
         difference = (
             np.abs(painted.values[painted.lesion] - self.scan.array[painted.lesion]).mean() if painted.lesion.any() else 0.0
         )
-        milliliters = float(painted.lesion.sum() * abs(np.linalg.det(self.scan.affine[:3, :3])) / 1000)
+        milliliters = self.scan.grid.ml_of(painted.lesion.sum())
         trial = SensitivityTrial(
             milliliters,
             asked_ml,

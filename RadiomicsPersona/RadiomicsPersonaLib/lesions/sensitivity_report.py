@@ -23,7 +23,8 @@ from ..report.html_page import data_uri, html_page, html_table, number_text
 from ..report.lesion_picture import slices_of
 from ..report.picture import write_text
 from ..report.plots import ticks
-from ..report.results_files import plain, write_rows
+from ..report.results_files import write_rows
+from ..system.json_text import json_value
 from .sensitivity import CAVEAT, Sensitivity
 
 
@@ -34,7 +35,7 @@ def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path, example: bo
     figure = sensitivity_figure(result)
     write_rows(folder / "sensitivity.csv", rows_of(result))
     (folder / "sensitivity.json").write_text(
-        json.dumps(plain(record_of(result)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        json.dumps(json_value(record_of(result)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     figure.save(folder / "sensitivity.png")
     (folder / "sensitivity.html").write_text(_page(result, scan, figure), encoding="utf-8")

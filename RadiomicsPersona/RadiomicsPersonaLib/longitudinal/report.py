@@ -11,7 +11,8 @@ from pathlib import Path
 from .. import __version__
 from ..defaults import RESEARCH_USE
 from ..report.html_page import html_page, html_table, number_text
-from ..report.results_files import plain, write_rows
+from ..report.results_files import write_rows
+from ..system.json_text import json_value
 from .figures import curve_rows, figures_of
 from .outcome_analysis import OutcomeAnalysis
 
@@ -53,7 +54,9 @@ def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: di
         "settings": settings,
         "outcomes": [_record(analysis) for analysis in analyses],
     }
-    (folder / "regression.json").write_text(json.dumps(plain(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / "regression.json").write_text(
+        json.dumps(json_value(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (folder / "report.html").write_text(report_of(analyses, figures, names, settings), encoding="utf-8")
 
 

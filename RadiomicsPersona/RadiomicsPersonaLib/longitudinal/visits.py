@@ -11,6 +11,7 @@ from ..analysis.result import Analysis, BoxResult
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
+from ..imaging.grid import Grid
 from ..imaging.registration import RigidMotion, rigid_motion
 from ..imaging.scan import Scan
 
@@ -91,10 +92,11 @@ def lesion_ml(mask: np.ndarray, affine: np.ndarray, box: Box) -> float:
     """
     from scipy import ndimage
 
+    grid = Grid(mask.shape, affine)
     parts, _ = ndimage.label(mask, np.ones((3, 3, 3)))
     index = np.argwhere(mask)
-    reached = np.unique(parts[tuple(index[box.contains(index @ affine[:3, :3].T + affine[:3, 3])].T)])
-    return float(np.isin(parts, reached[reached > 0]).sum() * abs(np.linalg.det(affine[:3, :3])) / 1000)
+    reached = np.unique(parts[tuple(index[box.contains(grid.ras_from_ijk(index))].T)])
+    return grid.ml_of(np.isin(parts, reached[reached > 0]).sum())
 
 
 def deviating_ml(analysis: Analysis, result: BoxResult) -> float:
@@ -104,7 +106,7 @@ def deviating_ml(analysis: Analysis, result: BoxResult) -> float:
     if result.deviation_p is None or not result.controls:
         return float("nan")
     unusual = (result.deviation_p <= DEVIATING_P) & result.reconstruction.hole.mask
-    return float(unusual.sum() * abs(np.linalg.det(analysis.scan.affine[:3, :3])) / 1000)
+    return analysis.scan.grid.ml_of(unusual.sum())
 
 
 def visit_row(analysis: Analysis, result: BoxResult, start: dict, motion: RigidMotion | None, volume_ml: float | None) -> dict:

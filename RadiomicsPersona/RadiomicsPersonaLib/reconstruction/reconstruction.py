@@ -149,7 +149,7 @@ def _onto_scan(prepared: PreparedScan, hole: Hole, grid: PatchGrid, patch: np.nd
     hidden = hidden_with(prepared, region)
     matched = _match_rim(values, rebuilt, hidden, scan.spacing)
     values[region.mask] = matched[region.mask]
-    spacing = float(np.linalg.norm(grid.affine[:3, 0]))
+    spacing = float(grid.patch.spacing[0])
     notes = []
     if spacing > model.spacings[-1] + 0.01:
         notes.append(

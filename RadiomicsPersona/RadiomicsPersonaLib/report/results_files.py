@@ -23,12 +23,13 @@ from ..imaging.files import read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
+from ..system.json_text import json_value
 from .picture import display_window
 
 
 def results_of(analysis: Analysis) -> dict:
     """Everything but the images, in plain JSON types; numbers that are not finite become null."""
-    return plain(
+    return json_value(
         {
             "notice": RESEARCH_USE,
             "scan": analysis.scan.name,
@@ -131,18 +132,6 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
             for number, control in enumerate(result.controls)
         ],
     }
-
-
-def plain(value):
-    """A value in plain JSON types; numbers that are not finite become null."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, bool) or value is None or isinstance(value, (str, int)):
-        return value
-    number = float(value)
-    return number if math.isfinite(number) else None
 
 
 RESULTS = "results.json"

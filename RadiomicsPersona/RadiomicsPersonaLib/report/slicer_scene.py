@@ -137,23 +137,29 @@ class _Bundle:
         return self._add(tag, tag, fileName=f"Data/{file}", useCompression="1", hideFromEditors="true", **values)
 
     def _add_volume(self, file: str, name: str, array: np.ndarray, low: float, high: float, colors: str, about: dict) -> str:
-        affine = self.analysis.scan.affine
+        scan = self.analysis.scan
         with self.archive.open(zipfile.ZipInfo(f"{FOLDER}/Data/{file}.nrrd", EPOCH), "w") as stream:
-            write_nrrd(stream, array, affine)
-        spacing = np.linalg.norm(affine[:3, :3], axis=0)
+            write_nrrd(stream, array, scan.affine)
         storage = self._add_storage("VolumeArchetypeStorage", f"{file}.nrrd", UseOrientationFromFile="1")
         display = self._add(
-            "VolumeDisplay", f"{file} display", hideFromEditors="true", colorNodeID=colors, autoWindowLevel="0",
-            window=_number(high - low), level=_number((high + low) / 2), interpolate="1", applyThreshold="0",
-        )  # fmt: skip
+            "VolumeDisplay",
+            f"{file} display",
+            hideFromEditors="true",
+            colorNodeID=colors,
+            autoWindowLevel="0",
+            window=_number(high - low),
+            level=_number((high + low) / 2),
+            interpolate="1",
+            applyThreshold="0",
+        )
         return self._add(
             "Volume",
             name,
             references={"display": display, "storage": storage},
             about=about,
-            spacing=_row(spacing),
-            origin=_row(affine[:3, 3]),
-            ijkToRASDirections=_row((affine[:3, :3] / spacing).ravel()),
+            spacing=_row(scan.spacing),
+            origin=_row(scan.affine[:3, 3]),
+            ijkToRASDirections=_row((scan.affine[:3, :3] / scan.spacing).ravel()),
         )
 
     def _add_colors(self) -> str:
@@ -196,10 +202,20 @@ class _Bundle:
         self._store(f"Data/{file}.mrk.json", markups_text([roi_of_box(box, shade, locked=True, visible=visible)]))
         storage = self._add_storage("MarkupsROIJsonStorage", f"{file.replace(' ', '%20')}.mrk.json", coordinateSystem="LPS")
         display = self._add(
-            "MarkupsROIDisplay", f"{file} display", hideFromEditors="true", color=_row(shade), selectedColor=_row(shade),
-            activeColor=_row(shade), visibility=str(visible).lower(), visibility2D="true", visibility3D="true",
-            handlesInteractive="false", pointLabelsVisibility="false", propertiesLabelVisibility="true", fillVisibility="false",
-        )  # fmt: skip
+            "MarkupsROIDisplay",
+            f"{file} display",
+            hideFromEditors="true",
+            color=_row(shade),
+            selectedColor=_row(shade),
+            activeColor=_row(shade),
+            visibility=str(visible).lower(),
+            visibility2D="true",
+            visibility3D="true",
+            handlesInteractive="false",
+            pointLabelsVisibility="false",
+            propertiesLabelVisibility="true",
+            fillVisibility="false",
+        )
         return self._add(
             "MarkupsROI", box.name, references={"display": display, "storage": storage}, about=about, locked="true"
         )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..geometry.model_grid import model_grid
+from ..imaging.grid import Grid
 from ..imaging.resampling import onto_grid_of
 from ..imaging.scan import Scan
 from .segmentation_model import SegmentationModel, segmentation_input
@@ -29,11 +31,15 @@ class Segmentation:
     classes: tuple[dict, ...]
     probabilities: np.ndarray | None = None
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where its voxels lie."""
+        return Grid(self.labels.shape, self.affine)
+
     @property
     def milliliters(self) -> dict[str, float]:
         """Volume of every class by its name."""
-        voxel = abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
-        return {entry["name"]: float((self.labels == entry["number"]).sum()) * voxel for entry in self.classes}
+        return {entry["name"]: float((self.labels == entry["number"]).sum() * self.grid.voxel_ml) for entry in self.classes}
 
 
 def segment(

@@ -132,7 +132,7 @@ def segment_lesions(
 
 def _on_grid(found: HeadMap, channel: int, scan: Scan, outside: float) -> np.ndarray:
     """One channel of a map on a scan's grid, float32; beyond the map a value of its own."""
-    matrix = np.linalg.inv(found.affine) @ scan.affine
+    matrix = found.grid.inverse @ scan.affine
     values = found.values[channel].astype(np.float32)
     return ndimage.affine_transform(
         values, matrix[:3, :3], matrix[:3, 3], scan.shape, order=1, mode="grid-constant", cval=outside

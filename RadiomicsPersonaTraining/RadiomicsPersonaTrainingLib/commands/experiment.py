@@ -13,9 +13,9 @@ from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
 from RadiomicsPersonaLib.resources import TRAINING_LIBRARY, shipped
+from RadiomicsPersonaLib.system.json_text import json_value
 from RadiomicsPersonaLib.system.output import file_written_whole
 
-from ..evaluation.figures import finite
 from ..experiments.painted_heads import Painting
 from ..experiments.painting_experiment import patients_of, people_of, run_experiment
 from ..experiments.painting_report import lines_of, markdown_of, page_of
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         "schema": "radiomics-persona-experiment/1",
         "notice": RESEARCH_USE,
         **origin,
-        "lines": finite([asdict(line) for line in lines]),
+        "lines": json_value([asdict(line) for line in lines]),
     }
     for file, text in (
         ("experiment.md", markdown_of(lines, plan)),

@@ -33,6 +33,7 @@ from RadiomicsPersonaLib.geometry import patch
 from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.geometry.patch import PatchGrid
 from RadiomicsPersonaLib.imaging import files as imaging_files
+from RadiomicsPersonaLib.imaging import grid as imaging_grid
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.imaging.scan import Scan
@@ -41,7 +42,18 @@ from RadiomicsPersonaLib.networks import head_model
 from ..settings.sections import CacheSettings
 from .segmentation_cases import SegmentationCase
 
-PREPARING = (imaging_files, imaging_scan, tissue, anatomy, head_model, classical_brain, midplane, patch, preparation)
+PREPARING = (
+    imaging_files,
+    imaging_scan,
+    imaging_grid,
+    tissue,
+    anatomy,
+    head_model,
+    classical_brain,
+    midplane,
+    patch,
+    preparation,
+)
 """Modules whose code makes an entry of the cache, beside this one."""
 KEPT = {
     kind.__name__: kind

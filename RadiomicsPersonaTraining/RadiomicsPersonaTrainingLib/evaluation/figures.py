@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict
 from datetime import date
 
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.imaging.files import name_of
+from RadiomicsPersonaLib.system.json_text import json_value
 
 from ..data.held_out_groups import ABOUT
 from ..versions import versions_text, versions_used
@@ -15,7 +15,7 @@ from .holes import BRAIN_SHARE, LESIONS
 from .plots import spoken
 from .rebuilding import NETWORK, POPULATION_MEAN, EvaluationPlan
 from .scores import METRICS, Score
-from .summary import CONTRAST_GOAL, DRAWS, GOAL, Cell, ContrastLine, Estimate, source_and_contrast
+from .summary import CONTRAST_GOAL, DRAWS, GOAL, Cell, ContrastLine, rounded, source_and_contrast
 
 SCHEMA = "radiomics-persona-evaluation/1"
 """Of `evaluation.json`; the number rises when a key changes its meaning or goes."""
@@ -78,15 +78,15 @@ def record_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) ->
                     "subjects": cell.subjects,
                     "holes": cell.holes,
                     "best_fill": line.best_fill,
-                    **{name: _rounded(estimate) for name, estimate in numbers.items()},
+                    **{name: rounded(estimate) for name, estimate in numbers.items()},
                 }
     any_contrast = [
         {"source": line.source, "contrast": line.contrast, "stratum": line.stratum, "subjects": line.subjects}
-        | {"ratio_over_t1": _rounded(line.over_t1)}
+        | {"ratio_over_t1": rounded(line.over_t1)}
         for line in contrasts
     ]
     record = {"schema": SCHEMA, "notice": RESEARCH_USE, **origin, "figures": figures, "any_contrast": any_contrast}
-    return finite(record | {"cells": [asdict(cell) for cell in cells]})
+    return json_value(record | {"cells": [asdict(cell) for cell in cells]})
 
 
 def provenance_of(plan: EvaluationPlan, scores: list[Score]) -> dict:
@@ -135,16 +135,3 @@ def provenance_rows(origin: dict) -> list[tuple[str, str]]:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: "1 hole", "2 holes"."""
     return f"{number} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def _rounded(estimate: Estimate) -> dict[str, float]:
-    return {name: round(value, 4) for name, value in asdict(estimate).items()}
-
-
-def finite(value):
-    """Numbers that are not finite become null, which JSON has and NaN is not."""
-    if isinstance(value, dict):
-        return {key: finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

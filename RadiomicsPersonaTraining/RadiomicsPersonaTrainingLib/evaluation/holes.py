@@ -69,7 +69,7 @@ def _lesion_hole(
     scan: Scan, tissue: Tissue, rng: np.random.Generator, lesion_masks: tuple[Path, ...], forbidden: Hole | None
 ) -> Hole | None:
     places = np.argwhere(tissue.brain)
-    affine = tissue.grid.affine
+    overview = tissue.grid.patch
     for _ in range(_SHAPES):
         shape, spacing = lesion_shape(lesion_masks[rng.integers(len(lesion_masks))])
         if shape.sum() * np.prod(spacing) < 1000 * SMALLEST_LESION_ML:
@@ -77,7 +77,7 @@ def _lesion_hole(
         inner = points_in(shape, spacing, rng)
         for _ in range(_PLACES):
             turn = random_rotation(rng) * rng.choice([-1.0, 1.0], size=3)
-            center = affine[:3, :3] @ (places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3)) + affine[:3, 3]
+            center = overview.ras_from_ijk(places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3))
             if (tissue.classes_at(center + inner @ turn.T) > 0).mean() >= BRAIN_SHARE:
                 hole = placed(scan, shape, spacing, turn, center)
                 if hole is not None and _allowed(hole, forbidden):

@@ -77,7 +77,7 @@ class PopulationMean:
         tissue = prepared.tissue
         average, share = self._overview
         ras_from_overview = brain_frame(tissue, prepared.midplane) @ _OVERVIEW_AFFINE
-        from_ras = np.linalg.inv(tissue.grid.affine)
+        from_ras = tissue.grid.patch.inverse
 
         def sampled(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             values = _sampled(tissue.values, from_ras @ matrix, _OVERVIEW_SHAPE, tissue.background)
@@ -141,7 +141,7 @@ def training_files(root: Path, card: dict) -> list[Path]:
 
 def brain_frame(tissue: Tissue, midplane: Midplane) -> np.ndarray:
     """4x4 matrix from the average's millimetres to a scan's RAS, by the brain's middle and extent and by the midplane."""
-    points = np.argwhere(tissue.brain) @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]
+    points = tissue.grid.patch.ras_from_ijk(np.argwhere(tissue.brain))
     right = midplane.normal
     # the least rotation that takes R to the midplane's normal (Rodrigues)
     axis = np.cross([1.0, 0.0, 0.0], right)
@@ -157,8 +157,8 @@ def _brain_of(prepared: PreparedScan) -> tuple[np.ndarray, np.ndarray]:
     """A healthy scan's brain in the average's frame: tissue units with air around it, and its mask; float32."""
     scan, tissue = prepared.scan, prepared.tissue
     ras_from_index = brain_frame(tissue, prepared.midplane) @ AFFINE
-    values = _sampled(scan.array, np.linalg.inv(scan.affine) @ ras_from_index, SHAPE, tissue.background)
-    mask = _sampled(tissue.brain.astype(np.float32), np.linalg.inv(tissue.grid.affine) @ ras_from_index, SHAPE, 0.0)
+    values = _sampled(scan.array, scan.grid.inverse @ ras_from_index, SHAPE, tissue.background)
+    mask = _sampled(tissue.brain.astype(np.float32), tissue.grid.patch.inverse @ ras_from_index, SHAPE, 0.0)
     inside = mask > 0.5
     values = np.where(inside, values, np.float32(tissue.background))
     return tissue.scale.to_tissue(values).astype(np.float32), inside.astype(np.float32)

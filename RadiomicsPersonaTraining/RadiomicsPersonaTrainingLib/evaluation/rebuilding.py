@@ -186,14 +186,14 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
 def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str, int]) -> list[Score]:
     scan = case.prepared.scan
     limits = challenge_limits(np.where(case.hole.full_mask(scan.shape), 0, scan.array))
-    milliliters = case.hole.voxels * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    milliliters = scan.grid.ml_of(case.hole.voxels)
     scores = []
     for name, rebuilder in plan.rebuilders.items():
         started = time.perf_counter()
         reconstruction = rebuilder(case.prepared, [case.hole])[0]
         seconds = time.perf_counter() - started
         metrics = {key: float(value) for key, value in score(case, reconstruction, limits).items()}
-        scores.append(Score(*hole, name, float(milliliters), seconds, metrics))
+        scores.append(Score(*hole, name, milliliters, seconds, metrics))
     return scores
 
 

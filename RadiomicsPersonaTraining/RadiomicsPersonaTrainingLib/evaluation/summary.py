@@ -8,11 +8,12 @@ Contrasts are compared in the same holes of the same subjects: T2, FLAIR and T1 
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+
+from RadiomicsPersonaLib.system.json_text import json_value
 
 from .holes import CUBOIDS, LESIONS
 from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
@@ -125,15 +126,13 @@ def mean_over_subjects(values: dict[str, list[float]], seed: int = 0, draws: int
 
 
 def plain_estimates(summary: dict[str, dict[str, Estimate]]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Estimates by group and measure in plain JSON types, to four digits; None for an interval that one subject cannot give,
-    for JSON has no NaN."""
-    return {
-        group: {
-            name: {end: None if math.isnan(value) else round(value, 4) for end, value in vars(estimate).items()}
-            for name, estimate in estimates.items()
-        }
-        for group, estimates in summary.items()
-    }
+    """Estimates by group and measure in plain JSON types; see `rounded`. One subject gives no interval."""
+    return {group: {name: rounded(estimate) for name, estimate in estimates.items()} for group, estimates in summary.items()}
+
+
+def rounded(estimate: Estimate) -> dict[str, float | None]:
+    """An estimate in plain JSON types, to four digits; None for what is not a number."""
+    return json_value({end: round(value, 4) for end, value in vars(estimate).items()})
 
 
 def _cell(group: str, stratum: str, rows: list[Score], seed: int, draws: int) -> Cell:

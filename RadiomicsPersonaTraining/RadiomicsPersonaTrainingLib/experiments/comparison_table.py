@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
+from RadiomicsPersonaLib.system.json_text import json_value
 from RadiomicsPersonaLib.system.output import file_written_whole
 
-from ..evaluation.figures import counted, finite, provenance_of
+from ..evaluation.figures import counted, provenance_of
 from ..evaluation.plots import spoken
 from ..evaluation.rebuilding import FILLS, EvaluationPlan
 from ..evaluation.report import markdown_table
@@ -78,7 +79,7 @@ def write_comparison(plan: EvaluationPlan, scores: list[Score], fitted: list[Fit
     record |= {"seconds_per_hole": seconds, "lines": [asdict(line) for line in lines]}
     texts = {
         "comparison.md": _markdown(lines, about, seconds, origin),
-        "comparison.json": json.dumps(finite(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+        "comparison.json": json.dumps(json_value(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
         with file_written_whole(folder / name) as staging:

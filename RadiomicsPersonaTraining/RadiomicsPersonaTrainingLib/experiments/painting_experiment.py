@@ -168,14 +168,14 @@ def run_experiment(
             people = people_of(cases, plan, seed)
             painted = paint(arm, seed) if arm.masks else []
             model = fit_arm(arm, people, painted, plan, seed, output / "runs", output / "cache")
-            journal.add(key, [_plain(one) for one in measure_arm(arm, seed, model, people.test)])
+            journal.add(key, [_record(one) for one in measure_arm(arm, seed, model, people.test)])
         measured += [_measured(record) for record in journal.records[key]]
     if progress:
         progress(len(jobs), len(jobs), "done")
     return measured
 
 
-def _plain(one: Measured) -> dict:
+def _record(one: Measured) -> dict:
     counted = {"lesions": one.detection.lesions, "found": one.detection.found.tolist(), "false": one.detection.false.tolist()}
     return {**{key: value for key, value in vars(one).items() if key != "detection"}, "detection": counted}
 

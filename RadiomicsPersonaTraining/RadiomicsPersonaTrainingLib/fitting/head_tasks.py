@@ -66,7 +66,7 @@ def tissue_dice(logits: torch.Tensor, shares: torch.Tensor) -> list[float]:
     """
     guess, truth = logits.argmax(dim=1), shares.argmax(dim=1)
     pairs = [(guess == kind, truth == kind) for kind in (1, 2, 3)] + [(guess > 0, truth > 0)]
-    return [float(2 * (a & b).sum() / (a.sum() + b.sum())) if (a | b).any() else 1.0 for a, b in pairs]
+    return [float(mean_dice(a[None], b[None])) for a, b in pairs]
 
 
 class LesionTask(HeadTask):

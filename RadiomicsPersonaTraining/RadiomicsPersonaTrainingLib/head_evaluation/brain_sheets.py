@@ -67,8 +67,8 @@ def mask_sheet(paths: list[Path], model: TissueModel, columns: int = 4) -> tuple
 def _tile(scan: Scan, ours: Tissue, classical: Tissue) -> Image.Image:
     low, high = scan.bounds_ras
     brain = np.argwhere(ours.brain)
-    center = brain.mean(axis=0) @ ours.grid.affine[:3, :3].T + ours.grid.affine[:3, 3] if len(brain) else (low + high) / 2
-    stretch = np.linalg.norm(ours.grid.affine[:3, 0]) / 4
+    center = ours.grid.patch.ras_from_ijk(brain.mean(axis=0)) if len(brain) else (low + high) / 2
+    stretch = ours.grid.patch.spacing[0] / 4
     grid = patch_grid(scan, center, PANEL_SPACING * stretch, PANEL)
     values, _ = grid.from_scan(scan.array, outside=ours.background)
     shape = (PANEL,) * 3

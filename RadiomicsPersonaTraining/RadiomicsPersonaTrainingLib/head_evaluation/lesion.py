@@ -101,19 +101,18 @@ def evaluate_lesion(
     for number, held_out in enumerate(scans, start=1):
         scan = held_out.read()
         seen: HeadMaps = head_maps(scan, estimate_tissue(scan), model)
-        found, affine = seen.lesion.values[0], seen.lesion.affine
-        shape, grid = found.shape, np.argwhere(np.ones(found.shape, bool)) @ affine[:3, :3].T + affine[:3, 3]
-        brain = (np.ones(len(grid)) if seen.tissue is None else 1 - seen.tissue.at(grid)[0]).reshape(shape) >= 0.5
+        found, grid = seen.lesion.values[0], seen.lesion.grid
+        shape, points = found.shape, grid.ras_from_ijk(np.argwhere(np.ones(found.shape, bool)))
+        brain = (np.ones(len(points)) if seen.tissue is None else 1 - seen.tissue.at(points)[0]).reshape(shape) >= 0.5
         lesion = np.zeros(shape, bool)
         if held_out.lesion is not None:
             mask = read_scan(held_out.lesion)
             marked = (mask.array > 0).astype(np.float32)
             lesion = (
-                ndimage.map_coordinates(marked, mask.ijk_from_ras(grid).T, order=1, mode="grid-constant").reshape(shape) >= 0.5
+                ndimage.map_coordinates(marked, mask.ijk_from_ras(points).T, order=1, mode="grid-constant").reshape(shape)
+                >= 0.5
             )
-        cases.append(
-            _case(held_out.group, held_out.subject, found, lesion, brain | lesion, float(np.linalg.norm(affine[:3, 0])))
-        )
+        cases.append(_case(held_out.group, held_out.subject, found, lesion, brain | lesion, float(grid.spacing[0])))
         told(f"{held_out.group} {held_out.subject}", total - len(scans) + number)
     return cases
 

@@ -14,6 +14,7 @@ import numpy as np
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.dice import dice_of
 from RadiomicsPersonaLib.segmentation.segmentation import segment
 from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
 from RadiomicsPersonaLib.system.output import file_written_whole
@@ -209,7 +210,7 @@ def agreement(found: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> dict
     both, one, other = int((found & truth).sum()), int(found.sum()), int(truth.sum())
     empty = truth.size - other
     measures = {
-        "dice": 2 * both / (one + other) if one + other else 1.0,
+        "dice": dice_of(found, truth),
         "jaccard": both / (one + other - both) if one + other else 1.0,
         "sensitivity": both / other if other else math.nan,
         "specificity": (empty - (one - both)) / empty if empty else math.nan,

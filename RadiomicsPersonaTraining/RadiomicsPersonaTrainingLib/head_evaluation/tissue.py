@@ -17,6 +17,7 @@ from RadiomicsPersonaLib.brain.tissue import FLUID, GREY, WHITE, estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.dice import dice_of
 from RadiomicsPersonaLib.networks.head_model import TissueModel
 from RadiomicsPersonaLib.system.output import file_written_whole
 
@@ -122,12 +123,6 @@ def _agreement(scan: Scan, truth: Scan, model: TissueModel) -> dict[str, float]:
         return dice | {CLASSICAL: dice_of(mask[seen], true[seen] > 0)}
     except InputError:
         return dice | {CLASSICAL: 0.0}
-
-
-def dice_of(a: np.ndarray, b: np.ndarray) -> float:
-    """2 |A and B| / (|A| + |B|); two empty sets agree (1)."""
-    total = int(a.sum()) + int(b.sum())
-    return 2 * int((a & b).sum()) / total if total else 1.0
 
 
 def summary_of(cases: list[TissueCase], seed: int = 0) -> dict[str, dict[str, Estimate]]:

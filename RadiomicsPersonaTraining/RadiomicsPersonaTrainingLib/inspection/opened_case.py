@@ -9,6 +9,7 @@ import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of, write_nifti
+from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
 from RadiomicsPersonaLib.report.colors import CLASS_COLORS
@@ -135,7 +136,7 @@ def _mapped(image, truth, found, affine: np.ndarray, looked_at: np.ndarray, labe
         for word, array in ((TRUTH, truth), (FOUND, found))
     }
     shown = looked_at if looked_at.any() else np.ones(looked_at.shape, bool)
-    middle = affine[:3, :3] @ np.argwhere(shown).mean(axis=0) + affine[:3, 3]
+    middle = Grid(shown.shape, affine).ras_from_ijk(np.argwhere(shown).mean(axis=0))
     return OpenedCase(_written(folder / "scan.nii.gz", image, affine), _point(middle), None, maps, labels)
 
 

@@ -16,6 +16,7 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.contrast_name import channel_files
 from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaLib.reconstruction.inpainting import inpaint
@@ -104,7 +105,7 @@ def lesion_probability(scan: Scan, model) -> np.ndarray:
     """A lesion model's probability of lesion on the scan's grid, float32; 0 beyond what it was shown."""
     tissue = estimate_tissue(scan)
     values, affine = head_view(scan, model, tissue.stretch, tissue.background)
-    matrix = np.linalg.inv(affine) @ scan.affine
+    matrix = Grid(values.shape, affine).inverse @ scan.affine
     return ndimage.affine_transform(
         model.probabilities(values)[0], matrix[:3, :3], matrix[:3, 3], scan.shape, order=1, mode="constant"
     )

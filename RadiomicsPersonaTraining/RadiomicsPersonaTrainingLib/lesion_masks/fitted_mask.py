@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
+from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.outline import grown_to
 
@@ -25,16 +26,17 @@ def fitted_mask(scan: Scan, open_to: np.ndarray, field: np.ndarray, affine: np.n
     Raises:
         InputError: there is no room for a lesion of this size.
     """
+    grid = Grid(field.shape, affine)
     corners = np.stack(np.meshgrid(*[(0, n - 1) for n in field.shape]), axis=-1).reshape(-1, 3)
-    index = scan.ijk_from_ras(corners @ affine[:3, :3].T + affine[:3, 3])
+    index = scan.ijk_from_ras(grid.ras_from_ijk(corners))
     start = np.clip(np.floor(index.min(axis=0)).astype(int), 0, scan.shape)
     stop = np.clip(np.ceil(index.max(axis=0)).astype(int) + 1, 0, scan.shape)
     region = tuple(slice(a, b) for a, b in zip(start, stop))
     allowed = open_to[region]
-    middle = affine[:3, :3] @ ((np.array(field.shape) - 1) / 2) + affine[:3, 3]
+    middle = grid.ras_from_ijk((np.array(field.shape) - 1) / 2)
     if not allowed.any():
         raise no_room(scan, ml)
-    matrix = np.linalg.inv(affine) @ scan.affine
+    matrix = grid.inverse @ scan.affine
     values = ndimage.affine_transform(
         np.asarray(field, np.float32),
         matrix[:3, :3],
@@ -71,13 +73,11 @@ def _beginning(
 
 
 def _of_size(found: Hole, values: np.ndarray, scan: Scan, seed: np.ndarray, ml: float) -> Hole:
-    """The hole without what is too much: where two pieces joined at its lowest level, the second is only begun,
-    layer by layer.
-    """
-    wanted = round(1000 * ml / abs(np.linalg.det(scan.affine[:3, :3])))
+    """The hole without what is too much: where two pieces joined at its lowest level, the second is only begun, layer by layer."""
+    wanted = round(scan.grid.voxels_of(ml))
     if found.voxels <= wanted:
         return found
-    index = tuple(np.rint(scan.ijk_from_ras(seed)).astype(int) - found.start)
+    index = tuple(scan.grid.nearest(seed) - found.start)
     inner = found.mask & (values > values[found.mask].min())
     labels, _ = ndimage.label(inner)
     kept = labels == labels[index] if labels[index] else np.zeros(found.mask.shape, bool)

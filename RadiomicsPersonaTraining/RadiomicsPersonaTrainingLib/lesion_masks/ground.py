@@ -73,7 +73,7 @@ class LesionGround:
     @property
     def voxel_ml(self) -> float:
         """Volume of one voxel."""
-        return float(abs(np.linalg.det(self.scan.affine[:3, :3])) / 1000)
+        return self.scan.grid.voxel_ml
 
     def open_to(self, kind: str) -> np.ndarray:
         """Where a lesion of a kind may lie; boolean, the scan's shape."""

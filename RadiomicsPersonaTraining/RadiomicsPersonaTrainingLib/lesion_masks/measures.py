@@ -7,15 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from RadiomicsPersonaLib.brain.tissue import GREY
-from RadiomicsPersonaLib.geometry.hole import Hole
+from RadiomicsPersonaLib.geometry.hole import Hole, union_of
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.dice import dice_of
 
 from .ground import LesionGround
 
 
 def sphericity(hole: Hole, scan: Scan) -> float:
     """See `MaskMeasures`."""
-    volume = hole.voxels * abs(np.linalg.det(scan.affine[:3, :3]))
+    volume = hole.voxels * scan.grid.voxel_mm3
     return float(np.pi ** (1 / 3) * (6 * volume) ** (2 / 3) / surface_mm2(hole, scan))
 
 
@@ -64,6 +65,6 @@ def surface_mm2(hole: Hole, scan: Scan) -> float:
 
 
 def dice(one: Hole, other: Hole) -> float:
-    """2 |A and B| / (|A| + |B|) of two masks of one scan."""
-    both = int((other.mask_over(one.start, one.mask.shape) & one.mask).sum())
-    return 2 * both / (one.voxels + other.voxels)
+    """`dice_of` two masks of one scan."""
+    both = union_of([one, other])
+    return dice_of(*(hole.mask_over(both.start, both.mask.shape) for hole in (one, other)))

@@ -41,7 +41,7 @@ def shares_on(anatomy: Anatomy, affine: np.ndarray, shape: tuple[int, int, int])
     Args:
         affine: 4x4, the grid's indices to RAS millimetres.
     """
-    matrix = np.linalg.inv(anatomy.affine) @ affine
+    matrix = anatomy.grid.inverse @ affine
     parts = [
         ndimage.affine_transform(share.astype(np.float32), matrix[:3, :3], matrix[:3, 3], shape, order=1)
         for share in anatomy.shares
@@ -68,7 +68,7 @@ def conditions(
     else:
         image = tissue.scale.to_tissue(grid.from_scan(scan.array, outside=tissue.background)[0])
     channels = [np.clip(image, -4, 4) / 3, *(shares[1:] if with_tissue else ())]
-    spacing = np.linalg.norm(grid.affine[:3, 0])
+    spacing = grid.patch.spacing[0]
     constants = [np.log(spacing / _UNIT_MM), *(float(kind == name) for name in kinds)]
     channels += [np.full((grid.size,) * 3, value) for value in constants]
     return np.stack(channels).astype(np.float32)

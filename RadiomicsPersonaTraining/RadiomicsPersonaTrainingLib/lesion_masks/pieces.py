@@ -7,7 +7,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy import ndimage
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
 from RadiomicsPersonaLib.imaging.files import read_label_map
+from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.lesion_shapes import is_for_evaluation
@@ -54,15 +55,20 @@ class LesionPiece:
     held_out: bool
     name: str
 
+    @cached_property
+    def grid(self) -> Grid:
+        """Where its voxels lie, the world being MNI."""
+        return Grid(self.mask.shape, self.affine)
+
     @property
     def ml(self) -> float:
         """Its volume."""
-        return float(self.mask.sum() * abs(np.linalg.det(self.affine[:3, :3])) / 1000)
+        return self.grid.ml_of(self.mask.sum())
 
     @property
     def center(self) -> np.ndarray:
         """Its centre of mass, MNI millimetres."""
-        return self.affine[:3, :3] @ np.argwhere(self.mask).mean(axis=0) + self.affine[:3, 3]
+        return self.grid.ras_from_ijk(np.argwhere(self.mask).mean(axis=0))
 
 
 def lesion_pieces(
@@ -115,7 +121,7 @@ def pieces_of(kind: str, file: Path) -> tuple[LesionPiece, ...]:
     """
     scan = read_label_map(file)
     labels, _ = ndimage.label(scan.array > 0, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    sizes = np.bincount(labels.ravel()) * scan.grid.voxel_mm3 / 1000
     sizes[0] = 0
     found = []
     for number, region in enumerate(ndimage.find_objects(labels), start=1):

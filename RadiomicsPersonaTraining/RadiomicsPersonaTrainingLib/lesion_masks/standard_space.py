@@ -50,7 +50,7 @@ def ras_from_standard(anatomy: Anatomy, average: np.ndarray | None = None) -> np
     picture = tissue_picture(anatomy)
     start = _by_moments(average, AFFINE) @ np.linalg.inv(_by_moments(picture, anatomy.affine))
     # the picture in a frame in which it already lies roughly right, so that the search begins at the identity
-    moved = _sampled(ndimage.gaussian_filter(picture, 0.7), np.linalg.inv(anatomy.affine) @ np.linalg.inv(start) @ AFFINE)
+    moved = _sampled(ndimage.gaussian_filter(picture, 0.7), anatomy.grid.inverse @ np.linalg.inv(start) @ AFFINE)
     transform = SimpleITK.AffineTransform(3)
     transform.SetCenter(_middle(average).tolist())
     method = SimpleITK.ImageRegistrationMethod()
@@ -93,7 +93,7 @@ def write_average(anatomies: Sequence[Anatomy], template: Anatomy, target: Path 
 
 def _in_standard(anatomy: Anatomy, ras_from_mni: np.ndarray) -> np.ndarray:
     smooth = ndimage.gaussian_filter(tissue_picture(anatomy), 0.7)
-    return _sampled(smooth, np.linalg.inv(anatomy.affine) @ ras_from_mni @ AFFINE)
+    return _sampled(smooth, anatomy.grid.inverse @ ras_from_mni @ AFFINE)
 
 
 def _sampled(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.json_text import json_value
 
 
 class Journal:
@@ -38,7 +39,7 @@ class Journal:
 
     def add(self, key: str, found: dict | list | None) -> None:
         """Keep what was found; numbers that are not finite are kept as null."""
-        line = json.dumps({"key": key, "found": _plain(found)}, allow_nan=False)
+        line = json.dumps({"key": key, "found": json_value(found)}, allow_nan=False)
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.write(line + "\n")
         self.records[key] = json.loads(line)["found"]
@@ -55,14 +56,3 @@ def _parsed(line: str) -> dict | None:
         return json.loads(line)
     except ValueError:
         return None
-
-
-def _plain(value):
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, (bool, str, int)) or value is None:
-        return value
-    value = float(value)
-    return value if math.isfinite(value) else None

@@ -46,12 +46,12 @@ def random_box(
         The box, or None when no place was found in `tries` attempts.
     """
     places = np.argwhere(tissue.brain)
-    affine = tissue.grid.affine
+    overview = tissue.grid.patch
     for _ in range(tries):
         size = np.exp(rng.uniform(*np.log(side_mm), size=3))
         axes = random_rotation(rng) if rng.random() < rotated else np.eye(3)
         index = places[rng.integers(len(places))] + rng.uniform(-0.5, 0.5, 3)
-        box = Box(affine[:3, :3] @ index + affine[:3, 3], size, axes)
+        box = Box(overview.ras_from_ijk(index), size, axes)
         if _brain_share(tissue, box) >= brain_share:
             return box
     return None
@@ -66,8 +66,8 @@ def further_boxes(
         grid: the patch.
         shortest: shortest side in patch voxels; the longest is `ROOM_FOR_MORE` of the patch.
     """
-    spacing = np.linalg.norm(grid.affine[:3, :3], axis=0)
-    middle = grid.affine[:3, :3] @ np.full(3, (grid.size - 1) / 2) + grid.affine[:3, 3]
+    spacing = grid.patch.spacing
+    middle = grid.patch.ras_from_ijk(np.full(3, (grid.size - 1) / 2))
     boxes = [first]
     for _ in range(tries):
         if len(boxes) > most:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry import model_grid
 from RadiomicsPersonaLib.imaging import files as imaging_files
+from RadiomicsPersonaLib.imaging import grid as imaging_grid
 from RadiomicsPersonaLib.imaging import resampling
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import sha256_of
@@ -30,7 +31,16 @@ from ..settings.sections import CacheSettings
 
 MARGIN = 1.4
 """How much larger than a sample the piece is from which it is rotated and scaled."""
-PREPARING = (imaging_files, imaging_scan, model_grid, resampling, segmentation_model, segmentation_labels, segmentation_cases)
+PREPARING = (
+    imaging_files,
+    imaging_scan,
+    imaging_grid,
+    model_grid,
+    resampling,
+    segmentation_model,
+    segmentation_labels,
+    segmentation_cases,
+)
 """Modules whose code makes an entry of the cache."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from RadiomicsPersonaLib.analysis.classifier import Classifier
 
 from ..evaluation.plots import spoken
-from ..evaluation.summary import DRAWS, Estimate, estimate_of
+from ..evaluation.summary import DRAWS, Estimate, estimate_of, rounded
 from .calibration import calibration_line, reliability
 from .cases import OFF, TIGHT, WIDE
 from .evaluation import TISSUES, KnownCase
@@ -85,7 +85,7 @@ def _scores_table(tight: list[ScoredCase], families: list[tuple[str, str]], seed
         best = max(naive, key=lambda name: found[name].value) if naive else None
         for name, estimate in found.items():
             rows[name].append(spoken(estimate) + (" *" if name == best else ""))
-        record["auroc"][" ".join(family)] = {name: _plain(estimate) for name, estimate in found.items()}
+        record["auroc"][" ".join(family)] = {name: rounded(estimate) for name, estimate in found.items()}
     heads = [
         "score",
         *(f"{' '.join(family)} ({len({c.subject for c in tight if family_of(c.case) == family})})" for family in families),
@@ -111,9 +111,9 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
             rows.append([f"{' '.join(family)}, {kind}", str(len(members)), spoken(area), spoken(found), spoken(unknown)])
             record["boxes"][f"{' '.join(family)}, {kind}"] = {
                 "lesions": len(members),
-                "auroc": _plain(area),
-                "called_1": _plain(found),
-                "undetermined": _plain(unknown),
+                "auroc": rounded(area),
+                "called_1": rounded(found),
+                "undetermined": rounded(unknown),
             }
     called = [verdict_of(case.case, classifier)[0].label == 1 for case in every if not case.case.sick]
     title = "Sensitivity, and boxes drawn otherwise"
@@ -137,9 +137,9 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         record["healthy"][group] = {
             "people": len(set(subjects)),
             "boxes": len(members),
-            "p_at_most_05": _plain(low),
-            "called_1": _plain(called),
-            "undetermined": _plain(unknown),
+            "p_at_most_05": rounded(low),
+            "called_1": rounded(called),
+            "undetermined": rounded(unknown),
         }
     return (
         "Healthy people",
@@ -157,7 +157,7 @@ def _probability_table(
     for name, members in pools:
         values = _bootstrapped(members, _brier_and_slope, seed)
         rows.append([name, *(spoken(value) for value in values)])
-        record["probability"][name] = dict(zip(("brier", "slope"), map(_plain, values)))
+        record["probability"][name] = dict(zip(("brier", "slope"), map(rounded, values)))
     _, truth, probability, weight = _probabilities(tight)
     points = reliability(probability, truth, weight)
     record["reliability"] = points
@@ -233,15 +233,11 @@ def _stability_table(every: list[ScoredCase], classifier: Classifier, seed: int,
             rows.append([f"{name}, {what}", str(len(pairs)), spoken(other), spoken(turned)])
             record["stability"][f"{name}, {what}"] = {
                 "boxes": len(pairs),
-                "label_changes": _plain(other),
-                "turns_over": _plain(turned),
+                "label_changes": rounded(other),
+                "turns_over": rounded(turned),
             }
     return (
         "Stability (goal: below 0.02)",
         ["change and boxes", "boxes", "label changes", "from healthy to pathological or back"],
         rows,
     )
-
-
-def _plain(estimate: Estimate) -> dict[str, float | None]:
-    return {name: round(value, 4) if np.isfinite(value) else None for name, value in vars(estimate).items()}

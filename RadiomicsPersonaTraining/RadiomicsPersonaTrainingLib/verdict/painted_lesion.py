@@ -49,8 +49,8 @@ def lesion_in_box(scan: Scan, box: Box, shapes: tuple[Path, ...], rng: np.random
         if hole is None:
             continue
         index = np.argwhere(hole.mask) + hole.start
-        inside = box.contains(scan.ras_from_ijk(index)).sum() * abs(np.linalg.det(scan.affine[:3, :3]))
-        if inside / 1000 >= LEAST_SHARE * box.volume_ml:
+        inside = box.contains(scan.ras_from_ijk(index)).sum()
+        if scan.grid.ml_of(inside) >= LEAST_SHARE * box.volume_ml:
             return hole
     return None
 
