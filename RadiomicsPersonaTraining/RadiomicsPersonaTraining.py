@@ -189,8 +189,6 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
 
     def onPageChanged(self, index) -> None:
         """Called when the user turns to another page."""
-        if self.pages[index] is self.settings and not packages.missing():
-            self.settings.load()
         if self.pages[index] is self.models:
             self.models.show()
         self.refresh()
@@ -215,8 +213,6 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.logic.keepProject(folder)
         for page in self.pages:
             page.open_project()
-        if not packages.missing():
-            self.settings.load()
 
     def checkPackages(self) -> None:
         """Say which packages are missing and what they take, before anything is installed."""
