@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
@@ -273,8 +274,6 @@ def _volumes() -> list:
 
 
 def _collect(hierarchy, item, found: list) -> None:
-    import vtk
-
     children = vtk.vtkIdList()
     hierarchy.GetItemChildren(item, children)
     for number in range(children.GetNumberOfIds()):

@@ -92,7 +92,7 @@ def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
 
 def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
     """Points spread evenly through the brain, RAS millimetres, (n, 3), every one beside its reflection at the midplane."""
-    from scipy.stats import qmc  # slow to import
+    from scipy.stats import qmc  # takes a second to load, for which reports need not wait
 
     tissue, normal = prepared.tissue, prepared.midplane.normal
     brain = np.argwhere(tissue.brain) @ tissue.grid.affine[:3, :3].T + tissue.grid.affine[:3, 3]

@@ -58,6 +58,7 @@ class MaskModel(TrainedModel):
         self, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float, kind: str, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the network draws, smoother than real lesions; see `draw`."""
+        # torch takes seconds to load, for which a list of the generators need not wait
         import torch
 
         from .mask_drawing import drawn_field

@@ -11,6 +11,7 @@ Beside the job's results lie three files, called BASE.json, BASE.lock and BASE.s
 from __future__ import annotations
 
 import _thread
+import ctypes
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from ctypes import wintypes
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
@@ -234,7 +236,7 @@ def memory_used() -> int | None:
             return None
     if os.name == "nt":
         return _memory_on_windows()
-    import resource
+    import resource  # Windows lacks it
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
@@ -253,9 +255,6 @@ def gpu_memory() -> tuple[int | None, int | None]:
 
 
 def _memory_on_windows() -> int | None:
-    import ctypes
-    from ctypes import wintypes
-
     class Counters(ctypes.Structure):
         _fields_ = [("cb", wintypes.DWORD), ("PageFaultCount", wintypes.DWORD)] + [
             (name, ctypes.c_size_t)
@@ -304,7 +303,7 @@ def _locked(stream, shared: bool = False) -> bool:
         OSError: the disk knows no locks.
     """
     if os.name == "nt":
-        import msvcrt
+        import msvcrt  # only Windows has it
 
         stream.seek(0)
         try:
@@ -315,7 +314,7 @@ def _locked(stream, shared: bool = False) -> bool:
             stream.seek(0)
             msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
         return True
-    import fcntl
+    import fcntl  # Windows lacks it
 
     try:
         fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
