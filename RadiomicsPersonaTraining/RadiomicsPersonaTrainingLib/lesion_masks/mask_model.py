@@ -15,6 +15,9 @@ from ..settings.sample_sections import UNET_TISSUE
 from .kinds import RESOURCES
 from .patch import conditions, grid_for, noise_field
 
+# Imported in functions: torch, and mask_drawing with it, which takes seconds to load: a list of the generators need not wait
+# for it.
+
 
 class MaskModel(TrainedModel):
     """Draws lesion masks.
@@ -58,7 +61,6 @@ class MaskModel(TrainedModel):
         self, scan: Scan, tissue: Tissue, center_ras: np.ndarray, ml: float, kind: str, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """What the network draws, smoother than real lesions; see `draw`."""
-        # torch takes seconds to load, for which a list of the generators need not wait
         import torch
 
         from .mask_drawing import drawn_field
