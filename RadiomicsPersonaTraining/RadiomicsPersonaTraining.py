@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.child import Child, child_environment
 from RadiomicsPersonaTrainingPages import dialogs, packages
 from RadiomicsPersonaTrainingPages.calibrate_page import CalibratePage
+from RadiomicsPersonaTrainingPages.curves import show_curves
 from RadiomicsPersonaTrainingPages.data_page import DataPage
 from RadiomicsPersonaTrainingPages.form import Note, named, push, side_by_side
 from RadiomicsPersonaTrainingPages.jobs import Jobs
@@ -190,8 +191,6 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
 
     def onPageChanged(self, index) -> None:
         """Called when the user turns to another page."""
-        if self.pages[index] is self.settings and not packages.missing():
-            self.settings.load()
         if self.pages[index] is self.models:
             self.models.show()
         self.refresh()
@@ -216,8 +215,6 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.logic.keepProject(folder)
         for page in self.pages:
             page.open_project()
-        if not packages.missing():
-            self.settings.load()
 
     def checkPackages(self) -> None:
         """Say which packages are missing and what they take, before anything is installed."""
@@ -292,7 +289,7 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def chooseModel(name: str) -> None:
         """Choose a model in RadiomicsPersona, where a model of this kind can be chosen."""
-        from RadiomicsPersona import RadiomicsPersonaLogic
+        from RadiomicsPersona import RadiomicsPersonaLogic  # as it is now: that module can be reloaded
 
         logic = RadiomicsPersonaLogic()
         if name in dict(logic.models()):
@@ -301,7 +298,7 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
     @staticmethod
     def chooseClassifier(name: str) -> None:
         """Choose a classifier in RadiomicsPersona."""
-        from RadiomicsPersona import RadiomicsPersonaLogic
+        from RadiomicsPersona import RadiomicsPersonaLogic  # as it is now: that module can be reloaded
 
         RadiomicsPersonaLogic().getParameterNode().classifier = name
 
@@ -330,8 +327,6 @@ class RadiomicsPersonaTrainingTest(ScriptedLoadableModuleTest):
 
     def test_curvesAreFoundAgain(self):
         """The plot of a run is one chart, however often it is drawn."""
-        from RadiomicsPersonaTrainingPages.curves import show_curves
-
         rows = [{"epoch": 0.0, "step": 2.0, "training_loss": 0.5, "validation_mse": 0.9}]
         chart = show_curves({"run": rows})
         self.assertIs(show_curves({"run": rows + [rows[0] | {"step": 4.0}]}), chart)

@@ -156,7 +156,6 @@ def set_up(panel, monkeypatch, tmp_path, **settings) -> None:
     """The split of the scans that were looked at, and the settings of a tiny training."""
     panel.data.split.keepButton.click()
     (tmp_path / "tiny.toml").write_text(tiny(**settings))
-    wait(panel, lambda: panel.settings.table is not None)
     answer_with(monkeypatch, file=str(tmp_path / "tiny.toml"))
     panel.settings.openButton.click()
     wait(panel, lambda: panel.settings.table["model"]["name"] == "tiny")
@@ -400,7 +399,6 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
 
     settings = panel.settings
     turn_to(panel, settings)
-    wait(panel, lambda: settings.table is not None and settings.controls)
     keys = {f"{s['name']}.{key['name']}" for s in definition()["sections"] for key in s["keys"]} - {"scans.split"}
     assert keys == {name for name in settings.controls if not name.startswith("data.")}
     for name, control in settings.controls.items():
@@ -437,10 +435,24 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     wait(panel, lambda: settings.controls["scans.lesion_masks"].text == str(tmp_path / "shapes"))
 
 
+def test_the_settings_are_there_at_once_and_without_the_packages_of_a_training(opened, tmp_path, monkeypatch):
+    from RadiomicsPersonaTrainingPages import packages
+
+    monkeypatch.setattr(packages, "missing", lambda: ["torch", "monai"])
+    panel = opened()
+    settings = panel.settings
+    turn_to(panel, settings)
+    assert settings.table["fit"]["steps"] == settings.controls["fit.steps"].value > 0
+    assert not panel.logic.questions.waiting and not panel.activityLabel.text
+    settings.controls["task.learning_rate"].text = "7"
+    settings.check()
+    assert "out of its range" in settings.notes["task.learning_rate"].text
+    assert not panel.logic.questions.waiting
+
+
 def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monkeypatch):
     run = panel.run
     turn_to(panel, run)
-    wait(panel, lambda: panel.settings.table is not None)
     run.startButton.click()
     assert "no split yet" in run.startNote.text
     panel.data.closelyCheckBox.checked = False
@@ -734,7 +746,6 @@ def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, mode
 def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     import qt
 
-    wait(panel, lambda: panel.settings.controls)
     kinds = (
         qt.QAbstractButton,
         qt.QLineEdit,

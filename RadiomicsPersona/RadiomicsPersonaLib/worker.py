@@ -41,8 +41,12 @@ from .commands.job import Job
 from .commands.registry import ANALYSIS
 from .errors import InputError
 from .geometry.box import Box
+from .geometry.hole import hole_of_box
 from .system.child import Cancelled
 from .system.device import NO_MEMORY, missing_package, ran_out_of_memory
+
+# Imported in functions: torch, cache and twin, and with them the analysis: they take seconds to load, so the process first
+# says that it is ready, and then loads them before they are asked for; row needs torch, which a Slicer may lack.
 
 ANSWER_SECONDS = 0.1
 """Activities are told no more often than this."""
@@ -168,9 +172,9 @@ def main() -> None:
     """Work off requests until the input ends."""
     wire, desk = open_desk()
     if missing_package() is None:
-        import torch  # noqa: F401  # what takes long to load is loaded before it is asked for
+        import torch  # noqa: F401
     from .commands.cache import Cache
-    from .reconstruction.twin import twin_of  # noqa: F401  # and with it the analysis
+    from .reconstruction.twin import twin_of  # noqa: F401
 
     cache = Cache()
 
@@ -230,7 +234,7 @@ def _result(request: dict, cache, activity: Activity) -> dict:
     if kind == "command":
         ANALYSIS.run(ANALYSIS.options_of(request["arguments"]), job)
     elif kind == "row":
-        from .cohort.row import run_row  # needs torch, which a Slicer may lack
+        from .cohort.row import run_row
 
         run_row(request["row"], job)
     else:
@@ -239,7 +243,6 @@ def _result(request: dict, cache, activity: Activity) -> dict:
 
 
 def _twin(request: dict, cache, activity: Activity) -> dict:
-    from .geometry.hole import hole_of_box  # loaded by then, see `main`
     from .reconstruction.twin import twin_of
 
     scan, _ = cache.scan(request["scan"])

@@ -10,6 +10,7 @@ import numpy as np
 import slicer
 import vtk
 from slicer.i18n import tr as _
+from vtk.util.numpy_support import numpy_to_vtk
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.contrast_name import contrast_of
@@ -251,8 +252,6 @@ def fill_segmentation(node, scan, classes: list, labels: np.ndarray) -> None:
 
 def _oriented_image(scan, labels: np.ndarray):
     """A label array (axes I, J, K) as Slicer's image with a place."""
-    from vtk.util.numpy_support import numpy_to_vtk
-
     image, ijk_to_ras = slicer.vtkOrientedImageData(), vtk.vtkMatrix4x4()
     scan.GetIJKToRASMatrix(ijk_to_ras)
     image.SetDimensions(*labels.shape)

@@ -10,7 +10,7 @@ LEAST_TORCH = ">=2.2"
 def found():
     """The extension's Python module, or None where it is not installed."""
     try:
-        import PyTorchUtils
+        import PyTorchUtils  # of an extension that may not be installed
     except ImportError:
         return None
     return PyTorchUtils

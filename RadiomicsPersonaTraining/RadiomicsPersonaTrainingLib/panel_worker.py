@@ -5,10 +5,8 @@ request: the module starts it as a process of its own (see `runs.heartbeat`). Re
 
     command   {"arguments"}                           what the command line would do; {"text": what it prints}
     survey    {"places", "folder", "closely"}         {"rows": see `data.survey.SurveyedScan`}
-    define    {}                                      {"definition": see `settings.definition`, "table", "hidden": the defaults}
-    read      {"file"}                                {"table", "hidden"} of a settings file
+    read      {"file"}                                {"table"} of a settings file
     begin     {"task", "start", "split"}              the same of what `init` writes; "split" may be ""
-    check     {"table"}                               {"complaints", "hidden"}, see `settings.definition`
     write     {"table", "file"}                       {}
     estimate  {"table", "file", "cache"}              {"sentence", "fits"}; paths are relative to the file, which need not be
                                                       there
@@ -30,9 +28,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.worker import Activity, open_desk, work_off
 
 from .cli import TRAINING
+from .export.model_archive import install_archive, install_run, write_archive
+from .inspection.worst_case import open_case, worst_cases
+from .runs.record import read_record
+from .settings.definition import table_of
+from .settings.training_settings import read_settings, settings_from, written
+
+# Imported in functions: survey, training_scans, estimate and prediction, which load scipy, torch or lightning:
+# questions that need
+# none of them are answered at once.
 
 
 def main() -> None:
@@ -59,24 +68,12 @@ def _survey(request: dict, activity: Activity) -> dict:
     return {"rows": [asdict(row) for row in rows]}
 
 
-def _define(request: dict, activity: Activity) -> dict:
-    activity.tell("Loading the training's libraries")
-    from .settings.definition import definition, hidden_sections, table_of
-    from .settings.training_settings import TrainingSettings
-
-    table = table_of(TrainingSettings())
-    return {"definition": definition(), "table": table, "hidden": hidden_sections(table)}
-
-
 def _read(request: dict, activity: Activity) -> dict:
-    from .settings.definition import hidden_sections, table_of
-    from .settings.training_settings import read_settings
-
     table = table_of(read_settings(request["file"]))
     scans = table["scans"]
     if masks := scans["lesion_masks"]:  # named from the file's folder, which is not known any more later
         scans["lesion_masks"] = str(Path(request["file"]).absolute().parent / masks)
-    return {"table": table, "hidden": hidden_sections(table)}
+    return {"table": table}
 
 
 def _begin(request: dict, activity: Activity) -> dict:
@@ -88,17 +85,7 @@ def _begin(request: dict, activity: Activity) -> dict:
         return _read({"file": str(file)}, activity)
 
 
-def _check(request: dict, activity: Activity) -> dict:
-    from .settings.definition import complaints, hidden_sections
-
-    return {"complaints": complaints(request["table"]), "hidden": hidden_sections(request["table"])}
-
-
 def _write(request: dict, activity: Activity) -> dict:
-    from RadiomicsPersonaLib.system.output import file_written_whole
-
-    from .settings.training_settings import settings_from, written
-
     text = written(settings_from(request["table"]))
     with file_written_whole(request["file"]) as path:
         path.write_text(text, encoding="utf-8")
@@ -108,7 +95,6 @@ def _write(request: dict, activity: Activity) -> dict:
 def _estimate(request: dict, activity: Activity) -> dict:
     from .data.training_scans import lesion_masks_of, split_of
     from .fitting.estimate import estimate
-    from .settings.training_settings import settings_from
 
     settings, file = settings_from(request["table"]), Path(request["file"])
     rows = split_of(settings, file, None)
@@ -117,29 +103,20 @@ def _estimate(request: dict, activity: Activity) -> dict:
 
 
 def _record(request: dict, activity: Activity) -> dict:
-    from .runs.record import read_record
-    from .settings.definition import table_of
-
     return {"table": table_of(read_record(Path(request["run"])).settings)}
 
 
 def _worst(request: dict, activity: Activity) -> dict:
-    from .inspection.worst_case import worst_cases
-
     return {"rows": worst_cases(Path(request["evaluation"]), request["task"])}
 
 
 def _case(request: dict, activity: Activity) -> dict:
-    from .inspection.worst_case import open_case
-
     activity.tell("Having the model do it once more")
     opened = open_case(Path(request["run"]), Path(request["evaluation"]), request["row"], Path(request["folder"]))
     return json.loads(json.dumps(asdict(opened), default=str))
 
 
 def _predict(request: dict, activity: Activity) -> dict:
-    from RadiomicsPersonaLib.geometry.box import Box
-
     from .inspection.prediction import predict
 
     boxes = [Box(**box) for box in request["boxes"]]
@@ -148,21 +125,15 @@ def _predict(request: dict, activity: Activity) -> dict:
 
 
 def _use(request: dict, activity: Activity) -> dict:
-    from .export.model_archive import install_run
-
     activity.tell("Exporting; how well it rebuilds is measured on the validation scans")
     return {"card": str(install_run(Path(request["run"]), request["name"]))}
 
 
 def _install(request: dict, activity: Activity) -> dict:
-    from .export.model_archive import install_archive
-
     return {"card": str(install_archive(Path(request["file"])))}
 
 
 def _archive(request: dict, activity: Activity) -> dict:
-    from .export.model_archive import write_archive
-
     write_archive(Path(request["card"]), Path(request["file"]))
     return {}
 
@@ -170,10 +141,8 @@ def _archive(request: dict, activity: Activity) -> dict:
 _KINDS = {
     "command": _command,
     "survey": _survey,
-    "define": _define,
     "read": _read,
     "begin": _begin,
-    "check": _check,
     "write": _write,
     "estimate": _estimate,
     "record": _record,

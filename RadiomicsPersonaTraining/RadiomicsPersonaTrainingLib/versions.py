@@ -22,7 +22,7 @@ def versions_used(network: bool) -> dict[str, str | None]:
         "scipy": scipy.__version__,
     }
     if network:
-        import torch
+        import torch  # takes seconds to load
 
         versions["torch"] = torch.__version__
     return versions

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 PART = "RadiomicsPersonaTraining.part"
@@ -135,8 +136,6 @@ def _fill(table, columns: dict) -> None:
 
 
 def _label(table, texts: list) -> None:
-    import vtk
-
     column = vtk.vtkStringArray()
     column.SetName("holes")
     for text in texts:

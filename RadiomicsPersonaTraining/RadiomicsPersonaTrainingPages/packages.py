@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
+import slicer.packaging
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
@@ -52,8 +53,6 @@ def install(requirements: str) -> None:
     Raises:
         InputError: something could not be installed; says what to do.
     """
-    import slicer.packaging
-
     extension = pytorch_extension.found()
     if "torch" in missing() and extension is None:
         raise InputError(

@@ -12,6 +12,7 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaTrainingLib.data.split import read_split, write_split
 from RadiomicsPersonaTrainingLib.runs.state import SETTINGS, RunState, is_run, runs_in, state_of
 
 SPLIT = "split.csv"
@@ -138,6 +139,4 @@ class Project:
 
 def _copy_split(source: Path, target: Path) -> None:
     """The split with absolute paths, so that the run keeps its scans whatever becomes of the project's split."""
-    from RadiomicsPersonaTrainingLib.data.split import read_split, write_split
-
     write_split(read_split(source), target)

@@ -118,8 +118,6 @@ class RunPage(Page):
         try:
             project = self.place.opened()
             project.refuse_second_training()
-            if table_ is None:
-                raise InputError(_("The settings are not known yet: look at the Settings page first."))
             if self.place.estimate and not self.place.estimate["fits"]:
                 raise InputError(self.place.estimate["sentence"])
             settings = project.new_run(self.nameEdit.text.strip())

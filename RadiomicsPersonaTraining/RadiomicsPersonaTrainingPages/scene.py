@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import slicer
+import vtk
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
@@ -275,8 +276,6 @@ def _volumes() -> list:
 
 
 def _collect(hierarchy, item, found: list) -> None:
-    import vtk
-
     children = vtk.vtkIdList()
     hierarchy.GetItemChildren(item, children)
     for number in range(children.GetNumberOfIds()):

@@ -8,6 +8,9 @@ import re
 import qt
 from slicer.i18n import tr as _
 
+from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, hidden_sections, table_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings
+
 from . import dialogs
 from .form import Note, folded, labelled, push, side_by_side
 from .page import Page
@@ -28,7 +31,7 @@ class SettingsPage(Page):
     def __init__(self, place):
         super().__init__(place)
         self.controls, self.notes = {}, {}
-        self._definition, self._table, self._boxes, self._filling = None, None, {}, False
+        self._definition, self._table, self._boxes, self._filling = definition(), table_of(TrainingSettings()), {}, False
         self.freshButton = push(
             _("From &nothing"), _("The default settings of the chosen task, with fresh weights."), lambda: self.begin("")
         )
@@ -43,18 +46,17 @@ class SettingsPage(Page):
         self.layout.addWidget(side_by_side(self.openButton, self.saveButton))
         self.note = Note(_("Note on the settings"))
         self.layout.addWidget(self.note.label)
-        self._form = None
-        self.layout.addStretch(1)
         self._timer = qt.QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(CHECK_MS)
         self._timer.timeout.connect(self.check)
+        self._build()
+        self.layout.addStretch(1)
+        self._read({"table": self._table})
 
     @property
-    def table(self) -> dict | None:
-        """The settings as the table of a TOML file, or None before they are known."""
-        if self._table is None:
-            return None
+    def table(self) -> dict:
+        """The settings as the table of a TOML file."""
         table = {section: dict(keys) if isinstance(keys, dict) else keys for section, keys in self._table.items()}
         for name, control in self.controls.items():
             section, key = name.split(".", 1)
@@ -67,16 +69,8 @@ class SettingsPage(Page):
         table["data"] = self._sources()
         return table
 
-    def load(self) -> None:
-        """Ask what settings there are, once the packages are there."""
-        if self._definition is None:
-            self.place.questions.ask({"kind": "define"}, self._defined, self.note.say, "define")
-
     def begin(self, start: str) -> None:
         """Settings for the chosen task as `init` writes them."""
-        if self._definition is None:
-            self.load()
-            return
         task = self.controls["task.kind"].currentText
         request = {"kind": "begin", "task": task, "start": start, "split": ""}
         self.place.questions.ask(request, self._read, self.note.say, "settings")
@@ -90,7 +84,7 @@ class SettingsPage(Page):
     def onSave(self) -> None:
         """Write a file."""
         file = dialogs.new_file(_("Settings"), "settings.toml", _("Settings (*.toml)"))
-        if file and self.table:
+        if file:
             said = _("Written: {file}").format(file=file)
             self.place.questions.ask(
                 {"kind": "write", "table": self.table, "file": file},
@@ -110,8 +104,6 @@ class SettingsPage(Page):
         Args:
             kinds: "scan" or "label map" by the collection's name.
         """
-        if self._table is None:
-            return
         before = {source["name"]: source for source in self._sources()}
         words = {"scan": "scans", "label map": "label maps"}
         defaults = {key["name"]: key["default"] for key in self._definition["source"]}
@@ -122,18 +114,17 @@ class SettingsPage(Page):
 
     def take(self, answer: dict, source: str) -> None:
         """Show settings that were read, for a split of one collection of that name."""
-        if self._definition is None:
-            self.place.questions.ask(
-                {"kind": "define"}, lambda defined: (self._defined(defined), self.take(answer, source)), self.note.say
-            )
-            return
         self._read(answer)
         self.show_sources({source: "scan"})
 
     def check(self) -> None:
-        """Have the settings checked and say what is wrong below the keys."""
-        if self._table is not None:
-            self.place.questions.ask({"kind": "check", "table": self.table}, self._checked, lambda text: None, "check")
+        """Check the settings, say below the keys what is wrong, and show the sections that the chosen task needs."""
+        table = self.table
+        found = complaints(table)
+        self._hide(hidden_sections(table))
+        for name, note in self.notes.items():
+            note.say(found.get(name, ""))
+        self.note.say(found.get("", ""))
 
     def show_complaint(self, sentence: str) -> None:
         """Show a sentence that names a key of a section beside that key, and others at the top."""
@@ -144,18 +135,13 @@ class SettingsPage(Page):
                 return
         self.note.say(sentence)
 
-    def _defined(self, answer) -> None:
-        self._definition, self._table = answer["definition"], answer["table"]
-        self._build()
-        self._read(answer)
-
     def _build(self) -> None:
         self._keys = {f"{s['name']}.{key['name']}": key for s in self._definition["sections"] for key in s["keys"]}
         holder = qt.QWidget()
         layout = qt.QVBoxLayout(holder)
         layout.setContentsMargins(0, 0, 0, 0)
         top = qt.QWidget()
-        self._form = qt.QFormLayout(top)
+        form_on_top = qt.QFormLayout(top)
         layout.addWidget(top)
         self._sources_box, self._sources_form = folded(
             _("Collections of scans"), _("What the model's card says of them, and how often each is drawn.")
@@ -165,11 +151,11 @@ class SettingsPage(Page):
             box, form = folded(f"[{section['name']}] {re.split('[.;]', section['explanation'])[0]}", section["explanation"])
             for key in section["keys"]:
                 if (section["name"], key["name"]) != ("scans", "split"):  # the Data page's
-                    self._add_key(self._form if key["matters"] else form, f"{section['name']}.{key['name']}", key)
+                    self._add_key(form_on_top if key["matters"] else form, f"{section['name']}.{key['name']}", key)
             self._boxes[section["name"]] = box
             box.collapsed = True
             layout.addWidget(box)
-        self.layout.insertWidget(3, holder)
+        self.layout.addWidget(holder)
 
     def _add_key(self, form, name: str, key: dict) -> None:
         text = key["name"].replace("_", " ").capitalize()
@@ -207,9 +193,7 @@ class SettingsPage(Page):
         return sources
 
     def _read(self, answer) -> None:
-        if self._definition is None:
-            return
-        kept = self._sources() if self._table else []
+        kept = self._sources()
         self._table = answer["table"]
         if not self._table["data"]:
             self._table["data"] = kept
@@ -219,21 +203,12 @@ class SettingsPage(Page):
             if section != "data":
                 _show(control, self._table[section][key])
         self._filling = False
-        self._hide(answer["hidden"])
-        for note in self.notes.values():
-            note.say("")
         self.show_sources(self.place.kinds_of_sources() or {source["name"]: "scan" for source in self._table["data"]})
-        self.check()  # an answer that is still to come is about other settings
+        self.check()
 
     def _on_changed(self) -> None:
         if not self._filling:
             self._timer.start()
-
-    def _checked(self, answer) -> None:
-        self._hide(answer["hidden"])
-        for name, note in self.notes.items():
-            note.say(answer["complaints"].get(name, ""))
-        self.note.say(answer["complaints"].get("", ""))
 
     def _hide(self, sections: list) -> None:
         for name, box in self._boxes.items():

@@ -117,9 +117,6 @@ class SplitBox:
         if not self.onKeep():
             return
         table = self.place.settings_table()
-        if table is None:
-            self.estimateNote.say(_("The settings are not known yet: look at the Settings page first."))
-            return
         file = self.place.project.split.with_name("settings.toml")
         request = {"kind": "estimate", "table": table, "file": str(file), "cache": str(self.place.project.cache)}
         self.place.questions.ask(request, self._estimated, self.estimateNote.say, "estimate")

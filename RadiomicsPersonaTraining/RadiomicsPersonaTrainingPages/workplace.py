@@ -18,7 +18,7 @@ class Workplace:
     Attributes:
         project: the open project, or None.
         estimate: the newest answer about disk space and time, or None.
-        settings_table: gives the present settings, or None before they are known.
+        settings_table: gives the present settings.
         show_complaint: shows a sentence about a setting beside it.
         kinds_of_sources: gives what the collections on the data page hold.
         on_estimate: called with a new estimate.
@@ -31,7 +31,7 @@ class Workplace:
         self.questions, self.jobs = questions, jobs
         self.project: Project | None = None
         self.estimate: dict | None = None
-        self.settings_table: Callable[[], dict | None] = lambda: None
+        self.settings_table: Callable[[], dict] = dict
         self.show_complaint: Callable[[str], None] = lambda sentence: None
         self.kinds_of_sources: Callable[[], dict] = dict
         self.on_estimate: Callable[[dict | None], None] = lambda answer: None

@@ -316,6 +316,6 @@ def _lesion_model() -> dict | None:
 
 
 def _torch_version() -> str:
-    import torch
+    import torch  # which a Slicer may lack
 
     return torch.__version__

@@ -95,7 +95,7 @@ def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
 
 def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
     """Points spread evenly through the brain, RAS millimetres, (n, 3), every one beside its reflection at the midplane."""
-    from scipy.stats import qmc  # slow to import
+    from scipy.stats import qmc  # takes a second to load, for which reports need not wait
 
     tissue, normal = prepared.tissue, prepared.midplane.normal
     brain = tissue.grid.patch.ras_from_ijk(np.argwhere(tissue.brain))

@@ -142,7 +142,7 @@ def false_discovery_rates(ps: list[float | None]) -> list[float | None]:
     known = [p for p in ps if p is not None]
     if len(known) < 2:
         return list(ps)
-    from scipy.stats import false_discovery_control  # slow to import
+    from scipy.stats import false_discovery_control  # Slicer's own process, which reads this room, must not load it
 
     rates = iter(false_discovery_control(known).tolist())
     return [None if p is None else next(rates) for p in ps]

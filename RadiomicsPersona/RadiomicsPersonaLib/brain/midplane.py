@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
+from scipy import ndimage, optimize
 
 from .tissue import Tissue
 
@@ -40,8 +40,6 @@ def estimate_midplane(tissue: Tissue) -> Midplane:
     sides, is searched on a coarse lattice of tilts up to 24 degrees and then refined (Powell), as Ardekani et al. 1997
     do for the cross-correlation.
     """
-    from scipy import optimize  # slow to import
-
     smooth = ndimage.gaussian_filter(np.where(tissue.brain, tissue.values, tissue.background).astype(np.float32), 1.0)
     usable = tissue.brain & tissue.known
     index = np.argwhere(ndimage.binary_dilation(tissue.brain, iterations=2) & tissue.known)

@@ -109,7 +109,7 @@ def run_on_cluster(jobs: Iterable[dict], address: str, finished: Callable[[dict]
         InputError: Dask is not installed, or no scheduler or worker of use is there.
     """
     try:
-        from dask.distributed import Client, KilledWorker, as_completed
+        from dask.distributed import Client, KilledWorker, as_completed  # an extra of this package
     except ImportError:
         raise InputError(
             '--scheduler needs Dask: run pip install "radiomics-persona[cluster]" or pip install "dask[distributed]".'

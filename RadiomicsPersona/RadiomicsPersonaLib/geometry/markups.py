@@ -128,7 +128,7 @@ def boxes_from_label_map(array: np.ndarray, affine: np.ndarray, margin_mm: float
     Raises:
         InputError: not a 3-D map of whole numbers, or no part is large enough.
     """
-    from scipy import ndimage
+    from scipy import ndimage  # Slicer's own process, which reads this room, must not load it
 
     array = np.asarray(array)
     if array.ndim != 3:

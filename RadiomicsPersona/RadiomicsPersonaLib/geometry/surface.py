@@ -18,6 +18,9 @@ import numpy as np
 
 from ..errors import InputError
 
+# Imported in functions: vtk, which takes a second to load and is an extra on the command line; scipy, which Slicer's own
+# process, which reads this room, must not load.
+
 USUAL_SMOOTHING = 20
 """Iterations of the smoothing filter unless asked otherwise."""
 _PASS_BAND = 0.1

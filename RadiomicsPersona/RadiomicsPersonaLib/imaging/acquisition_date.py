@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import SimpleITK
+
 from .files import dicom_files, name_of
 
 KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
@@ -35,8 +37,6 @@ def visit_date(path: str | Path) -> str | None:
 
 
 def _in_dicom(folder: Path) -> Iterator[str]:
-    import SimpleITK
-
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(dicom_files(folder)[0])
     reader.ReadImageInformation()

@@ -16,6 +16,9 @@ from ..errors import InputError
 from ..system.device import ran_out_of_memory
 from .scan import LPS_TO_RAS, Scan, make_scan
 
+# Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
+# not load.
+
 
 def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The voxels of one label, or of all labels other than 0.

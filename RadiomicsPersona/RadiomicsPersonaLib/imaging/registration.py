@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK
+from scipy import ndimage
 
 from ..errors import InputError
 from .scan import LPS_TO_RAS, Scan
@@ -50,8 +52,6 @@ def rigid_motion(first: Scan, second: Scan) -> RigidMotion:
     Raises:
         InputError: the scans cannot be brought onto each other.
     """
-    import SimpleITK
-
     fixed, moving = _image(first), _image(second)
     moments = SimpleITK.CenteredTransformInitializer(
         fixed, moving, SimpleITK.Euler3DTransform(), SimpleITK.CenteredTransformInitializerFilter.MOMENTS
@@ -73,8 +73,6 @@ def rigid_motion(first: Scan, second: Scan) -> RigidMotion:
 
 def _registered(fixed, moving, start, shrink: tuple[int, ...], smooth: tuple[float, ...]):
     """The transform after a search from a start, and the metric's value there."""
-    import SimpleITK
-
     method = SimpleITK.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(_BINS)
     method.SetMetricSamplingStrategy(method.REGULAR)
@@ -94,9 +92,6 @@ def _registered(fixed, moving, start, shrink: tuple[int, ...], smooth: tuple[flo
 
 def _image(scan: Scan):
     """The scan on an even grid along the patient's axes, as SimpleITK's image, whatever its own grid is."""
-    import SimpleITK
-    from scipy import ndimage
-
     low, high = scan.bounds_ras
     shape = np.maximum(2, np.ceil((high - low) / _SPACING).astype(int) + 1) + 2 * _MARGIN
     start = low - _MARGIN * _SPACING

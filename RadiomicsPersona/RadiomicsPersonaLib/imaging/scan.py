@@ -52,7 +52,7 @@ class Scan:
     @cached_property
     def axes_to_ras(self) -> tuple[tuple[int, int, int], np.ndarray]:
         """For right, anterior, superior: the scan axis nearest to it, and +1 or -1 for its direction."""
-        from scipy.optimize import linear_sum_assignment  # slow to import
+        from scipy.optimize import linear_sum_assignment  # Slicer's own process, which reads this room, must not load it
 
         cosines = self.affine[:3, :3] / self.spacing
         axis = tuple(int(axis) for axis in linear_sum_assignment(-np.abs(cosines))[1])

@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from .. import __version__
 from ..defaults import LESION_KINDS, RESEARCH_USE
@@ -184,8 +184,6 @@ _SHARPNESS = 2
 
 def sensitivity_figure(result: Sensitivity) -> Image.Image:
     """The curve of size against contrast."""
-    from PIL import Image, ImageDraw
-
     axes = _Axes(result)
     image = Image.new("RGB", SIZE, _PAPER)
     draw = ImageDraw.Draw(image)

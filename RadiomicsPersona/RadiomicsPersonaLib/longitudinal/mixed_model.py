@@ -10,10 +10,13 @@ import warnings
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy import stats
 
 from ..errors import InputError
 from .observations import Observations
 from .satterthwaite import DegreesOfFreedom, RestrictedLikelihood
+
+# Imported in functions: statsmodels, an extra of this package.
 
 SLOPES = "mixed model, intercept and slope random over patients (REML, Satterthwaite)"
 INTERCEPTS = "mixed model, intercept random over patients (REML, Satterthwaite)"
@@ -122,8 +125,6 @@ class _Line:
 
     def _interval(self, combination: np.ndarray) -> tuple[float, float, float, float | None]:
         """Estimate, half the width of its interval, degrees of freedom, p."""
-        from scipy import stats
-
         estimate = float(combination @ self.effects)
         error, df = float(np.sqrt(combination @ self.covariance @ combination)), float(self.df_of(combination))
         if not df > 0:

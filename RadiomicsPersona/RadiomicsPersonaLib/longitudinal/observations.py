@@ -10,6 +10,8 @@ import numpy as np
 
 from ..errors import InputError
 
+# Imported in functions: pandas, which comes with statsmodels, an extra of this package.
+
 PATIENT = "patient"
 TIMES = ("years", "date", "days", "time")
 """Names that a column of time is looked for under, unless one is named."""

@@ -8,11 +8,14 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from ..errors import InputError
 from .mixed_model import Regression, Term, regress, require_statsmodels
 from .observations import PATIENT, observations, outcome_columns, time_column
 from .patient_slopes import PatientSlope, RobustSlope, patient_slopes, robust_slope
+
+# Imported in functions: statsmodels, an extra of this package.
 
 CORRECTIONS = {"bh": "fdr_bh", "holm": "holm", "none": None}
 """Names of corrections for many tests: Benjamini and Hochberg 1995 (false discovery rate), Holm 1979 (any false one), none."""
@@ -201,7 +204,6 @@ class Diagnostics:
 
 def diagnose(regression: Regression) -> Diagnostics:
     """Look at a regression's residuals."""
-    from scipy import stats
     from statsmodels.stats.diagnostic import het_breuschpagan
 
     residuals, fitted = regression.residuals, regression.fitted

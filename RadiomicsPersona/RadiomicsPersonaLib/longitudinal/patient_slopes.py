@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from .observations import Observations
 
@@ -41,8 +42,6 @@ def patient_slopes(observations: Observations, log: bool = False) -> list[Patien
     Args:
         log: of the outcome's logarithms; all values must be above 0.
     """
-    from scipy import stats
-
     found = []
     for patient in np.unique(observations.patients) if observations.times is not None else ():
         mine = observations.patients == patient
@@ -81,8 +80,6 @@ class RobustSlope:
 
 def robust_slope(slopes: list[PatientSlope]) -> RobustSlope | None:
     """The typical slope; None without any patient's."""
-    from scipy import stats
-
     values = np.array([slope.robust for slope in slopes])
     count = len(values)
     if not count:
@@ -99,8 +96,6 @@ def _outside(count: int) -> int:
     """How many averages lie beyond each end of the interval: the largest w with P(W <= w) at most 2.5 %;
     -1 where there is none.
     """
-    from scipy import stats
-
     tail = (1 - _CONFIDENCE) / 2
     if count > 200:
         return int(count * (count + 1) / 4 - stats.norm.isf(tail) * np.sqrt(count * (count + 1) * (2 * count + 1) / 24) - 0.5)

@@ -6,6 +6,7 @@ import datetime
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
 from ..analysis.result import Analysis, BoxResult
 from ..errors import InputError
@@ -90,8 +91,6 @@ def lesion_ml(mask: np.ndarray, affine: np.ndarray, box: Box) -> float:
         mask: boolean, axes I, J, K.
         affine: 4x4, its IJK to RAS millimetres.
     """
-    from scipy import ndimage
-
     grid = Grid(mask.shape, affine)
     parts, _ = ndimage.label(mask, np.ones((3, 3, 3)))
     index = np.argwhere(mask)

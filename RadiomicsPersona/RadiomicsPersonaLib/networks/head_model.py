@@ -34,7 +34,7 @@ class HeadModel(TrainedModel):
         Returns:
             float32 (K, D, H, W): not brain, fluid, grey and white, adding up to 1, by a tissue model; lesion by a lesion model.
         """
-        import torch
+        import torch  # which a Slicer may lack
 
         image = torch.from_numpy(tissue_input(values))[None, None]
         total = 0

@@ -26,7 +26,7 @@ class TrainedModel:
     """Whether "auto" stands for one of them."""
 
     def __init__(self, card: dict, weights: Path, device: str = "cpu"):
-        from .unets import network_of
+        from .unets import network_of  # needs torch, which a Slicer may lack
 
         self.card, self.name = card, card["name"]
         self.device = torch_device(device)

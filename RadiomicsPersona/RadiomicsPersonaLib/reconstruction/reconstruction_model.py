@@ -17,6 +17,8 @@ from ..networks.card import RECONSTRUCTION_KIND, checked_weights, kind_of, model
 from ..system.device import precision_on, ran_out_of_memory, ready, torch_device
 from . import fills
 
+# Imported in functions: torch, and unets, which needs it: a Slicer may lack it.
+
 ANY_CONTRAST = "any"
 """What a card's `contrasts` says of a model for any contrast."""
 

@@ -16,7 +16,7 @@ def write_exchange(analysis, folder: Path, found=None, told=None) -> None:
     """Write an `Analysis`: `results_of` and, uncompressed, its arrays with the scan's affine; and what it was segmented into,
     if it was.
     """
-    from .results_files import write_results_json
+    from .results_files import write_results_json  # with all of the analysis, which Slicer's own process must not load
 
     write_results_json(analysis, folder / RESULTS)
     arrays = {"reconstruction": analysis.reconstruction, "difference": analysis.difference, "deviation_p": analysis.deviation_p}

@@ -25,8 +25,6 @@ def slices_of(
         side: millimetres that a slice shows.
         pixels: edge of a slice.
     """
-    from PIL import Image
-
     step = max(1, round((scan.array.size / 1e6) ** (1 / 3)))
     low, high = np.percentile(scan.array[::step, ::step, ::step], [1, 99.8])
     panels = []

@@ -10,7 +10,7 @@ import unicodedata
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE
@@ -76,8 +76,6 @@ def slice_triplet(analysis: Analysis, result: BoxResult, orientation: str = "axi
 
 def side_by_side(panels: list[Image.Image]) -> Image.Image:
     """Panels of one height in one image."""
-    from PIL import Image
-
     image = Image.new("RGB", (sum(panel.width + GAP for panel in panels) - GAP, panels[0].height), BACKGROUND)
     left = 0
     for panel in panels:
@@ -92,8 +90,6 @@ def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
     Args:
         name: what the picture calls the scan; None leaves it anonymous.
     """
-    from PIL import Image
-
     shown = analysis.boxes[:MOST_BOXES]
     parts = [_title(analysis, name)] + [_box_part(analysis, result) for result in shown]
     left_out = len(analysis.boxes) - len(shown)
@@ -123,8 +119,6 @@ def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.nd
 
 def _annotated(pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False) -> Image.Image:
     """A panel with the box's outline, orientation letters, caption and scale bar."""
-    from PIL import Image, ImageDraw
-
     image = Image.fromarray(pixels)
     # drawn four times as large and reduced, because Pillow's lines have no smooth edges
     layer = Image.new("RGBA", (image.width * 4, image.height * 4))
@@ -166,8 +160,6 @@ def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
 
 
 def _heading(result: BoxResult) -> Image.Image:
-    from PIL import Image, ImageDraw
-
     chip, font = result.word.upper(), _font(16, True)
     width = int(font.getlength(chip)) + 24
     image = Image.new("RGB", (WIDTH, 52), BACKGROUND)
@@ -182,8 +174,6 @@ def _heading(result: BoxResult) -> Image.Image:
 
 
 def _captions() -> Image.Image:
-    from PIL import Image, ImageDraw
-
     image = Image.new("RGB", (WIDTH, 24), BACKGROUND)
     for number, caption in enumerate(COLUMNS):
         write_text(ImageDraw.Draw(image), (MARGIN + number * (PANEL + GAP), 20), caption, 14, FAINT, anchor="ls")
@@ -192,8 +182,6 @@ def _captions() -> Image.Image:
 
 def _legend() -> Image.Image:
     """The difference's colours, for below the last column."""
-    from PIL import Image, ImageDraw
-
     image = Image.new("RGB", (PANEL, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
     image.paste(Image.fromarray(np.repeat(diverging(np.linspace(-1, 1, PANEL))[None], 12, axis=0)))
@@ -205,8 +193,6 @@ def _legend() -> Image.Image:
 
 def _strip(result: BoxResult) -> Image.Image:
     """The box's score as a diamond over its controls' scores as dots."""
-    from PIL import Image, ImageDraw
-
     width = 3 * PANEL + 2 * GAP
     image = Image.new("RGB", (width, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
@@ -233,8 +219,6 @@ def _strip(result: BoxResult) -> Image.Image:
 
 def _bars(result: BoxResult) -> Image.Image:
     """The most unusual scores as bars, each with a mark up to which 95 % of the healthy boxes lie."""
-    from PIL import Image, ImageDraw
-
     keys = result.sorted_scores[:MOST_BARS]
     width, step, left = 4 * PANEL + 3 * GAP, 24, 260
     image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
@@ -272,8 +256,6 @@ def _bars(result: BoxResult) -> Image.Image:
 
 def _stack(parts: list[Image.Image]) -> Image.Image:
     """Parts below each other; narrower ones are indented by the margin and followed by a gap."""
-    from PIL import Image
-
     heights = [part.height + (GAP if part.width < WIDTH else 0) for part in parts]
     image = Image.new("RGB", (WIDTH, sum(heights)), BACKGROUND)
     for part, top in zip(parts, np.cumsum([0, *heights[:-1]])):
@@ -283,8 +265,6 @@ def _stack(parts: list[Image.Image]) -> Image.Image:
 
 def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
     """Paragraphs, broken at the picture's width."""
-    from PIL import Image, ImageDraw
-
     font, lines = _font(size, bold), []
     for text in texts:
         line = ""
@@ -319,8 +299,6 @@ def _fitting(text: str, size: int, width: float) -> str:
 
 @lru_cache
 def _font(size: int, bold: bool = False):
-    from PIL import ImageFont
-
     for name in _FONTS[bold]:
         try:
             return ImageFont.truetype(name, size)

@@ -51,7 +51,7 @@ class SegmentationModel(TrainedModel):
         return slid(image, self.window, self._answer, progress)
 
     def _answer(self, window: np.ndarray) -> np.ndarray:
-        import torch
+        import torch  # which a Slicer may lack
 
         image = torch.from_numpy(np.ascontiguousarray(window, np.float32))[None].to(self.device)
         kind = torch.device(self.device).type

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from ..errors import InputError
 
+# Imported in functions: torch and safetensors, which a Slicer may lack.
+
 _PACKAGES = {
     "torch": "install PyTorch (in Slicer: the PyTorch extension)",
     "safetensors": "install the Python package safetensors",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
@@ -18,8 +19,24 @@ from RadiomicsPersonaLib.networks.card import (
     model_cards,
     read_card,
 )
+from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
+from RadiomicsPersonaLib.system.output import file_written_whole
 
+from ..data.held_out_groups import held_out_scans
+from ..data.lesion_shapes import is_for_evaluation
+from ..evaluation.population_mean import population_mean, training_files
+from ..evaluation.rebuilding import EvaluationPlan, evaluate, standard_rebuilders
+from ..evaluation.report import write_report
+from ..export.model_card import card_file_of, write_card
+from ..head_evaluation import lesion, segmentation, tissue
+from ..head_evaluation.brain_sheets import mask_sheet, real_scans
+from ..head_evaluation.segmentation_page import page_of
+from ..inspection.held_out_run import held_out_run
 from ..lesion_masks.mask_model import mask_model_cards
+from ..runs.heartbeat import NAME, Alive
+from ..verdict.cases import verdict_scans
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,10 +68,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for name in ("boxes", "subjects"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1.")
-
-    from ..inspection.held_out_run import held_out_run
-    from ..runs.heartbeat import NAME, Alive
-
     run = held_out_run(Path(options.data))
     kind = run.kind if run and options.model == "auto" else _kind_of(options.model)
     if kind == MASK_KIND:
@@ -82,15 +95,6 @@ def _kind_of(name: str) -> str:
 
 
 def _rebuilding(options: argparse.Namespace, run, progress) -> int:
-    from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-
-    from ..data.held_out_groups import held_out_scans
-    from ..data.lesion_shapes import is_for_evaluation
-    from ..evaluation.population_mean import population_mean, training_files
-    from ..evaluation.rebuilding import EvaluationPlan, evaluate, standard_rebuilders
-    from ..evaluation.report import write_report
-    from ..export.model_card import card_file_of, write_card
-
     model = run.model() if run and options.model == "auto" else load_model(options.model)
     network = model if isinstance(model, NetworkModel) else None
     card_file = card_file_of(options.model, model) if options.card else None
@@ -120,19 +124,15 @@ def _rebuilding(options: argparse.Namespace, run, progress) -> int:
 
 
 def _tissue(options: argparse.Namespace, run, progress) -> int:
-    from RadiomicsPersonaLib.networks.head_model import TissueModel
-    from RadiomicsPersonaLib.system.output import file_written_whole
-
-    from ..head_evaluation.brain_sheets import mask_sheet, real_scans
-    from ..head_evaluation.tissue import NOTES, evaluate_tissue, held_out_maps, record_of, table_of, write_cases
-
     root, output = Path(options.data), Path(options.output)
     model = run.model() if run and options.model == "auto" else TissueModel.load(options.model)
-    maps = run.maps() if run else held_out_maps(root, model.card)
-    cases = evaluate_tissue(maps[: options.subjects], model, options.seed, progress=progress)
+    maps = run.maps() if run else tissue.held_out_maps(root, model.card)
+    cases = tissue.evaluate_tissue(maps[: options.subjects], model, options.seed, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
-    write_cases(cases, output / "cases.csv")
-    text = f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
+    tissue.write_cases(cases, output / "cases.csv")
+    text = (
+        f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{tissue.NOTES}\n\n{tissue.table_of(cases, options.seed)}"
+    )
     doubts = []
     scans = {} if run else real_scans(root, options.subjects)
     for number, (source, files) in enumerate(scans.items(), start=1):
@@ -147,57 +147,39 @@ def _tissue(options: argparse.Namespace, run, progress) -> int:
         "`masks ….png`.\n"
     )
     text += "".join(f"\n- {doubt}" for doubt in doubts)
-    return _written(options, model, text + "\n", record_of(cases, model, options.seed))
+    return _written(options, model, text + "\n", tissue.record_of(cases, model, options.seed))
 
 
 def _lesion(options: argparse.Namespace, run, progress) -> int:
-    from RadiomicsPersonaLib.networks.head_model import LesionModel
-
-    from ..head_evaluation.lesion import NOTES, evaluate_lesion, record_of, table_of, write_cases
-    from ..head_evaluation.tissue import held_out_maps
-    from ..verdict.cases import verdict_scans
-
     root, output = Path(options.data), Path(options.output)
     model = run.model() if run and options.model == "auto" else LesionModel.load(options.model)
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
-    maps = run.maps() if run else held_out_maps(root, model.card)
+    maps = run.maps() if run else tissue.held_out_maps(root, model.card)
     scans = [] if run else verdict_scans(root, None, groups, options.subjects)
-    cases = evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=progress)
+    cases = lesion.evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=progress)
     output.mkdir(parents=True, exist_ok=True)
-    write_cases(cases, output / "cases.csv")
-    text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{NOTES}\n\n{table_of(cases, options.seed)}"
-    return _written(options, model, text, record_of(cases, model, options.seed))
+    lesion.write_cases(cases, output / "cases.csv")
+    text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{lesion.NOTES}\n\n{lesion.table_of(cases, options.seed)}"
+    return _written(options, model, text, lesion.record_of(cases, model, options.seed))
 
 
 def _segmentation(options: argparse.Namespace, run, progress) -> int:
-    from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
-    from RadiomicsPersonaLib.system.output import file_written_whole
-
-    from ..head_evaluation.segmentation import evaluate_segmentation, held_out_truths, markdown_of, record_of, write_cases
-    from ..head_evaluation.segmentation_page import page_of
-
     output = Path(options.output)
     model = run.model() if run and options.model == "auto" else SegmentationModel.load(options.model, "auto")
-    truths = run.truths() if run else held_out_truths(Path(options.data), model.card)
+    truths = run.truths() if run else segmentation.held_out_truths(Path(options.data), model.card)
     kept = sorted({subject for subject, _ in truths})[: options.subjects]
-    cases = evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
-    record = record_of(cases, model, options.seed)
+    cases = segmentation.evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
+    record = segmentation.record_of(cases, model, options.seed)
     output.mkdir(parents=True, exist_ok=True)
-    write_cases(cases, output / "cases.csv")
+    segmentation.write_cases(cases, output / "cases.csv")
     with file_written_whole(output / "report.html") as path:
         path.write_text(page_of(cases, model, record, options.seed), encoding="utf-8")
-    text = f"# Segmenting: {model.name}\n\n{RESEARCH_USE}\n\n{markdown_of(cases, model, options.seed)}"
+    text = f"# Segmenting: {model.name}\n\n{RESEARCH_USE}\n\n{segmentation.markdown_of(cases, model, options.seed)}"
     return _written(options, model, text, record)
 
 
 def _written(options: argparse.Namespace, model, text: str, record: dict) -> int:
     """Files, print and card of an evaluation that is told in one text."""
-    import json
-
-    from RadiomicsPersonaLib.system.output import file_written_whole
-
-    from ..export.model_card import card_file_of, write_card
-
     output = Path(options.output)
     for name, content in (("evaluation.md", text), ("evaluation.json", json.dumps(record, indent=1) + "\n")):
         with file_written_whole(output / name) as path:

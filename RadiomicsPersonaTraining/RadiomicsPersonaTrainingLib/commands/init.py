@@ -52,7 +52,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
             data=tuple(DataSource(name, kind=files) for name in sources),
         )
     if options.start:
-        from ..fitting.start import card_to_start_from  # with scipy and all that looks at scans
+        from ..fitting.start import card_to_start_from  # with scipy, which takes a second to load
 
         card = card_to_start_from(options.start, options.task)
         architecture = card["architecture"]

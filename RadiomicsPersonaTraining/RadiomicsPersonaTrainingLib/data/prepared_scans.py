@@ -22,6 +22,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import SimpleITK as sitk
 
 from RadiomicsPersonaLib.brain import anatomy, classical_brain, midplane, preparation, tissue
 from RadiomicsPersonaLib.brain.anatomy import Anatomy
@@ -255,8 +256,6 @@ SHRUNK_TO_MM = 4.0
 
 def correct_bias_field(scan: Scan) -> Scan:
     """The scan divided by its bias field, estimated by N4 (Tustison et al. 2010; SimpleITK) over the head."""
-    import SimpleITK as sitk
-
     lowest = float(scan.array.min())
     image = sitk.GetImageFromArray(np.ascontiguousarray((scan.array - lowest).astype(np.float32).transpose(2, 1, 0)))
     image.SetSpacing([float(s) for s in scan.spacing])

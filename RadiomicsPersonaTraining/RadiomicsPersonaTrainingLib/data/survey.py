@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from RadiomicsPersonaLib.brain.tissue import OTHER_CONTRAST, T1_WEIGHTED, estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
@@ -167,8 +168,6 @@ def _pieces_are_flat(array: np.ndarray) -> bool:
 
 def _draw(scan: Scan, path: Path, kind: str) -> None:
     """One axial slice through the middle."""
-    from PIL import Image
-
     plane = planes_of_scan(scan, scan.ras_from_ijk((np.array(scan.shape) - 1) / 2), THUMBNAIL)[0]
     low, high = np.percentile(scan.array, [1, 99.5])
     values = cut(scan.array, scan.affine, plane, outside=float(low))

@@ -70,8 +70,6 @@ def data_uri(image: Image.Image) -> str:
 
 
 def _panels(plan: EvaluationPlan, case: Case, rebuilder: str) -> list[Image.Image]:
-    from PIL import Image
-
     scan, tissue, hole = case.prepared.scan, case.prepared.tissue, case.hole
     points = scan.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
     side = float(np.ptp(points, axis=0).max() + 2 * CONTEXT_MM)

@@ -14,6 +14,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.midplane import Midplane
@@ -172,7 +173,6 @@ def _registered(average: np.ndarray, share: np.ndarray, brain: np.ndarray, visib
         brain: overview of the scan on the same grid, tissue units.
         visible: boolean; voxels of the brain that may be looked at.
     """
-    import SimpleITK as sitk
 
     def image(array: np.ndarray, kind) -> sitk.Image:
         # SimpleITK's arrays run K, J, I

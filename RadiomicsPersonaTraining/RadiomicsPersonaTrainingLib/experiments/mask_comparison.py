@@ -153,6 +153,7 @@ def _wasserstein(table: np.ndarray, truth: np.ndarray, spread: np.ndarray) -> np
 
 def _auroc(table: np.ndarray, truth: np.ndarray, seed: int) -> tuple[float, float, float]:
     """Area under the ROC curve of a random forest on masks that it was not fitted to, with a bootstrap interval."""
+    # they take seconds to load
     from sklearn.ensemble import RandomForestClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 

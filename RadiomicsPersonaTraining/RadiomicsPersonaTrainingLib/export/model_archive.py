@@ -12,10 +12,15 @@ from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import MASK_KIND, RECONSTRUCTION_KIND, checked_weights, kind_of, own_models, read_card
 from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+from RadiomicsPersonaLib.system.device import ready, require_torch
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
 
 from ..lesion_masks.kinds import RESOURCES
 from ..runs.state import EVALUATION
+from ..settings.sections import KINDS
+
+# Imported in functions: all that loads networks or exports a run (unets, reconstruction_model, safetensors, export,
+# model_card), for Slicer's own process reads this room.
 
 LARGEST_BYTES = 200_000_000
 """Of a member when it is unpacked; shipped models have 5 to 10 MB."""
@@ -139,9 +144,6 @@ def refuse_unless_usable(card_file: Path) -> None:
     """
     from RadiomicsPersonaLib.networks.unets import network_of
     from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel
-    from RadiomicsPersonaLib.system.device import ready, require_torch
-
-    from ..settings.sections import KINDS
 
     card = read_card(card_file)
     kind, weights = kind_of(card), checked_weights(card, card_file)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import nibabel
 import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
@@ -96,8 +97,6 @@ def _in_steps(scan: Scan) -> Scan:
 
 def _nifti(scan: Scan) -> bytes:
     """The scan as an uncompressed NIfTI file; xz packs the whole tighter than gzip each."""
-    import nibabel
-
     array = scan.array
     for kind in (np.uint8, np.int16, np.float32):
         if np.array_equal(array.astype(kind), array):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
+from PIL import Image
 
 from RadiomicsPersonaLib.system.output import file_written_whole
 
@@ -116,7 +117,6 @@ class PictureGrid(Callback):
         """Draw with the averaged weights, which are in place during validation."""
         if trainer.sanity_checking or (trainer.current_epoch + 1) % self.every:
             return
-        from PIL import Image
 
         grid = Image.new("L", (3 * TILE, len(self.samples) * TILE))
         for row, sample in enumerate(self.samples):

@@ -57,7 +57,7 @@ def reconstruction_loss(
     error = nn.functional.huber_loss(rebuilt, target, reduction="none", delta=1.0) + l1 * (rebuilt - target).abs()
     loss = _weighted_mean(error, weight)
     if ssim > 0:
-        from monai.metrics.regression import compute_ssim_and_cs  # slow to import
+        from monai.metrics.regression import compute_ssim_and_cs  # takes seconds to load
 
         composed = torch.where(weight > 0, rebuilt, target)
         window = (SSIM_WINDOW,) * 3

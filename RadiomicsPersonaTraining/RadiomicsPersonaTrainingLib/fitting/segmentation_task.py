@@ -70,6 +70,7 @@ def segmentation_loss(name: str, classes: int, missed: float):
     Args:
         missed: weight of a missed voxel in the Tversky loss; one found too many has the rest of 1 (Salehi et al. 2017).
     """
+    # takes seconds to load
     from monai.losses import DiceLoss, TverskyLoss
     from monai.networks.utils import one_hot
 

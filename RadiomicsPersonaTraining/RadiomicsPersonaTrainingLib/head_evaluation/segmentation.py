@@ -229,7 +229,7 @@ def agreement(found: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> dict
 
 def _distances(found: np.ndarray, truth: np.ndarray, spacing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """From every edge voxel of one structure to the nearest of the other, both ways."""
-    from monai.metrics.utils import get_mask_edges, get_surface_distance
+    from monai.metrics.utils import get_mask_edges, get_surface_distance  # takes seconds to load
 
     edges = get_mask_edges(found, truth)
     return tuple(np.asarray(get_surface_distance(*pair, spacing=spacing.tolist())) for pair in (edges, edges[::-1]))

@@ -71,8 +71,6 @@ def examples(cases: list[SegmentedCase]) -> list[tuple[str, SegmentedCase]]:
 
 def panels(case: SegmentedCase) -> Image.Image:
     """Input, truth and what was found, side by side; the axial plane that holds most of both."""
-    from PIL import Image
-
     scan = case.scan
     marked = np.argwhere((case.truth > 0) | (case.found > 0))
     points = scan.ras_from_ijk(marked if len(marked) else np.array(scan.shape)[None] / 2)

@@ -14,6 +14,7 @@ from ..data.held_out_groups import heads_of
 from ..data.split import TEST, TRAINING
 from ..data.training_scans import sources_of
 from ..export.export import model_of, written_weights
+from ..fitting.start import TRAINED_MODELS
 from ..runs.record import RunRecord, read_record
 from ..runs.state import BEST, RECORD
 from ..settings.sections import SCANS
@@ -44,7 +45,6 @@ class HeldOutRun:
         checkpoint = self.folder / name
         if self.kind == RECONSTRUCTION_KIND:
             return model_of(checkpoint)
-        from ..fitting.start import TRAINED_MODELS  # with the training loop, which takes seconds to load
 
         device = "auto" if self.kind == SEGMENTATION_KIND else "cpu"
         with tempfile.TemporaryDirectory() as folder:

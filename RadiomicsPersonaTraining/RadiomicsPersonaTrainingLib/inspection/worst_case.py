@@ -11,6 +11,9 @@ from pathlib import Path
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 
+# Imported in functions: held_out_run, opened_case and rebuilding, which load torch or scipy: the panel lists the worst cases
+# at once.
+
 HOLES, CASES = "rows.csv", "cases.csv"
 TISSUES = ("grey", "white", "fluid")
 

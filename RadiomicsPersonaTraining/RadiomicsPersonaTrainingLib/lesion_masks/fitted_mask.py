@@ -73,7 +73,9 @@ def _beginning(
 
 
 def _of_size(found: Hole, values: np.ndarray, scan: Scan, seed: np.ndarray, ml: float) -> Hole:
-    """The hole without what is too much: where two pieces joined at its lowest level, the second is only begun, layer by layer."""
+    """The hole without what is too much: where two pieces joined at its lowest level, the second is only begun,
+    layer by layer.
+    """
     wanted = round(scan.grid.voxels_of(ml))
     if found.voxels <= wanted:
         return found

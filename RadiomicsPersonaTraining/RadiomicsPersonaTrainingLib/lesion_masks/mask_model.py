@@ -17,6 +17,9 @@ from ..settings.sample_sections import UNET_TISSUE
 from .kinds import RESOURCES
 from .patch import conditions, grid_for, noise_field
 
+# Imported in functions: torch, and mask_drawing with it, which takes seconds to load: a list of the generators need not wait
+# for it.
+
 
 class MaskModel(TrainedModel):
     """Draws lesion masks.

@@ -211,8 +211,6 @@ def lesion_row(scan: Scan, values: np.ndarray | None, hole: Hole, pixels: int = 
 
 def sheet_of(rows: list[Image.Image]) -> Image.Image:
     """Rows of one size, one below the other."""
-    from PIL import Image
-
     image = Image.new("RGB", (rows[0].width, sum(row.height + GAP for row in rows) - GAP), BACKGROUND)
     for number, row in enumerate(rows):
         image.paste(row, (0, number * (row.height + GAP)))
@@ -225,6 +223,4 @@ def _gray(values: np.ndarray, dark: float, bright: float) -> np.ndarray:
 
 
 def _image(tile: np.ndarray) -> Image.Image:
-    from PIL import Image
-
     return Image.fromarray(tile.astype(np.uint8))

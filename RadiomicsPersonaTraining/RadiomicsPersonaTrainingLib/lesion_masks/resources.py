@@ -43,7 +43,7 @@ def make_resources(data: Path, target: Path = RESOURCES) -> None:
     Args:
         target: folder for them.
     """
-    from nilearn.datasets import load_mni152_template
+    from nilearn.datasets import load_mni152_template  # which only whoever makes the resources anew needs
 
     image = load_mni152_template(resolution=1)
     template = make_scan(np.asarray(image.dataobj, np.float32), np.array(image.affine), "template")

@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
+import SimpleITK
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.anatomy import Anatomy
@@ -44,8 +45,6 @@ def ras_from_standard(anatomy: Anatomy, average: np.ndarray | None = None) -> np
     Args:
         average: picture of the brain in MNI space, of `SHAPE`; the shipped one by default.
     """
-    import SimpleITK
-
     average = average_brain() if average is None else average
     picture = tissue_picture(anatomy)
     start = _by_moments(average, AFFINE) @ np.linalg.inv(_by_moments(picture, anatomy.affine))

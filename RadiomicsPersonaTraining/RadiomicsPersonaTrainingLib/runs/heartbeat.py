@@ -12,6 +12,7 @@ Beside the job's results lie three files, called BASE.json, BASE.lock and BASE.s
 from __future__ import annotations
 
 import _thread
+import ctypes
 import json
 import os
 import platform
@@ -22,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
+from ctypes import wintypes
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
@@ -235,7 +237,7 @@ def memory_used() -> int | None:
             return None
     if os.name == "nt":
         return _memory_on_windows()
-    import resource
+    import resource  # Windows lacks it
 
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
@@ -256,9 +258,6 @@ def gpu_memory() -> tuple[int | None, int | None]:
 
 
 def _memory_on_windows() -> int | None:
-    import ctypes
-    from ctypes import wintypes
-
     class Counters(ctypes.Structure):
         _fields_ = [("cb", wintypes.DWORD), ("PageFaultCount", wintypes.DWORD)] + [
             (name, ctypes.c_size_t)
@@ -308,7 +307,7 @@ def _locked(stream, shared: bool = False) -> bool:
         OSError: the disk knows no locks.
     """
     if os.name == "nt":
-        import msvcrt
+        import msvcrt  # only Windows has it
 
         stream.seek(0)
         try:
@@ -319,7 +318,7 @@ def _locked(stream, shared: bool = False) -> bool:
             stream.seek(0)
             msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
         return True
-    import fcntl
+    import fcntl  # Windows lacks it
 
     try:
         fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -96,7 +96,7 @@ class SegmentationSamples(Dataset):
 
 def changes(recipe: Augmentation, patch: tuple[int, int, int]):
     """MONAI's transforms of a dictionary with `image` and `truth`, in one pass of interpolation."""
-    from monai import transforms
+    from monai import transforms  # takes seconds to load
 
     both = ("image", "truth")
     spatial = transforms.RandAffined(

@@ -11,6 +11,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+import nibabel
 import numpy as np
 from scipy import ndimage
 
@@ -143,8 +144,6 @@ def read_label_map(path: str | Path) -> LabelMap:
     Raises:
         InputError: not a label map of a head at about 1 mm.
     """
-    import nibabel
-
     path = Path(path)
     try:
         image = nibabel.as_closest_canonical(nibabel.load(path))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.analysis.classifier import Classifier, feature_of, make_classifier
@@ -186,8 +188,7 @@ def fit_classifier(
             f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy "
             "scans."
         )
-    from scipy.special import expit
-    from sklearn.metrics import roc_auc_score
+    from sklearn.metrics import roc_auc_score  # takes seconds to load
 
     folds = np.random.default_rng(seed).permutation(len(boxes)) % min(_FOLDS, len(boxes))
     tried = {pull: _left_out(boxes, folds, pull) for pull in PULLS}
@@ -270,7 +271,7 @@ def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
 
 def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
     """Slope and intercept of truth on log odds by logistic regression (Cox 1958); 1 and 0 are perfect."""
-    from sklearn.linear_model import LogisticRegression
+    from sklearn.linear_model import LogisticRegression  # takes seconds to load
 
     line = LogisticRegression(C=1e6, max_iter=1000).fit(log_odds[:, None], truth, sample_weight=weight)
     return float(line.coef_[0, 0]), float(line.intercept_[0])
@@ -408,9 +409,6 @@ def _regression(boxes: list[KnownBoxes], pull: float) -> _Line:
     Free coefficients separate painted lesions a little better, but learn how lesions were painted: an unusual gradient or
     SSIM then speaks for health, which nobody could defend.
     """
-    from scipy.optimize import minimize
-    from scipy.special import expit
-
     x, y, weight = (
         np.concatenate([feature_of(b.scores) for b in boxes]),
         np.concatenate([b.sick for b in boxes]),
