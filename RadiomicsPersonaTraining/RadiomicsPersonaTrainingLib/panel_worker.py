@@ -40,8 +40,7 @@ from .settings.definition import table_of
 from .settings.training_settings import read_settings, settings_from, written
 
 # Imported in functions: survey, training_scans, estimate and prediction, which load scipy, torch or lightning:
-# questions that need
-# none of them are answered at once.
+# questions that need none of them are answered at once.
 
 
 def main() -> None:
