@@ -6,7 +6,7 @@ DATA ?= ../shared/data
 .PHONY: demo test evaluate benchmark clean
 
 demo: .venv/ready
-	$(PY) Testing/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
+	$(PY) Testing/demos/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
 
 test: .venv/ready
 	$(PY) -m pytest
@@ -20,9 +20,9 @@ evaluate: .venv/ready
 
 # speed and memory as ratios
 benchmark: .venv/ready
-	$(PY) Testing/benchmark.py
-	$(PY) Testing/benchmark_training.py
-	$(PY) Testing/benchmark_cohort.py
+	$(PY) Testing/demos/benchmark.py
+	$(PY) Testing/demos/benchmark_training.py
+	$(PY) Testing/demos/benchmark_cohort.py
 
 .venv/ready: pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else "This needs Python 3.11 or 3.12; name one with: make PYTHON=python3.12 ...")'

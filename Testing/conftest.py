@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,9 +14,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 for folder in ("RadiomicsPersonaTraining", "RadiomicsPersona"):
     sys.path.insert(0, str(CHECKOUT / folder))
+# before numpy and torch are loaded: two processes share two cores, and sums in one order give the same digits everywhere
+os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
 # what the user of this machine has installed is no part of the tests
-for variable in ("RADIOMICS_PERSONA_MODELS", "RADIOMICS_PERSONA_CLASSIFIERS"):
-    os.environ[variable] = str(CHECKOUT / "Testing" / "no-such-folder")
+os.environ |= {f"RADIOMICS_PERSONA_{name}": str(CHECKOUT / "Testing" / "no-such-folder") for name in ("MODELS", "CLASSIFIERS")}
+ENVIRONMENT = dict(os.environ)
+# where the package is missing, this folder's `slicer` would be taken for it
+if (found := importlib.util.find_spec("slicer")) is None or found.origin is None:
+    sys.modules["slicer"] = None
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +48,28 @@ def synthetic_head():
 
 
 @pytest.fixture(scope="session")
+def session_worker():
+    """The process behind `lent_worker`; it starts when it is first asked."""
+    from bench.lent_worker import COMMAND, environment
+
+    from RadiomicsPersonaLib.system.child import Child
+
+    child = Child(COMMAND, lambda: environment(ENVIRONMENT))
+    yield child
+    child.end()
+
+
+@pytest.fixture
+def lent_worker(session_worker):
+    """One worker for all tests that only want answers."""
+    from bench.lent_worker import LentWorker
+
+    worker = LentWorker(session_worker)
+    yield worker
+    worker.end()
+
+
+@pytest.fixture(scope="session")
 def slicer_bench():
     """Slicer's Python world without the application; None, or why panels cannot be shown, is in `slicer.no_qt`."""
     pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
@@ -62,9 +91,15 @@ def scene(slicer_bench):
 
 
 @pytest.fixture
-def module(slicer_bench, scene):
-    """The module RadiomicsPersona.py, imported as Slicer does, on a fresh scene."""
-    return slicer_bench.load_module()
+def module(slicer_bench, scene, lent_worker, request, monkeypatch):
+    """The module RadiomicsPersona.py, imported as Slicer does, on a fresh scene.
+
+    Its logic has the session's worker, or with the marker `own_worker` one that it starts and ends.
+    """
+    module = slicer_bench.load_module()
+    if not request.node.get_closest_marker("own_worker"):
+        monkeypatch.setattr(module, "makeWorker", lambda: lent_worker)
+    return module
 
 
 @pytest.fixture(scope="session")
@@ -112,6 +147,30 @@ def fit(site, tmp_path):
         return main(["fit", str(path), "--output", str(tmp_path / name), "--cache", str(site / "cache"), *more])
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_run(site, tmp_path_factory) -> Path:
+    """The folder of a finished training of two steps; for tests that take a copy of it, see `finished_run`."""
+    from bench.training_site import tiny
+
+    from RadiomicsPersonaTrainingLib.cli import main
+
+    run = tmp_path_factory.mktemp("finished") / "run"
+    settings = site / "finished.toml"
+    settings.write_text(tiny(steps=2))
+    assert main(["fit", str(settings), "--output", str(run), "--cache", str(site / "cache")]) == 0
+    return run
+
+
+@pytest.fixture
+def finished_run(tiny_run, tmp_path):
+    """Make the folder of that name a finished training of two steps; returns it."""
+
+    def copy(name: str = "run") -> Path:
+        return shutil.copytree(tiny_run, tmp_path / name)
+
+    return copy
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from RadiomicsPersonaTrainingLib.synthesis.label_map import LabelMap, codes_of
@@ -11,7 +13,12 @@ SHAPE = (150, 180, 160)
 
 
 def make_numbers() -> np.ndarray:
-    """FreeSurfer numbers, int16, axes R, A, S."""
+    """FreeSurfer numbers, int16, axes R, A, S; made once, then copied."""
+    return _numbers().copy()
+
+
+@cache
+def _numbers() -> np.ndarray:
     right, front, up = (np.arange(n, dtype=np.float32) - (n - 1) / 2 for n in SHAPE)
     right, front, up = right[:, None, None], front[None, :, None], up[None, None, :]
     shells = [(511, 72, 88, 76), (507, 70, 86, 74), (515, 66, 82, 70), (24, 62, 77, 66), (3, 59, 74, 62), (2, 53, 68, 56)]

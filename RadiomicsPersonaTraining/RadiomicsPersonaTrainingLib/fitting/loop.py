@@ -19,6 +19,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from torch.distributed import TCPStore
 from torch.utils.data import DataLoader
 
 from RadiomicsPersonaLib.errors import InputError
@@ -61,7 +62,7 @@ def fit(
     """
     _quieten()
     if nodes == 1 < devices:
-        _meet_on_this_machine()
+        store = _meeting_on_this_machine()  # noqa: F841 (listens as long as it is held)
     lightning.seed_everything(run.seed, verbose=False)
     monitor = work.task.monitor
     trainer = lightning.Trainer(
@@ -109,13 +110,22 @@ def fit(
     return output / BEST
 
 
-def _meet_on_this_machine() -> None:
-    """Let processes of one machine talk through its loopback interface,
-    for a host name may lead to an address that a firewall closes.
+def _meeting_on_this_machine() -> TCPStore | None:
+    """The place where the processes of one machine meet, listening before the second begins; None in those that come to it.
+
+    The system names a port of the loopback interface that stays taken from then on. A port that is only looked up beforehand
+    may be another program's when the processes come to it, and a host name may lead to an address that a firewall closes:
+    both are waited for half an hour without a word.
     """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     if loopback:
         os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback[0])
+    if "LOCAL_RANK" in os.environ:  # begun by the first process, or by a launcher that has chosen a place
+        return None
+    # multi_tenant: the process group, which asks for a store on this port, is given this one
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, multi_tenant=True)
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = "127.0.0.1", str(store.port)
+    return store
 
 
 class _Samples(lightning.LightningDataModule):

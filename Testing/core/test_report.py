@@ -1,0 +1,461 @@
+"""Pictures show the patient as radiologists do, and the report says everything in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import zlib
+from html.parser import HTMLParser
+
+import nibabel
+import numpy as np
+import pytest
+from bench.blurred_analysis import blurred_analysis
+from bench.pdf_pages import pages_of
+
+from RadiomicsPersonaLib.analysis.result import Trial
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.report.colors import VERDICT_COLORS, diverging
+from RadiomicsPersonaLib.report.html_page import number_text
+from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
+from RadiomicsPersonaLib.report.pdf import printable, text_width
+from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
+from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, display_window, picture_of, slice_row, slice_triplet
+from RadiomicsPersonaLib.report.plots import axis_range, ticks
+from RadiomicsPersonaLib.report.results_files import read_analysis
+from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
+
+
+def random_axes(random: np.random.Generator) -> np.ndarray:
+    axes, _ = np.linalg.qr(random.normal(size=(3, 3)))
+    return axes * [np.sign(np.linalg.det(axes)), 1, 1]
+
+
+def blob(affine: np.ndarray, shape, point) -> Scan:
+    """A bright blob of 6 mm at a RAS point."""
+    scan = Scan(np.zeros(shape, np.float32), affine)
+    distance = np.linalg.norm(scan.ras_from_ijk(np.indices(shape).reshape(3, -1).T) - point, axis=1).reshape(shape)
+    return Scan(np.exp(-((distance / 6) ** 2)).astype(np.float32), affine)
+
+
+def oblique_psr() -> np.ndarray:
+    """Axes nearly posterior, superior, right, turned by 20 degrees; 1 x 2 x 3 mm; 0 0 0 in the middle of 80 x 50 x 40."""
+    turn = np.deg2rad(20)
+    rotation = np.array([[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = rotation @ np.array([[0, 0, 1], [-1, 0, 0], [0, 1, 0]]) * [1, 2, 3]
+    affine[:3, 3] = -affine[:3, :3] @ [39.5, 24.5, 19.5]
+    return affine
+
+
+@pytest.fixture(scope="module")
+def analysis(synthetic_head):
+    boxes = [
+        Box([-30, 10, 20], [30, 24, 20], random_axes(np.random.default_rng(1)), "links <vorn> é"),
+        Box([30, -20, 30], [20, 20, 20], name="rechts"),
+        Box([0, 60, 40], [20, 20, 20], name="vorn"),
+    ]
+    return blurred_analysis(dataclasses.replace(synthetic_head, name="Kopf & <Hals>"), boxes)
+
+
+@pytest.fixture(scope="module")
+def report(analysis) -> str:
+    return report_of(analysis)
+
+
+@pytest.mark.parametrize(
+    "point, orientation, right_of_middle, below_middle",
+    [
+        ((-20, 0, 0), "axial", 1, 0),  # the patient's left is on the picture's right
+        ((-20, 0, 0), "coronal", 1, 0),
+        ((0, 20, 0), "axial", 0, -1),  # anterior is up
+        ((0, 20, 0), "sagittal", -1, 0),  # anterior is left
+        ((0, 0, 20), "coronal", 0, -1),  # superior is up
+        ((0, 0, 20), "sagittal", 0, -1),
+    ],
+)
+def test_a_bright_spot_lies_on_the_radiological_side_whatever_the_scans_axes(point, orientation, right_of_middle, below_middle):
+    for affine in (
+        oblique_psr(),
+        oblique_psr() @ np.diag([1, -1, 1, 1]) @ np.array([[1, 0, 0, 0], [0, 1, 0, -49], [0, 0, 1, 0], [0, 0, 0, 1]]),
+    ):
+        scan = blob(affine, (80, 50, 40), np.array(point))
+        picture = cut(scan.array, scan.affine, Plane(orientation, np.zeros(3), 80.0, 80), outside=0)
+        row, column = np.unravel_index(picture.argmax(), picture.shape)
+        assert abs((column - 39.5) - 20 * right_of_middle) <= 2
+        assert abs((row - 39.5) - 20 * below_middle) <= 2
+
+
+def test_slices_equal_the_canonical_array_of_nibabel_voxel_by_voxel():
+    random = np.random.default_rng(0)
+    image = nibabel.Nifti1Image(
+        random.random((30, 30, 30), np.float32), np.array([[0, 0, 2.0, 3], [-2, 0, 0, 5], [0, 2, 0, 7], [0, 0, 0, 1]])
+    )
+    canonical = nibabel.as_closest_canonical(image)
+    values, affine = canonical.get_fdata(), canonical.affine
+    middle = (affine @ [14.5, 14.5, 14.5, 1])[:3]
+    expected = {
+        "axial": values[::-1, ::-1, 12].T,
+        "coronal": values[::-1, 12, ::-1].T,
+        "sagittal": values[12, ::-1, ::-1].T,
+    }
+    for orientation, axis in (("axial", 2), ("coronal", 1), ("sagittal", 0)):
+        center = middle.copy()
+        center[axis] = affine[axis, 3] + 2.0 * 12
+        picture = cut(np.asarray(image.dataobj), image.affine, Plane(orientation, center, 60.0, 30), outside=-1)
+        np.testing.assert_allclose(picture, expected[orientation], atol=1e-6)
+
+
+def test_beyond_the_scan_there_is_the_outside_value():
+    scan = blob(np.eye(4), (10, 10, 10), np.array([5, 5, 5]))
+    picture = cut(scan.array, scan.affine, Plane("axial", np.array([4.5, 4.5, 5.0]), 20.0, 20), outside=-7)
+    assert (picture[5:15, 5:15] >= 0).all()
+    assert (picture == -7).sum() == 300
+
+
+@pytest.mark.parametrize("orientation", ["axial", "coronal", "sagittal"])
+def test_the_outline_goes_around_exactly_the_points_inside_the_rotated_box(orientation):
+    from skimage.draw import polygon2mask
+
+    random = np.random.default_rng(2)
+    for _ in range(5):
+        box = Box(random.uniform(-20, 20, 3), random.uniform(10, 40, 3), random_axes(random))
+        plane = Plane(orientation, box.center, 80.0, 160)
+        corners = outline(box, plane)
+        inside = polygon2mask((160, 160), corners[:, ::-1] - 0.5)
+        assert np.mean(inside != box.contains(plane.points)) < 0.005
+    assert len(outline(box, Plane(orientation, box.center + 200, 80.0, 160))) == 0
+
+
+def test_the_hole_on_a_plane_is_that_of_the_voxels(synthetic_head):
+    box = Box([-30, 10, 20], [30, 24, 20], random_axes(np.random.default_rng(3)))
+    hole = hole_of_box(synthetic_head, box)
+    plane = Plane("axial", box.center, 80.0, 160)
+    expected = (
+        cut(hole.full_mask(synthetic_head.shape).astype(np.float32), synthetic_head.affine, plane, outside=0, order=0) > 0.5
+    )
+    assert expected.any()
+    assert np.mean(cut_hole(synthetic_head, hole, plane) != expected) < 0.002
+
+
+def test_planes_show_the_whole_box_with_context_and_the_whole_scan(synthetic_head):
+    box = Box([-30, 10, 20], [30, 24, 20], random_axes(np.random.default_rng(4)))
+    for plane in planes_around(box, 20, 100):
+        pixels = plane.pixel_of(box.corners)
+        context = 20 / plane.side * 100
+        assert pixels.min() >= context - 1e-9
+        assert pixels.max() <= 100 - context + 1e-9
+    for plane in planes_of_scan(synthetic_head, box.center, 100):
+        ends = plane.pixel_of(np.array(synthetic_head.bounds_ras))
+        assert (ends >= 0).all() and (ends <= 100).all()
+
+
+def test_positions_are_named_by_side():
+    assert coordinate(0, -12.5) == "L 12.5"
+    assert Plane("axial", np.array([1.0, 2.0, 32.2]), 80.0, 10).position == "S 32 mm"
+    assert Plane("sagittal", np.array([31.0, 2.0, 3.0]), 80.0, 10).position == "R 31 mm"
+    assert Plane("coronal", np.array([31.0, -2.0, 3.0]), 80.0, 10).position == "P 2 mm"
+
+
+def test_darker_is_blue_equal_is_white_and_brighter_is_red():
+    darker, equal, brighter = diverging(np.array([-2.0, 0.0, 2.0])).astype(int)
+    assert darker[2] > darker[0] + 100
+    assert equal.tolist() == [255, 255, 255]
+    assert brighter[0] > brighter[2] + 100
+
+
+def test_a_row_shows_scan_persona_and_their_difference_in_colours_inside_the_box_only(analysis):
+    bright = analysis.scan.array.copy()
+    hole = analysis.boxes[1].reconstruction.hole
+    bright[hole.region][hole.mask] += 2 * analysis.tissue.scale.deviation
+    difference = np.where(hole.full_mask(bright.shape), 2 * analysis.tissue.scale.deviation, 0).astype(np.float32)
+    changed = dataclasses.replace(
+        analysis,
+        scan=dataclasses.replace(analysis.scan, array=bright),
+        reconstruction=analysis.scan.array,
+        difference=difference,
+    )
+    whole, scan, persona, colours = (np.asarray(panel).astype(int) for panel in slice_row(changed, changed.boxes[1], "axial"))
+    assert whole.shape == scan.shape == (PANEL, PANEL, 3)
+    middle = slice(PANEL // 2 - 20, PANEL // 2 + 20)
+    assert scan[middle, middle].mean() > persona[middle, middle].mean() + 10
+    red = diverging(np.array(2 / 3)).astype(int)
+    assert np.abs(colours[middle, middle] - red).max() <= 1
+    corner = colours[20:60, 20:60]
+    assert (corner[..., 0] == corner[..., 2]).all()
+    assert slice_triplet(changed, changed.boxes[1], pixels=100).size == (316, 100)
+
+
+def test_every_panel_has_the_outline_in_the_verdicts_colour(analysis):
+    for result in analysis.boxes:
+        for panel in slice_row(analysis, result, "coronal"):
+            distance = np.abs(np.asarray(panel).astype(int) - VERDICT_COLORS[result.word]).sum(axis=-1)
+            assert (distance < 120).sum() > 40
+
+
+def test_the_window_keeps_bright_boxes_from_saturating(analysis):
+    _, high = display_window(analysis)
+    bright = analysis.scan.array.copy()
+    hole = analysis.boxes[0].reconstruction.hole
+    bright[hole.region][hole.mask] = 3 * high
+    brighter = dataclasses.replace(analysis, scan=dataclasses.replace(analysis.scan, array=bright))
+    assert display_window(brighter)[1] == pytest.approx(3 * high)
+
+
+def test_the_picture_grows_with_the_boxes_and_leaves_very_many_to_the_report(analysis, monkeypatch):
+    from RadiomicsPersonaLib.report import picture
+
+    one, two, three = (picture_of(dataclasses.replace(analysis, boxes=analysis.boxes[:count])) for count in (1, 2, 3))
+    assert one.width == two.width == WIDTH
+    assert two.height > 1.6 * one.height
+    monkeypatch.setattr(picture, "MOST_BOXES", 2)
+    assert two.height < picture_of(analysis).height < three.height
+
+
+def test_the_picture_needs_no_font_of_the_system(analysis, monkeypatch):
+    from RadiomicsPersonaLib.report import picture
+
+    monkeypatch.setattr(picture, "_FONTS", {False: ("nothing.ttf",), True: ("nothing.ttf",)})
+    picture._font.cache_clear()
+    try:
+        assert picture_of(analysis).width == WIDTH
+        # Pillow's own font would show a box instead of an accented letter
+        assert picture._printable("région", picture._font(14)) == "region"
+    finally:
+        picture._font.cache_clear()
+
+
+@pytest.mark.parametrize("values", [[0.1, 0.9], [5.0], [0.0], [-3.0, 4.0], [100.0, 101.0], [1e-9, 2e-9], [3e5, 9e5]])
+def test_an_axis_holds_its_values_and_has_a_few_round_ticks(values):
+    low, high = axis_range(values)
+    assert low <= min(values) and max(values) < high
+    marks = ticks(low, high)
+    assert 2 <= len(marks) <= 10
+    assert all(low <= mark <= high for mark in marks)
+
+
+def test_an_axis_starts_at_zero_unless_that_squeezes_its_values():
+    assert axis_range([0.1, 0.9])[0] == 0
+    assert axis_range([100.0, 101.0])[0] > 99
+
+
+class Page(HTMLParser):
+    """Elements with their attributes, and the text that a reader sees."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.elements: list[tuple[str, dict]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        if tag not in ("meta", "img", "line", "circle", "path"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if "style" not in self.open:
+            self.text += data
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def test_the_report_says_the_verdict_the_warnings_and_the_limits_in_words(analysis, report):
+    text = Page(report).text
+    for result in analysis.boxes:
+        assert result.box.name in text
+        assert result.word in text
+        assert text.count(result.reason) == 2
+        assert result.warnings[0] in text
+    assert "The slices are thick." in text
+    assert text.count("Research use only, not a medical device.") == 2
+    assert "not how probable a disease is" in text
+    assert "Rebuilt by blur. Scores weighed by a classifier of your own, clinic." in text
+    assert "Centre L 30.0, A 10.0, S 20.0 mm" in text
+
+
+def test_the_report_stands_alone_without_network_and_scripts(report):
+    page = Page(report)
+    assert not page.open
+    assert not page.all("script") and not page.all("link")
+    assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
+    assert not re.search(r"(https?:)?//|url\(|@import", re.sub(r"base64,[A-Za-z0-9+/=]+", "", report))
+
+
+def test_the_report_lists_the_scores_most_unusual_first(analysis):
+    from RadiomicsPersonaLib.metrics.metric import METRICS
+    from RadiomicsPersonaLib.report.plots import score_chart
+
+    result = analysis.boxes[0]
+    keys = result.sorted_scores
+    chart = score_chart(result, "#fff")
+    places = [chart.index(f">{METRICS[key].label}</text>") for key in keys]
+    assert len(keys) > 5 and places == sorted(places)
+    values = [result.standings[key].z for key in keys]
+    assert values == sorted(values, reverse=True)
+
+
+def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_changes_do(analysis):
+    trials = (Trial("noise added", 1, 0.2), Trial("box moved by +2 mm along R", 0, 0.4))
+    result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6)
+    report = report_of(dataclasses.replace(analysis, boxes=(result,)))
+    assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report
+    assert "<th scope='row'>control 4</th>" in report and "<td class='number'>+2.0</td>" in report
+    assert (
+        "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
+    )
+    assert [row for row in re.findall(r"<th scope='row'>([^<]*)</th><td>(healthy|pathological)</td>", report)] == [
+        ("noise added", "pathological"),
+        ("box moved by +2 mm along R", "healthy"),
+    ]
+
+
+def test_the_report_can_be_read_aloud(report):
+    page = Page(report)
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("img")) == 9
+    assert all(len(image["alt"]) > 40 for image in page.all("img"))
+    assert all("in this box" in picture["aria-label"] for picture in page.all("svg"))
+    assert all(head["scope"] in ("col", "row") for head in page.all("th"))
+    assert len(page.all("caption")) == len(page.all("table"))
+
+
+def test_the_report_sets_the_boxs_numbers_beside_those_of_its_controls(analysis):
+    values = [10.0, 900.0, 20.0, 40.0]
+    first = analysis.boxes[0]
+    controls = [dataclasses.replace(c, metrics=c.metrics | {"mse": v}) for c, v in zip(first.controls, values)]
+    for own, mark in ((1234.5, " (outside)"), (500.25, ""), (np.nan, "")):
+        result = dataclasses.replace(first, metrics=first.metrics | {"mse": own}, controls=tuple(controls))
+        report = report_of(dataclasses.replace(analysis, boxes=(result,)))
+        row = re.search(r"<tr><th scope='row'>MSE \(intensity\^2\)</th>(.*?)</tr>", report).group(1)
+        assert re.findall(r"<td class='number'>(.*?)</td>", row) == [
+            "not defined" if np.isnan(own) else f"{own:.4g}{mark}",
+            "30",
+            "10 to 900",
+        ]
+
+
+def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(analysis, report):
+    page = Page(report)
+    assert len(page.all("circle")) == 8
+    assert len(page.all("path")) == 2
+    assert "There are no healthy boxes to compare with." in page.text
+    first = analysis.boxes[0]
+    places = [float(circle["cx"]) for circle in page.all("circle")[:4]]
+    scores = sorted(control.metrics["deviation"] for control in first.controls)
+    own = float(page.all("path")[0]["d"][1:].split()[0])
+    assert all(20 <= place <= 740 for place in [own, *places])
+    assert max(own, *places) - min(own, *places) > 400
+    scale = (places[-1] - places[0]) / (scores[-1] - scores[0])
+    assert own - places[0] == pytest.approx((first.metrics["deviation"] - scores[0]) * scale, abs=0.5)
+
+
+def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_path):
+    text = Page(report).text
+    assert "model.name" in text and "blur" in text
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    pdf = (tmp_path / "a.pdf").read_bytes().replace(b"\0", b"")
+    for told in ("Kopf", "Hals", "Patient^Name"):
+        assert told not in text and told not in "".join(pages_of(tmp_path / "a.pdf")) and told.encode() not in pdf
+    name = "Kopf & <Hals>, Anna M."
+    assert Page(report_of(analysis, name)).text.count(name) == 2  # the window's title, and the page's
+    write_report_pdf(analysis, tmp_path / "b.pdf", name)
+    assert pages_of(tmp_path / "b.pdf")[0].startswith(f"Healthy persona of {name}")
+    assert np.asarray(picture_of(analysis))[:40].tobytes() != np.asarray(picture_of(analysis, name))[:40].tobytes()
+    write_report(analysis, tmp_path / "rapport é.html", name)
+    assert (tmp_path / "rapport é.html").read_text(encoding="utf-8") == report_of(analysis, name)
+
+
+def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    pages = pages_of(tmp_path / "a.pdf")
+    text = " ".join(" ".join(pages).split())
+    for result in analysis.boxes:
+        assert printable(result.box.name) in text and result.word.upper() in text
+        assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
+        assert all(number_text(value) in text for value in result.metrics.values())
+    assert all(
+        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur", analysis.made_by)
+    )
+    assert all("Research use only, not a medical device." in page for page in pages)
+    assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
+    first = (tmp_path / "a.pdf").read_bytes()
+    assert first.count(b"/Subtype /Image") == 9
+    write_report_pdf(analysis, tmp_path / "b.pdf")
+    assert (tmp_path / "b.pdf").read_bytes() == first
+
+
+def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
+    """Nor with long words, letters of other scripts, and what PDF itself uses as signs."""
+    odd = dataclasses.replace(
+        analysis.boxes[0],
+        box=Box(analysis.boxes[0].box.center, analysis.boxes[0].box.size, name="(" + "x" * 200 + r"\ 脳 ő"),
+        reason="Pathological: " + "deviates more than " * 30 + "p = 0.2.",
+    )
+    write_report_pdf(dataclasses.replace(analysis, boxes=(odd,) * 5), tmp_path / "a.pdf")
+    content = (tmp_path / "a.pdf").read_bytes()
+    for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL):
+        for font, size, x, y, text in re.findall(
+            rb"/F([12]) ([\d.]+) Tf ([\d.-]+) ([\d.-]+) Td \((.*?)\) Tj", zlib.decompress(found)
+        ):
+            shown = re.sub(rb"\\(.)", rb"\1", text).decode("cp1252")
+            assert float(x) >= 41 and float(x) + text_width(shown, float(size), font == b"2") <= 595 - 41, shown
+            assert 15 < float(y) < 842 - 40
+    assert printable("脳 ő ²") == "? o ²"
+
+
+def test_the_report_is_written_again_from_the_saved_results_without_the_analysis(analysis, tmp_path):
+    from RadiomicsPersonaLib.cli import main
+    from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+    from RadiomicsPersonaLib.report.results_files import write_results_json
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    write_nifti(tmp_path / "Anna Muster.nii.gz", analysis.scan.array, analysis.scan.affine)
+    results = tmp_path / "results"
+    results.mkdir()
+    write_results_json(analysis, results / "results.json")
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    again = read_analysis(results, read_scan(tmp_path / "Anna Muster.nii.gz"))
+    assert report_of(again, "x") == report_of(analysis, "x")
+    scan = str(tmp_path / "Anna Muster.nii.gz")
+    for extra, titles in (
+        ([], "Healthy persona"),
+        (["--with-name"], "Healthy persona of Anna Muster"),
+        (["--with-name=A. M."], "Healthy persona of A. M."),
+    ):
+        assert main(["report", str(results), scan, "--output", str(tmp_path / "out"), *extra]) == 0
+        assert f"<h1>{titles}</h1>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+        assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
+
+
+def test_a_report_of_something_else_is_refused_in_one_sentence(analysis, tmp_path, capsys):
+    from RadiomicsPersonaLib.cli import main
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+
+    write_nifti(tmp_path / "scan.nii.gz", analysis.scan.array, analysis.scan.affine)
+    write_nifti(tmp_path / "other.nii.gz", analysis.scan.array[:-1], analysis.scan.affine)
+    results = tmp_path / "results"
+    results.mkdir()
+
+    def refused(scan="scan.nii.gz") -> str:
+        assert main(["report", str(results), str(tmp_path / scan), "--output", str(tmp_path / "out")]) == 2
+        return capsys.readouterr().err
+
+    assert "There is no results.json" in refused()
+    (results / "results.json").write_text("{}")
+    assert "There is no reconstruction.nii.gz" in refused()
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    assert "was not written by this version of the program" in refused()
+    assert "is on another grid than the scan 'other'" in refused("other.nii.gz")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,137 @@
+"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after the demo's analysis.
+
+make demo && python Testing/demos/panel_pictures.py FOLDER demo-output
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TESTING = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTING), str(TESTING.parent / "RadiomicsPersona")]
+DARK = {
+    "Window": "#323232", "WindowText": "#ffffff", "Base": "#1e1e1e", "AlternateBase": "#323232", "ToolTipBase": "#ffffff",
+    "ToolTipText": "#323232", "Text": "#ffffff", "Button": "#323232", "ButtonText": "#ffffff", "BrightText": "#ff4444",
+    "Light": "#828284", "Midlight": "#5a5a5b", "Dark": "#232323", "Mid": "#2b2b2b", "Shadow": "#141414", "Highlight": "#3ca4ff",
+    "HighlightedText": "#ffffff", "Link": "#3ca4ff",
+}  # fmt: skip
+"""The colours of Slicer's dark style."""
+DISABLED = {"WindowText": "#6d6d6d", "Base": "#1e1e1e", "Text": "#6d6d6d", "ButtonText": "#b4b4b4", "Highlight": "#505050"}
+
+
+def main(arguments: list[str]) -> int:
+    """Every picture in a process of its own, since Qt takes its scale when it starts."""
+    folder, demo = (Path(argument) for argument in arguments[:2])
+    folder.mkdir(parents=True, exist_ok=True)
+    if len(arguments) > 2:
+        _take(folder, demo, arguments[2], arguments[3] == "dark")
+        return 0
+    for scale in ("1", "2"):
+        for style in ("light", "dark"):
+            environment = os.environ | {"QT_SCALE_FACTOR": scale, "QT_QPA_PLATFORM": "offscreen"}
+            subprocess.run([sys.executable, __file__, str(folder), str(demo), scale, style], env=environment, check=True)
+    return 0
+
+
+def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
+    from bench import application
+
+    reason = application.start()
+    if reason:
+        raise SystemExit(reason)
+    import numpy as np
+    import qt
+    import slicer
+    from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
+
+    from RadiomicsPersonaLib.geometry.box import Box
+    from RadiomicsPersonaNodes.roi import add_roi
+
+    qt.QApplication.setStyle("Fusion")
+    palette = qt.QPalette()
+    if dark:
+        for role, color in DARK.items():
+            palette.setColor(getattr(qt.QPalette, role), qt.QColor(color))
+        for role, color in DISABLED.items():
+            palette.setColor(qt.QPalette.Disabled, getattr(qt.QPalette, role), qt.QColor(color))
+    qt.QApplication.setPalette(palette)
+    scene = application.new_scene()
+    scene.open_views()
+    module = application.load_module()
+    parent = qt.QWidget()
+    parent.setLayout(qt.QVBoxLayout())
+    parent.isEntered = True
+    widget = module.RadiomicsPersonaWidget(parent)
+    widget.setup()
+    array, affine = template_with_lesion()
+    volume = slicer.util.addVolumeFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)), affine, "MRBrain T1")
+    widget.ui.inputVolumeSelector.setCurrentNode(volume)
+    name = f"{'dark' if dark else 'light'}-{scale}"
+    parent.resize(430, 420)
+    parent.show()
+    _save(parent, folder / f"empty-{name}.png")
+    for number, center in enumerate((LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:])), start=1):
+        widget._parameterNode.inputROIs = [
+            *widget._parameterNode.inputROIs,
+            add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
+        ]
+    # the same scan and boxes, analyzed already
+    widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
+    widget.ui.applyButton.click()
+    parent.resize(430, 1010)
+    _save(parent, folder / f"results-{name}.png")
+    for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
+        getattr(widget.ui, button).collapsed = False
+    parent.resize(430, 1370)
+    _save(parent, folder / f"unfolded-{name}.png")
+    widget.settings.on_card()
+    _save(widget.settings.card, folder / f"card-{name}.png")
+    widget.settings.card.close()
+    for button in ("inputsCollapsibleButton", "settingsCollapsibleButton", "resultsCollapsibleButton"):
+        getattr(widget.ui, button).collapsed = True
+    for button in (
+        "segmentCollapsibleButton",
+        "meshCollapsibleButton",
+        "followUpCollapsibleButton",
+        "regressionCollapsibleButton",
+    ):
+        getattr(widget.ui, button).collapsed = False
+    # these by the worker itself
+    widget.ui.segmentScanButton.click()
+    widget.ui.meshButton.click()
+    parent.resize(430, 1560)
+    _save(parent, folder / f"sections-{name}.png")
+    parent.hide()
+    widget.cleanup()
+    parent.layout().itemAt(0).widget().setMRMLScene(None)
+    scene.close()
+
+
+def hand_over(demo: Path, folder: Path) -> None:
+    """The demo's results as the worker would give them to the panel."""
+    import nibabel
+    import numpy as np
+
+    from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
+
+    folder.mkdir()
+    shutil.copy(demo / RESULTS, folder)
+    images = {name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p")}
+    arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
+    np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
+
+
+def _save(widget, path: Path) -> None:
+    import slicer
+
+    for _ in range(3):
+        slicer.app.processEvents()
+    widget.grab().save(str(path))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

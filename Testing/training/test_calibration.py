@@ -1,0 +1,250 @@
+"""Calibration: lesions that are painted are found, their probability can be believed, and what may not be fitted on is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bench.known_boxes import simulated
+
+from RadiomicsPersonaLib.analysis.classifier import read_classifier
+from RadiomicsPersonaLib.brain.tissue import IntensityScale
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.data.source_table import refuse_unless_fittable
+from RadiomicsPersonaTrainingLib.verdict.calibration import fit_classifier, fit_norms
+from RadiomicsPersonaTrainingLib.verdict.painted_lesion import painted
+
+TABLE = """# Data
+
+| folder | what | may train shipped weights? |
+|---|---|---|
+| `healthy/good` | scans | yes |
+| `healthy/other_scanner` | scans | **no**: for evaluation |
+| `patients/one` | a patient | evaluation |
+"""
+
+
+@pytest.fixture
+def sources(tmp_path):
+    (tmp_path / "README.md").write_text(TABLE)
+    for name in ("healthy/good/inner", "healthy/other_scanner", "patients/one", "healthy/unnamed", "healthy/mine_eval_only"):
+        (tmp_path / name).mkdir(parents=True)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name", ["healthy/other_scanner", "patients/one", "patients", "healthy", "healthy/unnamed", "healthy/mine_eval_only"]
+)
+def test_what_the_table_of_sources_does_not_allow_is_refused_by_the_command(sources, tmp_path, name, capfd):
+    (tmp_path / "masks").mkdir()
+    output = tmp_path / "c.json"
+    assert (
+        main(["calibrate", str(sources / name), "--lesion-masks", str(sources / "healthy/good"), "--output", str(output)]) == 2
+    )
+    error = capfd.readouterr().err
+    assert error.count("\n") == 1 and "fitted" in error and not output.exists()
+
+
+def test_what_the_table_allows_and_folders_without_a_table_are_accepted(sources, tmp_path_factory):
+    refuse_unless_fittable(sources / "healthy/good")
+    refuse_unless_fittable(sources / "healthy/good/inner")
+    refuse_unless_fittable(tmp_path_factory.mktemp("a site"))
+
+
+def test_the_real_table_forbids_the_evaluation_sources(data_root):
+    for name in ("healthy/ixi_2mm_eval_only", "lesion/lgg_eval_only", "lesion/brats"):
+        with pytest.raises(InputError, match="fitted on"):
+            refuse_unless_fittable(data_root / name)
+    refuse_unless_fittable(data_root / "healthy/ds002748")
+
+
+def test_the_fitted_probability_is_calibrated_on_new_subjects():
+    classifier = fit_classifier(simulated(12), "test", {})
+    new = simulated(20, seed=9)
+    odds = np.concatenate([classifier.log_odds(b.scores) for b in new])
+    truth = np.concatenate([b.sick for b in new])
+    probability = 1 / (1 + np.exp(-odds))
+    for low, high in ((0.0, 0.2), (0.2, 0.5), (0.5, 0.8), (0.8, 1.0)):
+        inside = (probability >= low) & (probability <= high)
+        assert abs(truth[inside].mean() - probability[inside].mean()) < 0.1
+
+
+def test_no_unusual_score_ever_speaks_for_health():
+    classifier = fit_classifier(simulated(6), "test", {})
+    assert (
+        min(classifier.coefficients) >= 0
+        and classifier.coefficients[0] == max(classifier.coefficients) > 3 * classifier.coefficients[1]
+    )
+
+
+def test_boxes_drawn_anywhere_are_called_abnormal_as_seldom_as_promised():
+    classifier = fit_classifier(simulated(100, seed=1, wider=3.0), "test", {})
+    shares = {}
+    for widening in (classifier.widening, 1.0):
+        called = []
+        for boxes in simulated(200, seed=5, wider=3.0):
+            for rows in boxes.drawn:
+                odds = classifier.log_odds(boxes.scores[rows])
+                narrowed = np.median(odds[1:]) + (odds[0] - np.median(odds[1:])) / widening
+                called.append((1 + (odds[1:] >= narrowed).sum()) / len(odds) <= 0.05)
+        shares[widening] = np.mean(called)
+    assert 0.02 < shares[classifier.widening] < 0.08 and shares[1.0] > 0.2
+    assert fit_classifier(simulated(100), "test", {}).widening < 1.15
+
+
+def test_norms_are_what_boxes_were_drawn_from():
+    rng, found = np.random.default_rng(4), []
+    for _ in range(60):
+        volumes, scan = np.exp(rng.uniform(1, 5, 3)), 0.5 * rng.normal()
+        found.append(
+            [
+                {
+                    "milliliters": float(volume),
+                    "healthy": [
+                        {"deviation": float(v)} for v in np.exp(-1 + 0.2 * np.log(volume) + scan + 0.25 * rng.normal(size=40))
+                    ],
+                    "painted": [],
+                }
+                for volume in volumes
+            ]
+        )
+    norms = fit_norms(found)
+    assert list(norms) == ["deviation"]
+    norm = norms["deviation"]
+    assert norm.intercept == pytest.approx(-1, abs=0.25) and norm.slope == pytest.approx(0.2, abs=0.06)
+    assert norm.spread == pytest.approx(0.25, rel=0.1) and norm.between == pytest.approx(0.5, rel=0.25)
+
+
+def test_too_few_subjects_are_refused():
+    with pytest.raises(InputError, match="at least"):
+        fit_classifier(simulated(3), "test", {})
+
+
+def test_a_painted_lesion_changes_the_lesion_and_leaves_what_is_far_from_it():
+    rng = np.random.default_rng(1)
+    values, mask = 100 + 5 * rng.normal(size=(30, 30, 30)), np.zeros((30, 30, 30), bool)
+    mask[12:18, 12:18, 12:18] = True
+    changes = []
+    for seed in range(10):
+        result = painted(values, mask, np.ones(3), IntensityScale(100, 20), "T1", np.random.default_rng(seed))
+        changes.append(np.abs(result - values)[mask].mean())
+        assert np.abs(result - values)[:2].max() < 1e-6
+    assert min(changes) > 2 and np.median(changes) > 12
+
+
+@pytest.mark.parametrize(("contrast", "brighter"), [("T1", False), ("T2", True), ("FLAIR", True)])
+def test_painted_lesions_are_mostly_dark_in_t1_and_bright_in_t2_and_flair(contrast, brighter):
+    values, mask = np.full((16, 16, 16), 100.0), np.zeros((16, 16, 16), bool)
+    mask[4:12, 4:12, 4:12] = True
+    scale = IntensityScale(100, 20)
+    lesions = [
+        painted(values, mask, np.ones(3), scale, contrast, np.random.default_rng(seed))[mask].mean() for seed in range(60)
+    ]
+    assert 0.75 < np.mean((np.array(lesions) > 100) == brighter) < 1
+
+
+def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
+    import json
+
+    folder = checkout / "RadiomicsPersona" / "Resources"
+    classifier = read_classifier(folder / "Classifiers" / "healthy-or-not.json")
+    card = json.loads((folder / "Models" / "healthy-t1.json").read_text())
+    test = {subject for entry in card["data"] if entry["name"] == "ds002748" for subject in entry["test"]}
+    assert test and min(classifier.coefficients) >= 0
+    fitted = classifier.about["subjects"]
+    assert len(fitted) == len(set(fitted)) >= 4
+    assert not any(subject.startswith(f"ds002748/{name}_") for subject in fitted for name in test)
+
+
+def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_was_cut_off(tmp_path, capfd, monkeypatch):
+    import json
+
+    from bench.phantom import make_head
+
+    from RadiomicsPersonaLib.cli import main as analysis
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+
+    for folder in ("heads", "masks"):
+        (tmp_path / folder).mkdir()
+    for seed in range(4):
+        head = make_head(4.0, seed=seed)
+        write_nifti(tmp_path / "heads" / f"sub-{seed}.nii.gz", head.array, head.affine)
+    for name in "abcdefgh":
+        mask = np.zeros((12, 10, 9), np.uint8)
+        mask[2:10, 2:8, 2:7] = 1
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
+    output = tmp_path / "own.json"
+    words = [
+        "calibrate",
+        str(tmp_path / "heads"),
+        "--lesion-masks",
+        str(tmp_path / "masks"),
+        "--model",
+        "harmonic",
+        "--drawn",
+        "1",
+        "--output",
+        str(output),
+    ]
+    assert main([*words, "--estimate"]) == 0
+    assert "4 scans, of which 3 are left to measure: about" in capfd.readouterr().out and not output.exists()
+    assert main(words) == 0
+    assert "On subjects that were left out: AUROC" in capfd.readouterr().out
+    first, journal = output.read_text(), tmp_path / "own-boxes.jsonl"
+    lines = journal.read_text().splitlines()
+    # what was measured of one scan is lost, of the others it is marked as already there
+    journal.write_text("\n".join(lines[:-1]) + "\n" + lines[-1][:30])
+    output.unlink()
+    # put among the user's own classifiers, it is taken by its name, and the report says whose it is
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    assert main([*words, "--use"]) == 2 and "the program's classifier" in capfd.readouterr().err and not output.exists()
+    assert main([*words, "--name", "clinic", "--use"]) == 0 and "--classifier clinic" in capfd.readouterr().out
+    assert (
+        output.read_text().replace("clinic", "healthy-or-not").splitlines()[:-2] == first.splitlines()[:-2]
+        and journal.read_text().splitlines()[: len(lines) - 1] == lines[:-1]
+    )
+    scan = str(tmp_path / "heads" / "sub-0.nii.gz")
+    more = ["--box=34,-10,14,24,28,22", "--model", "harmonic", "--classifier", "clinic", "--decision", "classifier"]
+    assert analysis(["analyze", scan, *more, "--output", str(tmp_path / "out")]) == 0
+    record = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert record["provenance"]["classifier"]["sha256"] == read_classifier(output).sha256
+    assert 0 < record["boxes"][0]["probability"] < 1
+    for page in (capfd.readouterr().out, (tmp_path / "out" / "report.html").read_text()):
+        assert "Scores weighed by a classifier of your own, clinic." in page
+    assert analysis(["analyze", scan, *more[:-3], "nobody", "--output", str(tmp_path / "none")]) == 2
+    assert "There is no classifier 'nobody': choose one of healthy-or-not, clinic" in capfd.readouterr().err
+
+
+def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
+    from nilearn.datasets import load_mni152_template
+
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+    from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+    from RadiomicsPersonaTrainingLib.verdict.calibration import measured_boxes
+
+    template = load_mni152_template(resolution=3)
+    write_nifti(tmp_path / "head.nii.gz", template.get_fdata(dtype=np.float32), template.affine)
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[2:10, 2:10, 2:10] = 1
+    write_nifti(tmp_path / "mask.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
+    model, shapes = load_model("harmonic"), (tmp_path / "mask.nii.gz",)
+    (tumour,), (any_lesion,) = (
+        measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ())
+    )
+    assert tumour["healthy"] == any_lesion["healthy"] and tumour["painted"] != any_lesion["painted"]
+    deviations = [(lesion["deviation"], tumour["healthy"][number]["deviation"]) for number, lesion in tumour["painted"]]
+    assert len(deviations) >= 3 and np.mean([sick - healthy for sick, healthy in deviations]) > 0.1
+
+    (tmp_path / "heads").mkdir()
+    words = [
+        "calibrate",
+        str(tmp_path / "heads"),
+        "--lesion-masks",
+        str(tmp_path),
+        "--output",
+        str(tmp_path / "c.json"),
+        "--kinds",
+    ]
+    assert main([*words, "ms,cold"]) == 2 and "no kind of lesion 'cold'" in capfd.readouterr().err
+    assert main(["calibrate", "--boxes", "own.csv", "--kinds", "ms", "--output", str(tmp_path / "c.json")]) == 2
+    assert "--kinds is for painted lesions" in capfd.readouterr().err
