@@ -14,6 +14,7 @@ from pathlib import Path
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE
 from ..metrics.metric import METRICS
+from . import svg
 from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
 from .picture import COLUMNS, side_by_side, slice_row, title_of
@@ -231,23 +232,17 @@ def _distribution(result: BoxResult) -> str:
         f"{COMBINED}: {number_text(value)} in this box; "
         f"{len(scores)} healthy boxes from {number_text(scores[0])} to {number_text(scores[-1])}."
     )
-    marks = "".join(
-        f"<line x1='{place(tick)}' y1='60' x2='{place(tick)}' y2='66' stroke='var(--faint)'/>"
-        f"<text x='{place(tick)}' y='82' text-anchor='middle'>{tick:g}</text>"
-        for tick in ticks(low, high)
+    picture = svg.drawing(
+        760,
+        90,
+        described,
+        svg.line(20, 60, 740, 60, svg.AXIS),
+        svg.marks_across(ticks(low, high), place, 60, 66, svg.AXIS),
+        *(svg.circle(place(score), 48 - 11 * (number % 3), 4.5, svg.AXIS) for number, score in enumerate(scores)),
+        svg.diamond(place(value), 34, 11, 16, _css(VERDICT_COLORS[result.word])),
     )
-    dots = "".join(
-        f"<circle cx='{place(score)}' cy='{48 - 11 * (number % 3)}' r='4.5' fill='var(--faint)'/>"
-        for number, score in enumerate(scores)
-    )
-    x = place(value)
-    color = _css(VERDICT_COLORS[result.word])
-    diamond = f"<path d='M{x} 18 L{x + 11} 34 L{x} 50 L{x - 11} 34 Z' fill='{color}' stroke='var(--text)'/>"
-    return (
-        f"<figure><svg viewBox='0 0 760 90' role='img' aria-label='{escape(described, quote=True)}'>"
-        f"<line x1='20' y1='60' x2='740' y2='60' stroke='var(--faint)'/>{marks}{dots}{diamond}</svg>"
-        f"<figcaption>{escape(described)} Diamond: this box; dots: healthy boxes of the same scan.</figcaption></figure>"
-    )
+    caption = f"{escape(described)} Diamond: this box; dots: healthy boxes of the same scan."
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _metrics_table(result: BoxResult) -> str:

@@ -8,13 +8,13 @@ the most unusual first, over those of its controls.
 from __future__ import annotations
 
 import math
-from html import escape
 
 import numpy as np
 
 from ..analysis.result import BoxResult
 from ..analysis.score import MOST_STANDARD
 from ..metrics.metric import METRICS
+from . import svg
 
 MAIN, OTHER = "#d55e00", "#0072b2"
 """Colours told apart by colour-blind readers (Okabe and Ito 2008)."""
@@ -48,22 +48,17 @@ class Plot:
     def points(self, xs, ys, color: str = OTHER, radius: float = 3.0, labels: list[str] | None = None) -> None:
         """A dot per pair, with what is said of it under the mouse."""
         for number, (x, y) in enumerate(zip(xs, ys)):
-            said = f"<title>{escape(labels[number])}</title>" if labels else ""
-            self._parts.append(f"<circle cx='{self._x(x)}' cy='{self._y(y)}' r='{radius}' fill='{color}'>{said}</circle>")
+            said = labels[number] if labels else None
+            self._parts.append(svg.circle(self._x(x), self._y(y), radius, color, said))
 
     def line(self, xs, ys, color: str = OTHER, width: float = 1.0, dash: str = "none", opacity: float = 1.0) -> None:
         """A line through points."""
-        path = " ".join(f"{self._x(x)},{self._y(y)}" for x, y in zip(xs, ys))
-        self._parts.append(
-            f"<polyline points='{path}' fill='none' stroke='{color}' stroke-width='{width}' stroke-dasharray='{dash}' "
-            f"opacity='{opacity}'/>"
-        )
+        self._parts.append(svg.polyline(self._placed(zip(xs, ys)), color, width, dash, opacity))
 
     def band(self, xs, low, high, color: str = MAIN) -> None:
         """The area between two lines."""
         ends = [*zip(xs, high), *reversed(list(zip(xs, low)))]
-        path = " ".join(f"{self._x(x)},{self._y(y)}" for x, y in ends)
-        self._parts.append(f"<polygon points='{path}' fill='{color}' opacity='0.2'/>")
+        self._parts.append(svg.polygon(self._placed(ends), color, 0.2))
 
     @property
     def svg(self) -> str:
@@ -80,23 +75,21 @@ class Plot:
 
     def _svg(self, style: str) -> str:
         middle = (_TOP + self._bottom) / 2
-        marks = "".join(
-            f"<line x1='{self._x(tick)}' y1='{_TOP}' x2='{self._x(tick)}' y2='{self._bottom}' stroke='var(--line)'/>"
-            f"<text x='{self._x(tick)}' y='{self._bottom + 17}' text-anchor='middle'>{tick:g}</text>"
-            for tick in ticks(self._x0, self._x1)
-        ) + "".join(
-            f"<line x1='{_LEFT}' y1='{self._y(tick)}' x2='{self._right}' y2='{self._y(tick)}' stroke='var(--line)'/>"
-            f"<text x='{_LEFT - 8}' y='{self._y(tick) + 4}' text-anchor='end'>{tick:g}</text>"
-            for tick in ticks(self._y0, self._y1)
+        return svg.drawing(
+            self._width,
+            self._height,
+            self._title,
+            style,
+            svg.marks_across(ticks(self._x0, self._x1), self._x, _TOP, self._bottom, below=17),
+            svg.marks_upwards(ticks(self._y0, self._y1), self._y, _LEFT, self._right),
+            *self._parts,
+            svg.text((_LEFT + self._right) / 2, self._height - 8, self._across),
+            svg.text(14, middle, self._up, upwards=True),
+            alone=True,
         )
-        return (
-            f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {self._width} {self._height}' role='img' "
-            f"aria-label='{escape(self._title, quote=True)}'>{style}{marks}"
-            f"{''.join(self._parts)}"
-            f"<text x='{(_LEFT + self._right) / 2}' y='{self._height - 8}' text-anchor='middle'>{escape(self._across)}</text>"
-            f"<text x='14' y='{middle}' text-anchor='middle' "
-            f"transform='rotate(-90 14 {middle})'>{escape(self._up)}</text></svg>"
-        )
+
+    def _placed(self, points) -> list[tuple[float, float]]:
+        return [(self._x(x), self._y(y)) for x, y in points]
 
     def _x(self, value: float) -> float:
         value = min(max(value, self._x0), self._x1)
@@ -154,27 +147,22 @@ def score_chart(result: BoxResult, color: str) -> str:
     def place(z: float) -> float:
         return round(_CHART_LEFT + (min(max(z, _LEAST), high) - _LEAST) / (high - _LEAST) * (_RIGHT - _CHART_LEFT), 1)
 
-    parts = [
-        f"<line x1='{place(tick)}' y1='4' x2='{place(tick)}' y2='{bottom}' stroke='var(--line)'/>"
-        f"<text x='{place(tick)}' y='{bottom + 16}' text-anchor='middle'>{tick}</text>"
-        for tick in range(int(_LEAST), int(high) + 1, 1 if high <= 6 else 3)
-    ]
+    parts = [svg.marks_across(range(int(_LEAST), int(high) + 1, 1 if high <= 6 else 3), place, 4, bottom)]
     for number, key in enumerate(keys):
         y, z = 4 + (number + 0.5) * _ROW, result.standings[key].z
         left, right = sorted((place(0), place(z)))
         others = [float(other) for other in result.control_scores.get(key, ()) if math.isfinite(other)]
         parts.append(
-            f"<g><title>{escape(_spoken(result, key))}</title>"
-            f"<text x='{_CHART_LEFT - 8}' y='{y + 4}' text-anchor='end'>{escape(METRICS[key].label)}</text>"
-            f"<rect x='{left}' y='{y - 7}' width='{right - left:.1f}' height='14' fill='{color}' stroke='var(--text)' "
-            "stroke-width='0.5'/>"
-            + "".join(f"<circle cx='{place(other)}' cy='{y}' r='2.5' fill='var(--faint)'/>" for other in others)
-            + "</g>"
+            svg.group(
+                _spoken(result, key),
+                svg.text(_CHART_LEFT - 8, y + 4, METRICS[key].label, "end"),
+                svg.rectangle(left, y - 7, round(right - left, 1), 14, color, svg.FOREGROUND, 0.5),
+                *(svg.circle(place(other), y, 2.5, svg.AXIS) for other in others),
+            )
         )
     described = "Most unusual scores in this box: " + "; ".join(_spoken(result, key) for key in keys[:3])
     return (
-        f"<figure><svg viewBox='0 0 760 {bottom + 24}' role='img' "
-        f"aria-label='{escape(described, quote=True)}'>{''.join(parts)}</svg>"
+        f"<figure>{svg.drawing(760, bottom + 24, described, *parts)}"
         "<figcaption>Scores in robust standard deviations of the healthy boxes, the most unusual first. Bar: this box; dots: "
         "healthy boxes. To the right is less like healthy tissue.</figcaption></figure>"
     )

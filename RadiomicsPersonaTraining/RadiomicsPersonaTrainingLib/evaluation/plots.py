@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
+from RadiomicsPersonaLib.report import svg
 from RadiomicsPersonaLib.report.plots import ticks
 
 from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
@@ -29,30 +29,21 @@ def error_plot(cells: list[Cell]) -> str:
     def height(value: float) -> float:
         return round(bottom - value / high * (bottom - top), 1)
 
-    parts = [
-        f"<line x1='{left}' y1='{height(tick)}' x2='{right}' y2='{height(tick)}' stroke='var(--line)'/>"
-        f"<text x='{left - 8}' y='{height(tick) + 4}' text-anchor='end'>{tick:g}</text>"
-        for tick in ticks(0.0, high)
-    ]
+    parts = [svg.marks_upwards(ticks(0.0, high), height, left, right)]
     width = (right - left) / len(cells)
     for number, cell in enumerate(cells):
         middle = left + (number + 0.5) * width
-        parts.append(f"<text x='{middle:.1f}' y='{bottom + 20}' text-anchor='middle'>{escape(cell.stratum)}</text>")
+        parts.append(svg.text(round(middle, 1), bottom + 20, cell.stratum))
         step = 0.8 * width / max(len(rebuilders), 1)
         for place, name in enumerate(rebuilders):
             estimate = cell.estimates[name]["mse"]
             x = middle + (place - (len(rebuilders) - 1) / 2) * step
-            described = f"{name}, {cell.stratum}: {spoken(estimate)}"
-            parts.append(_mark(x, height, estimate, name, described))
-    legend, x = [], left
+            parts.append(_mark(round(x, 1), height, estimate, name, f"{name}, {cell.stratum}: {spoken(estimate)}"))
+    x = left
     for name in rebuilders:
-        legend.append(
-            f"<circle cx='{x}' cy='{bottom + 44}' r='5' fill='{_color(name)}'/>"
-            f"<text x='{x + 10}' y='{bottom + 48}'>{escape(name)}</text>"
-        )
+        parts += [svg.circle(x, bottom + 44, 5, _color(name)), svg.text(x + 10, bottom + 48, name, None)]
         x += 30 + 7 * len(name)
-    label = f"Mean squared error in {escape(cells[0].group, quote=True)}, by size of the hole"
-    return f"<svg viewBox='0 0 {_WIDTH} {bottom + 58}' role='img' aria-label='{label}'>{''.join(parts)}{''.join(legend)}</svg>"
+    return svg.drawing(_WIDTH, bottom + 58, f"Mean squared error in {cells[0].group}, by size of the hole", *parts)
 
 
 def ratio_plot(cells: list[Cell], rebuilder: str = NETWORK) -> str:
@@ -83,26 +74,20 @@ def interval_plot(
     def place(value: float) -> float:
         return round(left + max(value, 0) / high * (right - left), 1)
 
-    parts = [
-        f"<line x1='{place(tick)}' y1='4' x2='{place(tick)}' y2='{bottom}' stroke='var(--line)'/>"
-        f"<text x='{place(tick)}' y='{bottom + 16}' text-anchor='middle'>{tick:g}</text>"
-        for tick in ticks(0.0, high)
-    ]
-    for value, dash in marks.items():
-        x = place(value)
-        parts.append(f"<line x1='{x}' y1='4' x2='{x}' y2='{bottom}' stroke='var(--text)' stroke-dasharray='{dash}'/>")
+    parts = [svg.marks_across(ticks(0.0, high), place, 4, bottom)]
+    parts += [svg.line(place(value), 4, place(value), bottom, svg.FOREGROUND, dash=dash) for value, dash in marks.items()]
     for number, (name, estimate) in enumerate(rows):
         y = 4 + (number + 0.5) * row
         low, upper = _ends(estimate)
         parts.append(
-            f"<g><title>{escape(f'{name}: {spoken(estimate)}')}</title>"
-            f"<text x='{left - 10}' y='{y + 4}' text-anchor='end'>{escape(name)}</text>"
-            f"<line x1='{place(low)}' y1='{y}' x2='{place(upper)}' y2='{y}' stroke='{color}' stroke-width='2'/>"
-            f"<circle cx='{place(estimate.value)}' cy='{y}' r='4.5' fill='{color}'/></g>"
+            svg.group(
+                f"{name}: {spoken(estimate)}",
+                svg.text(left - 10, y + 4, name, "end"),
+                svg.line(place(low), y, place(upper), y, color, 2),
+                svg.circle(place(estimate.value), y, 4.5, color),
+            )
         )
-    return (
-        f"<svg viewBox='0 0 {_WIDTH} {bottom + 24}' role='img' aria-label='{escape(label, quote=True)}'>{''.join(parts)}</svg>"
-    )
+    return svg.drawing(_WIDTH, bottom + 24, label, *parts)
 
 
 def spoken(estimate: Estimate) -> str:
@@ -119,10 +104,9 @@ def _ends(estimate: Estimate) -> tuple[float, float]:
 
 def _mark(x: float, height, estimate: Estimate, name: str, described: str) -> str:
     low, high = _ends(estimate)
-    return (
-        f"<g><title>{escape(described)}</title>"
-        f"<line x1='{x:.1f}' y1='{height(low)}' x2='{x:.1f}' y2='{height(high)}' stroke='{_color(name)}' stroke-width='2'/>"
-        f"<circle cx='{x:.1f}' cy='{height(estimate.value)}' r='5' fill='{_color(name)}'/></g>"
+    color = _color(name)
+    return svg.group(
+        described, svg.line(x, height(low), x, height(high), color, 2), svg.circle(x, height(estimate.value), 5, color)
     )
 
 

@@ -6,6 +6,7 @@ from html import escape
 
 import numpy as np
 
+from RadiomicsPersonaLib.report import svg
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
 
 from .cases import TIGHT
@@ -54,12 +55,8 @@ def _roc_plots(cases: list[ScoredCase]) -> str:
         for name in (*naive, COMBINED):
             found = [(box.scores.get(name, np.nan), box.sick) for case in members for box in case.boxes]
             points = roc_points([score for score, _ in found], [sick for _, sick in found])
-            path = " ".join(f"{_LEFT + x * _SIDE:.1f},{_TOP + (1 - y) * _SIDE:.1f}" for x, y in points)
             width = 2.5 if name == COMBINED else 1.2
-            lines.append(
-                f"<polyline points='{path}' fill='none' stroke='{colors[name]}' stroke-width='{width}'>"
-                f"<title>{escape(name)}</title></polyline>"
-            )
+            lines.append(svg.polyline([_placed(*point) for point in points], colors[name], width, title=name))
         plots.append(
             _square(f"{' '.join(family)}, {len(members)} lesions", "healthy boxes called", "lesions found", "".join(lines))
         )
@@ -81,29 +78,36 @@ def roc_points(scores: list[float], sick: list[bool]) -> list[tuple[float, float
 def reliability_plot(points: tuple[tuple[float, float, int], ...]) -> str:
     """Share of lesions over the probability that was given, in tenths."""
     marks = "".join(
-        f"<g><title>probability {x:.2f}: {y:.0%} of {n} boxes are lesions (both kinds weighted equally)</title>"
-        f"<circle cx='{_LEFT + x * _SIDE:.1f}' cy='{_TOP + (1 - y) * _SIDE:.1f}' r='{2 + min(n, 400) ** 0.5 / 4:.1f}' "
-        f"fill='{_COLORS[COMBINED]}'/></g>"
+        svg.group(
+            f"probability {x:.2f}: {y:.0%} of {n} boxes are lesions (both kinds weighted equally)",
+            svg.circle(*_placed(x, y), round(2 + min(n, 400) ** 0.5 / 4, 1), _COLORS[COMBINED]),
+        )
         for x, y, n in points
     )
-    ends = f"x1='{_LEFT}' y1='{_TOP + _SIDE}' x2='{_LEFT + _SIDE}' y2='{_TOP}'"
-    diagonal = f"<line {ends} stroke='var(--faint)' stroke-dasharray='5 4'/>"
+    diagonal = svg.line(_LEFT, _TOP + _SIDE, _LEFT + _SIDE, _TOP, svg.AXIS, dash="5 4")
     square = _square("all patients, all contrasts", "probability given", "share of lesions", diagonal + marks)
     return f"<div class='plots'>{square}</div>"
 
 
 def _square(title: str, across: str, up: str, content: str) -> str:
-    ticks = "".join(
-        f"<text x='{_LEFT + v * _SIDE}' y='{_TOP + _SIDE + 16}' text-anchor='middle'>{v:g}</text>"
-        f"<text x='{_LEFT - 6}' y='{_TOP + (1 - v) * _SIDE + 4}' text-anchor='end'>{v:g}</text>"
+    numbers = "".join(
+        svg.text(_LEFT + v * _SIDE, _TOP + _SIDE + 16, f"{v:g}")
+        + svg.text(_LEFT - 6, _TOP + (1 - v) * _SIDE + 4, f"{v:g}", "end")
         for v in (0, 0.5, 1)
     )
-    return (
-        "<figure>"
-        f"<svg viewBox='0 0 {_LEFT + _SIDE + 12} {_TOP + _SIDE + 40}' role='img' aria-label='{escape(title, quote=True)}'>"
-        f"<rect x='{_LEFT}' y='{_TOP}' width='{_SIDE}' height='{_SIDE}' fill='none' stroke='var(--line)'/>{ticks}{content}"
-        f"<text x='{_LEFT + _SIDE / 2}' y='{_TOP + _SIDE + 34}' text-anchor='middle'>{escape(across)}</text>"
-        f"<text x='12' y='{_TOP + _SIDE / 2}' text-anchor='middle' transform='rotate(-90 12 "
-        f"{_TOP + _SIDE / 2})'>{escape(up)}</text></svg>"
-        f"<figcaption>{escape(title)}</figcaption></figure>"
+    picture = svg.drawing(
+        _LEFT + _SIDE + 12,
+        _TOP + _SIDE + 40,
+        title,
+        svg.rectangle(_LEFT, _TOP, _SIDE, _SIDE, "none", svg.GRID),
+        numbers,
+        content,
+        svg.text(_LEFT + _SIDE / 2, _TOP + _SIDE + 34, across),
+        svg.text(12, _TOP + _SIDE / 2, up, upwards=True),
     )
+    return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
+
+
+def _placed(x: float, y: float) -> tuple[float, float]:
+    """Pixels of a point of the unit square."""
+    return round(_LEFT + x * _SIDE, 1), round(_TOP + (1 - y) * _SIDE, 1)
