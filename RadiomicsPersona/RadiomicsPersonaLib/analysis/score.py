@@ -83,6 +83,11 @@ def standard_scores(
     Returns:
         Robust standard scores (see `Standing.z`), shape (n, len(SCORES)), at most `MOST_STANDARD`; NaN where not known.
     Source: median and MAD as in Iglewicz and Hoaglin 1993; see `Norm` for how what is usual enters.
+
+    >>> boxes = [{"deviation": value} for value in (3.0, 1.0, 1.2, 0.9, 1.1)]  # the user's, and four controls
+    >>> column = list(SCORES).index("deviation")
+    >>> standard_scores(boxes)[:, column].round(1).tolist()
+    [7.8, -0.7, 0.9, -1.8, 0.0]
     """
     raw = np.array([raw_scores(m) for m in metrics]).reshape(-1, len(SCORES))
     result = np.full(raw.shape, math.nan)
@@ -129,6 +134,9 @@ def rank_p(values: np.ndarray, number: int = 0) -> float | None:
     Args:
         values: of all boxes, shape (n,); NaN where not known.
         number: the box in question.
+
+    >>> rank_p(np.array([2.5, 0.3, -1.0, 0.8]))
+    0.25
     """
     others = np.delete(values, number)
     others = others[np.isfinite(others)]
@@ -138,7 +146,11 @@ def rank_p(values: np.ndarray, number: int = 0) -> float | None:
 
 
 def false_discovery_rates(ps: list[float | None]) -> list[float | None]:
-    """q of every p: the least false discovery rate at which it counts (Benjamini and Hochberg 1995); None stays None."""
+    """q of every p: the least false discovery rate at which it counts (Benjamini and Hochberg 1995); None stays None.
+
+    >>> [q and round(q, 3) for q in false_discovery_rates([0.01, 0.04, None, 0.3])]
+    [0.03, 0.06, None, 0.3]
+    """
     known = [p for p in ps if p is not None]
     if len(known) < 2:
         return list(ps)

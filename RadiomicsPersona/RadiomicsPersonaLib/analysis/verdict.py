@@ -32,6 +32,9 @@ class Decision:
     Attributes:
         rule: "p", "classifier", or the key of a metric.
         threshold: label 1 at p <= threshold, at probability >= threshold, or where the metric is at least as bad as it.
+
+    >>> Decision().controls_needed, Decision("p", 0.025).controls_needed, Decision("classifier", 0.5).rule
+    (19, 39, 'classifier')
     """
 
     rule: str = "p"
@@ -133,6 +136,13 @@ def judge(
         evidence: what `weigh` made of them.
         brain_share: share of the box that is brain, 0 to 1.
         unlike_known: why the scan is out of the model's range, one clause, or None.
+
+    >>> from RadiomicsPersonaLib.analysis.classifier import load_classifier
+    >>> controls = [{"intensity": 0.1 * n, "spread": 1 + 0.02 * n} for n in range(39)]
+    >>> box = {"intensity": 9.0, "spread": 4.0}
+    >>> verdict = judge(box, weigh(box, controls, load_classifier(), milliliters=20.0), Decision(), 1.0, None)
+    >>> verdict.label, verdict.reason
+    (1, 'Pathological: deviates more than 39 of 39 matched healthy boxes in this scan, p = 0.025.')
     """
     undetermined = _why_undetermined(evidence, decision, brain_share, unlike_known)
     if undetermined:

@@ -18,6 +18,10 @@ class Midplane:
         normal: unit vector in RAS, pointing to the patient's right.
         offset: distance from the origin along the normal, millimetres.
         symmetry: correlation of the brain with its own reflection, -1 to 1.
+
+    >>> plane = Midplane(normal=np.array([1.0, 0.0, 0.0]), offset=2.0, symmetry=1.0)
+    >>> (plane.reflection @ [10, 5, 5, 1]).tolist()
+    [-6.0, 5.0, 5.0, 1.0]
     """
 
     normal: np.ndarray

@@ -154,6 +154,15 @@ def estimate_tissue(
         model: the tissue model to ask; None for thresholds.
     Raises:
         InputError: nothing like a head is in the scan.
+
+    >>> from RadiomicsPersonaLib.imaging.scan import make_scan
+    >>> mm = np.stack(np.meshgrid(*3 * [np.arange(-96.0, 97, 6)], indexing="ij"))  # a head: scalp, skull, grey and white matter
+    >>> radius = np.linalg.norm(mm / np.array([66, 80, 60])[:, None, None, None], axis=0)
+    >>> values = np.select([radius < 0.8, radius < 1, radius < 1.15, radius < 1.3], [600.0, 400.0, 60.0, 500.0], 0.0)
+    >>> scan = make_scan(values, [[6, 0, 0, -96], [0, 6, 0, -96], [0, 0, 6, -96], [0, 0, 0, 1]])
+    >>> tissue = estimate_tissue(scan, model=None)
+    >>> [float(round(value)) for value in (*tissue.thresholds, tissue.scale.center, tissue.scale.deviation)]
+    [445.0, 547.0, 593.0, 78.0]
     """
     stretch = _stretch(scan)
     middle = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)

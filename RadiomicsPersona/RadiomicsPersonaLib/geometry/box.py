@@ -23,6 +23,10 @@ class Box:
 
     Raises:
         InputError: the numbers are not finite, a size is not positive, or the axes are not orthonormal.
+
+    >>> box = Box(center=(10, 0, 0), size=(20, 20, 40))
+    >>> box.volume_ml, box.contains([(19, 0, 0), (21, 0, 0)]).tolist()
+    (16.0, [True, False])
     """
 
     center: np.ndarray
@@ -107,6 +111,11 @@ def lattice_of(box: Box) -> np.ndarray:
 
 
 def overlaps(boxes: list[Box], others: list[Box]) -> np.ndarray:
-    """Share of their volume that boxes of one size have in common, (boxes, others); as if all had the first one's axes."""
+    """Share of their volume that boxes of one size have in common, (boxes, others); as if all had the first one's axes.
+
+    >>> box = parse_box("0,0,0,20,20,20")
+    >>> overlaps([box], [box, box.moved_to((5, 0, 0)), box.moved_to((30, 0, 0))]).tolist()
+    [[1.0, 0.75, 0.0]]
+    """
     apart = np.abs((np.array([b.center for b in boxes])[:, None] - np.array([b.center for b in others])) @ boxes[0].axes)
     return np.maximum(1 - apart / boxes[0].size, 0).prod(axis=-1)

@@ -72,6 +72,13 @@ def hole_of_box(scan: Scan, box: Box) -> Hole:
 
     Raises:
         InputError: no voxel centre of the scan lies inside.
+
+    >>> from RadiomicsPersonaLib.geometry.box import parse_box
+    >>> from RadiomicsPersonaLib.imaging.scan import make_scan
+    >>> scan = make_scan(np.arange(1000.0).reshape(10, 10, 10), np.diag([2.0, 2.0, 2.0, 1.0]))
+    >>> hole = hole_of_box(scan, parse_box("8,8,8,5,5,9"))
+    >>> hole.voxels, float(scan.array[hole.region][hole.mask].min())
+    (45, 332.0)
     """
     corners = scan.ijk_from_ras(box.corners)
     start = np.clip(np.floor(corners.min(axis=0)).astype(int), 0, np.array(scan.shape))

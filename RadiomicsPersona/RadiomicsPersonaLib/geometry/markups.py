@@ -57,6 +57,13 @@ def write_boxes(
         boxes: at least one.
         colors: one red, green, blue (0 to 1) per box; all amber if None.
         locked: the ROIs cannot be dragged by accident and show no handles.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_boxes(f"{folder}/boxes.mrk.json", [Box((10, -20, 30), (8, 8, 12), name="left hippocampus")])
+    ...     [box] = read_boxes(f"{folder}/boxes.mrk.json")
+    >>> box.name, box.center.tolist()
+    ('left hippocampus', [10.0, -20.0, 30.0])
     """
     colors = [DEFAULT_COLOR] * len(boxes) if colors is None else colors
     markups = [roi_of_box(box, color, locked) for box, color in zip(boxes, colors, strict=True)]

@@ -88,6 +88,12 @@ def surface_of(mask: np.ndarray, affine: np.ndarray, smooth: int = USUAL_SMOOTHI
         decimate: share of the faces to take away, at least 0 and below 1.
     Raises:
         InputError: an empty mask, numbers out of range, or VTK is not installed.
+
+    >>> mask = np.zeros((12, 12, 12), bool)
+    >>> mask[3:9, 3:9, 3:9] = True
+    >>> surface = surface_of(mask, np.diag([2.0, 2.0, 2.0, 1.0]))
+    >>> surface.points.mean(axis=0).round(1).tolist()  # in the middle of the mask, RAS mm
+    [11.0, 11.0, 11.0]
     """
     _require_vtk()
     mask = np.asarray(mask, bool)

@@ -86,6 +86,13 @@ def read_scan(path: str | Path) -> Scan:
 
     Raises:
         InputError: the file is missing, damaged, not an image, or not a usable 3-D scan.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_nifti(f"{folder}/head_T1.nii.gz", np.arange(60.0).reshape(3, 4, 5), np.diag([2.0, 2.0, 3.5, 1.0]))
+    ...     scan = read_scan(f"{folder}/head_T1.nii.gz")
+    >>> scan.name, scan.shape, scan.spacing.tolist()
+    ('head_T1', (3, 4, 5), [2.0, 2.0, 3.5])
     """
     path = Path(path)
     return make_scan(*_read(path), name_of(path))

@@ -28,6 +28,12 @@ class RigidMotion:
     Attributes:
         matrix: 4x4, points of the first scan to the same anatomy in the second, both RAS millimetres.
         information: mutual information of the scans afterwards, nats (Mattes et al. 2003); the larger the better they match.
+
+    >>> moved = np.eye(4)
+    >>> moved[:3, 3] = 3, 4, 0
+    >>> motion = RigidMotion(moved, information=1.2)
+    >>> motion.shift_of(np.zeros(3))
+    5.0
     """
 
     matrix: np.ndarray

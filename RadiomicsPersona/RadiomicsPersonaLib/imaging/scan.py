@@ -79,6 +79,10 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan
 
     Raises:
         InputError: not 3-D, fewer than three slices, nothing finite in it, constant, or without a usable geometry.
+
+    >>> scan = make_scan(np.arange(60.0).reshape(3, 4, 5), np.diag([2.0, 2.0, 3.5, 1.0]))
+    >>> scan.shape, scan.spacing.tolist(), scan.ras_from_ijk((1, 1, 1)).tolist()
+    ((3, 4, 5), [2.0, 2.0, 3.5], [2.0, 2.0, 3.5])
     """
     array = np.asarray(array)
     affine = np.array(affine, dtype=np.float64)

@@ -68,6 +68,22 @@ def paint_lesion(
         model: what rebuilds the tissue under the lesion; the installed one by default.
     Raises:
         InputError: an unknown kind or contrast, a strength out of range, or a scan in which no brain is found.
+
+    >>> from RadiomicsPersonaLib.brain.midplane import Midplane
+    >>> from RadiomicsPersonaLib.brain.tissue import estimate_tissue
+    >>> from RadiomicsPersonaLib.geometry.box import parse_box
+    >>> from RadiomicsPersonaLib.geometry.hole import hole_of_box
+    >>> from RadiomicsPersonaLib.imaging.scan import make_scan
+    >>> mm = np.stack(np.meshgrid(*3 * [np.arange(-96.0, 97, 6)], indexing="ij"))  # a head: scalp, skull, grey and white matter
+    >>> radius = np.linalg.norm(mm / np.array([66, 80, 60])[:, None, None, None], axis=0)
+    >>> values = np.select([radius < 0.8, radius < 1, radius < 1.15, radius < 1.3], [600.0, 400.0, 60.0, 500.0], 0.0)
+    >>> scan = make_scan(values, [[6, 0, 0, -96], [0, 6, 0, -96], [0, 0, 6, -96], [0, 0, 0, 1]])
+    >>> prepared = PreparedScan(scan, estimate_tissue(scan, model=None), Midplane(np.array([1.0, 0, 0]), 0.0, 1.0), None)
+    >>> outline = hole_of_box(scan, parse_box("24,12,0,20,20,20"))
+    >>> rng, model = np.random.default_rng(0), load_model("harmonic")
+    >>> painted = paint_lesion(scan, outline, "ms", "T1", rng, prepared=prepared, model=model)
+    >>> float((painted.values - scan.array)[painted.lesion].mean().round())  # MS is darker than white matter in T1
+    -50.0
     """
     check_kind(kind)
     if contrast not in CONTRASTS:

@@ -157,6 +157,12 @@ def regress(observations: Observations, log: bool = False, slope_by: str | None 
     Raises:
         InputError: only one visit of every patient where time is asked for, too few rows, a constant or collinear covariate, or
             logarithms of values that are not above 0.
+
+    >>> patients, years = np.repeat(["a", "b", "c"], 3), np.tile([0.0, 1.0, 2.0], 3)
+    >>> volumes = np.array([1.0, 1.5, 2.1, 3.0, 3.4, 4.0, 5.0, 5.6, 6.1])
+    >>> term = regress(Observations("volume", volumes, patients, years, "years", "years", {})).time_term
+    >>> [round(value, 2) for value in (term.estimate, term.low, term.high)]
+    [0.53, 0.48, 0.59]
     """
     require_statsmodels()
     values = _logarithms(observations) if log else observations.values

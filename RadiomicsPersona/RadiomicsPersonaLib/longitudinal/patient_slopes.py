@@ -79,7 +79,14 @@ class RobustSlope:
 
 
 def robust_slope(slopes: list[PatientSlope]) -> RobustSlope | None:
-    """The typical slope; None without any patient's."""
+    """The typical slope; None without any patient's.
+
+    >>> patients, years = np.repeat(list("abcdef"), 3), np.tile([0.0, 1.0, 2.0], 6)
+    >>> volumes = 2.0 + years * np.repeat([0.4, 0.5, 0.5, 0.6, 0.5, 9.0], 3)  # one patient is far out
+    >>> slope = robust_slope(patient_slopes(Observations("volume", volumes, patients, years, "years", "years", {})))
+    >>> round(slope.estimate, 2)
+    0.5
+    """
     values = np.array([slope.robust for slope in slopes])
     count = len(values)
     if not count:

@@ -55,6 +55,13 @@ def challenge_metrics(
         mask: boolean, same shape, at least one voxel.
         limits: from `challenge_limits`.
         sagittal_axis: the array axis that runs left to right; the first one in the challenge's files.
+
+    >>> truth = np.arange(512.0).reshape(8, 8, 8)
+    >>> mask = np.zeros((8, 8, 8), bool)
+    >>> mask[2:6, 2:6, 2:6] = True
+    >>> found = challenge_metrics(truth + 50.0 * mask, truth, mask, (0.0, 500.0))
+    >>> round(found["rmse"], 3), round(found["psnr_01"], 1)
+    (0.1, 20.0)
     """
     low, high = limits
     width = max(high - low, _EPSILON)

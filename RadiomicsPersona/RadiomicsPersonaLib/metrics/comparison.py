@@ -39,6 +39,14 @@ def compare(
         the feature distance always: see `feature_distance`.
     Sources: SSIM Wang et al. 2004 (constants .01, .03); challenge's form, see `challenge`; local cross-correlation
     Avants et al. 2008; Wasserstein distance of empirical distributions, Ramdas et al. 2017.
+
+    >>> original = np.arange(512.0).reshape(8, 8, 8)
+    >>> mask = np.zeros((8, 8, 8), bool)
+    >>> mask[2:6, 2:6, 2:6] = True
+    >>> rebuilt = original - 30.0 * mask
+    >>> found = compare(original, rebuilt, mask, np.ones(3), IntensityScale(center=250.0, deviation=60.0), (0.0, 511.0))
+    >>> [round(found[key], 2) for key in ("deviation", "mae", "mean_shift")]
+    [0.5, 30.0, 0.5]
     """
     original = np.asarray(original, np.float64)
     rebuilt = np.asarray(rebuilt, np.float64)

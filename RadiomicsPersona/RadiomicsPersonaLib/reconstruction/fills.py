@@ -48,6 +48,12 @@ def harmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray) -> np.nd
     Minimises the sum over neighbouring voxels of ``(u_i - u_j)² / h²``, where h is the spacing between them, with no
     condition (zero flux) at the scan's border. Gives back linear functions exactly where the hole does not reach that
     border. Membrane or diffusion inpainting; see `poisson` for the solver. Arguments and result as the module says.
+
+    >>> values = np.arange(5.0) ** 2 * np.ones((5, 5, 1))
+    >>> mask = np.zeros((5, 5, 5), bool)
+    >>> mask[2, 2, 2] = True
+    >>> round(float(harmonic(values, mask, (1, 1, 1))[2, 2, 2]), 3)  # the mean of its six neighbours; it was 4
+    4.333
     """
     return _smooth_fill(values, mask, spacing, solve_harmonic, reach=1)
 
@@ -59,6 +65,12 @@ def biharmonic(values: np.ndarray, mask: np.ndarray, spacing: np.ndarray, tolera
     the scan's border. Gives back cubic polynomials exactly where the hole does not reach that border (thin-plate
     inpainting, as Damelin and Hoang 2018). `tolerance` is the solver's (see `poisson`); other arguments and result as the
     module says.
+
+    >>> values = np.arange(7.0) ** 2 * np.ones((7, 7, 1))
+    >>> mask = np.zeros((7, 7, 7), bool)
+    >>> mask[3, 3, 3] = True
+    >>> round(float(biharmonic(values, mask, (1, 1, 1))[3, 3, 3]), 3)  # as it was
+    9.0
     """
     return _smooth_fill(values, mask, spacing, partial(solve_biharmonic, tolerance=tolerance), reach=2)
 

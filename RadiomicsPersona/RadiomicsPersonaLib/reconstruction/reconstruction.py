@@ -46,6 +46,22 @@ def rebuild(
         holes: what to rebuild, each by itself.
         use_mirror: whether the network may look at the mirrored side.
         progress: called with (done, total) after every batch; may raise to cancel.
+
+    >>> from RadiomicsPersonaLib.brain.midplane import Midplane
+    >>> from RadiomicsPersonaLib.brain.tissue import estimate_tissue
+    >>> from RadiomicsPersonaLib.geometry.box import parse_box
+    >>> from RadiomicsPersonaLib.geometry.hole import hole_of_box
+    >>> from RadiomicsPersonaLib.imaging.scan import make_scan
+    >>> mm = np.stack(np.meshgrid(*3 * [np.arange(-96.0, 97, 6)], indexing="ij"))  # a head: scalp, skull, grey and white matter
+    >>> radius = np.linalg.norm(mm / np.array([66, 80, 60])[:, None, None, None], axis=0)
+    >>> values = np.select([radius < 0.8, radius < 1, radius < 1.15, radius < 1.3], [600.0, 400.0, 60.0, 500.0], 0.0)
+    >>> scan = make_scan(values, [[6, 0, 0, -96], [0, 6, 0, -96], [0, 0, 6, -96], [0, 0, 0, 1]])
+    >>> hole = hole_of_box(scan, parse_box("24,12,0,20,20,20"))
+    >>> scan.array[hole.region][hole.mask] = 0  # whatever is in the hole is not looked at
+    >>> prepared = PreparedScan(scan, estimate_tissue(scan, hole, model=None), Midplane(np.array([1.0, 0, 0]), 0.0, 1.0), hole)
+    >>> [persona] = rebuild(prepared, [hole], ClassicalModel("harmonic"))
+    >>> float(compose(prepared, [persona])[20, 18, 16].round())
+    600.0
     """
     results = []
     batch = BATCH if isinstance(model, NetworkModel) else 1

@@ -78,6 +78,10 @@ def split_subjects(subjects: list[str], validation: float, test: float, seed: in
         validation, test: shares of the subjects in those parts, at least one subject each when the share is above 0.
     Raises:
         InputError: too few subjects for every part to have one.
+
+    >>> parts = split_subjects([f"person {n}" for n in range(8)], validation=0.1, test=0.1, seed=0)
+    >>> sorted(parts.values())
+    ['test', 'training', 'training', 'training', 'training', 'training', 'training', 'validation']
     """
     ordered = sorted(set(subjects))
     counts = [max(1, round(share * len(ordered))) if share > 0 else 0 for share in (test, validation)]
