@@ -9,6 +9,7 @@ import nibabel
 import numpy as np
 import pytest
 from bench.phantom import make_head
+from bench.preparations import prepared
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.cli import main
@@ -84,14 +85,16 @@ def test_the_reconstruction_is_blind_to_what_is_in_the_box(sick_head, head, harm
     mask = inside(sick_head, [BOX])
     wild = make_scan(np.where(mask, 1e4, sick_head.array), sick_head.affine)
     for model in models_here(harmonic):
-        rebuilt = [analyze(scan, [BOX], model, controls=0).reconstruction[mask] for scan in (head, sick_head, wild)]
+        rebuilt = [
+            analyze(scan, [BOX], model, controls=0, prepare=prepared).reconstruction[mask] for scan in (head, sick_head, wild)
+        ]
         assert np.array_equal(rebuilt[0], rebuilt[1]) and np.array_equal(rebuilt[0], rebuilt[2])
 
 
 def test_there_is_no_seam_at_the_rim(head, harmonic):
     """Steps across the box's faces are no larger than steps between neighbours elsewhere."""
     for model in models_here(harmonic):
-        rebuilt = analyze(head, [BOX], model, controls=0).reconstruction.astype(float)
+        rebuilt = analyze(head, [BOX], model, controls=0, prepare=prepared).reconstruction.astype(float)
         mask = inside(head, [BOX])
         steps, rim = np.abs(np.diff(rebuilt, axis=0)), mask[1:] != mask[:-1]
         assert steps[rim].mean() < 1.3 * np.abs(np.diff(head.array, axis=0))[rim].mean()
@@ -120,7 +123,7 @@ def test_controls_are_of_the_box_s_size_touch_no_box_and_lie_in_the_scan(analysi
 
 
 def test_the_mirrored_box_lies_on_the_other_side(head, harmonic):
-    mirror = analyze(head, [BOX], harmonic, controls=2).boxes[0].controls[0].box
+    mirror = analyze(head, [BOX], harmonic, controls=2, prepare=prepared).boxes[0].controls[0].box
     assert mirror.name == "mirror"
     assert np.allclose(mirror.center, BOX.center * [-1, 1, 1], atol=4)
 
@@ -152,7 +155,7 @@ def test_an_excluded_region_is_never_a_control(head, harmonic):
 
 
 def test_too_few_controls_give_no_label_but_a_reason(head, harmonic):
-    result = analyze(head, [BOX], harmonic, controls=4).boxes[0]
+    result = analyze(head, [BOX], harmonic, controls=4, prepare=prepared).boxes[0]
     assert result.label is None and "controls" in result.reason
 
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -240,9 +239,6 @@ def test_two_processes_train_one_model(site, tmp_path):
         "2",
     ]
     code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
-    if code is None:  # two processes did not find each other, once in hundreds of runs; where they stood is told
-        warnings.warn(said, stacklevel=1)
-        code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
     assert code == 0, said
     assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
 

@@ -111,7 +111,7 @@ def panel(opened, tmp_path):
     return panel
 
 
-def wait(panel, happened, seconds: float = 300) -> None:
+def wait(panel, happened, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"it never happened; said: {said(panel)}"
