@@ -19,6 +19,8 @@ from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 
+pytestmark = pytest.mark.slow
+
 BOX = Box([30.0, 0.0, 20.0], [20.0, 20.0, 20.0])
 
 

@@ -348,6 +348,7 @@ def test_no_file_of_the_run_stays_behind(logic, run, tmp_path, monkeypatch):
     assert run.arguments[1].startswith(str(tmp_path)) and not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_the_self_test_of_the_module_passes_and_looks_at_what_was_computed(module, monkeypatch):
     """It runs in Slicer, where nobody sees its assertions fail: here it must notice a lesion that was not rebuilt."""
     test, said = module.RadiomicsPersonaTest(), []

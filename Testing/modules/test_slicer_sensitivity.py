@@ -15,6 +15,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_transform, add_volume, four_by_four
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def patient(panel):

@@ -30,6 +30,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_volume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):

@@ -28,6 +28,8 @@ from RadiomicsPersonaTrainingLib.data.split import read_split
 from RadiomicsPersonaTrainingLib.samples.healthy_pairs import DrawSampler, HealthyPairs
 from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def pairs(site):
