@@ -3,13 +3,24 @@ PYTHON ?= python3
 PY := .venv/bin/python
 DATA ?= ../shared/data
 
-.PHONY: demo test evaluate benchmark clean
+.PHONY: demo test quick lint evaluate benchmark clean
 
 demo: .venv/ready
 	$(PY) Testing/demos/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
 
+# all tests: two processes, and then alone those that watch the clock
 test: .venv/ready
-	$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist worksteal -m "not clock"; others=$$?; \
+	$(PY) -m pytest -m clock $$(grep -rl --include="test_*.py" mark.clock Testing); clock=$$?; \
+	test $$others -eq 0 -a $$clock -eq 0
+
+# after every edit: no training, no process, nothing slow
+quick: .venv/ready
+	$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not clock"
+
+lint: .venv/ready
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
 
 # the tables of the README, from the scans in DATA
 evaluate: .venv/ready

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -19,9 +18,6 @@ os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")
 # what the user of this machine has installed is no part of the tests
 os.environ |= {f"RADIOMICS_PERSONA_{name}": str(CHECKOUT / "Testing" / "no-such-folder") for name in ("MODELS", "CLASSIFIERS")}
 ENVIRONMENT = dict(os.environ)
-# where the package is missing, this folder's `slicer` would be taken for it
-if (found := importlib.util.find_spec("slicer")) is None or found.origin is None:
-    sys.modules["slicer"] = None
 
 
 @pytest.fixture(scope="session")

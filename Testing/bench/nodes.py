@@ -22,7 +22,9 @@ def four_by_four(linear, translation=(0, 0, 0)) -> np.ndarray:
 
 
 def vtk_matrix(matrix) -> vtk.vtkMatrix4x4:
-    return slicer.util.vtkMatrixFromArray(np.asarray(matrix, float))
+    result = vtk.vtkMatrix4x4()
+    result.DeepCopy(np.asarray(matrix, float).ravel().tolist())
+    return result
 
 
 def add_roi(name, size, axes, center):

@@ -22,6 +22,8 @@ from RadiomicsPersonaLib.cohort.cohort import run_cohort
 from RadiomicsPersonaLib.cohort.table import CohortTable
 from RadiomicsPersonaLib.imaging.files import write_nifti
 
+pytestmark = pytest.mark.slow
+
 BOX, FAR = "34,-10,14,28,28,28", "-34,-10,14,28,28,28"
 QUICK = ["--", "--model", "harmonic", "--controls", "3"]
 LIBRARY = Path(__file__).resolve().parents[2] / "RadiomicsPersona"

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pytest
 from bench.phantom import make_head
+from bench.preparations import prepared
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
@@ -17,6 +18,8 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.resources import SHIPPED_MODELS
+
+pytestmark = pytest.mark.slow
 
 BOX = Box([30.0, 0.0, 20.0], [20.0, 20.0, 20.0])
 
@@ -43,7 +46,7 @@ def site_models(tmp_path, monkeypatch):
 
 
 def chosen(scan, name="auto"):
-    provenance = analyze(scan, [BOX], load_model(name), controls=0).provenance["model"]
+    provenance = analyze(scan, [BOX], load_model(name), controls=0, prepare=prepared).provenance["model"]
     return provenance["name"], provenance.get("chosen_because")
 
 
@@ -57,7 +60,7 @@ def test_the_contrast_decides(site_models, head, inverted):
 
 def test_a_model_in_a_contrast_it_was_not_trained_on_is_warned_of(head, inverted):
     for scan, warned in ((head, False), (inverted, True)):
-        warnings = analyze(scan, [BOX], load_model("healthy-t1"), controls=0).warnings
+        warnings = analyze(scan, [BOX], load_model("healthy-t1"), controls=0, prepare=prepared).warnings
         assert any("not look T1-weighted" in warning for warning in warnings) == warned
 
 

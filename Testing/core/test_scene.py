@@ -272,4 +272,10 @@ def test_the_same_analysis_gives_the_same_bundle_of_plainly_named_files(analysis
 
 def test_a_file_name_that_is_not_utf8_does_not_stop_the_scene(analysis, tmp_path):
     scan = dataclasses.replace(analysis.scan, name=b"t\xeate".decode("utf-8", "surrogateescape"))
-    open_in_slicer(dataclasses.replace(analysis, scan=scan, boxes=analysis.boxes[1:]), tmp_path, scan.name)
+    opened = open_in_slicer(dataclasses.replace(analysis, scan=scan, boxes=analysis.boxes[1:]), tmp_path, scan.name)
+    names = [opened.node.GetNthNodeByClass(n, "vtkMRMLScalarVolumeNode").GetName() for n in range(4)]
+    # a question mark or U+FFFD where the byte was, and the words behind it
+    assert all(name.startswith("t") and "te" in name for name in names), names
+    assert sum(name.endswith(" healthy persona") for name in names) == 1
+    assert node_named(opened, analysis.boxes[1].box.name).IsA("vtkMRMLMarkupsROINode")
+    assert any(np.array_equal(array_of(node_named(opened, name)), analysis.reconstruction) for name in names)

@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.segmentation.segmentation import Segmentation
 from RadiomicsPersonaLib.segmentation.segmenter import LESION, box_around, pathology
 
+pytestmark = pytest.mark.slow
+
 PARTS = (
     {
         "name": "edema",

@@ -19,6 +19,8 @@ from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.outline import outline
 from RadiomicsPersonaLib.lesions.sensitivity import box_around, sensitivity, usual_outlines
 
+pytestmark = pytest.mark.slow
+
 PLACE = ",".join(f"{value:g}" for value in DEEP_WHITE)
 
 

@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaTrainingLib.samples.random_holes import random_box
 
+pytestmark = pytest.mark.slow
+
 SCANS = {
     "T1": ("healthy/ds002748/sub-05_T1w.nii.gz", None),
     "FLAIR": ("lesion/ms/patient26/patient26_FLAIR.nii.gz", "lesion/ms/patient26/patient26_mask.nii.gz"),

@@ -25,6 +25,8 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.child import Cancelled, Child, ChildFailed, child_environment
 
+pytestmark = pytest.mark.slow
+
 RUN_WORKER = "import runpy; runpy.run_module('RadiomicsPersonaLib.worker', run_name='__main__', alter_sys=True)"
 BOX, OTHER_BOX = "30,0,20,24,24,24", "-30,10,16,24,20,24"
 

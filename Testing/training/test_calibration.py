@@ -45,10 +45,13 @@ def test_what_the_table_of_sources_does_not_allow_is_refused_by_the_command(sour
     assert error.count("\n") == 1 and "fitted" in error and not output.exists()
 
 
-def test_what_the_table_allows_and_folders_without_a_table_are_accepted(sources, tmp_path_factory):
-    refuse_unless_fittable(sources / "healthy/good")
-    refuse_unless_fittable(sources / "healthy/good/inner")
-    refuse_unless_fittable(tmp_path_factory.mktemp("a site"))
+def test_what_the_table_allows_and_folders_without_a_table_are_accepted(sources, tmp_path_factory, capfd):
+    """The command goes on and finds that there is nothing in them, which it would not look for in a folder that it refuses."""
+    for folder in (sources / "healthy/good", sources / "healthy/good/inner", tmp_path_factory.mktemp("a site")):
+        command = ["calibrate", str(folder), "--lesion-masks", str(folder), "--output", str(folder / "c.json")]
+        assert main(command) == 2
+        said = capfd.readouterr().err
+        assert "fitted on" not in said and "no " in said, said
 
 
 def test_the_real_table_forbids_the_evaluation_sources(data_root):

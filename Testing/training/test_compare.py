@@ -14,6 +14,8 @@ from RadiomicsPersonaTrainingLib.data.held_out_groups import synthetic_heads
 from RadiomicsPersonaTrainingLib.data.split import TEST, VALIDATION
 from RadiomicsPersonaTrainingLib.experiments import comparison
 
+pytestmark = pytest.mark.slow
+
 CANDIDATES = """
 [common]
 fit.average = 0.4

@@ -30,6 +30,8 @@ from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
 from RadiomicsPersonaTrainingLib.evaluation.scores import RowTable
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, summarize
 
+pytestmark = pytest.mark.slow
+
 LESION_IN_RAS = np.array([30.0, 10.0, 20.0])
 
 

@@ -19,6 +19,8 @@ from RadiomicsPersonaTrainingLib.head_evaluation.segmentation import (
     summary_rows,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def card() -> dict:

@@ -26,6 +26,8 @@ from RadiomicsPersonaTrainingLib.lesion_masks.measures import MaskMeasures, dice
 from RadiomicsPersonaTrainingLib.lesion_masks.pieces import LesionPiece, carried_lesion, lesion_pieces
 from RadiomicsPersonaTrainingLib.settings.sample_sections import TRAINED
 
+pytestmark = pytest.mark.slow
+
 INSIDE_MNI = np.array([-44.0, -24.0, 44.0])
 """In a gyrus between two sulci, so that a mask has to keep out of fluid."""
 ML = {"fcd": 2.0, "ms": 0.5, "stroke": 9.0, "tumour": 12.0}

@@ -37,6 +37,8 @@ from RadiomicsPersonaTrainingLib.synthesis.disease import LEAST_DIFFERENCE, pain
 from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe
 from RadiomicsPersonaTrainingLib.synthesis.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
 
+pytestmark = pytest.mark.slow
+
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
 

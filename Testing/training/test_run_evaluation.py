@@ -17,6 +17,8 @@ from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.export.model_archive import install_archive, install_run, installed_models, remove_model
 from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def evaluated(tiny_run, tmp_path_factory):

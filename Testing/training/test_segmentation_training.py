@@ -35,6 +35,8 @@ from RadiomicsPersonaTrainingLib.settings.sections import SEGMENTING, NetworkSet
 from RadiomicsPersonaTrainingLib.settings.segmentation_labels import labels_of, outputs_of
 from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings, read_table, settings_from
 
+pytestmark = pytest.mark.slow
+
 RESOURCES = "RadiomicsPersonaTraining/Resources/segmentation"
 
 

@@ -17,6 +17,8 @@ from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
 from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe, synthesise, synthesise_scan
 from RadiomicsPersonaTrainingLib.synthesis.label_map import NUMBER_OF_CODE, LabelMap, codes_of, read_label_map
 
+pytestmark = pytest.mark.slow
+
 PLAIN = SynthesisRecipe(
     realistic=1.0,
     flip=0,

@@ -46,6 +46,8 @@ from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings
 from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe
 from RadiomicsPersonaTrainingLib.synthesis.tissue_contrast import CONTRASTS
 
+pytestmark = pytest.mark.slow
+
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 EASY = SynthesisRecipe(low_resolution=0, bias=0.2, extracted=0)
 BOX = Box([30.0, 0.0, 20.0], [30.0, 30.0, 30.0])

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tarfile
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +27,8 @@ from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.split import read_split
 from RadiomicsPersonaTrainingLib.samples.healthy_pairs import DrawSampler, HealthyPairs
 from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -240,9 +241,6 @@ def test_two_processes_train_one_model(site, tmp_path):
         "2",
     ]
     code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
-    if code is None:  # two processes did not find each other, once in hundreds of runs; where they stood is told
-        warnings.warn(said, stacklevel=1)
-        code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
     assert code == 0, said
     assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
 

@@ -19,6 +19,8 @@ from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 from RadiomicsPersonaTrainingLib.runs.state import state_of
 
+pytestmark = pytest.mark.slow
+
 
 def wait_until(happened, seconds: float = 90) -> None:
     deadline = time.monotonic() + seconds

@@ -32,6 +32,8 @@ from RadiomicsPersonaTrainingLib.runs.state import state_of
 from RadiomicsPersonaTrainingLib.settings.sections import CacheSettings
 from RadiomicsPersonaTrainingLib.settings.training_settings import SECTIONS, TrainingSettings, read_settings
 
+pytestmark = pytest.mark.slow
+
 
 def test_init_writes_the_defaults_with_every_key_explained(site, tmp_path):
     path = tmp_path / "settings.toml"

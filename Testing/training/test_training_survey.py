@@ -17,6 +17,8 @@ from RadiomicsPersonaTrainingLib.data.survey import contrast_in_name, survey
 from RadiomicsPersonaTrainingLib.settings.definition import MATTERING, complaints, definition, hidden_sections, table_of
 from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_table, settings_from, written
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_folder_is_told_scan_by_scan_with_its_problems_in_words(site, label_maps, tmp_path):
     folder = tmp_path / "heads"

@@ -17,6 +17,8 @@ from RadiomicsPersonaTrainingLib.verdict.figures import figures_of, share_of
 from RadiomicsPersonaTrainingLib.verdict.page import roc_points
 from RadiomicsPersonaTrainingLib.verdict.scores import COMBINED, ScoredBox, ScoredCase, auroc
 
+pytestmark = pytest.mark.slow
+
 CENTER, RADIUS = np.array([34.0, -10, 14]), 11.0
 
 

@@ -28,6 +28,7 @@ def inside_according_to_slicer(roi, points) -> np.ndarray:
     return np.array([bool(hardened.IsPointInROIWorld(point)) for point in points.tolist()])
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_geometries_have_the_inside_that_slicer_says(module):
     """Spacing 0.3 to 7 mm, any rotation, flips and offsets of the scan; any rotation of the box: no voxel disagrees."""
     random = np.random.default_rng(20261121)

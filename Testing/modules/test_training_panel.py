@@ -32,6 +32,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_volume
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
@@ -113,7 +115,7 @@ def panel(opened, tmp_path):
     return panel
 
 
-def wait(panel, happened, seconds: float = 300) -> None:
+def wait(panel, happened, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < deadline, f"it never happened; said: {said(panel)}"

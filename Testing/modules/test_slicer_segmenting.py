@@ -12,6 +12,8 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_segmentation, add_transform, add_volume, four_by_four, said
 
+pytestmark = pytest.mark.slow
+
 TURNED = four_by_four([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], (50, -20, 10))
 
 

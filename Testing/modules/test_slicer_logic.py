@@ -353,5 +353,21 @@ def test_no_file_of_the_run_stays_behind(logic, run, tmp_path, monkeypatch):
     assert run.arguments[1].startswith(str(tmp_path)) and not list(tmp_path.iterdir())
 
 
-def test_the_self_test_of_the_module_passes(module):
-    module.RadiomicsPersonaTest().runTest()
+@pytest.mark.slow
+def test_the_self_test_of_the_module_passes_and_looks_at_what_was_computed(module, monkeypatch):
+    """It runs in Slicer, where nobody sees its assertions fail: here it must notice a lesion that was not rebuilt."""
+    test, said = module.RadiomicsPersonaTest(), []
+    monkeypatch.setattr(test, "delayDisplay", said.append)
+    test.runTest()
+    assert said == ["Test passed"]
+    real = module.RadiomicsPersonaLogic.apply
+
+    def leave_the_lesion(logic):
+        results, parameters = real(logic), logic.getParameterNode()
+        slicer.util.updateVolumeFromArray(parameters.reconstructionVolume, slicer.util.arrayFromVolume(parameters.inputVolume))
+        return results
+
+    monkeypatch.setattr(module.RadiomicsPersonaLogic, "apply", leave_the_lesion)
+    with pytest.raises(AssertionError):
+        test.runTest()
+    assert said == ["Test passed"]

@@ -13,6 +13,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 MODULES = ("RadiomicsPersona", "RadiomicsPersonaTraining")
 
 
