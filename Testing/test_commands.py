@@ -1,0 +1,102 @@
+"""The commands of both programs: one protocol, and nothing loaded that a command does not need."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import subprocess
+import sys
+from importlib import import_module
+
+import pytest
+
+from RadiomicsPersonaLib.commands.registry import ANALYSIS
+from RadiomicsPersonaTrainingLib.cli import TRAINING
+
+COMMANDS = [(registry, name) for registry in (ANALYSIS, TRAINING) for name in registry.commands]
+ANALYZE, TRAIN = "from RadiomicsPersonaLib.cli import main", "from RadiomicsPersonaTrainingLib.cli import main"
+ASK = """
+def ask(words):
+    try:
+        main(words)
+    except SystemExit as left:
+        assert left.code == 0
+"""
+SETTINGS = """
+from pathlib import Path
+from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, table_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings, written
+assert definition()["sections"]
+file = Path("settings.toml")
+file.write_text("[task]\\nkind = 'segmentation'\\n[fit]\\nsteps = 12\\n", encoding="utf-8")
+settings = read_settings(file)
+file.write_text(written(settings), encoding="utf-8")
+assert read_settings(file) == settings and settings.fit.steps == 12
+table = table_of(settings)
+assert complaints(table) == {}
+table["fit"]["steps"] = 0
+assert "out of its range" in complaints(table)["fit.steps"]
+"""
+
+
+@pytest.mark.parametrize(("registry", "name"), COMMANDS, ids=[f"{registry.program} {name}" for registry, name in COMMANDS])
+def test_a_command_says_what_it_may_be_asked_and_runs_a_job(registry, name, capsys):
+    module = import_module(registry.commands[name].module)
+    assert list(inspect.signature(module.run).parameters) == ["options", "job"]
+    assert list(inspect.signature(module.add_arguments).parameters) == ["parser"]
+    with pytest.raises(SystemExit) as left:
+        registry.main([name, "--help"])
+    told = capsys.readouterr().out
+    assert left.value.code == 0 and told.startswith(f"usage: {registry.program} {name}")
+
+
+def loaded(code: str, folder, checkout) -> set[str]:
+    """What a fresh Python has loaded of the heavy packages after some code, which may leave with 0."""
+    heavy = ("torch", "scipy", "SimpleITK", "nibabel", "PIL", "monai", "lightning", "sklearn", "skimage", "pandas", "vtk")
+    folders = os.pathsep.join(str(checkout / name) for name in ("RadiomicsPersona", "RadiomicsPersonaTraining"))
+    ending = f"import sys\nprint('LOADED', *(n for n in {heavy!r} if n in sys.modules))"
+    code = "try:\n" + "".join(f"    {line}\n" for line in code.strip().splitlines())
+    code += "except SystemExit as left:\n    assert not left.code, left.code\n" + ending
+    command = [sys.executable, "-c", code]
+    environment = os.environ | {"PYTHONPATH": folders}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("LOADED")[2].split())
+
+
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        (ANALYZE, ["--help"]),
+        (ANALYZE, ["--version"]),
+        (ANALYZE, ["models"]),
+        (ANALYZE, ["models", "--json"]),
+        (TRAIN, ["--help"]),
+    ]
+    + [(TRAIN, ["init", f"{task}.toml", "--task", task]) for task in ("reconstruction", "segmentation")],
+    ids=lambda part: " ".join(part) if isinstance(part, list) else part.split()[1],
+)
+def test_a_command_that_reads_no_scan_answers_at_once(program, words, tmp_path, checkout):
+    assert loaded(f"{program}\nassert main({words!r}) == 0", tmp_path, checkout) == set()
+
+
+def test_settings_are_read_written_and_checked_with_the_standard_library_and_numpy(tmp_path, checkout):
+    assert loaded(SETTINGS, tmp_path, checkout) == set()
+
+
+def test_the_help_of_an_analysis_waits_for_no_network(tmp_path, checkout):
+    """But for a cohort's, which notes the version of torch in its record."""
+    helps = "\n".join(f"ask({[name, '--help']!r})" for name in ANALYSIS.commands if name != "cohort")
+    found = loaded(f"{ANALYZE}\n{ASK}\n{helps}", tmp_path, checkout)
+    assert not found & {"torch", "pandas", "vtk", "sklearn", "nibabel"}
+
+
+def test_research_on_the_program_stands_apart_and_last(capsys):
+    with pytest.raises(SystemExit):
+        TRAINING.main(["--help"])
+    told = capsys.readouterr().out
+    head = "Research on the program itself, for its developers:"
+    before, after = told.split(head)
+    listed = [line.split()[0] for line in after.splitlines() if line.startswith("  ") and line.strip()]
+    assert listed == ["evaluate-verdict", "compare", "evaluate-masks", "experiment"]
+    assert not any(f"  {name} " in before for name in listed)

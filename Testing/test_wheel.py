@@ -1,0 +1,111 @@
+"""The wheel: every folder and every shipped file is in it, and its commands run in a folder where nothing else is."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+LIBRARIES = {
+    "RadiomicsPersonaLib": "RadiomicsPersona/RadiomicsPersonaLib",
+    "RadiomicsPersonaTrainingLib": "RadiomicsPersonaTraining/RadiomicsPersonaTrainingLib",
+}
+SHIPPED = {
+    "RadiomicsPersonaLib/Models": "RadiomicsPersona/Resources/Models",
+    "RadiomicsPersonaLib/Classifiers": "RadiomicsPersona/Resources/Classifiers",
+    "RadiomicsPersonaTrainingLib/masks": "RadiomicsPersonaTraining/Resources/masks",
+    "RadiomicsPersonaTrainingLib/segmentation": "RadiomicsPersonaTraining/Resources/segmentation",
+}
+"""Folders in the wheel, with where they come from."""
+
+
+def files_in(folder: Path, ending: str = "") -> set[str]:
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob(f"*{ending}") if path.is_file())
+    return {name for name in names if "__pycache__" not in name}
+
+
+@pytest.fixture(scope="module")
+def project(checkout) -> dict:
+    return tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def wheel(checkout, project, tmp_path_factory) -> Path:
+    """The unpacked wheel; built from a copy, so that nothing is left in the checkout."""
+    copy, unpacked = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("unpacked")
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(checkout / name, copy / name)
+    for folder in (*LIBRARIES.values(), *SHIPPED.values()):
+        shutil.copytree(checkout / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-build-isolation",
+        "--no-deps",
+        "--no-index",
+        "--wheel-dir",
+        "made",
+        ".",
+    ]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    (made,) = (copy / "made").glob("radiomics_persona-*.whl")
+    with zipfile.ZipFile(made) as archive:
+        archive.extractall(unpacked)
+    return unpacked
+
+
+def ran(wheel: Path, folder: Path, program: str, *words: str) -> str:
+    """What a command of the wheel prints, in a Python that sees no other copy of the program first."""
+    module, function = program.split(":")
+    code = (
+        f"import sys; sys.path.insert(0, {str(wheel)!r}); import {module} as program; "
+        f"assert program.__file__.startswith({str(wheel)!r}), program.__file__; sys.exit(program.{function}({list(words)!r}))"
+    )
+    command = [sys.executable, "-I", "-B", "-c", code]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_every_folder_is_named_in_pyproject(checkout, project):
+    on_disk = {package.replace("/", ".") for package in SHIPPED}
+    for library, place in LIBRARIES.items():
+        folders = {path.parent.relative_to(checkout / place) for path in (checkout / place).rglob("*.py")}
+        on_disk |= {".".join([library, *folder.parts]) for folder in folders}
+    assert set(project["tool"]["setuptools"]["packages"]) == on_disk
+
+
+def test_the_wheel_holds_every_file_of_both_libraries_and_all_that_is_shipped(checkout, wheel):
+    for library, place in LIBRARIES.items():
+        assert files_in(wheel / library, ".py") == files_in(checkout / place, ".py")
+    for folder, place in SHIPPED.items():
+        assert files_in(wheel / folder) == files_in(checkout / place)
+
+
+def test_commands_run_from_the_wheel_in_a_fresh_folder(wheel, project, tmp_path):
+    programs = project["project"]["scripts"]
+    told = ran(wheel, tmp_path, programs["radiomics-persona"], "models")
+    assert all(name in told for name in ("healthy-t1", "tissue", "lesion", "hippocampus", "harmonic"))
+    ran(wheel, tmp_path, programs["radiomics-persona-train"], "init", "settings.toml")
+    assert "[fit]" in (tmp_path / "settings.toml").read_text(encoding="utf-8")
+    assert "masks-unet" in ran(wheel, tmp_path, programs["radiomics-persona-train"], "models")
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.toml"]
+
+
+def test_shipped_files_are_found_from_the_wheel(checkout, wheel, tmp_path):
+    code = "from RadiomicsPersonaLib.resources import shipped"
+    for folder, place in SHIPPED.items():
+        library, name = folder.split("/")
+        find = f"import sys; sys.path.insert(0, {str(wheel)!r}); {code}; print(shipped({name!r}, {library!r}))"
+        command = [sys.executable, "-I", "-B", "-c", find]
+        found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.strip()
+        assert Path(found) == (wheel / folder).resolve()
+        assert files_in(Path(found)) == files_in(checkout / place)
