@@ -20,7 +20,7 @@ from slicer.ScriptedLoadableModule import *
 from slicer.util import VTKObservationMixin
 
 from RadiomicsPersonaLib.analysis.classifier import load_classifier
-from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
+from RadiomicsPersonaLib.defaults import USUAL_PERCENT, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.markups import write_boxes
 from RadiomicsPersonaLib.geometry.surface import USUAL_SMOOTHING
@@ -516,7 +516,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         return self._checked(mirrored), midplane is not None
 
     def usualThreshold(self, decision) -> float | None:
-        """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of the last results lie."""
+        """The threshold to begin with: the usual one, or for a metric where `USUAL_PERCENT` of the healthy boxes of the last results lie."""
         if decision in USUAL_THRESHOLDS:
             return USUAL_THRESHOLDS[decision]
         results = origin.results_in(self.getParameterNode().resultTable)
@@ -524,7 +524,11 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             [control["metrics"].get(decision) for box in results["boxes"] for control in box["controls"]] if results else []
         )
         values = [value for value in values if value is not None]
-        return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
+        return (
+            float(np.percentile(values, USUAL_PERCENT if METRICS[decision].higher_is_worse else 100 - USUAL_PERCENT))
+            if values
+            else None
+        )
 
     def differencesFromInstalled(self) -> list:
         """Sentences about parts of this program that are not those that made the present results."""
