@@ -60,18 +60,18 @@ def _survey(request: dict, activity: Activity) -> dict:
 
 def _define(request: dict, activity: Activity) -> dict:
     activity.tell("Loading the training's libraries")
-    from .settings.definition import definition, hidden_sections, table_of
+    from .settings.definition import definition, hidden_sections, settings_table
     from .settings.training_settings import TrainingSettings
 
-    table = table_of(TrainingSettings())
+    table = settings_table(TrainingSettings())
     return {"definition": definition(), "table": table, "hidden": hidden_sections(table)}
 
 
 def _read(request: dict, activity: Activity) -> dict:
-    from .settings.definition import hidden_sections, table_of
+    from .settings.definition import hidden_sections, settings_table
     from .settings.training_settings import read_settings
 
-    table = table_of(read_settings(request["file"]))
+    table = settings_table(read_settings(request["file"]))
     scans = table["scans"]
     if masks := scans["lesion_masks"]:  # named from the file's folder, which is not known any more later
         scans["lesion_masks"] = str(Path(request["file"]).absolute().parent / masks)
@@ -117,9 +117,9 @@ def _estimate(request: dict, activity: Activity) -> dict:
 
 def _record(request: dict, activity: Activity) -> dict:
     from .runs.record import read_record
-    from .settings.definition import table_of
+    from .settings.definition import settings_table
 
-    return {"table": table_of(read_record(Path(request["run"])).settings)}
+    return {"table": settings_table(read_record(Path(request["run"])).settings)}
 
 
 def _worst(request: dict, activity: Activity) -> dict:

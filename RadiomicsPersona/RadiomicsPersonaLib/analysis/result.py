@@ -36,7 +36,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Trial:
+class StabilityTrial:
     """The verdict on a box after a small change that should not matter.
 
     Attributes:
@@ -95,7 +95,7 @@ class BoxResult:
     independent_controls: float = 0.0
     brain_share: float = 1.0
     unlike_known: str | None = None
-    stability: tuple[Trial, ...] = ()
+    stability: tuple[StabilityTrial, ...] = ()
 
     @property
     def sorted_scores(self) -> list[str]:

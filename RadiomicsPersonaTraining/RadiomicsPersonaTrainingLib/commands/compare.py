@@ -1,4 +1,4 @@
-"""Trial command: `radiomics-persona-train compare`."""
+"""Compare command: `radiomics-persona-train compare`."""
 
 from __future__ import annotations
 
