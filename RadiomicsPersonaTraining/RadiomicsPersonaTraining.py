@@ -35,7 +35,7 @@ from RadiomicsPersonaTrainingPages.questions import Questions
 from RadiomicsPersonaTrainingPages.results_page import ResultsPage
 from RadiomicsPersonaTrainingPages.run_page import RunPage
 from RadiomicsPersonaTrainingPages.settings_page import SettingsPage
-from RadiomicsPersonaTrainingPages.synthesise_page import SynthesisePage
+from RadiomicsPersonaTrainingPages.synthesize_page import SynthesizePage
 from RadiomicsPersonaTrainingPages.workplace import Workplace
 
 REFRESH_MS = 1000
@@ -112,9 +112,9 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.tabs = named(qt.QTabWidget(), _("The steps of a training."), _("Pages"))
         self.data, self.settings, self.run = DataPage(place), SettingsPage(place), RunPage(place)
         self.results, self.calibrate, self.models = ResultsPage(place), CalibratePage(place), ModelsPage(place)
-        self.synthesise = SynthesisePage(place)
-        self.pages = [self.data, self.settings, self.run, self.results, self.calibrate, self.synthesise, self.models]
-        titles = (_("Data"), _("Settings"), _("Run"), _("Results"), _("Calibrate"), _("Synthesise"), _("Models"))
+        self.synthesize = SynthesizePage(place)
+        self.pages = [self.data, self.settings, self.run, self.results, self.calibrate, self.synthesize, self.models]
+        titles = (_("Data"), _("Settings"), _("Run"), _("Results"), _("Calibrate"), _("Synthesize"), _("Models"))
         for page, title in zip(self.pages, titles):
             self.tabs.addTab(page.widget, title)
         self.tabs.currentChanged.connect(self.onPageChanged)
@@ -144,7 +144,7 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.results.installed = self.onModelInstalled
         self.results.deleted = self.run.forget_run
         self.calibrate.installed = self.logic.chooseClassifier
-        self.synthesise.to_train = self.settings.take
+        self.synthesize.to_train = self.settings.take
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self._timer = qt.QTimer()
         self._timer.setInterval(REFRESH_MS)

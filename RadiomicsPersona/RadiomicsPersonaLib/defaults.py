@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
+"""Decisions that need no threshold of the user's; every text that names one of these is made from here."""
+USUAL_PERCENT = 100 * (1 - USUAL_THRESHOLDS["p"])
+"""Percent of the healthy boxes that the usual threshold of p leaves below it; reports mark this place in a score."""
 USUAL_CONTROLS = 39
 """Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty
 then has p <= 0.05."""
@@ -14,9 +18,6 @@ CLASSICAL = {
     "mirror": "the mirrored side of the same scan",
 }
 """Models that need no weights, with what fills the hole."""
-
-USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
-"""Decisions that need no threshold of the user's."""
 
 HOLE_FILLS = ("biharmonic", "mean", "constant", "noise")
 """What a network may be shown in the hole, see `network_input.with_fill`; a model's card says what it was trained with."""

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.defaults import USUAL_THRESHOLDS
+from RadiomicsPersonaLib.defaults import USUAL_PERCENT, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.metrics.metric import METRICS
 
 from . import origin, roi, table
@@ -41,13 +41,17 @@ def record(result_table, nodes: list) -> None:
 
 
 def usual_threshold(result_table, decision: str) -> float | None:
-    """The threshold to begin with: the usual one, or for a metric where 95 % of the healthy boxes of these results lie."""
+    """The threshold to begin with: the usual one, or for a metric where `USUAL_PERCENT` of the healthy boxes here lie."""
     if decision in USUAL_THRESHOLDS:
         return USUAL_THRESHOLDS[decision]
     results = origin.results_in(result_table)
     controls = [control for box in results["boxes"] for control in box["controls"]] if results else []
     values = [control["metrics"][decision] for control in controls if control["metrics"].get(decision) is not None]
-    return float(np.percentile(values, 95 if METRICS[decision].higher_is_worse else 5)) if values else None
+    return (
+        float(np.percentile(values, USUAL_PERCENT if METRICS[decision].higher_is_worse else 100 - USUAL_PERCENT))
+        if values
+        else None
+    )
 
 
 def mark(result_table) -> list:

@@ -36,7 +36,7 @@ from .cli import TRAINING
 from .export.model_archive import install_archive, install_run, write_archive
 from .inspection.worst_case import open_case, worst_cases
 from .runs.record import read_record
-from .settings.definition import table_of
+from .settings.definition import settings_table
 from .settings.training_settings import read_settings, settings_from, written
 
 # Imported in functions: survey, training_scans, estimate and prediction, which load scipy, torch or lightning:
@@ -68,7 +68,7 @@ def _survey(request: dict, activity: Activity) -> dict:
 
 
 def _read(request: dict, activity: Activity) -> dict:
-    table = table_of(read_settings(request["file"]))
+    table = settings_table(read_settings(request["file"]))
     scans = table["scans"]
     if masks := scans["lesion_masks"]:  # named from the file's folder, which is not known any more later
         scans["lesion_masks"] = str(Path(request["file"]).absolute().parent / masks)
@@ -102,7 +102,7 @@ def _estimate(request: dict, activity: Activity) -> dict:
 
 
 def _record(request: dict, activity: Activity) -> dict:
-    return {"table": table_of(read_record(Path(request["run"])).settings)}
+    return {"table": settings_table(read_record(Path(request["run"])).settings)}
 
 
 def _worst(request: dict, activity: Activity) -> dict:

@@ -8,7 +8,7 @@ import re
 import qt
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, hidden_sections, table_of
+from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, hidden_sections, settings_table
 from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings
 
 from . import dialogs
@@ -31,7 +31,7 @@ class SettingsPage(Page):
     def __init__(self, place):
         super().__init__(place)
         self.controls, self.notes = {}, {}
-        self._definition, self._table, self._boxes, self._filling = definition(), table_of(TrainingSettings()), {}, False
+        self._definition, self._table, self._boxes, self._filling = definition(), settings_table(TrainingSettings()), {}, False
         self.freshButton = push(
             _("From &nothing"), _("The default settings of the chosen task, with fresh weights."), lambda: self.begin("")
         )

@@ -13,7 +13,7 @@ import pytest
 from bench.blurred_analysis import blurred_analysis
 from bench.pdf_pages import pages_of
 
-from RadiomicsPersonaLib.analysis.result import Trial
+from RadiomicsPersonaLib.analysis.result import StabilityTrial
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
@@ -306,7 +306,7 @@ def test_the_report_lists_the_scores_most_unusual_first(analysis):
 
 
 def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_changes_do(analysis):
-    trials = (Trial("noise added", 1, 0.2), Trial("box moved by +2 mm along R", 0, 0.4))
+    trials = (StabilityTrial("noise added", 1, 0.2), StabilityTrial("box moved by +2 mm along R", 0, 0.4))
     result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6)
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
     assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report

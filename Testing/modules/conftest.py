@@ -1,4 +1,7 @@
-"""Fixtures of the panels. The folder is not called `slicer`: that package takes in every folder of its name on the import path."""
+"""Fixtures of the panels.
+
+The folder is not called `slicer`: that package takes in every folder of its name on the import path.
+"""
 
 from __future__ import annotations
 

@@ -518,10 +518,10 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     assert "is gone" in run.startNote.text and not project.folder.exists()
     panel.calibrate.table.setRowCount(1)
     panel.calibrate.onStart()
-    panel.synthesise.onStart()
+    panel.synthesize.onStart()
     head = read_scan(site / "heads" / "sub-0.nii.gz")
     panel.data.addVolumes([add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")])
-    for note in (panel.calibrate.note, panel.synthesise.note, panel.data.note):
+    for note in (panel.calibrate.note, panel.synthesize.note, panel.data.note):
         assert "is gone" in note.text and not project.folder.exists()
 
 
@@ -658,7 +658,7 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     files = [tmp_path / f"sub-{number}.nii.gz" for number in range(3)]
     for number, file in enumerate(files):
         write_nifti(file, np.ascontiguousarray(array * np.float32(1 + number)), affine)
-    page = panel.synthesise
+    page = panel.synthesize
     turn_to(panel, page)
     page.startButton.click()
     assert page.note.text == "Add healthy scans to paint into."

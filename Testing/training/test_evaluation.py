@@ -34,7 +34,7 @@ from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
     standard_rebuilders,
 )
 from RadiomicsPersonaTrainingLib.evaluation.report import write_report
-from RadiomicsPersonaTrainingLib.evaluation.scores import METRICS, Score
+from RadiomicsPersonaTrainingLib.evaluation.scores import REBUILDING_METRICS, HoleScore
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, contrast_lines, summarize
 
 STRATUM = "24-40 mm"
@@ -259,7 +259,7 @@ def test_two_subjects_of_one_name_are_refused_because_their_rows_could_not_be_to
 def scores_of(errors, group="A"):
     """Scores with a given MSE: errors[rebuilder][subject] is a list, one MSE per hole."""
     return [
-        Score(group, subject, STRATUM, number, name, 1.0, 0.1, dict.fromkeys(METRICS, mse))
+        HoleScore(group, subject, STRATUM, number, name, 1.0, 0.1, dict.fromkeys(REBUILDING_METRICS, mse))
         for name, subjects in errors.items()
         for subject, holes in subjects.items()
         for number, mse in enumerate(holes)

@@ -15,7 +15,7 @@ from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_n
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.experiments.painting_cases import in_slices, whole_brain
-from RadiomicsPersonaTrainingLib.experiments.painting_experiment import Measured
+from RadiomicsPersonaTrainingLib.experiments.painting_experiment import MeasuredPatient
 from RadiomicsPersonaTrainingLib.experiments.painting_report import lines_of
 from RadiomicsPersonaTrainingLib.head_evaluation.lesion_detection import CUTS, Detection
 from RadiomicsPersonaTrainingLib.runs.record import read_record
@@ -138,7 +138,7 @@ def test_arms_are_compared_patient_by_patient_and_seed_by_seed():
     """The second arm is .1 better in everyone, though one patient was tested under two seeds and the other under one."""
     found = np.where(CUTS <= 0.5, 1, 0)
     measured = [
-        Measured(arm, seed, "MS T1", subject, dice + more, 0.5, Detection(1, found, np.where(CUTS < 0.3, 5, 0)))
+        MeasuredPatient(arm, seed, "MS T1", subject, dice + more, 0.5, Detection(1, found, np.where(CUTS < 0.3, 5, 0)))
         for arm, more in (("few real", 0.0), ("+ spheres", 0.1))
         for seed, subject, dice in ((0, "a", 0.2), (1, "a", 0.4), (1, "b", 0.7))
     ]

@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.samples.healthy_pairs import HealthyPairs
 from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
-from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe, synthesise, synthesise_scan
+from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe, synthesize, synthesize_scan
 from RadiomicsPersonaTrainingLib.synthesis.label_map import NUMBER_OF_CODE, LabelMap, codes_of, read_label_map
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def head():
 
 
 def draw(head, recipe, seed=0, **grid):
-    return synthesise(head, recipe, np.random.default_rng(seed), **(GRID | grid))
+    return synthesize(head, recipe, np.random.default_rng(seed), **(GRID | grid))
 
 
 def test_the_same_seed_gives_the_same_image_and_another_seed_another(head):
@@ -129,7 +129,7 @@ def test_lesions_change_the_image_inside_the_brain_only(head):
 
 @pytest.mark.parametrize("voxel_size", [(1.0, 1.0, 6.0), (3.0, 3.0, 3.0), (2.0, 5.0, 1.5)])
 def test_a_synthesised_scan_has_the_voxels_asked_for_and_lies_where_its_truth_does(head, voxel_size):
-    scan, truth = synthesise_scan(head, replace(PLAIN, contrasts=("T2",)), np.random.default_rng(1), np.array(voxel_size))
+    scan, truth = synthesize_scan(head, replace(PLAIN, contrasts=("T2",)), np.random.default_rng(1), np.array(voxel_size))
     assert np.allclose(scan.spacing, voxel_size) and np.allclose(truth.spacing, 1)
     assert ((scan.spacing * scan.shape) > np.array(SHAPE) - 8).all()
 
@@ -147,7 +147,7 @@ def test_a_synthesised_scan_has_the_voxels_asked_for_and_lies_where_its_truth_do
 
 
 def test_holes_for_the_inpainting_are_taken_from_a_synthesised_scan(head):
-    scan, _ = synthesise_scan(head, replace(PLAIN, contrasts=("T1",), noise=0.02), np.random.default_rng(0), np.full(3, 2.0))
+    scan, _ = synthesize_scan(head, replace(PLAIN, contrasts=("T1",), noise=0.02), np.random.default_rng(0), np.full(3, 2.0))
     recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0))
     image, _, target, weight, _ = HealthyPairs([prepare(scan)], np.ones(1), recipe, seed=0)[0]
     assert image.shape == (2, 32, 32, 32) and (weight == 1).any() and target.std() > 0.2

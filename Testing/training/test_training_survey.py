@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.survey import contrast_in_name, survey
-from RadiomicsPersonaTrainingLib.settings.definition import MATTERING, complaints, definition, hidden_sections, table_of
+from RadiomicsPersonaTrainingLib.settings.definition import MATTERING, complaints, definition, hidden_sections, settings_table
 from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_table, settings_from, written
 
 pytestmark = pytest.mark.slow
@@ -73,7 +73,7 @@ def test_the_definition_holds_every_key_of_a_written_file_with_its_explanation()
 
 
 def test_a_table_goes_into_a_file_and_back_and_what_is_wrong_in_it_is_said_by_key(tmp_path):
-    table = table_of(TrainingSettings())
+    table = settings_table(TrainingSettings())
     assert complaints(table) == {} and hidden_sections(table) == ["augmentation", "masks", "segmentation", "tissue"]
     assert settings_from(table) == TrainingSettings()
     table["fit"]["steps"], table["recipe"]["side"] = 0, [1.0]
@@ -82,7 +82,7 @@ def test_a_table_goes_into_a_file_and_back_and_what_is_wrong_in_it_is_said_by_ke
         "recipe.side": complaints(table)["recipe.side"],
     }
     assert "not a list of 2" in complaints(table)["recipe.side"]
-    table = table_of(TrainingSettings())
+    table = settings_table(TrainingSettings())
     table["recipe"]["patch"] = 40
     assert "multiple of 16" in complaints(table)["recipe.patch"]
 

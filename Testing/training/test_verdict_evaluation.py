@@ -12,7 +12,7 @@ from bench.phantom import make_head
 from RadiomicsPersonaLib.analysis.classifier import load_classifier, make_classifier
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
-from RadiomicsPersonaTrainingLib.verdict.evaluation import KnownCase, Measured
+from RadiomicsPersonaTrainingLib.verdict.evaluation import KnownCase, MeasuredBox
 from RadiomicsPersonaTrainingLib.verdict.figures import figures_of, share_of
 from RadiomicsPersonaTrainingLib.verdict.page import roc_points
 from RadiomicsPersonaTrainingLib.verdict.scores import COMBINED, ScoredBox, ScoredCase, auroc
@@ -118,7 +118,7 @@ def test_bad_input_gets_one_sentence(evaluated, more, said, capfd):
 
 
 def scored_case(subject: str, sick: float, healthy: list[float]) -> ScoredCase:
-    measured = Measured({}, [], 1.0, None)
+    measured = MeasuredBox({}, [], 1.0, None)
     case = KnownCase("MS T1", subject, "tight", 0, 1.0, "white", 0.1, measured, {}, [], [], {})
     boxes = [ScoredBox(True, {COMBINED: sick}, 0.5), *(ScoredBox(False, {COMBINED: value}, 0.5) for value in healthy)]
     return ScoredCase(case, tuple(boxes))
@@ -162,7 +162,7 @@ def test_the_lesion_has_no_say_in_what_is_said_of_the_healthy_boxes(evaluated):
     head = json.loads((evaluated[0] / "cases.jsonl").read_text().splitlines()[0])["run"]
     records = Journal(evaluated[0] / "cases.jsonl", head).records
     case = next(known_case(found) for key, found in records.items() if "MS FLAIR" in key and isinstance(found, dict))
-    wild = Measured({key: 1e3 for key in case.measured.metrics}, case.measured.controls, 1.0, None)
+    wild = MeasuredBox({key: 1e3 for key in case.measured.metrics}, case.measured.controls, 1.0, None)
     classifier = load_classifier()
     first, second = (scored(KnownCase(**vars(case) | {"measured": m}), classifier) for m in (case.measured, wild))
     assert repr(first.boxes[1:]) == repr(second.boxes[1:])

@@ -56,7 +56,7 @@ def analyze(
             box found healthy may serve as another's mirrored side.
         model: what rebuilds; see `NetworkModel.for_scan` for how "auto" chooses.
         controls: number of healthy boxes per box.
-        decision: what the label rests on; p <= 0.05 by default.
+        decision: what the label rests on; p and its usual threshold by default.
         seed: of the controls' places.
         exclude: boolean array of the scan's shape with known pathology, or None.
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.

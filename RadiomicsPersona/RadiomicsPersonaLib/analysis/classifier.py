@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
 from ..resources import SHIPPED_CLASSIFIERS
 from ..system.output import folder_written_whole
@@ -28,7 +29,7 @@ FOLDER_VARIABLE = "RADIOMICS_PERSONA_CLASSIFIERS"
 OWN_FOLDER = Path(".radiomics-persona") / "classifiers"
 """The user's own folder of further classifiers, in the home folder; it outlives an update of the extension."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-GREY_ZONE = (0.45, 0.55)
+GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier"] + 0.05)
 """Probabilities between these say neither healthy nor pathological."""
 
 

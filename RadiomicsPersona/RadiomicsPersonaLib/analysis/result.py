@@ -9,6 +9,7 @@ import numpy as np
 
 from ..brain.midplane import Midplane
 from ..brain.tissue import Tissue
+from ..defaults import USUAL_PERCENT
 from ..geometry.box import Box
 from ..imaging.scan import Scan
 from ..reconstruction.reconstruction import Reconstruction
@@ -35,7 +36,7 @@ class Control:
 
 
 @dataclass(frozen=True)
-class Trial:
+class StabilityTrial:
     """The verdict on a box after a small change that should not matter.
 
     Attributes:
@@ -94,7 +95,7 @@ class BoxResult:
     independent_controls: float = 0.0
     brain_share: float = 1.0
     unlike_known: str | None = None
-    stability: tuple[Trial, ...] = ()
+    stability: tuple[StabilityTrial, ...] = ()
 
     @property
     def sorted_scores(self) -> list[str]:
@@ -103,10 +104,10 @@ class BoxResult:
         return sorted(known, key=lambda key: -self.standings[key].z)
 
     def usual_limit(self, key: str) -> float:
-        """95th percentile of a score among the controls, robust standard deviations; NaN without any."""
+        """The `USUAL_PERCENT` percentile of a score among the controls, robust standard deviations; NaN without any."""
         known = np.asarray(self.control_scores.get(key, ()), float)
         known = known[np.isfinite(known)]
-        return float(np.percentile(known, 95)) if known.size else math.nan
+        return float(np.percentile(known, USUAL_PERCENT)) if known.size else math.nan
 
     @property
     def match(self) -> str:

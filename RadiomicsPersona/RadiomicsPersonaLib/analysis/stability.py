@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from ..geometry.box import Box
 from ..imaging.scan import Scan
-from .result import Analysis, Trial
+from .result import Analysis, StabilityTrial
 
 Progress = Callable[[int, int, str], None]
 
@@ -92,7 +92,7 @@ def with_stability(
     """
     rows = []
     for change in changes_of(analysis.scan, [result.box for result in analysis.boxes], exclude, seed):
-        rows.append([Trial(change.name, result.label, result.p) for result in redo(change).boxes])
+        rows.append([StabilityTrial(change.name, result.label, result.p) for result in redo(change).boxes])
         if progress:
             progress(len(rows), CHANGES, change.name)
     tried = [replace(result, stability=trials) for result, trials in zip(analysis.boxes, zip(*rows))]

@@ -32,7 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--decision", default="p", metavar="p|classifier", help="what finding rests on (default p)")
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="found at p <= T (default 0.05), or at probability >= T (default 0.5)"
+        "--threshold",
+        type=float,
+        metavar="T",
+        help=f"found at p <= T (default {USUAL_THRESHOLDS['p']:g}), or at probability >= T "
+        f"(default {USUAL_THRESHOLDS['classifier']:g})",
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(

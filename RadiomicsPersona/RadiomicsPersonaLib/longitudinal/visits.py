@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from ..analysis.result import Analysis, BoxResult
+from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
@@ -16,7 +17,7 @@ from ..imaging.grid import Grid
 from ..imaging.registration import RigidMotion, rigid_motion
 from ..imaging.scan import Scan
 
-DEVIATING_P = 0.05
+DEVIATING_P = USUAL_THRESHOLDS["p"]
 """Voxels whose difference from the healthy persona has at most this p make up `deviating_ml`."""
 _DAYS_PER_YEAR = 365.25
 _LITTLE_INFORMATION = 0.25

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..analysis.result import Analysis, BoxResult
-from ..defaults import RESEARCH_USE
+from ..defaults import RESEARCH_USE, USUAL_PERCENT
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .html_page import number_text
@@ -176,7 +176,7 @@ class _Report:
         )
 
     def scores(self, result: BoxResult) -> None:
-        """The scores as bars, the most unusual first, with a mark up to which 95 % of the healthy boxes lie."""
+        """The scores as bars, the most unusual first, with a mark up to which `USUAL_PERCENT` of the healthy boxes lie."""
         keys = result.sorted_scores
         if not keys:
             return
@@ -198,7 +198,9 @@ class _Report:
             self.pdf.text(left + end + 5, self.y + 8.5, f"{z:.1f}", 7.5, color=FAINT)
             self.space(13)
         self.space(2)
-        self.paragraph("In robust SD of the healthy boxes. Bar: this box; line: 95 % of the healthy boxes.", 8, color=FAINT)
+        self.paragraph(
+            f"In robust SD of the healthy boxes. Bar: this box; line: {USUAL_PERCENT:g} % of the healthy boxes.", 8, color=FAINT
+        )
 
     def metrics(self, result: BoxResult) -> None:
         rows = []

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ..analysis.result import Analysis, BoxResult
-from ..defaults import RESEARCH_USE
+from ..defaults import RESEARCH_USE, USUAL_PERCENT
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .plots import COMBINED, axis_range, scores_of, ticks
@@ -218,7 +218,7 @@ def _strip(result: BoxResult) -> Image.Image:
 
 
 def _bars(result: BoxResult) -> Image.Image:
-    """The most unusual scores as bars, each with a mark up to which 95 % of the healthy boxes lie."""
+    """The most unusual scores as bars, each with a mark up to which `USUAL_PERCENT` of the healthy boxes lie."""
     keys = result.sorted_scores[:MOST_BARS]
     width, step, left = 4 * PANEL + 3 * GAP, 24, 260
     image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
@@ -226,7 +226,7 @@ def _bars(result: BoxResult) -> Image.Image:
     write_text(
         draw,
         (0, 14),
-        "What stands out, in robust SD of the healthy boxes: bar = this box, line = 95 % of healthy boxes",
+        f"What stands out, in robust SD of the healthy boxes: bar = this box, line = {USUAL_PERCENT:g} % of healthy boxes",
         14,
         FAINT,
         anchor="ls",

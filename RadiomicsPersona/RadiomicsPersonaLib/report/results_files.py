@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis.result import Analysis, BoxResult, Control, Trial
+from ..analysis.result import Analysis, BoxResult, Control, StabilityTrial
 from ..analysis.score import SCORES, Standing
 from ..brain.tissue import IntensityScale
 from ..defaults import RESEARCH_USE
@@ -226,7 +226,7 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray) -> BoxResult:
         contributions={key: kept["adds_to_log_odds"] for key, kept in scores.items() if kept["adds_to_log_odds"] is not None},
         q=record["q"],
         independent_controls=record["independent_controls"],
-        stability=tuple(Trial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
+        stability=tuple(StabilityTrial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
     )
 
 

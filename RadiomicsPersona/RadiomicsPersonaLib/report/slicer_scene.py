@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from ..analysis.result import Analysis, BoxResult
-from ..defaults import RESEARCH_USE
+from ..defaults import RESEARCH_USE, USUAL_PERCENT
 from ..geometry.box import Box
 from ..geometry.markups import markups_text, roi_of_box
 from ..imaging.files import write_nrrd
@@ -259,7 +259,7 @@ class _Bundle:
 
     def _add_scores(self, result: BoxResult, number: int) -> None:
         """The scores behind a verdict as a bar plot, the most unusual first, beside what is usual among the controls."""
-        header = ["Score", "Place", "This box", "95 % of healthy boxes"]
+        header = ["Score", "Place", "This box", f"{USUAL_PERCENT:g} % of healthy boxes"]
         rows = [
             [METRICS[key].label, str(place), _number(result.standings[key].z), _number(result.usual_limit(key))]
             for place, key in enumerate(result.sorted_scores, start=1)

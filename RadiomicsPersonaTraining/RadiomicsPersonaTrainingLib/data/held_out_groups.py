@@ -15,7 +15,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 
-from ..synthesis.head_images import SynthesisRecipe, synthesise_scan
+from ..synthesis.head_images import SynthesisRecipe, synthesize_scan
 from ..synthesis.label_map import opened_label_map
 from ..synthesis.tissue_contrast import CONTRASTS
 from .card_subjects import files_of, of_label_maps, of_scans
@@ -190,4 +190,4 @@ def synthetic_brain(file: Path) -> Scan:
 def _scan_and_classes(file: Path, contrast: str) -> tuple[Scan, Scan]:
     # the generator draws a head's shape before its contrast, so that one seed gives one shape
     rng = np.random.default_rng((0, zlib.crc32(name_of(file).encode())))
-    return synthesise_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng)
+    return synthesize_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng)

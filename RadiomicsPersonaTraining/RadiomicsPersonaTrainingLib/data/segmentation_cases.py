@@ -20,7 +20,7 @@ from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.segmentation.segmentation_model import segmentation_input
 
 from ..settings.sample_sections import SegmentationSettings
-from ..settings.segmentation_labels import CASE, _alternatives, labels_of
+from ..settings.segmentation_labels import CASE, alternatives_in, labels_of
 
 SUFFIXES = (*NIBABEL_SUFFIXES, *ITK_SUFFIXES)
 DESCRIPTION = "dataset.json"
@@ -53,7 +53,7 @@ def place_of(truth: Path, settings: SegmentationSettings) -> tuple[Path, str] | 
     """The data folder and the case's name that a label map's path tells, or None where it is called otherwise."""
     text = truth.as_posix()
     stem = text[: len(text) - len(truth.name)] + name_of(truth)
-    for pattern in _alternatives(settings.truth):
+    for pattern in alternatives_in(settings.truth):
         found = _expression(pattern).fullmatch(stem)
         if found:
             return Path(found["root"] or "."), found["case"]
@@ -71,7 +71,7 @@ def images_of(truth: Path, settings: SegmentationSettings) -> tuple[Path | None,
         raise InputError(f"'{truth}' is not called like '{settings.truth}': correct the split, or 'truth' in [segmentation].")
     root, case = place
     files = tuple(
-        next((file for pattern in _alternatives(image) if (file := _existing(root / pattern.replace(CASE, case)))), None)
+        next((file for pattern in alternatives_in(image) if (file := _existing(root / pattern.replace(CASE, case)))), None)
         for image in settings.images
     )
     if not any(files):
@@ -92,7 +92,7 @@ def channel_names(settings: SegmentationSettings) -> list[dict]:
     """The contrasts with the endings by which their files are known, for the card."""
     known = []
     for name, image in zip(settings.channels, settings.images):
-        files = (pattern.rpartition("/")[2].replace(CASE, "") for pattern in _alternatives(image))
+        files = (pattern.rpartition("/")[2].replace(CASE, "") for pattern in alternatives_in(image))
         ends = {re.split(r"[^0-9A-Za-z]+", file)[-1].lower() for file in files} | {name.lower()}
         known.append({"name": name, "endings": sorted(ends - {""})})
     return known

@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.imaging import random_field
 from RadiomicsPersonaLib.imaging.files import sha256_of
 
 from ..synthesis import artefacts, disease, head_images, label_map, tissue_contrast
-from ..synthesis.head_images import SynthesisRecipe, synthesise_scan
+from ..synthesis.head_images import SynthesisRecipe, synthesize_scan
 from ..synthesis.label_map import opened_label_map
 from .prepared_scans import ENTRY, code_digest, digest_of_modules, open_entry, write_entry
 
@@ -52,7 +52,7 @@ class SyntheticScans(Sequence):
         for attempt in range(TRIES):
             rng = np.random.default_rng((self.seed, number, variant, attempt))
             try:
-                return prepare(synthesise_scan(opened_label_map(self.files[number]), SynthesisRecipe(), rng)[0])
+                return prepare(synthesize_scan(opened_label_map(self.files[number]), SynthesisRecipe(), rng)[0])
             except InputError:
                 continue  # a contrast in which even the tissue estimate finds no brain
         raise InputError(f"No brain is found in images synthesised from '{self.files[number]}': leave this label map out.")

@@ -14,7 +14,7 @@ from ..versions import versions_text, versions_used
 from .holes import BRAIN_SHARE, LESIONS
 from .plots import spoken
 from .rebuilding import NETWORK, POPULATION_MEAN, EvaluationPlan
-from .scores import METRICS, Score
+from .scores import REBUILDING_METRICS, HoleScore
 from .summary import CONTRAST_GOAL, DRAWS, GOAL, Cell, ContrastLine, rounded, source_and_contrast
 
 SCHEMA = "radiomics-persona-evaluation/1"
@@ -59,8 +59,8 @@ def contrast_table(lines: list[ContrastLine]) -> tuple[list[str], list[list[str]
 
 def metrics_table(cell: Cell) -> tuple[list[str], list[list[str]]]:
     """Heads and rows: every metric of every rebuilder."""
-    rows = [[name, *(spoken(estimates[key]) for key in METRICS)] for name, estimates in cell.estimates.items()]
-    return ["rebuilder", *METRICS.values()], rows
+    rows = [[name, *(spoken(estimates[key]) for key in REBUILDING_METRICS)] for name, estimates in cell.estimates.items()]
+    return ["rebuilder", *REBUILDING_METRICS.values()], rows
 
 
 def record_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) -> dict:
@@ -89,7 +89,7 @@ def record_of(cells: list[Cell], contrasts: list[ContrastLine], origin: dict) ->
     return json_value(record | {"cells": [asdict(cell) for cell in cells]})
 
 
-def provenance_of(plan: EvaluationPlan, scores: list[Score]) -> dict:
+def provenance_of(plan: EvaluationPlan, scores: list[HoleScore]) -> dict:
     """What it takes to make the numbers again, in plain JSON types."""
     asked = len(plan.scans) * len(plan.strata) * plan.boxes_per_stratum
     return {

@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.report.picture import side_by_side
 from RadiomicsPersonaLib.report.slice_plane import Plane, cut, cut_hole
 
 from .rebuilding import NETWORK, Case, EvaluationPlan, cases_of
-from .scores import Score
+from .scores import HoleScore
 
 PANELS = ("Scan with the hole", "Rebuilt", "Truth", "Difference")
 CONTEXT_MM = 16.0
@@ -33,7 +33,7 @@ class Example:
     """
 
     word: str
-    row: Score
+    row: HoleScore
     image: Image.Image
 
 
@@ -42,7 +42,7 @@ def judged_rebuilder(plan: EvaluationPlan) -> str:
     return NETWORK if NETWORK in plan.rebuilders else list(plan.rebuilders)[-1]
 
 
-def example_rows(scores: list[Score], rebuilder: str, group: str, stratum: str) -> list[tuple[str, Score]]:
+def example_rows(scores: list[HoleScore], rebuilder: str, group: str, stratum: str) -> list[tuple[str, HoleScore]]:
     """The hole with the median and the one with the largest squared error; one hole alone is typical."""
     rows = [row for row in scores if (row.group, row.stratum, row.rebuilder) == (group, stratum, rebuilder)]
     ranked = sorted(rows, key=lambda row: (row.metrics["mse"], row.hole))
@@ -50,7 +50,7 @@ def example_rows(scores: list[Score], rebuilder: str, group: str, stratum: str) 
     return [(word, ranked[index]) for index, word in sorted(picked.items()) if ranked]
 
 
-def examples_of(plan: EvaluationPlan, scores: list[Score], group: str) -> list[Example]:
+def examples_of(plan: EvaluationPlan, scores: list[HoleScore], group: str) -> list[Example]:
     """The holes of `example_rows` of every stratum, rebuilt once more."""
     rebuilder = judged_rebuilder(plan)
     wanted = [pair for stratum in plan.strata for pair in example_rows(scores, rebuilder, group, stratum)]

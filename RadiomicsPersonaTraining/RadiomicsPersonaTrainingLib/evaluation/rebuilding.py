@@ -28,7 +28,7 @@ from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model, load_
 
 from ..data.held_out import HeldOutScan
 from .holes import CUBOIDS, LESIONS, draw_hole
-from .scores import RowTable, Score
+from .scores import HoleScore, RowTable
 
 assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores
 
@@ -117,7 +117,7 @@ def holes_of(
 
 
 def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float]) -> dict[str, float]:
-    """The numbers of `scores.METRICS`, over the hole's voxels x (scan) and y (rebuilt).
+    """The numbers of `scores.REBUILDING_METRICS`, over the hole's voxels x (scan) and y (rebuilt).
 
     ``mse`` is ``mean((x - y)²)`` over the squared tissue SD that was estimated outside the hole; ``mse_01`` the same
     with the limits at 0 and 1; ``psnr`` is ``10 log10(1 / mse_01)``; ``ssim`` the 3-D SSIM of the composed images, and
@@ -148,7 +148,7 @@ def score(case: Case, reconstruction: Reconstruction, limits: tuple[float, float
     }
 
 
-def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = None) -> list[Score]:
+def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = None) -> list[HoleScore]:
     """Score every rebuilder on every hole of every scan.
 
     Rows are added to `rows.csv` in the output folder hole by hole; a run that was cut off goes on where it stopped, and
@@ -183,7 +183,7 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
     return scores
 
 
-def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str, int]) -> list[Score]:
+def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str, int]) -> list[HoleScore]:
     scan = case.prepared.scan
     limits = challenge_limits(np.where(case.hole.full_mask(scan.shape), 0, scan.array))
     milliliters = scan.grid.ml_of(case.hole.voxels)
@@ -193,7 +193,7 @@ def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str,
         reconstruction = rebuilder(case.prepared, [case.hole])[0]
         seconds = time.perf_counter() - started
         metrics = {key: float(value) for key, value in score(case, reconstruction, limits).items()}
-        scores.append(Score(*hole, name, milliliters, seconds, metrics))
+        scores.append(HoleScore(*hole, name, milliliters, seconds, metrics))
     return scores
 
 

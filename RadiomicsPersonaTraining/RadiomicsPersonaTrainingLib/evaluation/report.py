@@ -17,11 +17,11 @@ from .figures import NOTES, contrast_table, counted, headline_table, metrics_tab
 from .pictures import PANELS, Example, data_uri, examples_of
 from .plots import error_plot, ratio_plot, spoken
 from .rebuilding import NETWORK, EvaluationPlan
-from .scores import Score
+from .scores import HoleScore
 from .summary import ALL_CUBOIDS, GOAL, Cell, ContrastLine, contrast_lines, summarize
 
 
-def write_report(plan: EvaluationPlan, scores: list[Score], folder: Path) -> list[Path]:
+def write_report(plan: EvaluationPlan, scores: list[HoleScore], folder: Path) -> list[Path]:
     """Write `report.html`, `evaluation.json` and `evaluation.md` beside `rows.csv`.
 
     Args:

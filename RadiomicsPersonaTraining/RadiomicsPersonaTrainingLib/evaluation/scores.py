@@ -11,7 +11,7 @@ from pathlib import Path
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.output import file_written_whole
 
-METRICS = {
+REBUILDING_METRICS = {
     "mse": "MSE (tissue SD²)",
     "mse_01": "MSE (0-1)",
     "psnr": "PSNR (dB)",
@@ -26,7 +26,7 @@ METRICS = {
 
 
 @dataclass(frozen=True)
-class Score:
+class HoleScore:
     """One hole rebuilt by one rebuilder.
 
     Attributes:
@@ -34,7 +34,7 @@ class Score:
         rebuilder: who rebuilt it.
         milliliters: the hole's volume.
         seconds: time of the rebuilding alone.
-        metrics: the keys of `METRICS`.
+        metrics: the keys of `REBUILDING_METRICS`.
     """
 
     group: str
@@ -55,11 +55,11 @@ class Score:
 class RowTable:
     """The rows of a run in a CSV file; a hole appears with all of its rebuilders or not at all."""
 
-    COLUMNS = ("group", "subject", "stratum", "number", "rebuilder", "milliliters", "seconds", *METRICS)
+    COLUMNS = ("group", "subject", "stratum", "number", "rebuilder", "milliliters", "seconds", *REBUILDING_METRICS)
 
     def __init__(self, path: Path, rebuilders: tuple[str, ...]):
         self.path = path
-        self.rows: dict[tuple, list[Score]] = {}
+        self.rows: dict[tuple, list[HoleScore]] = {}
         found = defaultdict(dict)
         for row in _complete_rows(path, self.COLUMNS):
             found[row.hole][row.rebuilder] = row
@@ -68,18 +68,18 @@ class RowTable:
             csv.writer(stream).writerow(self.COLUMNS)
             csv.writer(stream).writerows(_cells(row) for rows in self.rows.values() for row in rows)
 
-    def add(self, rows: list[Score]) -> None:
+    def add(self, rows: list[HoleScore]) -> None:
         """Add one hole's rows, to the file as well."""
         self.rows[rows[0].hole] = rows
         with open(self.path, "a", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerows(_cells(row) for row in rows)
 
 
-def _cells(row: Score) -> list:
-    return [*row.hole, row.rebuilder, row.milliliters, row.seconds, *(row.metrics[key] for key in METRICS)]
+def _cells(row: HoleScore) -> list:
+    return [*row.hole, row.rebuilder, row.milliliters, row.seconds, *(row.metrics[key] for key in REBUILDING_METRICS)]
 
 
-def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[Score]:
+def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[HoleScore]:
     if not path.exists():
         return
     # a run that was killed can leave its last line cut off
@@ -88,5 +88,5 @@ def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[Score]:
         if set(cells) != set(columns) or None in cells.values():
             raise InputError(f"'{path}' is not a table of this evaluation: choose another output folder.")
         hole = cells["group"], cells["subject"], cells["stratum"], int(cells["number"])
-        metrics = {key: float(cells[key]) for key in METRICS}
-        yield Score(*hole, cells["rebuilder"], float(cells["milliliters"]), float(cells["seconds"]), metrics)
+        metrics = {key: float(cells[key]) for key in REBUILDING_METRICS}
+        yield HoleScore(*hole, cells["rebuilder"], float(cells["milliliters"]), float(cells["seconds"]), metrics)

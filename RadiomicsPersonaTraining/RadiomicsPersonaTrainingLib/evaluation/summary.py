@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.system.json_text import json_value
 
 from .holes import CUBOIDS, LESIONS
 from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
-from .scores import METRICS, Score
+from .scores import REBUILDING_METRICS, HoleScore
 
 ALL_CUBOIDS = "all cuboids"
 """A row that pools the holes of every cuboid stratum."""
@@ -76,12 +76,12 @@ class Cell:
     headlines: tuple[Headline, ...]
 
 
-def summarize(scores: list[Score], seed: int = 0, draws: int = DRAWS) -> list[Cell]:
+def summarize(scores: list[HoleScore], seed: int = 0, draws: int = DRAWS) -> list[Cell]:
     """One cell per group and stratum that has scores: groups in their order, then cuboids, all cuboids, lesions."""
     return [_cell(group, stratum, rows, seed, draws) for (group, stratum), rows in by_cell(scores).items()]
 
 
-def by_cell(scores: list[Score]) -> dict[tuple[str, str], list[Score]]:
+def by_cell(scores: list[HoleScore]) -> dict[tuple[str, str], list[HoleScore]]:
     """The scores of every group and stratum, in the order of `summarize`."""
     cells = defaultdict(list)
     for row in scores:
@@ -96,7 +96,7 @@ def by_cell(scores: list[Score]) -> dict[tuple[str, str], list[Score]]:
     }
 
 
-def ratio_draws(rows: list[Score], rebuilder: str, seed: int = 0, draws: int = DRAWS) -> tuple[float, np.ndarray]:
+def ratio_draws(rows: list[HoleScore], rebuilder: str, seed: int = 0, draws: int = DRAWS) -> tuple[float, np.ndarray]:
     """A rebuilder's squared error over the best fill's, and its bootstrap draws; each draw picks its own best fill.
 
     Draws over as many subjects with the same seed draw the same places in the order of the subjects.
@@ -139,11 +139,11 @@ def rounded(estimate: Estimate) -> dict[str, float | None]:
     return json_value({end: round(value, 4) for end, value in vars(estimate).items()})
 
 
-def _cell(group: str, stratum: str, rows: list[Score], seed: int, draws: int) -> Cell:
+def _cell(group: str, stratum: str, rows: list[HoleScore], seed: int, draws: int) -> Cell:
     rebuilders, value, drawn = _means(rows, seed, draws)
     subjects = len({row.subject for row in rows})
     estimates = {
-        name: {key: estimate_of(value[r, m], drawn[r, m], subjects) for m, key in enumerate(METRICS)}
+        name: {key: estimate_of(value[r, m], drawn[r, m], subjects) for m, key in enumerate(REBUILDING_METRICS)}
         for r, name in enumerate(rebuilders)
     }
     errors = _errors(rebuilders, value, drawn)
@@ -156,21 +156,21 @@ def _cell(group: str, stratum: str, rows: list[Score], seed: int, draws: int) ->
     return Cell(group, stratum, subjects, len({row.hole for row in rows}), estimates, tuple(headlines))
 
 
-def _means(rows: list[Score], seed: int, draws: int) -> tuple[list[str], np.ndarray, np.ndarray]:
+def _means(rows: list[HoleScore], seed: int, draws: int) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Rebuilders; means over subjects (rebuilder, metric); the same of every bootstrap draw (rebuilder, metric, draw)."""
     subjects = list(dict.fromkeys(row.subject for row in rows))
     rebuilders = list(dict.fromkeys(row.rebuilder for row in rows))
     values = defaultdict(list)
     for row in rows:
-        for key in METRICS:
+        for key in REBUILDING_METRICS:
             values[row.rebuilder, key, row.subject].append(row.metrics[key])
-    means = np.array([[[np.mean(values[name, key, s]) for s in subjects] for key in METRICS] for name in rebuilders])
+    means = np.array([[[np.mean(values[name, key, s]) for s in subjects] for key in REBUILDING_METRICS] for name in rebuilders])
     chosen = np.random.default_rng(seed).integers(len(subjects), size=(draws, len(subjects)))
     return rebuilders, means.mean(axis=-1), means[..., chosen].mean(axis=-1)
 
 
 def _errors(rebuilders: list[str], value: np.ndarray, drawn: np.ndarray) -> dict[str, tuple[float, np.ndarray]]:
-    mse = list(METRICS).index("mse")
+    mse = list(REBUILDING_METRICS).index("mse")
     return {name: (value[r, mse], drawn[r, mse]) for r, name in enumerate(rebuilders)}
 
 
@@ -221,7 +221,7 @@ def source_and_contrast(group: str) -> tuple[str, str] | None:
     return None
 
 
-def contrast_lines(scores: list[Score], seed: int = 0, draws: int = DRAWS) -> list[ContrastLine]:
+def contrast_lines(scores: list[HoleScore], seed: int = 0, draws: int = DRAWS) -> list[ContrastLine]:
     """A line per source, contrast and kind of hole, for sources with T1 and at least one more contrast."""
     lines = []
     parts = {group: source_and_contrast(group) for group in dict.fromkeys(row.group for row in scores)}
@@ -250,9 +250,9 @@ def auroc_of(sick: np.ndarray, healthy: np.ndarray) -> float:
     >>> auroc_of([0.9, 0.8, 0.3], [0.1, 0.3])
     0.9166666666666666
     """
-    return _wins(np.asarray(sick), np.asarray(healthy)) / (len(sick) * len(healthy))
+    return wins_of(np.asarray(sick), np.asarray(healthy)) / (len(sick) * len(healthy))
 
 
-def _wins(sick: np.ndarray, healthy: np.ndarray) -> float:
+def wins_of(sick: np.ndarray, healthy: np.ndarray) -> float:
     ordered = np.sort(healthy)
     return float((np.searchsorted(ordered, sick, "left") + np.searchsorted(ordered, sick, "right")).sum() / 2)

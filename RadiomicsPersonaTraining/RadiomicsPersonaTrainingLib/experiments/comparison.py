@@ -25,7 +25,7 @@ from ..data.held_out_groups import held_out_scans
 from ..data.lesion_shapes import is_for_evaluation
 from ..data.split import ListedScan
 from ..evaluation.rebuilding import EvaluationPlan, Rebuilder, evaluate, standard_rebuilders
-from ..evaluation.scores import Score
+from ..evaluation.scores import HoleScore
 from ..export.export import model_of, weights_of
 from ..fitting.loop import fit
 from ..fitting.run_setup import work_of
@@ -99,13 +99,13 @@ def measure(
     boxes: int = 1,
     seed: int = 0,
     progress: Progress | None = None,
-) -> tuple[EvaluationPlan, list[Score]]:
+) -> tuple[EvaluationPlan, list[HoleScore]]:
     """Rebuild the same holes with every candidate, with what can be had from them for nothing, and with the simple fills.
 
     Args:
         root: folder with the split's scans and, where there are some, label_maps/ and lesion_masks/.
         part: of the split: validation or test.
-        output: the rows are kept in a folder of this trial in it, from which a run that was cut off goes on.
+        output: the rows are kept in a folder of this comparison in it, from which a run that was cut off goes on.
         subjects: at most this many of every collection.
         boxes: per subject and stratum.
         seed: of the holes.

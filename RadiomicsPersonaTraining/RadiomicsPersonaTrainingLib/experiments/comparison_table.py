@@ -16,7 +16,7 @@ from ..evaluation.figures import counted, provenance_of
 from ..evaluation.plots import spoken
 from ..evaluation.rebuilding import FILLS, EvaluationPlan
 from ..evaluation.report import markdown_table
-from ..evaluation.scores import Score
+from ..evaluation.scores import HoleScore
 from ..evaluation.summary import ALL_CUBOIDS, Estimate, by_cell, estimate_of, ratio_draws
 from .comparison import Fitted
 
@@ -30,7 +30,7 @@ NOTES = (
 
 
 @dataclass(frozen=True)
-class TrialLine:
+class ComparisonLine:
     """One candidate, or one way of using candidates, in one group and stratum.
 
     Attributes:
@@ -47,7 +47,7 @@ class TrialLine:
     over_first: Estimate
 
 
-def trial_lines(scores: list[Score], first: str, networks: list[str], seed: int = 0) -> list[TrialLine]:
+def comparison_lines(scores: list[HoleScore], first: str, networks: list[str], seed: int = 0) -> list[ComparisonLine]:
     """A line per group, stratum and network."""
     lines = []
     for (group, stratum), rows in by_cell(scores).items():
@@ -55,14 +55,14 @@ def trial_lines(scores: list[Score], first: str, networks: list[str], seed: int 
         drawn = {name: ratio_draws(rows, name, seed) for name in networks}
         for name, (value, draws) in drawn.items():
             over = estimate_of(value / drawn[first][0], draws / drawn[first][1], subjects)
-            lines.append(TrialLine(group, stratum, name, subjects, holes, estimate_of(value, draws, subjects), over))
+            lines.append(ComparisonLine(group, stratum, name, subjects, holes, estimate_of(value, draws, subjects), over))
     return lines
 
 
-def write_comparison(plan: EvaluationPlan, scores: list[Score], fitted: list[Fitted], folder: Path) -> Path:
+def write_comparison(plan: EvaluationPlan, scores: list[HoleScore], fitted: list[Fitted], folder: Path) -> Path:
     """Write `comparison.md` and `comparison.json`, and return the first."""
     networks = [name for name in plan.rebuilders if name not in FILLS]
-    lines = trial_lines(scores, fitted[0].name, networks, plan.seed)
+    lines = comparison_lines(scores, fitted[0].name, networks, plan.seed)
     seconds = {name: float(np.median([row.seconds for row in scores if row.rebuilder == name])) for name in networks}
     about = [
         {
@@ -87,7 +87,7 @@ def write_comparison(plan: EvaluationPlan, scores: list[Score], fitted: list[Fit
     return folder / "comparison.md"
 
 
-def _markdown(lines: list[TrialLine], about: list[dict], seconds: dict[str, float], origin: dict) -> str:
+def _markdown(lines: list[ComparisonLine], about: list[dict], seconds: dict[str, float], origin: dict) -> str:
     text = ["# Candidates on the same steps", "", RESEARCH_USE, "", NOTES, ""]
     holes = f"{counted(origin['boxes_per_stratum'], 'hole')} per subject and kind, seed {origin['seed']}"
     text += [f"Subjects of the split's part '{origin['model']['part']}'; {holes}; {origin['date']}.", ""]
@@ -117,6 +117,6 @@ def _markdown(lines: list[TrialLine], about: list[dict], seconds: dict[str, floa
     return "\n".join(text)
 
 
-def _holes(lines: list[TrialLine], strata: list[str]) -> str:
+def _holes(lines: list[ComparisonLine], strata: list[str]) -> str:
     counts = {line.stratum: line.holes for line in lines}
     return ", ".join(f"{counted(counts[stratum], 'hole')} in {stratum}" for stratum in strata)

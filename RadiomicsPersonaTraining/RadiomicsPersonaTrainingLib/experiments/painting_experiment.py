@@ -54,7 +54,7 @@ class People:
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
+class MeasuredPatient:
     """One test patient under one arm and seed.
 
     Attributes:
@@ -128,7 +128,7 @@ def fit_arm(
     return HeldOutRun(run, record).model(LAST)
 
 
-def measure_arm(arm: Arm, seed: int, model: SegmentationModel, test: tuple[ExperimentCase, ...]) -> list[Measured]:
+def measure_arm(arm: Arm, seed: int, model: SegmentationModel, test: tuple[ExperimentCase, ...]) -> list[MeasuredPatient]:
     """Segment every test patient."""
     measured = []
     for case in test:
@@ -137,7 +137,9 @@ def measure_arm(arm: Arm, seed: int, model: SegmentationModel, test: tuple[Exper
         measures = agreement(probability >= 0.5, truth, scan.spacing)
         counted = detect(probability, truth, float(np.prod(scan.spacing)) / 1000)
         measured.append(
-            Measured(arm.name, seed, DISEASES[case.source], case.subject, measures["dice"], measures["sensitivity"], counted)
+            MeasuredPatient(
+                arm.name, seed, DISEASES[case.source], case.subject, measures["dice"], measures["sensitivity"], counted
+            )
         )
     return measured
 
@@ -148,7 +150,7 @@ def run_experiment(
     paint: Callable[[Arm, int], list[ExperimentCase]],
     output: Path,
     progress: Progress | None = None,
-) -> list[Measured]:
+) -> list[MeasuredPatient]:
     """Fit and measure all arms under all seeds, one after another; what is done is kept, and a second call goes on.
 
     Args:
@@ -175,13 +177,13 @@ def run_experiment(
     return measured
 
 
-def _record(one: Measured) -> dict:
+def _record(one: MeasuredPatient) -> dict:
     counted = {"lesions": one.detection.lesions, "found": one.detection.found.tolist(), "false": one.detection.false.tolist()}
     return {**{key: value for key, value in vars(one).items() if key != "detection"}, "detection": counted}
 
 
-def _measured(record: dict) -> Measured:
+def _measured(record: dict) -> MeasuredPatient:
     counted = record["detection"]
-    return Measured(
+    return MeasuredPatient(
         **{**record, "detection": Detection(counted["lesions"], np.array(counted["found"]), np.array(counted["false"]))}
     )

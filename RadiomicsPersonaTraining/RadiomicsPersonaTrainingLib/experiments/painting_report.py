@@ -24,7 +24,7 @@ from ..evaluation.report import markdown_table
 from ..evaluation.summary import DRAWS, Estimate, estimate_of
 from ..head_evaluation.lesion_detection import sensitivity_at
 from .painting_cases import ExperimentCase
-from .painting_experiment import Measured
+from .painting_experiment import MeasuredPatient
 from .painting_settings import ExperimentPlan
 
 PIXELS, SIDE = 200, 140.0
@@ -133,13 +133,13 @@ class ArmLine:
     over_first: Estimate
 
 
-def lines_of(measured: list[Measured], seed: int = 0) -> list[ArmLine]:
+def lines_of(measured: list[MeasuredPatient], seed: int = 0) -> list[ArmLine]:
     """A line per group and arm, in the order in which they were measured."""
     groups, arms = (dict.fromkeys(getattr(one, name) for one in measured) for name in ("group", "arm"))
     return [_line(group, arm, next(iter(arms)), measured, seed) for group in groups for arm in arms]
 
 
-def _line(group: str, arm: str, first: str, measured: list[Measured], seed: int) -> ArmLine:
+def _line(group: str, arm: str, first: str, measured: list[MeasuredPatient], seed: int) -> ArmLine:
     own = [one for one in measured if (one.group, one.arm) == (group, arm)]
     base = {(one.seed, one.subject): one.dice for one in measured if (one.group, one.arm) == (group, first)}
     subjects = list(dict.fromkeys(one.subject for one in own))
@@ -162,9 +162,9 @@ def _line(group: str, arm: str, first: str, measured: list[Measured], seed: int)
     )
 
 
-def _detected(own: list[Measured], subjects: list[str], chosen: np.ndarray) -> Estimate:
+def _detected(own: list[MeasuredPatient], subjects: list[str], chosen: np.ndarray) -> Estimate:
     """Lesions found, mean over seeds, of which each has a cut of its own; every draw picks its cuts anew."""
-    by_seed: dict[int, dict[str, Measured]] = defaultdict(dict)
+    by_seed: dict[int, dict[str, MeasuredPatient]] = defaultdict(dict)
     for one in own:
         by_seed[one.seed][one.subject] = one
 

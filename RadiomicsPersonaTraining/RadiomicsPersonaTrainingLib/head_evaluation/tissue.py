@@ -25,7 +25,7 @@ from ..data.card_subjects import files_of, of_label_maps
 from ..data.split import TEST
 from ..evaluation.plots import spoken
 from ..evaluation.summary import DRAWS, Estimate, estimate_of, plain_estimates
-from ..synthesis.head_images import SynthesisRecipe, synthesise_scan
+from ..synthesis.head_images import SynthesisRecipe, synthesize_scan
 from ..synthesis.label_map import opened_label_map
 from ..synthesis.tissue_contrast import CONTRASTS
 
@@ -88,14 +88,14 @@ def evaluate_tissue(
     for number, file in enumerate(files):
         for column, contrast in enumerate(contrasts):
             for thickness in slices:
-                scan, truth = synthesised(file, (seed, number, column), contrast, thickness)
+                scan, truth = synthesized(file, (seed, number, column), contrast, thickness)
                 cases.append(TissueCase(name_of(file), contrast, thickness, _agreement(scan, truth, model)))
                 if progress:
                     progress(len(cases), total, f"{name_of(file)} {contrast}")
     return cases
 
 
-def synthesised(file: Path, seed: tuple[int, int, int], contrast: str, slices: float) -> tuple[Scan, Scan]:
+def synthesized(file: Path, seed: tuple[int, int, int], contrast: str, slices: float) -> tuple[Scan, Scan]:
     """The scan that a label map is evaluated with, and its tissue classes at 1 mm.
 
     Args:
@@ -103,7 +103,7 @@ def synthesised(file: Path, seed: tuple[int, int, int], contrast: str, slices: f
         slices: millimetres along S.
     """
     rng = np.random.default_rng((*seed, int(10 * slices)))
-    return synthesise_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng, np.array([1.0, 1.0, slices]))
+    return synthesize_scan(opened_label_map(file), replace(RECIPE, contrasts=(contrast,)), rng, np.array([1.0, 1.0, slices]))
 
 
 def tissue_found(scan: Scan, truth: Scan, model: TissueModel) -> np.ndarray:

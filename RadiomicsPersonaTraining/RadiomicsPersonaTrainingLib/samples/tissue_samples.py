@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 from RadiomicsPersonaLib.networks.head_model import BRIGHTEST, tissue_input
 
 from ..settings.sample_sections import TissueRecipe
-from ..synthesis.head_images import Synthesis, SynthesisRecipe, synthesise
+from ..synthesis.head_images import Synthesis, SynthesisRecipe, synthesize
 from ..synthesis.label_map import opened_label_map
 
 SYNTHESIS = SynthesisRecipe(realistic=0.85, elastic=3.0, bias=0.5, low_resolution=0.5, defaced=0.15, cut=0.2, lesions=0.25)
@@ -41,7 +41,7 @@ class HeadSamples(Dataset):
         label_map = opened_label_map(self.files[rng.integers(len(self.files))])
         low, high = label_map.brain_bounds
         center = (low + high) / 2 + rng.uniform(-1, 1, 3) * rng.uniform(0, 1) * np.array(recipe.offset)
-        head = synthesise(label_map, self.synthesis, rng, recipe.shape, recipe.spacing, recipe.fine, center)
+        head = synthesize(label_map, self.synthesis, rng, recipe.shape, recipe.spacing, recipe.fine, center)
         image = np.clip(tissue_input(head.image) * np.float32(np.exp(rng.normal(0, recipe.gain))), 0, BRIGHTEST)
         return torch.from_numpy(image[None]), head
 

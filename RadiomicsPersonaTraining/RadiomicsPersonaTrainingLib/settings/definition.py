@@ -39,7 +39,7 @@ def definition() -> dict:
     }
 
 
-def table_of(settings: TrainingSettings) -> dict:
+def settings_table(settings: TrainingSettings) -> dict:
     """Settings as the table of a TOML file would hold them."""
     return plain(settings)
 

@@ -140,7 +140,7 @@ def check_layout(settings: SegmentationSettings) -> None:
         or len(set(settings.channels)) < len(settings.channels)
     ):
         raise InputError("[segmentation] needs as many images as channels, each channel once: correct the settings.")
-    for pattern in (part for text in (*settings.images, settings.truth) for part in _alternatives(text)):
+    for pattern in (part for text in (*settings.images, settings.truth) for part in alternatives_in(text)):
         if CASE not in pattern:
             raise InputError(f"'{pattern}' in [segmentation] lacks {CASE}: write it where a case's name stands.")
     try:
@@ -151,5 +151,5 @@ def check_layout(settings: SegmentationSettings) -> None:
         ) from error
 
 
-def _alternatives(text: str) -> list[str]:
+def alternatives_in(text: str) -> list[str]:
     return [part.strip() for part in text.split("|") if part.strip()]

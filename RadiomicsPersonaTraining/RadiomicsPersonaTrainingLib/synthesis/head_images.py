@@ -117,7 +117,7 @@ class Synthesis:
         return share
 
 
-def synthesise(
+def synthesize(
     label_map: LabelMap,
     recipe: SynthesisRecipe,
     rng: np.random.Generator,
@@ -147,7 +147,7 @@ def synthesise(
     return Synthesis(image, codes, lesion)
 
 
-def synthesise_scan(
+def synthesize_scan(
     label_map: LabelMap, recipe: SynthesisRecipe, rng: np.random.Generator, voxel_size: np.ndarray | None = None
 ) -> tuple[Scan, Scan]:
     """A whole head as a scanner would give it, with its truth.

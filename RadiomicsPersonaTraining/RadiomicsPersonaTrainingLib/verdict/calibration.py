@@ -24,7 +24,7 @@ from RadiomicsPersonaLib.analysis.score import SCORES, Norm, raw_scores, standar
 from RadiomicsPersonaLib.analysis.verdict import CLASSIFIER_CONTROLS
 from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.brain.tissue import Tissue, estimate_tissue
-from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.defaults import USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
@@ -53,7 +53,7 @@ PAINTED_EVERY = 8
 STRENGTH = (0.3, 2.0)
 """Of lesions painted by kind, log-uniform; 1 is a usual one."""
 LEAST_SUBJECTS = 4
-LEVEL = 0.05
+LEVEL = USUAL_THRESHOLDS["p"]
 """Share of healthy boxes that may be called abnormal."""
 PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Strengths tried of the pull of the coefficients towards each other."""

@@ -69,7 +69,7 @@ class VerdictPlan:
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeasuredBox:
     """What an analysis measured in one box and in its controls.
 
     Attributes:
@@ -106,11 +106,11 @@ class KnownCase:
     milliliters: float
     tissue: str
     mismatch: float
-    measured: Measured
+    measured: MeasuredBox
     naive: dict[str, float]
     control_naive: list[dict[str, float]]
     clean: list[bool]
-    changed: dict[str, Measured]
+    changed: dict[str, MeasuredBox]
 
     @property
     def sick(self) -> bool:
@@ -186,8 +186,8 @@ def _record_of(result: BoxResult) -> dict:
 def known_case(record: dict) -> KnownCase:
     """A case as it was written into the journal."""
 
-    def measured(found: dict) -> Measured:
-        return Measured(
+    def measured(found: dict) -> MeasuredBox:
+        return MeasuredBox(
             **found | {"metrics": metrics_from(found["metrics"]), "controls": [metrics_from(m) for m in found["controls"]]}
         )
 

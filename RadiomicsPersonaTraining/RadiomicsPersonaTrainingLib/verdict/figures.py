@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.analysis.classifier import Classifier
 
 from ..evaluation.plots import spoken
 from ..evaluation.summary import DRAWS, Estimate, estimate_of, rounded
-from .calibration import calibration_line, reliability
+from .calibration import LEVEL, calibration_line, reliability
 from .cases import OFF, TIGHT, WIDE
 from .evaluation import TISSUES, KnownCase
 from .scores import COMBINED, ScoredCase, auroc, family_of, score_names, scored, verdict_of
@@ -25,7 +25,7 @@ NOTES = (
     "bounding box; it is held against those of its healthy boxes that touch no lesion, each judged by the others alone. "
     "Intervals are 95 % bootstrap intervals over subjects (2,000 draws); with two subjects, as in MS, they say little. "
     "The naive scores need no network: they are in tissue SD, the residuals root mean squares. p is the rank of the combined "
-    "score; a healthy person's box is called abnormal at p <= 0.05. TCGA-LGG gives no voxel size."
+    f"score; a healthy person's box is called abnormal at p <= {LEVEL:g}. TCGA-LGG gives no voxel size."
 )
 Table = tuple[str, list[str], list[list[str]]]
 
@@ -129,7 +129,7 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         members = [case for case in healthy if case.case.group == group]
         verdicts = [verdict_of(case.case, classifier) for case in members]
         subjects = [case.subject for case in members]
-        known = [(s, p <= 0.05) for s, (_, p) in zip(subjects, verdicts) if p is not None]
+        known = [(s, p <= LEVEL) for s, (_, p) in zip(subjects, verdicts) if p is not None]
         low = share_of(known, seed)
         called = share_of([(s, verdict.label == 1) for s, (verdict, _) in zip(subjects, verdicts)], seed)
         unknown = share_of([(s, verdict.label is None) for s, (verdict, _) in zip(subjects, verdicts)], seed)
@@ -143,7 +143,7 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         }
     return (
         "Healthy people",
-        ["group", "people", "boxes", "p <= 0.05 (goal 0.03 to 0.07)", "called pathological", "undetermined"],
+        ["group", "people", "boxes", f"p <= {LEVEL:g} (goal 0.03 to 0.07)", "called pathological", "undetermined"],
         rows,
     )
 

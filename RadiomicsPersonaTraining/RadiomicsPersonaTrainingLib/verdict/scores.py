@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.analysis.score import SCORES
 from RadiomicsPersonaLib.analysis.verdict import Decision, Verdict, judge, weigh
 from RadiomicsPersonaLib.metrics.metric import METRICS
 
-from ..evaluation.summary import DRAWS, Estimate, _wins, estimate_of, source_and_contrast
+from ..evaluation.summary import DRAWS, Estimate, estimate_of, source_and_contrast, wins_of
 from .evaluation import KnownCase
 
 FAMILIES = {"LGG": "glioma", "BraTS": "glioma", "MS": "MS"}
@@ -94,7 +94,7 @@ def auroc(cases: list[ScoredCase], score: Callable[[ScoredBox], float], seed: in
     every = np.array([value for _, healthy in values.values() for value in healthy], float)
     middle = float(np.nanmedian(every)) if np.isfinite(every).any() else 0.0
     sick, healthy = ([np.nan_to_num(np.array(values[s][k], float), nan=middle) for s in subjects] for k in (0, 1))
-    wins = np.array([[_wins(a, b) for b in healthy] for a in sick])
+    wins = np.array([[wins_of(a, b) for b in healthy] for a in sick])
     counts = np.array([[len(a) for a in sick], [len(b) for b in healthy]], float)
     times = (
         np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Synthesise page: lesions painted into healthy scans, looked at, and handed on as training cases."""
+"""Synthesize page: lesions painted into healthy scans, looked at, and handed on as training cases."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ READY = Path(__file__).resolve().parent.parent / "Resources" / "segmentation" / 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 
-class SynthesisePage(Page):
+class SynthesizePage(Page):
     """The widget of the page.
 
     Attributes:
