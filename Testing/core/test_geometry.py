@@ -10,7 +10,7 @@ from RadiomicsPersonaLib.geometry.box import Box, parse_box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.patch import patch_grid
 from RadiomicsPersonaLib.imaging.scan import Scan
-from RadiomicsPersonaTrainingLib.samples.random_holes import random_rotation
+from RadiomicsPersonaTrainingLib.synthesis.random_rotation import random_rotation
 
 GEOMETRIES = 10_000
 PATCH = 12

@@ -16,7 +16,8 @@ from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 from ..data.lesion_shapes import lesion_shape, placed, points_in
-from ..samples.random_holes import random_box, random_rotation
+from ..samples.random_holes import random_box
+from ..synthesis.random_rotation import random_rotation
 
 CUBOIDS = {"16-24 mm": (16.0, 24.0), "24-40 mm": (24.0, 40.0), "40-56 mm": (40.0, 56.0)}
 """Strata of cuboids: shortest and longest side in millimetres."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from RadiomicsPersonaLib.networks.card import (
 from RadiomicsPersonaLib.networks.head_model import TissueModel
 from RadiomicsPersonaLib.networks.unets import network_of
 
+from ..data.lesion_shapes import training_shapes
 from ..data.prepared_scans import CachedScans
 from ..data.split import TRAINING, VALIDATION, ListedScan
 from ..data.training_scans import Cohort, gather, sources_of
@@ -83,7 +85,7 @@ def work_of(
     if settings.task.kind == MASK_KIND:
         return mask_work(settings, rows, lesion_masks, cache, progress)
     if settings.task.kind != RECONSTRUCTION_KIND:
-        return label_map_work(settings, rows)
+        return label_map_work(settings, rows, lesion_masks)
     return reconstruction_work(settings, gather(settings, rows, lesion_masks, cache, progress))
 
 
@@ -101,10 +103,11 @@ def reconstruction_work(settings: TrainingSettings, cohort: Cohort) -> Work:
     return Work(task, pairs, [held_out[number] for number in range(run.validation_pairs)], settings.recipe.patch, told)
 
 
-def label_map_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
+def label_map_work(settings: TrainingSettings, rows: list[ListedScan], lesion_masks: Path | None = None) -> Work:
     """Telling tissues apart, or finding lesions, in heads synthesised from label maps.
 
-    Where the split has no validation maps, validation takes other images of the training maps.
+    Where the split has no validation maps, validation takes other images of the training maps. Outlines of lesions that
+    are kept for evaluation are left out.
     """
     scans = [source.name for source in sources_of(settings, rows) if source.kind != LABEL_MAPS]
     if scans:
@@ -116,11 +119,22 @@ def label_map_work(settings: TrainingSettings, rows: list[ListedScan]) -> Work:
     if not parts[TRAINING]:
         raise InputError("No label map is left for training: add some to the split.")
     run = settings.fit
-    drawn, asked = (TissueSamples, TissueTask) if settings.task.kind == TISSUE_KIND else (LesionSamples, LesionTask)
+    shapes: tuple[Path, ...] = ()
+    if settings.task.kind == LESION_KIND and settings.tissue.various and settings.tissue.real_outlines:
+        if not lesion_masks:
+            raise InputError(
+                "'real_outlines' in [tissue] needs 'lesion_masks' in [scans]: name a folder there, or set it to 0."
+            )
+        shapes = training_shapes(lesion_masks)
+    asked = TissueTask if settings.task.kind == TISSUE_KIND else LesionTask
+    drawn = TissueSamples if asked is TissueTask else partial(LesionSamples, shapes=shapes)
     samples = drawn(parts[TRAINING], settings.tissue, run.seed)
     held_out = drawn(parts[VALIDATION] or parts[TRAINING], settings.tissue, run.seed + 1)
     task = asked(_network(settings), settings.task, _steps(settings), samples.name_of)
-    told = (f"{len(parts[TRAINING])} label maps train, {len(parts[VALIDATION])} validate.",)
+    told = (
+        f"{len(parts[TRAINING])} label maps train, {len(parts[VALIDATION])} validate.",
+        *([f"{len(shapes)} lesion masks lend their outlines."] if shapes else []),
+    )
     return Work(task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.tissue.shape), told)
 
 

@@ -13,19 +13,13 @@ from RadiomicsPersonaLib.geometry.patch import PatchGrid
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 from ..data.lesion_shapes import lesion_shape, placed, points_in
+from ..synthesis.random_rotation import random_rotation
 
 _LATTICE = (np.stack(np.meshgrid(*[np.arange(8)] * 3, indexing="ij"), -1).reshape(-1, 3) + 0.5) / 8 - 0.5
 GAP = 4
 """Patch voxels between the hulls of two holes of one patch."""
 ROOM_FOR_MORE = 0.375
 """Longest side, as a share of the patch's edge, of a hole beside the first."""
-
-
-def random_rotation(rng: np.random.Generator) -> np.ndarray:
-    """A uniformly random 3x3 rotation (QR of a Gaussian matrix, Stewart 1980)."""
-    q, r = np.linalg.qr(rng.normal(size=(3, 3)))
-    q = q * np.sign(np.diag(r))
-    return q if np.linalg.det(q) > 0 else q * np.array([-1.0, 1.0, 1.0])
 
 
 def random_box(

@@ -14,6 +14,7 @@ from RadiomicsPersonaLib.networks.head_model import BRIGHTEST, tissue_input
 from ..settings.sample_sections import TissueRecipe
 from ..synthesis.head_images import Synthesis, SynthesisRecipe, synthesize
 from ..synthesis.label_map import opened_label_map
+from ..synthesis.lesion_variety import Variety
 
 SYNTHESIS = SynthesisRecipe(realistic=0.85, elastic=3.0, bias=0.5, low_resolution=0.5, defaced=0.15, cut=0.2, lesions=0.25)
 """Mostly contrasts that exist, and all that a scan in a clinic may lack or hold."""
@@ -66,10 +67,53 @@ class TissueSamples(HeadSamples):
         return image, torch.from_numpy(shares), number
 
 
+def diseased(recipe: TissueRecipe, shapes: tuple[Path, ...] = ()) -> SynthesisRecipe:
+    """Heads for the lesion model, as the recipe says.
+
+    Args:
+        shapes: files of lesion masks whose outlines may be used.
+    """
+    if not recipe.various:
+        return DISEASED
+    variety = Variety(
+        recipe.real_outlines if shapes else 0.0,
+        recipe.noise_outlines,
+        recipe.flow_outlines,
+        shapes,
+        recipe.mixed,
+        recipe.small,
+        recipe.faint,
+        recipe.least_difference,
+    )
+    return replace(
+        DISEASED,
+        disease=1 - recipe.healthy,
+        variety=variety,
+        artefacts=recipe.artefacts,
+        low_resolution=recipe.low_resolution,
+        slices=recipe.thick_slices,
+        extracted=recipe.extracted,
+    )
+
+
 class LesionSamples(HeadSamples):
-    """(image, share, number), the first two float32 tensors (1, D, H, W); `share` is the part of every voxel that is lesion."""
+    """(image, share, number), the first two float32 tensors (1, D, H, W); `share` is the part of every voxel that is lesion.
+
+    Args:
+        shapes: files of lesion masks whose outlines may be used where the recipe asks for them.
+    """
 
     usual = DISEASED
+
+    def __init__(
+        self,
+        files: list[Path],
+        recipe: TissueRecipe,
+        seed: int,
+        synthesis: SynthesisRecipe | None = None,
+        shapes: tuple[Path, ...] = (),
+    ):
+        super().__init__(files, recipe, seed, synthesis or diseased(recipe, shapes))
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, int]:
         image, head = self.drawn(number)

@@ -177,3 +177,40 @@ class TissueRecipe:
         low=0.0,
         high=1.0,
     )
+    various: bool = setting(
+        False,
+        "Lesions: of all sizes, outlines and strengths, in heads with and without artefacts, as the keys below say; else "
+        "irregular ellipsoids, one or two large ones or many small ones.",
+    )
+    healthy: float = setting(0.15, "Lesions: share of heads that hold none.", low=0.0, high=1.0)
+    artefacts: float = setting(
+        0.5,
+        "Lesions: chance of ghosts, motion, spikes, fold-over, shading or noise in a head that holds none; "
+        "half of it in one that does.",
+        low=0.0,
+        high=1.0,
+    )
+    real_outlines: float = setting(0.3, "Lesions: share of outlines taken from 'lesion_masks' in [scans].", low=0.0, high=1.0)
+    noise_outlines: float = setting(0.2, "Lesions: share of outlines from smooth noise above a threshold.", low=0.0, high=1.0)
+    flow_outlines: float = setting(
+        0.2,
+        "Lesions: share of outlines drawn out by a flow without sources; what is left of 1 are irregular ellipsoids.",
+        low=0.0,
+        high=1.0,
+    )
+    mixed: float = setting(0.35, "Lesions: chance of large and small ones in one head.", low=0.0, high=1.0)
+    small: float = setting(
+        0.5, "Lesions: chance that heads with one size of lesions have small ones, 2 to 16 mm across.", low=0.0, high=1.0
+    )
+    faint: float = setting(
+        0.3, "Lesions: chance that those of one size differ little from their surroundings.", low=0.0, high=1.0
+    )
+    least_difference: float = setting(
+        0.035,
+        "Lesions: least difference of their brightness from what they replace, as a share of the brightest tissue.",
+        low=0.0,
+        high=0.5,
+    )
+    low_resolution: float = setting(0.6, "Lesions: chance of voxels larger than 'fine'.", low=0.0, high=1.0)
+    thick_slices: float = setting(0.65, "Lesions: share of these that are slices, up to 8 mm thick.", low=0.0, high=1.0)
+    extracted: float = setting(0.35, "Lesions: chance of a brain-extracted head.", low=0.0, high=1.0)

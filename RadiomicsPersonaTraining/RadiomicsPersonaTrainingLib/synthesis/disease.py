@@ -8,8 +8,6 @@ differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
@@ -17,6 +15,7 @@ from RadiomicsPersonaLib.brain.tissue import FLUID, GREY, WHITE
 from RadiomicsPersonaLib.imaging.random_field import smooth_field
 
 from .label_map import APPEARANCES, TISSUE_OF_CODE, code_of
+from .lesion_outlines import Lesion
 
 FOCAL = 0.65
 """Chance of one or two large lesions; otherwise there are many small ones in white matter."""
@@ -32,23 +31,8 @@ PUSHING = 10.0
 LEAST_DIFFERENCE = 0.07
 """Least difference of a lesion's brightness from what it replaces, as a share of the brightest tissue:
 fainter ones are not painted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Lesion:
-    """One lesion before it is painted.
-
-    Attributes:
-        center: voxel index, fractional.
-        region: slices of the head that hold it.
-        distance: over the region, below 1 inside, growing outwards.
-        radius: millimetres, of the ball it was made from.
-    """
-
-    center: np.ndarray
-    region: tuple[slice, slice, slice]
-    distance: np.ndarray
-    radius: float
+FAINT = 0.12
+"""Largest such difference of a lesion that is to be faint."""
 
 
 def plan_lesions(codes: np.ndarray, rng: np.random.Generator, spacing: float) -> list[Lesion]:
@@ -95,7 +79,7 @@ def _outlined(center: np.ndarray, radius: float, shape: tuple[int, ...], rng: np
 def push_away(codes: np.ndarray, lesions: list[Lesion], rng: np.random.Generator) -> None:
     """Displace what lies around large lesions, as a growing mass does; changes `codes`."""
     for lesion in lesions:
-        if lesion.radius < PUSHING or rng.random() < 0.5:
+        if lesion.radius < PUSHING or not lesion.pushes or rng.random() < 0.5:
             continue
         strength = rng.uniform(0.1, 0.7)
         # what was at this share of the way to twice the lesion's radius comes to lie here
@@ -115,6 +99,8 @@ def paint_lesions(
     contrast: str | None,
     rng: np.random.Generator,
     spacing: float,
+    least: float = LEAST_DIFFERENCE,
+    faint: bool = False,
 ) -> np.ndarray:
     """Paint lesions into an image; changes it.
 
@@ -122,6 +108,8 @@ def paint_lesions(
         image: brightness, 0 to about 1, on the grid of `codes`.
         means: brightness by index into `APPEARANCES`.
         contrast: its name in `tissue_contrast.CONTRASTS`, None for a random one.
+        least: least difference of their brightness from what they replace.
+        faint: whether they differ by no more than `FAINT`.
     Returns:
         Boolean, the voxels that are lesion by at least half.
     """
@@ -140,20 +128,22 @@ def paint_lesions(
         if not inside.any():
             continue
         usual = float(np.median(part[inside]))
-        fitting = [level for level in levels if abs(level - usual) >= LEAST_DIFFERENCE]
+        fitting = [level for level in levels if abs(level - usual) >= least]
         if not fitting:
             continue
         level = fitting[0]
+        if faint:
+            level = usual + np.sign(level - usual) * min(abs(level - usual), rng.uniform(least, FAINT))
         filling = level + texture * abs(level - usual) * smooth_field(rng, distance.shape, spacing, rng.uniform(3, 12))[0]
         if lesion.radius > FOCAL_RADIUS[0]:
             edge = rng.uniform(0.3, 0.8)
-            if core is not None:
+            if core is not None and not faint:
                 filling = np.where(distance < edge, core, filling)
             if rim is not None:
                 filling = np.where(np.abs(distance - edge) < rng.uniform(1.0, 3.0) / lesion.radius, rim, filling)
         width = softness * (1 + lesion.radius / 20)  # large lesions have vague borders
         border = np.clip(0.5 + (1 - distance) * lesion.radius / width, 0, 1) * open_to
-        share = border * rng.uniform(0.5, 1.0)
+        share = border * rng.uniform(0.8 if faint else 0.5, 1.0)
         image[lesion.region] = (1 - share) * part + share * filling
         marked[lesion.region] |= (border >= 0.5) & open_to
     return marked

@@ -18,8 +18,10 @@ from RadiomicsPersonaLib.imaging.random_field import smooth_field
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 
 from .artefacts import add_lesions, cut, deface, extract
-from .disease import paint_lesions, plan_lesions, push_away
+from .disease import LEAST_DIFFERENCE, paint_lesions, plan_lesions, push_away
 from .label_map import APPEARANCE_OF_CODE, APPEARANCES, NUMBER_OF_CODE, OTHER_SIDE, TISSUE_OF_CODE, LabelMap
+from .lesion_variety import LesionGroup, Variety, plan_groups
+from .scanner_artefacts import add_artefacts
 from .tissue_contrast import CONTRASTS, random_contrast, realistic_contrast
 
 BLUR = 0.42
@@ -43,12 +45,15 @@ class SynthesisRecipe:
         bias: largest standard deviation of the bias field's logarithm at its nodes.
         gamma: standard deviation of the logarithm of the exponent.
         noise: largest standard deviation of the noise as a share of the brightest tissue.
-        low_resolution: chance of voxels larger than the finest; half of these are of one size on all axes up to
-            `largest_voxel`, half are slices as thick as `thickest_slice`.
+        low_resolution: chance of voxels larger than the finest; those that are not slices are of one size on all axes
+            up to `largest_voxel`.
+        slices: share of these that are slices as thick as `thickest_slice`.
         extracted: chance of a brain-extracted image.
         defaced, cut: chances of a face taken off, and of a field of view that ends above the neck or in the brain.
         lesions: chance of one to three blobs or boxes of other brightness in the brain; their tissue class stays.
         disease: chance of lesions as diseases leave them, which are marked.
+        variety: what these are like; None for irregular ellipsoids, one or two large ones or many small ones.
+        artefacts: chance of what goes wrong in a scanner; half of that in heads with disease.
     """
 
     realistic: float = 0.5
@@ -71,6 +76,9 @@ class SynthesisRecipe:
     cut: float = 0.0
     lesions: float = 0.0
     disease: float = 0.0
+    variety: Variety | None = None
+    artefacts: float = 0.0
+    slices: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,13 +143,13 @@ def synthesize(
     """
     fine = fine or spacing
     painted = tuple(int(round(n * spacing / fine)) for n in shape)
-    codes, image, lesion = _paint(label_map, recipe, rng, painted, fine, center)
+    codes, image, lesion, ill = _paint(label_map, recipe, rng, painted, fine, center)
     profiles = [
         _profile(n, fine, float(size), m, spacing) for n, m, size in zip(painted, shape, _voxel_size(recipe, rng, fine))
     ]
     for axis in range(3):
         image = _along(image, axis, profiles[axis][0])
-    image = _develop(image, recipe, rng)
+    image = _develop(image, recipe, rng, ill)
     for axis in range(3):
         image = _along(image, axis, profiles[axis][1])
     return Synthesis(image, codes, lesion)
@@ -159,7 +167,7 @@ def synthesize_scan(
     """
     shape = tuple(int(n) for n in np.ceil(np.array(label_map.codes.shape) * (1 + recipe.scale / 2) + 2 * MARGIN))
     middle = (np.array(label_map.codes.shape) - 1) / 2
-    codes, image, _ = _paint(label_map, recipe, rng, shape, 1.0, middle)
+    codes, image, _, ill = _paint(label_map, recipe, rng, shape, 1.0, middle)
     size = _voxel_size(recipe, rng, 1.0) if voxel_size is None else np.asarray(voxel_size, float)
     affine = np.eye(4)
     affine[:3, 3] = -(np.array(shape) - 1) / 2
@@ -169,16 +177,18 @@ def synthesize_scan(
     first = np.array([_voxel_centers(n, 1.0, s)[0] for n, s in zip(shape, size)])
     affine = np.diag([*size, 1.0])
     affine[:3, 3] = truth.ras_from_ijk(first)
-    image = np.rint(1000 * _develop(image, recipe, rng)).astype(np.float32)
+    image = np.rint(1000 * _develop(image, recipe, rng, ill)).astype(np.float32)
     return make_scan(image, affine, label_map.name), truth
 
 
-def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Structures, brightness and lesions on the fine grid, before blur."""
+def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, np.ndarray, np.ndarray, bool]:
+    """Structures, brightness and lesions on the fine grid, before blur; and whether disease was painted."""
     codes = _deformed(label_map, recipe, rng, shape, spacing, center)
     # no draw is spent where there is no disease, so that seeds keep their meaning
-    lesions = plan_lesions(codes, rng, spacing) if recipe.disease and rng.random() < recipe.disease else []
-    push_away(codes, lesions, rng)
+    ill = bool(recipe.disease) and rng.random() < recipe.disease
+    groups = _planned(codes, recipe.variety, rng, spacing) if ill else []
+    for group in groups:
+        push_away(codes, group.lesions, rng)
     contrast = None
     if rng.random() < recipe.realistic:
         contrast = str(rng.choice(recipe.contrasts))
@@ -192,8 +202,10 @@ def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, 
     image *= deviations.astype(np.float32)[look]
     image += means.astype(np.float32)[look]
     lesion = look == APPEARANCES.index("white lesion")
-    if lesions:
-        lesion |= paint_lesions(image, codes, lesions, means, contrast, rng, spacing)
+    least = recipe.variety.least_difference if recipe.variety else LEAST_DIFFERENCE
+    for group in groups:
+        if group.lesions:
+            lesion |= paint_lesions(image, codes, group.lesions, means, contrast, rng, spacing, least, group.faint)
     if rng.random() < recipe.lesions:
         add_lesions(image, codes, rng, spacing)
     if rng.random() < recipe.extracted:
@@ -202,7 +214,11 @@ def _paint(label_map, recipe, rng, shape, spacing, center) -> tuple[np.ndarray, 
         image *= np.exp(
             smooth_field(rng, shape, spacing, max(shape) * spacing / 3)[0] * np.float32(rng.uniform(0, recipe.bias))
         )
-    return codes, image, lesion
+    return codes, image, lesion, ill
+
+
+def _planned(codes: np.ndarray, variety: Variety | None, rng: np.random.Generator, spacing: float) -> list[LesionGroup]:
+    return plan_groups(codes, variety, rng, spacing) if variety else [LesionGroup(plan_lesions(codes, rng, spacing), False)]
 
 
 def _deformed(label_map, recipe, rng, shape, spacing, center) -> np.ndarray:
@@ -258,7 +274,7 @@ def _voxel_size(recipe: SynthesisRecipe, rng: np.random.Generator, finest: float
     """Millimetres along the three axes."""
     size = np.full(3, finest)
     if rng.random() < recipe.low_resolution:
-        if rng.random() < 0.5:
+        if rng.random() < 1 - recipe.slices:
             size[:] = rng.uniform(finest, recipe.largest_voxel)
         else:
             size[:] = rng.uniform(finest, max(finest, 1.5))
@@ -266,8 +282,10 @@ def _voxel_size(recipe: SynthesisRecipe, rng: np.random.Generator, finest: float
     return size
 
 
-def _develop(image: np.ndarray, recipe: SynthesisRecipe, rng: np.random.Generator) -> np.ndarray:
-    """Noise and gamma; magnitude images are never negative."""
+def _develop(image: np.ndarray, recipe: SynthesisRecipe, rng: np.random.Generator, ill: bool) -> np.ndarray:
+    """Artefacts, noise and gamma; magnitude images are never negative."""
+    if recipe.artefacts and rng.random() < recipe.artefacts * (0.5 if ill else 1.0):
+        image = add_artefacts(image, rng)
     image = image + rng.standard_normal(image.shape, dtype=np.float32) * np.float32(rng.uniform(0, recipe.noise))
     np.abs(image, out=image)
     top = np.float32(max(float(image.max()), 1e-6))
