@@ -111,11 +111,10 @@ def fit(
 
 
 def _meeting_on_this_machine() -> TCPStore | None:
-    """The place where the processes of one machine meet, listening before the second begins; None in those that come to it.
+    """Where the processes of one machine meet, listening before the second of them begins; None in those that come to it.
 
-    The system names a port of the loopback interface that stays taken from then on. A port that is only looked up beforehand
-    may be another program's when the processes come to it, and a host name may lead to an address that a firewall closes:
-    both are waited for half an hour without a word.
+    The system names a port of the loopback interface that stays taken from then on: one that was only looked up may be another
+    program's by then, and a host name may lead to an address that a firewall closes.
     """
     loopback = [name for _, name in socket.if_nameindex() if name in ("lo", "lo0")]
     if loopback:
