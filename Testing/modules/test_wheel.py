@@ -62,13 +62,22 @@ def wheel(checkout, project, tmp_path_factory) -> Path:
     return unpacked
 
 
+RUN = """
+import sys
+sys.path.insert(0, {wheel!r})
+import {module} as program
+left = program.{function}({words!r})
+files = [module.__file__ for name, module in sys.modules.items() if name.startswith("RadiomicsPersona")]
+strangers = [file for file in files if not file.startswith({wheel!r})]
+assert not strangers, strangers
+sys.exit(left)
+"""
+
+
 def ran(wheel: Path, folder: Path, program: str, *words: str) -> str:
-    """What a command of the wheel prints, in a Python that sees no other copy of the program first."""
+    """What a command of the wheel prints; fails where another copy of the program had to help out."""
     module, function = program.split(":")
-    code = (
-        f"import sys; sys.path.insert(0, {str(wheel)!r}); import {module} as program; "
-        f"assert program.__file__.startswith({str(wheel)!r}), program.__file__; sys.exit(program.{function}({list(words)!r}))"
-    )
+    code = RUN.format(wheel=str(wheel), module=module, function=function, words=list(words))
     command = [sys.executable, "-I", "-B", "-c", code]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
