@@ -516,7 +516,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         return self._checked(mirrored), midplane is not None
 
     def usualThreshold(self, decision) -> float | None:
-        """The threshold to begin with: the usual one, or for a metric where `USUAL_PERCENT` of the healthy boxes of the last results lie."""
+        """The threshold to begin with: the usual one, or for a metric where `USUAL_PERCENT` of the last healthy boxes lie."""
         if decision in USUAL_THRESHOLDS:
             return USUAL_THRESHOLDS[decision]
         results = origin.results_in(self.getParameterNode().resultTable)

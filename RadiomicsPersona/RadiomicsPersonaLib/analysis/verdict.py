@@ -41,11 +41,13 @@ class Decision:
             raise InputError(f"There is no decision '{self.rule}': choose p, classifier or one of {', '.join(METRICS)}.")
         if self.rule == "classifier" and not 0 < self.threshold < 1:
             raise InputError(
-                f"The threshold {self.threshold:g} cannot be used: a probability lies between 0 and 1, for example {USUAL_THRESHOLDS['classifier']:g}."
+                f"The threshold {self.threshold:g} cannot be used: a probability lies between 0 and 1, "
+                f"for example {USUAL_THRESHOLDS['classifier']:g}."
             )
         if not math.isfinite(self.threshold) or (self.rule == "p" and not 0 < self.threshold < 1):
             raise InputError(
-                f"The threshold {self.threshold:g} cannot be used: a p-value's lies between 0 and 1, for example {USUAL_THRESHOLDS['p']:g}."
+                f"The threshold {self.threshold:g} cannot be used: a p-value's lies between 0 and 1, "
+                f"for example {USUAL_THRESHOLDS['p']:g}."
             )
 
     @property

@@ -235,7 +235,8 @@ def _distribution(result: BoxResult) -> str:
         *(svg.circle(place(score), 48 - 11 * (number % 3), 4.5, svg.AXIS) for number, score in enumerate(scores)),
         svg.diamond(place(value), 34, 11, 16, _css(VERDICT_COLORS[result.word])),
     )
-    return f"<figure>{picture}<figcaption>{escape(described)} Diamond: this box; dots: healthy boxes of the same scan.</figcaption></figure>"
+    caption = f"{escape(described)} Diamond: this box; dots: healthy boxes of the same scan."
+    return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
 def _metrics_table(result: BoxResult) -> str:
