@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from vtk.util.numpy_support import numpy_to_vtk
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.imaging.contrast_name import contrast_in_name
+from RadiomicsPersonaLib.imaging.contrast_name import named_contrast
 from RadiomicsPersonaLib.networks.card import LESION_KIND, SEGMENTATION_KIND, model_cards, read_card
 from RadiomicsPersonaLib.report.exchange import read_segmentation
 
@@ -78,7 +78,7 @@ def guessed(wanted: list, scan) -> dict:
     ]
     found = {}
     for node in sorted(nodes, key=lambda node: node is not scan):
-        contrast = contrast_in_name(node.GetName() or "")
+        contrast = named_contrast(node.GetName() or "")
         if contrast in wanted and not node.GetNodeReference(origin.INPUT_VOLUME_ROLE):  # our own results bear the scan's name
             found.setdefault(contrast, node)
     return found

@@ -9,7 +9,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import follow_up
 
 from . import packages
-from .job import Job
+from .job import ButtonJob
 from .report_file import ReportFile
 from .section import Section
 
@@ -24,7 +24,7 @@ class FollowUpSection(Section):
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
         ui.followUpCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
-        self._job = Job(logic, ui.followUpButton, ui.followUpProgressBar, ui.followUpStatusLabel)
+        self._job = ButtonJob(logic, ui.followUpButton, ui.followUpProgressBar, ui.followUpStatusLabel)
         self.report = ReportFile(ui.followUpReportButton)
         self._dates = {}
         self._shown = None

@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.child import Cancelled, ChildFailed
 
 
-class Job:
+class ButtonJob:
     """What one button starts and ends. The worker does one thing after the other, so one job runs at a time.
 
     Args:

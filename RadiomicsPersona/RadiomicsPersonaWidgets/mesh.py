@@ -8,7 +8,7 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import mesh
 
-from .job import Job
+from .job import ButtonJob
 from .section import Section
 
 
@@ -18,7 +18,7 @@ class MeshSection(Section):
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
         ui.meshCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
-        self._job = Job(logic, ui.meshButton, ui.meshProgressBar, ui.meshStatusLabel)
+        self._job = ButtonJob(logic, ui.meshButton, ui.meshProgressBar, ui.meshStatusLabel)
         self._watched = None
         ui.meshSegmentationSelector.currentNodeChanged.connect(self.update)
         ui.meshButton.clicked.connect(self.on_make)

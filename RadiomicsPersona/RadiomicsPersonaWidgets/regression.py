@@ -15,7 +15,7 @@ from RadiomicsPersonaNodes import table as tables
 from RadiomicsPersonaNodes import view as views
 
 from . import packages
-from .job import Job
+from .job import ButtonJob
 from .report_file import ReportFile
 from .section import Section
 
@@ -37,7 +37,7 @@ class RegressionSection(Section):
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
         ui.regressionCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
-        self._job = Job(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
+        self._job = ButtonJob(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
         self.report = ReportFile(ui.regressionReportButton)
         self._arrangement = views.Arrangement()
         self._columns = self._table = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slicer.i18n import tr as _
 
 from . import packages
-from .job import Job
+from .job import ButtonJob
 from .section import Section
 
 
@@ -22,7 +22,7 @@ class RunSection(Section):
     def __init__(self, ui, logic, done):
         super().__init__(ui, logic)
         self._done = done
-        self.job = Job(logic, ui.applyButton, ui.progressBar, ui.statusLabel)
+        self.job = ButtonJob(logic, ui.applyButton, ui.progressBar, ui.statusLabel)
         ui.applyButton.clicked.connect(self.on_apply)
 
     @property

@@ -10,7 +10,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import segmentation
 
 from . import packages
-from .job import Job
+from .job import ButtonJob
 from .section import Section, show_note
 
 
@@ -34,8 +34,8 @@ class SegmentSection(Section):
         self._form = qt.QFormLayout(ui.contrastsWidget)
         self._form.setContentsMargins(0, 0, 0, 0)
         status = (ui.segmentProgressBar, ui.segmentStatusLabel)
-        self._segment_job = Job(logic, ui.segmentScanButton, *status)
-        self._judge_job = Job(logic, ui.segmentJudgeButton, *status)
+        self._segment_job = ButtonJob(logic, ui.segmentScanButton, *status)
+        self._judge_job = ButtonJob(logic, ui.segmentJudgeButton, *status)
         ui.segmentModelComboBox.currentIndexChanged.connect(self.on_model)
         ui.segmentScanButton.clicked.connect(self.on_segment)
         ui.segmentJudgeButton.clicked.connect(self.on_judge)

@@ -10,7 +10,7 @@ from RadiomicsPersonaNodes import lesions
 from RadiomicsPersonaNodes import view as views
 
 from . import packages
-from .job import Job
+from .job import ButtonJob
 from .report_file import ReportFile
 from .section import Section
 
@@ -26,7 +26,10 @@ class SensitivitySection(Section):
         super().__init__(ui, logic)
         ui.sensitivityCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         status = (ui.sensitivityProgressBar, ui.sensitivityStatusLabel)
-        self._paint_job, self._curve_job = Job(logic, ui.paintButton, *status), Job(logic, ui.sensitivityButton, *status)
+        self._paint_job, self._curve_job = (
+            ButtonJob(logic, ui.paintButton, *status),
+            ButtonJob(logic, ui.sensitivityButton, *status),
+        )
         self.report = ReportFile(ui.sensitivityReportButton)
         self._arrangement = views.Arrangement()
         for kind, name in LESION_KINDS.items():

@@ -131,9 +131,9 @@ def test_a_slicer_under_test_is_asked_nothing(panel, fresh, monkeypatch):
 
 def test_what_is_required_has_no_pins_and_is_what_the_library_asks_for(checkout):
     """Beside torch, which is the PyTorch extension's."""
-    from RadiomicsPersonaLib.system.device import _PACKAGES
+    from RadiomicsPersonaLib.system.device import PACKAGES
 
     lines = (checkout / "RadiomicsPersona/Resources/requirements.txt").read_text().splitlines()
     names = [line for line in lines if line and not line.startswith("#")]
-    assert set(names) == set(_PACKAGES) - {"torch"}
+    assert set(names) == set(PACKAGES) - {"torch"}
     assert all(importlib.util.find_spec(name) for name in names)

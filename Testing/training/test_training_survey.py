@@ -100,9 +100,9 @@ def test_disk_space_and_time_are_told_beforehand(site, tmp_path, capsys):
 
 
 def test_what_does_not_fit_on_the_disk_is_said(site, tmp_path, monkeypatch):
-    from RadiomicsPersonaTrainingLib.fitting.estimate import Estimate
+    from RadiomicsPersonaTrainingLib.fitting.estimate import TrainingEstimate
 
-    estimate = Estimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "processor")
+    estimate = TrainingEstimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "processor")
     assert not estimate.fits
     assert estimate.sentence == (
         "About 4 GB on the disk, which has 2 GB free, and about 2.8 h on this processor: 2 min to prepare 20 scans and 5000 "

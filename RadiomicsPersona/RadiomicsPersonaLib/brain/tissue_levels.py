@@ -89,7 +89,7 @@ def contrast_of(scan: Scan, tissue: Tissue) -> str:
     White matter is brighter than grey in T1; in T2 and FLAIR it is darker,
     and fluid is the brightest in T2 and the darkest in FLAIR.
     """
-    named = _IN_NAMES.get(contrast_name.contrast_in_name(scan.name))
+    named = _IN_NAMES.get(contrast_name.named_contrast(scan.name))
     if named:
         return named
     levels = tissue_levels(scan, tissue)

@@ -72,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="T",
-        help=f"label 1 at p <= T (default {USUAL_THRESHOLDS['p']:g}), at probability >= T "
-        f"(default {USUAL_THRESHOLDS['classifier']:g}), or at this value of the metric",
+        help=f"label 1 at p <= T (default {USUAL_THRESHOLDS['p']:g}), "
+        f"at probability >= T (default {USUAL_THRESHOLDS['classifier']:g}), or at this value of the metric",
     )
     parser.add_argument(
         "--classifier",

@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--threshold",
         type=float,
         metavar="T",
-        help=f"found at p <= T (default {USUAL_THRESHOLDS['p']:g}), or at probability >= T "
-        f"(default {USUAL_THRESHOLDS['classifier']:g})",
+        help=f"found at p <= T (default {USUAL_THRESHOLDS['p']:g}), "
+        f"or at probability >= T (default {USUAL_THRESHOLDS['classifier']:g})",
     )
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(

@@ -38,14 +38,14 @@ def channel_files(files: list[str], channels: list[dict], may_miss: bool) -> dic
     names = [channel["name"] for channel in channels]
     takes = f"this model takes {', '.join(names)}"
     said = [_said(file, channels) for file in files]
-    if len(files) == len(channels) and not any(place is not None or contrast_in_name(path) for place, path in said):
+    if len(files) == len(channels) and not any(place is not None or named_contrast(path) for place, path in said):
         said = [(place, path) for place, (_, path) in enumerate(said)]
     chosen: dict[int, str] = {}
     for place, path in said:
         if place is None:
             looks = (
                 f"'{Path(path).name}' looks like {word}"
-                if (word := contrast_in_name(path))
+                if (word := named_contrast(path))
                 else f"what '{Path(path).name}' is cannot be told from its name"
             )
             raise InputError(f"{looks}, and {takes}: give such a scan, or say which it is, as in {names[0]}={Path(path).name}.")
@@ -84,7 +84,7 @@ def _called(channel: dict) -> set[str]:
     return {channel["name"].lower(), *channel["endings"], *WORDS.get(channel["name"].lower(), ())}
 
 
-def contrast_in_name(path: str) -> str | None:
+def named_contrast(path: str) -> str | None:
     """The contrast that a file's name tells, of those in use."""
     return next((contrast for word in reversed(_words(path)) for contrast, words in WORDS.items() if word in words), None)
 

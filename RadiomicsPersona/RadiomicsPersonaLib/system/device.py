@@ -11,7 +11,7 @@ from ..errors import InputError
 
 # Imported in functions: torch and safetensors, which a Slicer may lack.
 
-_PACKAGES = {
+PACKAGES = {
     "torch": "install PyTorch (in Slicer: the PyTorch extension)",
     "safetensors": "install the Python package safetensors",
 }
@@ -29,7 +29,7 @@ def usable_cores() -> int:
 
 def missing_package() -> str | None:
     """The first package that networks need and that is not installed, or None."""
-    return next((package for package in _PACKAGES if importlib.util.find_spec(package) is None), None)
+    return next((package for package in PACKAGES if importlib.util.find_spec(package) is None), None)
 
 
 def require_torch() -> None:
@@ -37,7 +37,7 @@ def require_torch() -> None:
     package = missing_package()
     if package:
         raise InputError(
-            f"The network needs {package}, which is not installed: {_PACKAGES[package]}, or choose --model harmonic."
+            f"The network needs {package}, which is not installed: {PACKAGES[package]}, or choose --model harmonic."
         )
 
 

@@ -62,7 +62,7 @@ def examples_of(plan: EvaluationPlan, scores: list[HoleScore], group: str) -> li
     return [Example(word, row, examples[row.hole[1:]]) for word, row in wanted]
 
 
-def data_uri(image: Image.Image) -> str:
+def jpeg_uri(image: Image.Image) -> str:
     """A picture as a data URI; JPEG, because a report holds a hundred of them."""
     stream = io.BytesIO()
     image.save(stream, "JPEG", quality=88, subsampling=0)

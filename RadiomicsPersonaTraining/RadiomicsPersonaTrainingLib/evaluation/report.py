@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.report.html_page import html_page, html_table
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from .figures import NOTES, contrast_table, counted, headline_table, metrics_table, provenance_of, provenance_rows, record_of
-from .pictures import PANELS, Example, data_uri, examples_of
+from .pictures import PANELS, Example, examples_of, jpeg_uri
 from .plots import error_plot, ratio_plot, spoken
 from .rebuilding import NETWORK, EvaluationPlan
 from .scores import HoleScore
@@ -161,7 +161,7 @@ def _pictures(examples: list[Example]) -> str:
         )
         alt = f"{caption}. Axial slice through the middle of the hole: {', '.join(PANELS).lower()}."
         figures.append(
-            f"<figure>{heads}<img src='{data_uri(example.image)}' alt='{escape(alt, quote=True)}'>"
+            f"<figure>{heads}<img src='{jpeg_uri(example.image)}' alt='{escape(alt, quote=True)}'>"
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
     return (

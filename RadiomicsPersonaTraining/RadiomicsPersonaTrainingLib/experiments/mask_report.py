@@ -10,7 +10,7 @@ from PIL import Image
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
 from RadiomicsPersonaLib.report.plots import Plot
 
-from ..evaluation.pictures import data_uri
+from ..evaluation.pictures import jpeg_uri
 from .mask_comparison import HELD_OUT, MEASURES, TRAINING, Distance, MeasuredMasks
 
 HEADS = ["masks", "n", *MEASURES, "mean distance (95 %)", "AUROC (95 %)", "Dice at one place", "outside tissue"]
@@ -77,7 +77,7 @@ def mask_page(
             f"<p>{key}</p></section>"
         )
     pictures = "".join(
-        f"<figure><img src='{data_uri(image)}' alt='{escape(text, quote=True)}'>"
+        f"<figure><img src='{jpeg_uri(image)}' alt='{escape(text, quote=True)}'>"
         f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, image in sheets
     )

@@ -18,7 +18,7 @@ from RadiomicsPersonaLib.report.html_page import html_page, html_table
 from RadiomicsPersonaLib.report.lesion_picture import slices_of
 from RadiomicsPersonaLib.report.picture import side_by_side
 
-from ..evaluation.pictures import data_uri
+from ..evaluation.pictures import jpeg_uri
 from ..evaluation.plots import interval_plot, spoken
 from ..evaluation.report import markdown_table
 from ..evaluation.summary import DRAWS, Estimate, estimate_of
@@ -49,7 +49,7 @@ def page_of(
         _group(group, [line for line in lines if line.group == group]) for group in dict.fromkeys(line.group for line in lines)
     )
     figures = "".join(
-        f"<figure><img src='{data_uri(three_planes(case))}' alt='{escape(text, quote=True)}'>"
+        f"<figure><img src='{jpeg_uri(three_planes(case))}' alt='{escape(text, quote=True)}'>"
         f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, case in examples
     )

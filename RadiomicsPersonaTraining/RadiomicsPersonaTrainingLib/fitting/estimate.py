@@ -32,7 +32,7 @@ _SPARE = 1.1
 
 
 @dataclass(frozen=True)
-class Estimate:
+class TrainingEstimate:
     """What a training will take.
 
     Attributes:
@@ -76,7 +76,7 @@ def estimate(
     lesion_masks: Path | None,
     cache: Path,
     progress: Callable[[int, int, str], None] | None = None,
-) -> Estimate:
+) -> TrainingEstimate:
     """Prepare one scan of either part, which stays in the cache, and do a step of the training with them.
 
     Args:
@@ -112,7 +112,7 @@ def estimate(
     seconds = preparing * share + settings.fit.steps * step + validating
     cache_bytes = written * share + variants * VARIANT_BYTES
     free = shutil.disk_usage(cache if cache.is_dir() else cache.parent).free
-    return Estimate(
+    return TrainingEstimate(
         len(read),
         int(_SPARE * cache_bytes),
         int(_SPARE * run_bytes),

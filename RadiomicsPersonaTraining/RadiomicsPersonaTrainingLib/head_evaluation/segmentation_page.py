@@ -13,7 +13,7 @@ from RadiomicsPersonaLib.report.picture import side_by_side
 from RadiomicsPersonaLib.report.slice_plane import Plane, cut
 from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
 
-from ..evaluation.pictures import data_uri
+from ..evaluation.pictures import jpeg_uri
 from .segmentation import NOTES, SegmentedCase, subject_rows, summary_rows
 
 PANELS = ("Input", "Truth", "Found")
@@ -31,7 +31,7 @@ def page_of(cases: list[SegmentedCase], model: SegmentationModel, record: dict, 
     people = len({case.subject for case in cases})
     title = f"Segmenting: {escape(model.name)}"
     figures = "".join(
-        f"<figure><img src='{data_uri(panels(case))}' alt='{escape(text, quote=True)}'>"
+        f"<figure><img src='{jpeg_uri(panels(case))}' alt='{escape(text, quote=True)}'>"
         f"<figcaption>{escape(text)}</figcaption></figure>"
         for text, case in (
             (f"{word}: {case.case}, mean Dice {mean_dice(case):.3f}. {', '.join(PANELS)}.", case)

@@ -88,14 +88,14 @@ def evaluate_tissue(
     for number, file in enumerate(files):
         for column, contrast in enumerate(contrasts):
             for thickness in slices:
-                scan, truth = synthesized(file, (seed, number, column), contrast, thickness)
+                scan, truth = synthesized_scan(file, (seed, number, column), contrast, thickness)
                 cases.append(TissueCase(name_of(file), contrast, thickness, _agreement(scan, truth, model)))
                 if progress:
                     progress(len(cases), total, f"{name_of(file)} {contrast}")
     return cases
 
 
-def synthesized(file: Path, seed: tuple[int, int, int], contrast: str, slices: float) -> tuple[Scan, Scan]:
+def synthesized_scan(file: Path, seed: tuple[int, int, int], contrast: str, slices: float) -> tuple[Scan, Scan]:
     """The scan that a label map is evaluated with, and its tissue classes at 1 mm.
 
     Args:

@@ -18,7 +18,7 @@ from RadiomicsPersonaLib.segmentation.segmentation import segment
 from ..data.segmentation_cases import read_case
 from ..evaluation.rebuilding import EvaluationPlan, cases_of
 from ..head_evaluation.lesion import HEADS, SYNTHETIC, painted_head
-from ..head_evaluation.tissue import synthesized, tissue_found
+from ..head_evaluation.tissue import synthesized_scan, tissue_found
 from ..settings.segmentation_labels import labels_of
 from ..settings.training_settings import segmentation_in
 from ..synthesis.tissue_contrast import CONTRASTS
@@ -94,7 +94,7 @@ def _tissues(run: HeldOutRun, row: dict, seed: int, folder: Path) -> OpenedCase:
     """A scan synthesised from a label map, with its tissues."""
     number, file = _map_called(run, row["label_map"])
     contrast = CONTRASTS.index(row["contrast"])
-    scan, truth = synthesized(file, (seed, number, contrast), row["contrast"], float(row["slice_mm"]))
+    scan, truth = synthesized_scan(file, (seed, number, contrast), row["contrast"], float(row["slice_mm"]))
     true, found = truth.array.astype(np.uint8), tissue_found(scan, truth, run.model())
     named = {place: (name, CLASS_COLORS[place - 1]) for place, name in enumerate(TISSUE_NAMES, start=1)}
     maps = {word: _written(folder / f"{word}.nii.gz", array, truth.affine) for word, array in ((TRUTH, true), (FOUND, found))}
