@@ -403,7 +403,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         )
 
     def paintLesion(self, place, kind, contrast, size, strength, proceed=lambda line: True) -> tuple:
-        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.painted.paint`."""
+        """The input volume with a lesion painted into it; see `RadiomicsPersonaNodes.lesions.paint`."""
         return lesions.paint(
             self.getParameterNode(),
             place,
@@ -415,7 +415,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         )
 
     def sensitivity(self, place, kind, contrast, folder, proceed=lambda line: True) -> dict:
-        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.painted.sensitivity`."""
+        """How small and how faint a painted lesion is found; see `RadiomicsPersonaNodes.lesions.sensitivity`."""
         return lesions.sensitivity(
             self.getParameterNode(),
             place,

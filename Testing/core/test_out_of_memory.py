@@ -130,7 +130,7 @@ def test_the_command_line_says_in_one_sentence_that_memory_does_not_suffice(tmp_
     random = np.random.default_rng(0).integers(0, 900, (300, 300, 300)).astype(np.int16)
     write_nifti(tmp_path / "large.nii.gz", random, np.diag([0.6, 0.6, 0.6, 1]))
     code = (
-        "import resource, sys, torch, RadiomicsPersonaLib.twin\n"
+        "import resource, sys, torch, RadiomicsPersonaLib.reconstruction.twin\n"
         "from RadiomicsPersonaLib.cli import main\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (300 << 20),) * 2)\n"

@@ -270,7 +270,7 @@ def test_a_worker_that_cannot_start_says_why(start, analyze):
 def test_too_little_memory_is_one_sentence_and_the_worker_goes_on(start, analyze, folder, tmp_path):
     """The limit leaves room for everything but a scan of 300 voxels a side."""
     limited = (
-        "import resource, torch, RadiomicsPersonaLib.twin\n"
+        "import resource, torch, RadiomicsPersonaLib.reconstruction.twin\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + (400 << 20),) * 2)\n"
     )

@@ -75,7 +75,7 @@ SEGMENTING = {FOLDED: "FoldedUNet", PLAIN: "PlainUNet", RESIDUAL: "ResidualUNet"
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """The network; see `RadiomicsPersonaLib.network` and `segmentation_network`."""
+    """The network; see `RadiomicsPersonaLib.networks.unets`."""
 
     channels: tuple[int, ...] = setting(
         (32, 64, 128, 128),
