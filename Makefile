@@ -14,9 +14,9 @@ test: .venv/ready
 	$(PY) -m pytest -m clock $$(grep -rl --include="test_*.py" mark.clock Testing); clock=$$?; \
 	test $$others -eq 0 -a $$clock -eq 0
 
-# after every edit: no training, no process, nothing slow
+# after every edit: no training, no process, nothing slow; files that are slow as a whole are not even imported
 quick: .venv/ready
-	$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not clock"
+	$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not clock" $$(grep -rL --include="test_*.py" "^pytestmark = .*mark.slow" Testing)
 
 lint: .venv/ready
 	$(PY) -m ruff check .

@@ -20,6 +20,8 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
+pytestmark = pytest.mark.slow
+
 BOX = Box([34, -10, 14], [24, 28, 22], name="left alone")
 TURNED = Box([-30, 12, 20], [20, 26, 18], np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1]]), "turned")
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
@@ -68,7 +70,6 @@ def test_no_voxel_outside_the_boxes_changes(analysis, sick_head):
     assert analysis.difference[~outside].any()
 
 
-@pytest.mark.slow
 def test_no_voxel_outside_changes_in_an_oblique_thick_scan_with_nan_and_float64(harmonic):
     head = make_head(affine=OBLIQUE)
     array = head.array.astype(np.float64) * np.pi
@@ -81,7 +82,6 @@ def test_no_voxel_outside_changes_in_an_oblique_thick_scan_with_nan_and_float64(
     assert np.isfinite(result.reconstruction[~outside]).all()
 
 
-@pytest.mark.slow
 def test_the_reconstruction_is_blind_to_what_is_in_the_box(sick_head, head, harmonic):
     """Not even through the intensity scale, the brain mask or the midplane."""
     mask = inside(sick_head, [BOX])
@@ -93,7 +93,6 @@ def test_the_reconstruction_is_blind_to_what_is_in_the_box(sick_head, head, harm
         assert np.array_equal(rebuilt[0], rebuilt[1]) and np.array_equal(rebuilt[0], rebuilt[2])
 
 
-@pytest.mark.slow
 def test_there_is_no_seam_at_the_rim(head, harmonic):
     """Steps across the box's faces are no larger than steps between neighbours elsewhere."""
     for model in models_here(harmonic):
@@ -108,7 +107,6 @@ def models_here(*models):
     return [*models, load_model("auto")]
 
 
-@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers(analysis, sick_head, harmonic):
     again = analyze(sick_head, [BOX, TURNED], harmonic, controls=24)
     for first, second in zip(analysis.boxes, again.boxes):
@@ -126,14 +124,12 @@ def test_controls_are_of_the_box_s_size_touch_no_box_and_lie_in_the_scan(analysi
             assert (corners > -1).all() and (corners < np.array(sick_head.shape)).all()
 
 
-@pytest.mark.slow
 def test_the_mirrored_box_lies_on_the_other_side(head, harmonic):
     mirror = analyze(head, [BOX], harmonic, controls=2, prepare=prepared).boxes[0].controls[0].box
     assert mirror.name == "mirror"
     assert np.allclose(mirror.center, BOX.center * [-1, 1, 1], atol=4)
 
 
-@pytest.mark.slow
 def test_the_midplane_is_found_in_a_tilted_head():
     from RadiomicsPersonaLib.brain.midplane import estimate_midplane
     from RadiomicsPersonaLib.brain.tissue import estimate_tissue
@@ -151,7 +147,6 @@ def test_the_midplane_is_found_in_a_tilted_head():
         assert np.degrees(np.arccos(abs(plane.normal @ turn[:, 0]))) < 3
 
 
-@pytest.mark.slow
 def test_an_excluded_region_is_never_a_control(head, harmonic):
     exclude = np.zeros(head.shape, bool)
     exclude[: head.shape[0] // 2] = True
@@ -161,19 +156,16 @@ def test_an_excluded_region_is_never_a_control(head, harmonic):
         assert not (hole_of_box(head, control.box).full_mask(head.shape) & exclude).any()
 
 
-@pytest.mark.slow
 def test_too_few_controls_give_no_label_but_a_reason(head, harmonic):
     result = analyze(head, [BOX], harmonic, controls=4, prepare=prepared).boxes[0]
     assert result.label is None and "controls" in result.reason
 
 
-@pytest.mark.slow
 def test_a_box_mostly_in_air_gives_no_label(head, harmonic):
     result = analyze(head, [Box([78, 0, 20], [36, 36, 36])], harmonic, controls=2).boxes[0]
     assert result.label is None and "brain" in result.reason
 
 
-@pytest.mark.slow
 def test_a_box_larger_than_trained_on_works_and_says_so(head):
     result = analyze(head, [Box([0, -8, 14], [110, 110, 84])], load_model("auto"), controls=0).boxes[0]
     assert np.isfinite(result.reconstruction.values).all()
@@ -230,7 +222,6 @@ def test_the_map_of_deviations_is_small_in_the_lesion_and_one_outside_the_boxes(
     assert np.median(p[lesion]) < 0.05 and 0.2 < np.median(p[healthy]) < 0.8
 
 
-@pytest.mark.slow
 def test_running_again_replaces_the_results_and_keeps_other_files(written):
     scan, output = written
     before = (output / "results.json").read_bytes()
@@ -305,7 +296,6 @@ def test_damaged_weights_are_refused(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("model", ["harmonic", "auto"])
-@pytest.mark.slow
 def test_inpaint_rebuilds_a_mask_of_any_shape_and_nothing_else(head, tmp_path, model):
     index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
     world = head.ras_from_ijk(index)
@@ -331,7 +321,6 @@ def test_importing_the_core_does_not_import_torch():
 
 
 @pytest.mark.parametrize(("voxel", "grid"), [(1.0, 1.0), (2.0, 1.25), ((1.0, 1.0, 5.0), 1.0)])
-@pytest.mark.slow
 def test_a_box_is_rebuilt_on_a_grid_that_suits_the_scan(voxel, grid):
     """A coarse scan is not blown up to voxels that hold nothing new; thick slices alone do not make it coarse."""
     head = make_head(1.0)

@@ -14,6 +14,8 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import write_nifti
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):

@@ -29,6 +29,7 @@ def random_scan(rng: np.random.Generator) -> tuple[Scan, np.ndarray]:
     return Scan(world @ ramp[:3] + ramp[3], affine), ramp
 
 
+@pytest.mark.slow
 def test_ten_thousand_random_geometries_carry_a_ramp_to_the_patch_and_back():
     """A linear function of the world survives resampling exactly only if every voxel is where it should be."""
     rng = np.random.default_rng(0)

@@ -84,6 +84,7 @@ def test_with_equal_visits_the_interval_is_that_of_the_patients_slopes():
     assert [term.estimate, term.low, term.high] == pytest.approx([np.mean(slopes), expected.low, expected.high], rel=1e-2)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_known_slope_in_95_of_100_simulations():
     runs, held, robust_held = 100, 0, 0
     for seed in range(runs):

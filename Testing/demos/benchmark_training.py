@@ -33,8 +33,9 @@ DRAW = """
 import resource, sys
 from pathlib import Path
 import numpy as np
-from RadiomicsPersonaTrainingLib.cache import CachedScans
-from RadiomicsPersonaTrainingLib.samples import HealthyPairs, Recipe
+from RadiomicsPersonaTrainingLib.data.prepared_scans import CachedScans
+from RadiomicsPersonaTrainingLib.samples.healthy_pairs import HealthyPairs
+from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
 entries = [Path(line) for line in sys.stdin.read().splitlines()]
 pairs = HealthyPairs(CachedScans(entries), np.ones(len(entries)), Recipe(), 0)
 for number in range(400):

@@ -30,6 +30,7 @@ def name_the_patient(volume) -> None:
     hierarchy.CreateItem(hierarchy.CreateStudyItem(patient, "study"), volume)
 
 
+@pytest.mark.slow
 def test_one_click_writes_the_report_anonymous_unless_ticked(panel, inputs, tmp_path):
     volume, _ = inputs
     volume.SetName("T1 of Muster")

@@ -37,6 +37,8 @@ from RadiomicsPersonaTrainingLib.evaluation.report import write_report
 from RadiomicsPersonaTrainingLib.evaluation.scores import REBUILDING_METRICS, HoleScore
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, contrast_lines, summarize
 
+pytestmark = pytest.mark.slow
+
 STRATUM = "24-40 mm"
 
 
