@@ -133,6 +133,12 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
     )
     same = [key for key in trunk if trunk[key].shape == begun[key].shape]
     assert len(same) == len(trunk) - 2 and all(torch.allclose(trunk[key], begun[key], atol=0.02) for key in same)
+    # and a lesion model goes on from a lesion model, its head included
+    again = f'[fit]\nstart = "{models / "run-lesion.json"}"'
+    assert fit(tiny_tissue(steps=1, kind="lesion").replace("[fit]", again).replace("0.01", "1e-6"), "again") == 0
+    assert train(["export", str(tmp_path / "again"), "--output", str(tmp_path / "again-lesion")]) == 0
+    before, after = (LesionModel.load(str(file)).network.state_dict() for file in (models / "run-lesion.json", tmp_path / "again-lesion.json"))
+    assert all(torch.allclose(before[key], after[key], atol=1e-3) for key in before)
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
     assert LesionModel.installed().card["sha256"] == card["sha256"]
     assert analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["lesion_model"]["name"] == "run-lesion"
