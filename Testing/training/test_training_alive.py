@@ -83,8 +83,8 @@ def test_another_process_of_the_same_number_is_not_taken_for_the_training(tmp_pa
     """A killed training's number may be anyone's after a restart: this process stands for anyone."""
     (tmp_path / "run.json").write_text("{}")
     told = {"pid": os.getpid(), "host": "here", "beat": time.time(), "job": "fit", "done": 3, "total": 9}
-    (tmp_path / "heartbeat.json").write_text(json.dumps(told))
-    (tmp_path / "heartbeat.lock").touch()
+    (tmp_path / f"{heartbeat.NAME}.json").write_text(json.dumps(told))
+    (tmp_path / f"{heartbeat.NAME}.lock").touch()
     assert not heartbeat.is_running(tmp_path / heartbeat.NAME)
     assert state_of(tmp_path).state == run_state.BROKEN_OFF
     heartbeat.kill(tmp_path / heartbeat.NAME)  # or this test would end here
@@ -103,8 +103,8 @@ def test_what_a_training_refuses_is_kept_in_its_folder(site, tmp_path, capsys):
 def test_a_training_that_is_no_longer_heard_of_is_told_apart_from_one_at_work(tmp_path):
     with heartbeat.Alive(tmp_path / heartbeat.NAME, "fit"):
         assert state_of(tmp_path).state == run_state.RUNNING
-        told = json.loads((tmp_path / "heartbeat.json").read_text())
-        (tmp_path / "heartbeat.json").write_text(json.dumps(told | {"beat": time.time() - 300}))
+        told = json.loads((tmp_path / f"{heartbeat.NAME}.json").read_text())
+        (tmp_path / f"{heartbeat.NAME}.json").write_text(json.dumps(told | {"beat": time.time() - 300}))
         assert state_of(tmp_path).state == run_state.SILENT and "5 min" in state_of(tmp_path).sentence
 
 
