@@ -458,6 +458,7 @@ def test_a_twin_holds_the_box_and_leaves_the_rest(worker, folder, tmp_path):
     assert np.abs(values - scan.array[region])[mask].mean() > 5
 
 
+@pytest.mark.clock  # a cancelled window has 0.8 s to end by itself
 def test_it_segments_and_tells_how_far_it_is(worker, tmp_path):
     """With the shipped model and a crop that needs several windows; cancelled, it leaves nothing and works on."""
     crop = np.random.default_rng(0).normal(500, 60, (60, 70, 50)).astype(np.float32)
