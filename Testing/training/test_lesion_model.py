@@ -137,7 +137,10 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
     again = f'[fit]\nstart = "{models / "run-lesion.json"}"'
     assert fit(tiny_tissue(steps=1, kind="lesion").replace("[fit]", again).replace("0.01", "1e-6"), "again") == 0
     assert train(["export", str(tmp_path / "again"), "--output", str(tmp_path / "again-lesion")]) == 0
-    before, after = (LesionModel.load(str(file)).network.state_dict() for file in (models / "run-lesion.json", tmp_path / "again-lesion.json"))
+    before, after = (
+        LesionModel.load(str(file)).network.state_dict()
+        for file in (models / "run-lesion.json", tmp_path / "again-lesion.json")
+    )
     assert all(torch.allclose(before[key], after[key], atol=1e-3) for key in before)
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
     assert LesionModel.installed().card["sha256"] == card["sha256"]
