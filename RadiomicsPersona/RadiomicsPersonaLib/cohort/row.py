@@ -13,8 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import SimpleITK
-import torch
 from PIL import Image
 
 from .. import __version__
@@ -134,6 +132,9 @@ def _results_in(told: dict) -> list[dict]:
 
 def _use_one_thread() -> None:
     """So that as many rows are worked on side by side as there are cores."""
+    import SimpleITK  # these two are loaded by the command, and take seconds where a table is only read
+    import torch
+
     torch.set_num_threads(1)
     SimpleITK.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
 

@@ -9,13 +9,12 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 
 from ..data.training_scans import lesion_masks_of, split_of
-from ..fitting.callbacks import StepsTold
-from ..fitting.estimate import estimate
-from ..fitting.loop import fit
-from ..fitting.run_setup import work_of
 from ..runs.heartbeat import NAME, alive_in, refuse_if_running
 from ..runs.record import RunRecord, begin
 from ..settings.training_settings import read_settings
+
+# Imported in functions: what loads torch and Lightning, some ten seconds: a wrong word is answered at once, and a run that loads them
+# has a heartbeat by then.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +41,17 @@ def run(options: argparse.Namespace, job: Job) -> int:
     cache = Path(options.cache) if options.cache else output.parent / "cache"
     masks = lesion_masks_of(settings, file, root)
     if options.estimate:
+        from ..fitting.estimate import estimate
+
         print(estimate(settings, rows, masks, cache, job.progress).sentence)
         return 0
     refuse_if_running(output / NAME)
     begin(output, RunRecord(settings, tuple(rows)), options.resume)
     with alive_in(output / NAME, "fit", job.progress) as alive:
+        from ..fitting.callbacks import StepsTold
+        from ..fitting.loop import fit
+        from ..fitting.run_setup import work_of
+
         work = work_of(settings, rows, masks, cache, lambda done, total, scan: alive.progress(done, total, f"preparing {scan}"))
         for sentence in work.told:
             print(sentence, flush=True)
