@@ -24,7 +24,7 @@ def ask(words):
 """
 SETTINGS = """
 from pathlib import Path
-from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, table_of
+from RadiomicsPersonaTrainingLib.settings.definition import complaints, definition, settings_table
 from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings, written
 assert definition()["sections"]
 file = Path("settings.toml")
@@ -32,7 +32,7 @@ file.write_text("[task]\\nkind = 'segmentation'\\n[fit]\\nsteps = 12\\n", encodi
 settings = read_settings(file)
 file.write_text(written(settings), encoding="utf-8")
 assert read_settings(file) == settings and settings.fit.steps == 12
-table = table_of(settings)
+table = settings_table(settings)
 assert complaints(table) == {}
 table["fit"]["steps"] = 0
 assert "out of its range" in complaints(table)["fit.steps"]

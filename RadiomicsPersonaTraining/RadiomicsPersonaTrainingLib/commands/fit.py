@@ -13,8 +13,8 @@ from ..runs.heartbeat import NAME, alive_in, refuse_if_running
 from ..runs.record import RunRecord, begin
 from ..settings.training_settings import read_settings
 
-# Imported in functions: what loads torch and Lightning, some ten seconds: a wrong word is answered at once, and a run that loads them
-# has a heartbeat by then.
+# Imported in functions: estimate, callbacks, loop and run_setup, which load torch and Lightning for some ten seconds. A wrong
+# word is answered at once, and a run has its heartbeat by then.
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
