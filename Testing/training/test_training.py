@@ -240,7 +240,7 @@ def test_two_processes_train_one_model(site, tmp_path):
         "--devices",
         "2",
     ]
-    code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=120)
+    code, said = finished([*command, "--output", str(tmp_path / "run")], seconds=240)
     assert code == 0, said
     assert (tmp_path / "run" / "log.csv").read_text().splitlines()[1].startswith("0,2,")
 
