@@ -277,5 +277,6 @@ def test_a_file_name_that_is_not_utf8_does_not_stop_the_scene(analysis, tmp_path
     # a question mark or U+FFFD where the byte was, and the words behind it
     assert all(name.startswith("t") and "te" in name for name in names), names
     assert sum(name.endswith(" healthy persona") for name in names) == 1
-    assert node_named(opened, analysis.boxes[1].box.name).IsA("vtkMRMLMarkupsROINode")
+    box = analysis.boxes[1]
+    assert node_named(opened, f"{box.box.name} ({box.word})").IsA("vtkMRMLMarkupsROINode")
     assert any(np.array_equal(array_of(node_named(opened, name)), analysis.reconstruction) for name in names)
