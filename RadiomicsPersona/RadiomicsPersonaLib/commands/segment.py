@@ -12,7 +12,7 @@ from ..imaging.files import write_nifti
 from ..report.exchange import write_segmentation
 from ..segmentation.segmentation import Segmentation
 from ..segmentation.segmenter import load_segmenting, segment_files
-from ..system.output import file_written_whole, folder_written_whole
+from ..system.output import file_written_whole, folder_written_whole, refuse_unwritable
 from .job import Job
 from .model_arguments import add_device
 
@@ -50,8 +50,10 @@ def run(options: argparse.Namespace, job: Job) -> int:
             raise InputError(f"The output '{target}' must end in .nii or .nii.gz.")
     if len({Path(target).absolute() for target in targets}) < len(targets):
         raise InputError("--output and --probabilities name the same file: give two.")
+    for target in targets:
+        refuse_unwritable(target)
+    found, told = found_by(options, job)
     with file_written_whole(options.output) as path:
-        found, told = found_by(options, job)
         if options.probabilities:
             with file_written_whole(options.probabilities) as more:
                 write_nifti(more, found.probabilities.transpose(1, 2, 3, 0), found.affine)

@@ -48,6 +48,11 @@ def folder_written_whole(target: str | Path) -> Iterator[Path]:
                 parent.rmdir()
 
 
+def refuse_unwritable(target: str | Path) -> None:
+    """Raise the `InputError` of `file_written_whole`, and leave nothing: for what may be killed while it computes."""
+    _staged(Path(target).expanduser().absolute()).unlink()
+
+
 @contextmanager
 def file_written_whole(target: str | Path) -> Iterator[Path]:
     """A temporary path beside `target`, with its suffixes, that takes its name when the block ends without an error.
@@ -56,16 +61,7 @@ def file_written_whole(target: str | Path) -> Iterator[Path]:
         InputError: the file cannot be written, found out before anything is computed.
     """
     target = Path(target).expanduser().absolute()
-    try:
-        if target.is_dir():
-            raise InputError(f"The output '{target}' is a folder: name a file.")
-        if not target.parent.is_dir():
-            raise FileNotFoundError(2, "there is no such folder")
-        handle, staging = tempfile.mkstemp(prefix=".", suffix=f"-{target.name}", dir=target.parent)
-        os.close(handle)
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    staging = Path(staging)
+    staging = _staged(target)
     try:
         yield staging
         # a temporary file is private; the result gets the permissions that any new file would
@@ -86,3 +82,17 @@ def _missing_parents(target: Path) -> list[Path]:
 
 def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(f"The output '{target}' cannot be written ({error.strerror or error}): choose another place.")
+
+
+def _staged(target: Path) -> Path:
+    """A new file beside a target, with its suffixes."""
+    try:
+        if target.is_dir():
+            raise InputError(f"The output '{target}' is a folder: name a file.")
+        if not target.parent.is_dir():
+            raise FileNotFoundError(2, "there is no such folder")
+        handle, staging = tempfile.mkstemp(prefix=".", suffix=f"-{target.name}", dir=target.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    return Path(staging)
