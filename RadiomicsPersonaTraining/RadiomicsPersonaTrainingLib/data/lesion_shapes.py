@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
-from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 
+from ..synthesis.real_outlines import pieces_of
 from .split import scans_in
 
 TESTED_SHARE = 5
@@ -37,13 +36,8 @@ def lesion_shape(path: Path) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         InputError: the file is no mask.
     """
-    scan = read_scan(path)
-    labels, _ = ndimage.label(scan.array > 0, structure=np.ones((3, 3, 3)))
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    if not sizes.any():
-        raise InputError(f"'{Path(path).name}' marks no voxel: give binary lesion masks.")
-    return hole_of_mask(labels == sizes.argmax()).mask, scan.spacing
+    labels, sizes, spacing = pieces_of(path)
+    return hole_of_mask(labels == sizes.argmax()).mask, spacing
 
 
 def points_in(shape: np.ndarray, spacing: np.ndarray, rng: np.random.Generator, count: int = 512) -> np.ndarray:

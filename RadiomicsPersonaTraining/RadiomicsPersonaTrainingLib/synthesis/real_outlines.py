@@ -33,9 +33,9 @@ class LesionOutline:
     radius: float
 
 
-@lru_cache(maxsize=512)
-def outlines_of(path: Path) -> tuple[LesionOutline, ...]:
-    """The connected pieces of a binary mask that have at least `LEAST_PIECE` voxels; the largest alone where none has.
+def pieces_of(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The connected pieces of a binary mask: their numbers in its voxels, the voxels of each by number (0 for what is
+    outside), and millimetres per voxel.
 
     Raises:
         InputError: the file is no mask.
@@ -46,14 +46,25 @@ def outlines_of(path: Path) -> tuple[LesionOutline, ...]:
     sizes[0] = 0
     if not sizes.any():
         raise InputError(f"'{Path(path).name}' marks no voxel: give binary lesion masks.")
+    return labels, sizes, scan.spacing
+
+
+@lru_cache(maxsize=512)
+def outlines_of(path: Path) -> tuple[LesionOutline, ...]:
+    """The connected pieces of a binary mask that have at least `LEAST_PIECE` voxels; the largest alone where none has.
+
+    Raises:
+        InputError: the file is no mask.
+    """
+    labels, sizes, spacing = pieces_of(path)
     kept = np.flatnonzero(sizes >= min(LEAST_PIECE, sizes.max()))
-    boxes, margin = ndimage.find_objects(labels), np.ceil(MARGIN_MM / scan.spacing).astype(int)
+    boxes, margin = ndimage.find_objects(labels), np.ceil(MARGIN_MM / spacing).astype(int)
     pieces = []
     for number in kept:
         inside = np.pad(labels[boxes[number - 1]] == number, [(m, m) for m in margin])
-        outer, inner = (ndimage.distance_transform_edt(part, sampling=scan.spacing) for part in (~inside, inside))
-        radius = float((sizes[number] * scan.spacing.prod() * 3 / (4 * np.pi)) ** (1 / 3))
+        outer, inner = (ndimage.distance_transform_edt(part, sampling=spacing) for part in (~inside, inside))
+        radius = float((sizes[number] * spacing.prod() * 3 / (4 * np.pi)) ** (1 / 3))
         # half a voxel either way, as the border runs between the voxels
-        signed = np.where(inside, scan.spacing.min() / 2 - inner, outer - scan.spacing.min() / 2)
-        pieces.append(LesionOutline(signed.astype(np.float32), scan.spacing, radius))
+        signed = np.where(inside, spacing.min() / 2 - inner, outer - spacing.min() / 2)
+        pieces.append(LesionOutline(signed.astype(np.float32), spacing, radius))
     return tuple(pieces)
