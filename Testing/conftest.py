@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,16 @@ for folder in ("RadiomicsPersonaTraining", "RadiomicsPersona"):
 os.environ |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
 # what the user of this machine has installed is no part of the tests
 os.environ |= {f"RADIOMICS_PERSONA_{name}": str(CHECKOUT / "Testing" / "no-such-folder") for name in ("MODELS", "CLASSIFIERS")}
+# what the networks make of a whole head takes seconds: the processes of one run remember it, and no other run does
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["RADIOMICS_PERSONA_CACHE"] = tempfile.mkdtemp(prefix="radiomics-persona-tests-")
 ENVIRONMENT = dict(os.environ)
+
+
+def pytest_unconfigure(config):
+    """Delete what was remembered."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(os.environ["RADIOMICS_PERSONA_CACHE"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +53,41 @@ def synthetic_head():
     return make_head()
 
 
+SMALL_MODELS = CHECKOUT / "Testing" / "bench" / "small_models"
+
+
+@pytest.fixture(scope="module")
+def small_models():
+    """A tissue and a lesion model that know phantoms only and take a fiftieth of the shipped ones' time (see small_models/),
+    for tests of what is done with what they say; to be asked for by the whole file.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADIOMICS_PERSONA_MODELS", str(SMALL_MODELS))
+        yield SMALL_MODELS
+
+
+@pytest.fixture
+def shipped_models(monkeypatch):
+    """In a file that asks for the small models: none but the shipped ones, as elsewhere."""
+    monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", ENVIRONMENT["RADIOMICS_PERSONA_MODELS"])
+
+
 @pytest.fixture(scope="session")
 def session_worker():
-    """The process behind `lent_worker`; it starts when it is first asked."""
+    """The process behind `lent_worker`; it starts when it is first asked. It has the small models."""
     from bench.lent_worker import COMMAND, environment
 
     from RadiomicsPersonaLib.system.child import Child
 
-    child = Child(COMMAND, lambda: environment(ENVIRONMENT))
+    child = Child(COMMAND, lambda: environment(ENVIRONMENT | {"RADIOMICS_PERSONA_MODELS": str(SMALL_MODELS)}))
     yield child
     child.end()
+
+
+@pytest.fixture
+def nothing_remembered(monkeypatch):
+    """For tests that compute the same twice: what the networks said before is not looked up."""
+    monkeypatch.delenv("RADIOMICS_PERSONA_CACHE")
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
-"""What a process keeps of a scan for its next box."""
+"""What a process keeps of a scan for its next box, and what is kept for the next process where the user wants it."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +11,12 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.commands.cache import Cache
+from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
+from RadiomicsPersonaLib.system import kept_arrays
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +35,7 @@ def two(tmp_path_factory):
     return scan, holes, first, cache.prepare(scan, [holes[1]])
 
 
-def test_the_second_box_of_a_scan_finds_the_whole_head_judged_already_with_the_same_numbers(two):
+def test_the_second_box_of_a_scan_finds_the_whole_head_judged_already_with_the_same_numbers(two, nothing_remembered):
     scan, holes, first, second = two
     assert second is not first and second.maps is first.maps
     fresh = prepare(scan, [holes[1]]).maps
@@ -45,3 +49,73 @@ def test_where_another_background_was_found_the_head_is_judged_anew(two):
     other = replace(second, tissue=replace(second.tissue, background=second.tissue.background + 1))
     other.take_maps_of(first)
     assert "maps" not in vars(other)
+
+
+@pytest.fixture
+def model(monkeypatch, tmp_path):
+    """A head model that counts how often it computes; what it says is kept in the folder `kept`."""
+    monkeypatch.setenv("RADIOMICS_PERSONA_CACHE", str(tmp_path / "kept"))
+    model, computed = TissueModel.installed(), []
+    monkeypatch.setattr(model, "_probabilities", lambda shown: computed.append(1) or np.stack([shown] * 4))
+    return model, computed
+
+
+def test_what_a_network_said_of_a_head_is_kept_where_the_user_says_and_given_again(model, tmp_path, monkeypatch):
+    model, computed = model
+    heads = np.random.default_rng(0).random((2, 16, 16, 16)).astype(np.float32)
+    first, second = (model.probabilities(head) for head in heads)
+    assert len(computed) == 2 and not np.array_equal(first, second)
+    assert np.array_equal(model.probabilities(heads[0]), first) and np.array_equal(model.probabilities(heads[1]), second)
+    assert len(computed) == 2 and len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.delenv("RADIOMICS_PERSONA_CACHE")
+    model.probabilities(heads[0])
+    assert len(computed) == 3, "without the variable something was kept"
+
+
+def test_another_networks_answer_is_not_taken_for_this_ones(model):
+    model, computed = model
+    head = np.random.default_rng(0).random((16, 16, 16)).astype(np.float32)
+    model.probabilities(head)
+    other = LesionModel.installed()
+    assert other.probabilities(head).shape[0] == 1 and len(computed) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(file.read_bytes()[:-900]), lambda file: _flip(file, 2000)])
+def test_a_damaged_file_is_computed_anew(model, tmp_path, damage):
+    model, computed = model
+    head = np.random.default_rng(0).random((16, 16, 16)).astype(np.float32)
+    first = model.probabilities(head)
+    (file,) = (tmp_path / "kept").iterdir()
+    damage(file)
+    assert np.array_equal(model.probabilities(head), first) and len(computed) == 2
+    assert np.array_equal(model.probabilities(head), first) and len(computed) == 2
+
+
+def _flip(file, place: int) -> None:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 255
+    file.write_bytes(content)
+
+
+def test_the_folder_keeps_to_its_size_and_loses_what_nobody_asked_for_longest(model, tmp_path, monkeypatch):
+    model, computed = model
+    heads = np.random.default_rng(0).random((4, 16, 16, 16)).astype(np.float32)
+    monkeypatch.setattr(kept_arrays, "MOST_BYTES", 3 * 4 * 16**3 * 4 + 3000)
+    for head in heads[:3]:
+        model.probabilities(head)
+        for file in (tmp_path / "kept").iterdir():
+            os.utime(file, ns=(file.stat().st_atime_ns, file.stat().st_mtime_ns - 10**9))
+    model.probabilities(heads[0])  # asked for again, so the second is the oldest
+    model.probabilities(heads[3])
+    assert len(computed) == 4 and len(list((tmp_path / "kept").iterdir())) == 3
+    for head in heads[[0, 2, 3]]:
+        model.probabilities(head)
+    assert len(computed) == 4
+    model.probabilities(heads[1])
+    assert len(computed) == 5
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(model, tmp_path):
+    (tmp_path / "kept").write_text("a file")
+    with pytest.raises(InputError, match="kept.*cannot be written"):
+        model[0].probabilities(np.ones((16, 16, 16), np.float32))

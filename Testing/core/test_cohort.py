@@ -22,7 +22,7 @@ from RadiomicsPersonaLib.cohort.cohort import run_cohort
 from RadiomicsPersonaLib.cohort.table import CohortTable
 from RadiomicsPersonaLib.imaging.files import write_nifti
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 BOX, FAR = "34,-10,14,28,28,28", "-34,-10,14,28,28,28"
 QUICK = ["--", "--model", "harmonic", "--controls", "3"]
@@ -150,12 +150,12 @@ def test_other_commands_and_their_options_by_column(folder, tmp_path):
 @pytest.mark.parametrize("kills", [1, 3])
 def test_a_killed_workers_scan_is_done_again_and_given_up_after_three(folder, tmp_path, kills):
     pytest.importorskip("psutil", reason="psutil is not installed: pip install psutil")
-    killed, stop = [], threading.Event()
+    killed, stop, others = [], threading.Event(), workers()
 
     def killer():
         while not stop.is_set() and len(killed) < kills:
             for pid in workers():
-                if pid not in killed:
+                if pid not in killed + others:
                     os.kill(pid, signal.SIGKILL)
                     killed.append(pid)
             time.sleep(0.05)

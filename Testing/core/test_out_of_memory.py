@@ -19,7 +19,7 @@ from RadiomicsPersonaLib.reconstruction.inpainting import inpaint
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
 from RadiomicsPersonaLib.system.device import ran_out_of_memory
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
 TOO_MUCH = 1 << 55

@@ -25,7 +25,7 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.child import Cancelled, Child, ChildFailed, child_environment
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 RUN_WORKER = "import runpy; runpy.run_module('RadiomicsPersonaLib.worker', run_name='__main__', alter_sys=True)"
 BOX, OTHER_BOX = "30,0,20,24,24,24", "-30,10,16,24,20,24"
@@ -93,7 +93,7 @@ def numbers_of(output: Path) -> str:
     return json.dumps([results["boxes"], results["warnings"], results["provenance"]]) + str(hash(b"".join(voxels)))
 
 
-def test_a_request_is_answered_with_the_files_of_the_command_line(start, analyze, tmp_path):
+def test_a_request_is_answered_with_the_files_of_the_command_line(start, analyze, tmp_path, nothing_remembered):
     told = []
     start().run(analyze(), lambda activity: not told.append(activity))
     # in a process of its own, for what earlier tests said of threads and arithmetic changes last digits
@@ -302,7 +302,7 @@ def test_nothing_that_is_printed_reaches_the_pipe(start, analyze, tmp_path):
     )
     worker = start([sys.executable, "-c", noisy + RUN_WORKER])
     for _ in range(2):
-        worker.run(analyze(controls=60), go_on)
+        worker.run(analyze(controls=12), go_on)
     assert (tmp_path / "résultats" / "results.json").is_file()
 
 
@@ -343,7 +343,7 @@ def test_two_windows_at_once_do_not_disturb_each_other(start, analyze, tmp_path)
 
     def run(worker: Child, name: str, box: str) -> None:
         try:
-            worker.run(analyze(name, box, controls=30), go_on)
+            worker.run(analyze(name, box, controls=9), go_on)
         except Exception as error:
             errors.append(error)
 
@@ -353,7 +353,7 @@ def test_two_windows_at_once_do_not_disturb_each_other(start, analyze, tmp_path)
     for thread in threads:
         thread.join()
     assert not errors
-    start().run(analyze("alone", OTHER_BOX, controls=30), go_on)
+    start().run(analyze("alone", OTHER_BOX, controls=9), go_on)
     assert numbers_of(tmp_path / "b") == numbers_of(tmp_path / "alone") != numbers_of(tmp_path / "a")
     workers[0].end()
     assert alive(workers[1].pid)

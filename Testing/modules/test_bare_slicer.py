@@ -15,7 +15,7 @@ from RadiomicsPersonaLib.imaging.files import write_nrrd
 from RadiomicsPersonaLib.report.exchange import read_arrays_of_surface, read_exchange, read_painted
 from RadiomicsPersonaLib.system.child import Child
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 BROUGHT_BY_SLICER = ("numpy", "scipy", "SimpleITK", "PIL", "vtk", "vtkmodules")
 BARE_WORKER = """

@@ -28,7 +28,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_transform, add_volume, four_by_four
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 RELEASE = slicer.vtkMRMLMarkupsNode.PointEndInteractionEvent
 MOVED = slicer.vtkMRMLMarkupsNode.PointModifiedEvent

@@ -87,7 +87,7 @@ def test_a_bright_lesion_is_rebuilt_and_called_pathological(module, logic, head)
     assert counted and counted[-1].endswith("10 of 10")  # what the bar of the panel goes by
 
 
-def test_the_same_inputs_give_the_same_numbers_with_their_provenance(logic):
+def test_the_same_inputs_give_the_same_numbers_with_their_provenance(logic, nothing_remembered):
     first, second = (json.dumps(logic.apply()["boxes"]) for _ in range(2))
     assert first == second
     text = logic.getParameterNode().resultTable.GetAttribute("RadiomicsPersona.provenance")

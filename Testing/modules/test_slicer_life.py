@@ -14,7 +14,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_volume
 
-pytestmark = [pytest.mark.own_worker, pytest.mark.slow]
+pytestmark = [pytest.mark.own_worker, pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 EVENTS = (
     vtk.vtkCommand.ModifiedEvent,

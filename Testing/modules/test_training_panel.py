@@ -54,13 +54,14 @@ def worker(models):
 
 
 @pytest.fixture
-def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch):
-    """The module RadiomicsPersonaTraining.py on a fresh scene, with settings of the test's own and no models of the user's."""
+def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch, checkout):
+    """The module RadiomicsPersonaTraining.py on a fresh scene, with settings of the test's own and the small models."""
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
 
     shutil.rmtree(models, ignore_errors=True)
+    shutil.copytree(checkout / "Testing" / "bench" / "small_models", models)
     slicer.app.user_settings = qt.QSettings(str(tmp_path / "Slicer.ini"), qt.QSettings.IniFormat)
     scene.open_views()
     slicer_bench.load_module()
@@ -261,12 +262,13 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     assert asked and "MB" in asked[0] and not folder.exists() and "are free again" in results.note.text
 
 
-def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, tmp_path, monkeypatch):
+def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, models, tmp_path, monkeypatch):
     """Every third voxel of three people: looked at, split, trained for a few steps, tried, exported,
     and used on the one kept for the test.
     """
     from RadiomicsPersona import RadiomicsPersonaLogic
 
+    shutil.rmtree(models)  # the small ones know no real heads
     folder = data_root / "healthy" / "ds002748"
     if not folder.is_dir():
         pytest.skip(f"No healthy scans in '{folder}'.")
@@ -718,6 +720,7 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
 
 def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, models, tmp_path, monkeypatch, checkout):
     shipped, own = checkout / "RadiomicsPersona" / "Resources" / "Models", models
+    shutil.rmtree(own)
     own.mkdir()
     card = json.loads((shipped / "tissue.json").read_text()) | {"name": "mine", "weights": "mine.safetensors"}
     (own / "mine.json").write_text(json.dumps(card))

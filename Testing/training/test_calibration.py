@@ -11,8 +11,11 @@ from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.source_table import refuse_unless_fittable
+from RadiomicsPersonaTrainingLib.verdict import calibration
 from RadiomicsPersonaTrainingLib.verdict.calibration import fit_classifier, fit_norms
 from RadiomicsPersonaTrainingLib.verdict.painted_lesion import painted
+
+pytestmark = pytest.mark.usefixtures("small_models")
 
 TABLE = """# Data
 
@@ -177,6 +180,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         mask[2:10, 2:8, 2:7] = 1
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "own.json"
+    monkeypatch.setattr(calibration, "PAINTED_EVERY", 20)  # to save time: every painted lesion is looked at anew
     words = [
         "calibrate",
         str(tmp_path / "heads"),
@@ -218,7 +222,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     assert "There is no classifier 'nobody': choose one of healthy-or-not, clinic" in capfd.readouterr().err
 
 
-def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
+def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd, monkeypatch, shipped_models):
     from nilearn.datasets import load_mni152_template
 
     from RadiomicsPersonaLib.imaging.files import write_nifti
@@ -231,6 +235,7 @@ def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd)
     mask[2:10, 2:10, 2:10] = 1
     write_nifti(tmp_path / "mask.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     model, shapes = load_model("harmonic"), (tmp_path / "mask.nii.gz",)
+    monkeypatch.setattr(calibration, "PAINTED_EVERY", 13)  # to save time
     (tumour,), (any_lesion,) = (
         measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ())
     )

@@ -14,7 +14,7 @@ from RadiomicsPersonaTrainingLib.data.held_out_groups import synthetic_heads
 from RadiomicsPersonaTrainingLib.data.split import TEST, VALIDATION
 from RadiomicsPersonaTrainingLib.experiments import comparison
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 CANDIDATES = """
 [common]

@@ -20,7 +20,7 @@ from RadiomicsPersonaTrainingLib.experiments.painting_report import lines_of
 from RadiomicsPersonaTrainingLib.head_evaluation.lesion_detection import CUTS, Detection
 from RadiomicsPersonaTrainingLib.runs.record import read_record
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 LESION = np.array([32.0, 20.0, 40.0])
 

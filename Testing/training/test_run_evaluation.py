@@ -17,7 +17,7 @@ from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.export.model_archive import install_archive, install_run, installed_models, remove_model
 from RadiomicsPersonaTrainingLib.inspection.worst_case import open_case, worst_cases
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 
 @pytest.fixture(scope="module")

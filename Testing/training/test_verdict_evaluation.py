@@ -17,7 +17,7 @@ from RadiomicsPersonaTrainingLib.verdict.figures import figures_of, share_of
 from RadiomicsPersonaTrainingLib.verdict.page import roc_points
 from RadiomicsPersonaTrainingLib.verdict.scores import COMBINED, ScoredBox, ScoredCase, auroc
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 CENTER, RADIUS = np.array([34.0, -10, 14]), 11.0
 

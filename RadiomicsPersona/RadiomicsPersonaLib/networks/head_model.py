@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..system.kept_arrays import kept
 from .card import LESION_KIND, TISSUE_KIND
 from .trained_model import TrainedModel
 
@@ -27,7 +28,8 @@ class HeadModel(TrainedModel):
     def probabilities(self, values: np.ndarray) -> np.ndarray:
         """Probabilities of what the network tells apart.
 
-        The mean of the head's and its left-right flip's, so that neither side is judged otherwise than the other.
+        The mean of the head's and its left-right flip's, so that neither side is judged otherwise than the other; see
+        `kept_arrays` for how it may be remembered.
 
         Args:
             values: intensities (D, H, W) on a grid of `spacing`, axes nearly R, A, S; sides multiples of `STEP`.
@@ -36,7 +38,15 @@ class HeadModel(TrainedModel):
         """
         import torch  # which a Slicer may lack
 
-        image = torch.from_numpy(tissue_input(values))[None, None]
+        shown = tissue_input(values)
+        what = f"{self.kind} {self.card['sha256']} {self.precision} torch {torch.__version__}"
+        return kept(what, shown, lambda: self._probabilities(shown))
+
+    def _probabilities(self, values: np.ndarray) -> np.ndarray:
+        """`probabilities` of what the network is shown."""
+        import torch  # which a Slicer may lack
+
+        image = torch.from_numpy(values)[None, None]
         total = 0
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
             for flips in ([], [2]):

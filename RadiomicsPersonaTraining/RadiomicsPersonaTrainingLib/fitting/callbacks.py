@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 from PIL import Image
 
 from RadiomicsPersonaLib.system.output import file_written_whole
@@ -87,7 +90,10 @@ class StepsTold(Callback):
 
 
 class StopInTime(Callback):
-    """Ends a run after the last epoch that fits into a number of minutes (None: never), so that it can go on from there."""
+    """Ends a run after the last epoch that fits into a number of minutes (None: never), so that it can go on from there.
+
+    Processes that share the run end together: where only one of them ran out of time, the others would wait for it.
+    """
 
     def __init__(self, minutes: float | None):
         self.seconds = None if minutes is None else 60 * minutes
@@ -102,8 +108,35 @@ class StopInTime(Callback):
         """Stop when another epoch, with a fifth to spare, would be too long."""
         now = time.monotonic()
         self.longest = max(self.longest, now - self.epoch_started)
-        if self.seconds is not None and now - self.started + 1.2 * self.longest > self.seconds:
+        if self.seconds is None:
+            return
+        late = now - self.started + 1.2 * self.longest > self.seconds
+        if trainer.strategy.reduce_boolean_decision(late, all=False):
             trainer.should_stop = True
+
+
+class EndTogether(Callback):
+    """A signal to end (SIGTERM) ends all processes that share a run, after the same step.
+
+    Lightning's own answer talks to the other processes from within the signal, while they may be waiting for something else of
+    this one; then nobody ends.
+    """
+
+    def __init__(self):
+        self.asked = False
+
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        """Answer from now on; Lightning puts back what was there when the run ends."""
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, self._remember)
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule, *batch) -> None:
+        """End if any of the processes was asked to."""
+        if trainer.world_size > 1 and trainer.strategy.reduce_boolean_decision(self.asked, all=False):
+            raise SIGTERMException
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self.asked = True
 
 
 class PictureGrid(Callback):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import warnings
 from collections.abc import Sequence
@@ -28,7 +29,7 @@ from RadiomicsPersonaLib.system.device import computes_in_bfloat16
 from ..runs.state import BEST, LAST
 from ..samples.healthy_pairs import DrawSampler
 from ..settings.sections import FitSettings
-from .callbacks import EpochLines, EpochLog, PictureGrid, StopInTime
+from .callbacks import EndTogether, EpochLines, EpochLog, PictureGrid, StopInTime
 from .run_setup import Work
 
 SMALLEST_LEVEL = 4
@@ -88,6 +89,7 @@ def fit(
             ),
             EarlyStopping(monitor, patience=run.patience),
             StopInTime(minutes),
+            EndTogether(),
             EpochLog(output / "log.csv"),
             EpochLines(run.epochs),
             PictureGrid(output / "pictures", run.pictures_every, work.validation[:4]),
@@ -99,7 +101,7 @@ def fit(
         trainer.fit(
             work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
         )
-    except SystemExit:  # Lightning's answer to Ctrl-C
+    except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
     except OSError as error:
         raise InputError(
@@ -149,7 +151,7 @@ class _Samples(lightning.LightningDataModule):
             prefetch_factor=4,
             persistent_workers=True,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_one_thread,
+            worker_init_fn=_begin_drawing,
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -180,8 +182,10 @@ def precision_of(asked: str, work: Work) -> str:
     return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
 
 
-def _one_thread(worker: int) -> None:
+def _begin_drawing(worker: int) -> None:
+    """One thread for each process that draws; it ends with the training, not by a signal that is meant for that."""
     torch.set_num_threads(1)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _quieten() -> None:
