@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
+pytestmark = pytest.mark.slow
 
 BOX = Box([34, -10, 14], [24, 28, 22])
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])

@@ -271,19 +271,19 @@ def test_two_processes_end_together_though_only_one_of_them_is_out_of_time(site,
 
 
 def test_two_processes_that_are_told_to_end_do_so_and_keep_the_last_epoch(site, tmp_path):
-    path, log = site / f"{tmp_path.name}-end.toml", tmp_path / "run" / "log.csv"
+    path, kept = site / f"{tmp_path.name}-end.toml", tmp_path / "run" / "last.ckpt"
     path.write_text(tiny(steps=100_000))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
 
     def tell(process: subprocess.Popen) -> None:
-        while not log.is_file() and process.poll() is None:
+        while not kept.is_file() and process.poll() is None:
             time.sleep(0.1)
         os.killpg(process.pid, signal.SIGTERM)  # as a shell or a queue does: all at once, those that draw samples too
 
     words = [*command, "--devices", "2", "--output", str(tmp_path / "run")]
     code, said = finished(words, seconds=240, meanwhile=tell)
     assert code not in (None, 0) and "Traceback" not in said, said
-    assert (tmp_path / "run" / "last.ckpt").is_file() and not list((tmp_path / "run").glob("*.part"))
+    assert kept.is_file() and not list(kept.parent.glob("*.part")) and "--resume" in said
 
 
 def finished(

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import socket
 import warnings
 from collections.abc import Sequence
@@ -65,7 +64,7 @@ def fit(
     if nodes == 1 < devices:
         store = _meeting_on_this_machine()  # noqa: F841 (listens as long as it is held)
     lightning.seed_everything(run.seed, verbose=False)
-    monitor = work.task.monitor
+    monitor, end = work.task.monitor, EndTogether()
     trainer = lightning.Trainer(
         accelerator="gpu" if torch.cuda.is_available() else "cpu",
         devices=devices,
@@ -89,7 +88,7 @@ def fit(
             ),
             EarlyStopping(monitor, patience=run.patience),
             StopInTime(minutes),
-            EndTogether(),
+            end,
             EpochLog(output / "log.csv"),
             EpochLines(run.epochs),
             PictureGrid(output / "pictures", run.pictures_every, work.validation[:4]),
@@ -103,6 +102,10 @@ def fit(
         )
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
+    except RuntimeError:
+        if not (end.asked or trainer.received_sigterm):
+            raise
+        raise KeyboardInterrupt from None  # the processes that draw samples got the signal too, and were missed
     except OSError as error:
         raise InputError(
             f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
@@ -151,7 +154,7 @@ class _Samples(lightning.LightningDataModule):
             prefetch_factor=4,
             persistent_workers=True,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_begin_drawing,
+            worker_init_fn=_one_thread,
         )
 
     def val_dataloader(self) -> DataLoader:
@@ -182,10 +185,8 @@ def precision_of(asked: str, work: Work) -> str:
     return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
 
 
-def _begin_drawing(worker: int) -> None:
-    """One thread for each process that draws; it ends with the training, not by a signal that is meant for that."""
+def _one_thread(worker: int) -> None:
     torch.set_num_threads(1)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _quieten() -> None:
