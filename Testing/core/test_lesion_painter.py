@@ -16,6 +16,8 @@ from RadiomicsPersonaLib.lesions.mass_effect import displacement_around, jacobia
 from RadiomicsPersonaLib.lesions.outline import ball, outline
 from RadiomicsPersonaLib.lesions.painter import KINDS, paint_lesion
 
+pytestmark = pytest.mark.slow
+
 SIZE = {"fcd": 4.0, "ms": 1.5, "stroke": 10.0, "tumour": 20.0}
 BRIGHTER = {"T1": -1, "T2": 1, "FLAIR": 1}
 

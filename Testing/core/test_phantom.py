@@ -8,6 +8,8 @@ from bench.phantom import CSF, GREY, WHITE, make_head
 from RadiomicsPersonaLib.brain.midplane import estimate_midplane
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_head_has_a_brain_of_human_size_and_a_midplane(synthetic_head):
     assert synthetic_head.shape == (90, 110, 90) and not synthetic_head.warnings

@@ -27,6 +27,8 @@ from RadiomicsPersonaLib.report.plots import axis_range, ticks
 from RadiomicsPersonaLib.report.results_files import read_analysis
 from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 
 def random_axes(random: np.random.Generator) -> np.ndarray:
     axes, _ = np.linalg.qr(random.normal(size=(3, 3)))

@@ -45,6 +45,8 @@ print(json.dumps({
 """
 PANEL = """
 from bench import application
+
+pytestmark = pytest.mark.slow
 application.start()
 application.new_scene()
 logic = application.load_module().RadiomicsPersonaLogic()

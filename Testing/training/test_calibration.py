@@ -83,6 +83,7 @@ def test_no_unusual_score_ever_speaks_for_health():
     )
 
 
+@pytest.mark.slow
 def test_boxes_drawn_anywhere_are_called_abnormal_as_seldom_as_promised():
     classifier = fit_classifier(simulated(100, seed=1, wider=3.0), "test", {})
     shares = {}
@@ -162,6 +163,7 @@ def test_the_shipped_classifier_can_be_read_and_names_no_test_subject(checkout):
     assert not any(subject.startswith(f"ds002748/{name}_") for subject in fitted for name in test)
 
 
+@pytest.mark.slow
 def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_was_cut_off(tmp_path, capfd, monkeypatch):
     import json
 
@@ -222,6 +224,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     assert "There is no classifier 'nobody': choose one of healthy-or-not, clinic" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd, monkeypatch, shipped_models):
     from nilearn.datasets import load_mni152_template
 
