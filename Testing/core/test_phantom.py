@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from bench.phantom import CSF, GREY, WHITE, make_head
 
 from RadiomicsPersonaLib.brain.midplane import estimate_midplane

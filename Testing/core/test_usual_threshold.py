@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 READ = """
 import argparse, json, sys
 from pathlib import Path
@@ -45,8 +47,6 @@ print(json.dumps({
 """
 PANEL = """
 from bench import application
-
-pytestmark = pytest.mark.slow
 application.start()
 application.new_scene()
 logic = application.load_module().RadiomicsPersonaLogic()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 LIBRARIES = {
     "RadiomicsPersonaLib": "RadiomicsPersona/RadiomicsPersonaLib",
     "RadiomicsPersonaTrainingLib": "RadiomicsPersonaTraining/RadiomicsPersonaTrainingLib",
@@ -66,8 +68,6 @@ RUN = """
 import sys
 sys.path.insert(0, {wheel!r})
 import {module} as program
-
-pytestmark = pytest.mark.slow
 left = program.{function}({words!r})
 files = [module.__file__ for name, module in sys.modules.items() if name.startswith("RadiomicsPersona")]
 strangers = [file for file in files if not file.startswith({wheel!r})]
