@@ -136,7 +136,9 @@ class _NodeList(QComboBox):
         if scene is None:
             return
         events = (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent, slicer.vtkMRMLScene.EndCloseEvent)
-        self._tags = [scene.AddObserver(event, lambda caller, event: self._refresh()) for event in events]
+        self._tags = tags = [scene.AddObserver(event, lambda caller, event: self._refresh()) for event in events]
+        # a widget of a window that is gone hears nothing more, as Slicer's own
+        self.destroyed.connect(lambda *_: [scene.RemoveObserver(tag) for tag in tags])
         self._refresh()
 
     def _listed(self) -> list:
