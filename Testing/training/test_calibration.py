@@ -225,20 +225,19 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
 
 
 @pytest.mark.slow
-def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd, monkeypatch, shipped_models):
-    from nilearn.datasets import load_mni152_template
+def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
+    from bench.phantom import make_head
 
     from RadiomicsPersonaLib.imaging.files import write_nifti
     from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
     from RadiomicsPersonaTrainingLib.verdict.calibration import measured_boxes
 
-    template = load_mni152_template(resolution=3)
-    write_nifti(tmp_path / "head.nii.gz", template.get_fdata(dtype=np.float32), template.affine)
+    head = make_head(3.0)
+    write_nifti(tmp_path / "head.nii.gz", head.array, head.affine)
     mask = np.zeros((12, 12, 12), np.uint8)
     mask[2:10, 2:10, 2:10] = 1
     write_nifti(tmp_path / "mask.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     model, shapes = load_model("harmonic"), (tmp_path / "mask.nii.gz",)
-    monkeypatch.setattr(calibration, "PAINTED_EVERY", 13)  # to save time
     (tumour,), (any_lesion,) = (
         measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ())
     )
