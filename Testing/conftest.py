@@ -66,12 +66,6 @@ def small_models():
         yield SMALL_MODELS
 
 
-@pytest.fixture
-def shipped_models(monkeypatch):
-    """In a file that asks for the small models: none but the shipped ones, as elsewhere."""
-    monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", ENVIRONMENT["RADIOMICS_PERSONA_MODELS"])
-
-
 @pytest.fixture(scope="session")
 def session_worker():
     """The process behind `lent_worker`; it starts when it is first asked. It has the small models."""

@@ -37,7 +37,7 @@ from RadiomicsPersonaTrainingLib.evaluation.report import write_report
 from RadiomicsPersonaTrainingLib.evaluation.scores import REBUILDING_METRICS, HoleScore
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, contrast_lines, summarize
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
+pytestmark = pytest.mark.slow
 
 STRATUM = "24-40 mm"
 
@@ -388,7 +388,7 @@ def test_the_report_on_a_single_subject_gives_no_intervals_and_stays_valid_json(
     assert record["cells"][0]["estimates"]["harmonic"]["mse"]["low"] is None
 
 
-def test_on_a_real_head_the_smooth_fills_beat_the_rim_mean(data_root, tmp_path, shipped_models):
+def test_on_a_real_head_the_smooth_fills_beat_the_rim_mean(data_root, tmp_path):
     scans = tuple(held_out_files("ds002748", sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1]))
     masks = tuple(sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))[:5])
     scores = evaluate(EvaluationPlan(standard_rebuilders(None), scans, masks, 1), tmp_path)

@@ -30,7 +30,7 @@ from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
 from RadiomicsPersonaTrainingLib.evaluation.scores import RowTable
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, summarize
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
+pytestmark = pytest.mark.slow
 
 LESION_IN_RAS = np.array([30.0, 10.0, 20.0])
 
@@ -155,9 +155,7 @@ def error_of(rebuilder, prepared, hole):
 
 
 @pytest.mark.parametrize("contrast", ["T1", "T2"])
-def test_the_population_mean_finds_the_anatomy_of_a_brain_that_is_moved_turned_and_of_another_contrast(
-    average, contrast, shipped_models
-):
+def test_the_population_mean_finds_the_anatomy_of_a_brain_that_is_moved_turned_and_of_another_contrast(average, contrast):
     head = make_head(spacing=2.0, seed=3)
     points = head.ras_from_ijk(np.indices(head.shape).reshape(3, -1).T)
     brain = (np.linalg.norm((points - (0, 0, 10)) / (69, 85, 65), axis=1) < 1).reshape(head.shape)
