@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from bench import SMALL_MODELS
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -51,9 +52,6 @@ def synthetic_head():
     from bench.phantom import make_head
 
     return make_head()
-
-
-SMALL_MODELS = CHECKOUT / "Testing" / "bench" / "small_models"
 
 
 @pytest.fixture(scope="module")

@@ -43,6 +43,13 @@ def make_head(spacing=2.0, affine: np.ndarray | None = None, seed: int = 0) -> S
     return make_scan(_array(tuple(shape.tolist()), affine[:3, :3].tobytes(), seed).copy(), affine, f"head{seed}")
 
 
+def with_dark_blob(head: Scan, center: np.ndarray) -> Scan:
+    """The head with an ellipsoid of half axes 9, 10 and 8 mm around a RAS point as dark as a quarter of what was there."""
+    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
+    distance = np.linalg.norm((head.ras_from_ijk(index) - center) / [9, 10, 8], axis=-1)
+    return make_scan(np.where(distance < 1, 0.25 * head.array, head.array), head.affine, "sick")
+
+
 @cache
 def _array(shape: tuple[int, int, int], axes: bytes, seed: int) -> np.ndarray:
     """The head on a grid of these axes (3x3, float64) around its middle."""

@@ -8,7 +8,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
-from bench.phantom import make_head
+from bench.phantom import make_head, with_dark_blob
 from bench.preparations import prepared
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
@@ -40,9 +40,7 @@ def head() -> Scan:
 @pytest.fixture(scope="module")
 def sick_head(head) -> Scan:
     """The head with a dark blob in BOX."""
-    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
-    distance = np.linalg.norm((head.ras_from_ijk(index) - BOX.center) / [9, 10, 8], axis=-1)
-    return make_scan(np.where(distance < 1, 0.25 * head.array, head.array), head.affine, "sick")
+    return with_dark_blob(head, BOX.center)
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bench.phantom import make_head
+from bench.phantom import make_head, with_dark_blob
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.geometry.box import Box
-from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
 pytestmark = pytest.mark.slow
@@ -19,10 +18,7 @@ TURNED = Box([-30, 12, 20], [20, 26, 18], np.array([[0.8, -0.6, 0], [0.6, 0.8, 0
 
 @pytest.mark.parametrize("model", ["harmonic", "auto"])
 def test_a_lesion_is_called_pathological_and_healthy_tissue_is_not(model):
-    head = make_head(2.0)
-    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
-    distance = np.linalg.norm((head.ras_from_ijk(index) - BOX.center) / [9, 10, 8], axis=-1)
-    sick = make_scan(np.where(distance < 1, 0.25 * head.array, head.array), head.affine, "sick")
+    sick = with_dark_blob(make_head(2.0), BOX.center)
     analysis = analyze(sick, [BOX, TURNED], load_model(model), controls=24)
     assert [result.label for result in analysis.boxes] == [1, 0]
     assert analysis.boxes[0].p == pytest.approx(1 / (len(analysis.boxes[0].controls) + 1)) and analysis.boxes[1].p > 0.05

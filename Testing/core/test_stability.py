@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from bench.phantom import make_head
+from bench.phantom import make_head, with_dark_blob
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.stability import CHANGES, changes_of, flipped, shifted, with_stability
@@ -26,10 +26,7 @@ OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.
 @pytest.fixture(scope="module")
 def sick_head():
     """A head with a dark blob in BOX."""
-    head = make_head(3.0)
-    index = np.stack(np.meshgrid(*map(np.arange, head.shape), indexing="ij"), axis=-1)
-    distance = np.linalg.norm((head.ras_from_ijk(index) - BOX.center) / [9, 10, 8], axis=-1)
-    return make_scan(np.where(distance < 1, 0.25 * head.array, head.array), head.affine, "sick")
+    return with_dark_blob(make_head(3.0), BOX.center)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bench import SMALL_MODELS
 from bench.known_boxes import simulated
 from bench.prepared_run import PreparedRun
 from bench.segmentation_site import cut_down, make_site
@@ -54,14 +55,14 @@ def worker(models):
 
 
 @pytest.fixture
-def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch, checkout):
+def training_module(slicer_bench, scene, models, worker, tmp_path, monkeypatch):
     """The module RadiomicsPersonaTraining.py on a fresh scene, with settings of the test's own and the small models."""
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
 
     shutil.rmtree(models, ignore_errors=True)
-    shutil.copytree(checkout / "Testing" / "bench" / "small_models", models)
+    shutil.copytree(SMALL_MODELS, models)
     slicer.app.user_settings = qt.QSettings(str(tmp_path / "Slicer.ini"), qt.QSettings.IniFormat)
     scene.open_views()
     slicer_bench.load_module()
