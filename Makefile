@@ -27,7 +27,7 @@ evaluate: .venv/ready
 	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --boxes 2 --output evaluation-output
 	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --model tissue --output evaluation-output/tissue
 	.venv/bin/radiomics-persona-train evaluate "$(DATA)" --model lesion --groups IXI,MS,BraTS,LGG --output evaluation-output/lesion
-	.venv/bin/radiomics-persona-train evaluate-verdict "$(DATA)" --groups IXI,MS,BraTS,LGG --output evaluation-output/verdict
+	.venv/bin/radiomics-persona-train evaluate-verdict "$(DATA)" --groups IXI,OASIS,MS,BraTS,LGG --output evaluation-output/verdict
 
 # speed and memory as ratios
 benchmark: .venv/ready

@@ -446,6 +446,14 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     verdicts = staticmethod(analyzed.sentences)
     notes = staticmethod(analyzed.notes)
 
+    def canTighten(self) -> bool:
+        """Whether an analyzed box holds a part that is unusual, around which it can be drawn."""
+        return bool(analyzed.parts_by_box(self.getParameterNode().resultTable))
+
+    def tightenROIs(self) -> list:
+        """Draw the analyzed boxes tightly around what is unusual in them; returns the ROIs that were moved."""
+        return analyzed.tighten(self.getParameterNode().resultTable)
+
     def scanNotes(self, volume) -> list:
         """Why a volume may not be a brain MRI that the models know, in sentences; afterwards with what the analysis found."""
         results = self._resultsOf(volume)

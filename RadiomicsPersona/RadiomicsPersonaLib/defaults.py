@@ -6,9 +6,9 @@ USUAL_THRESHOLDS = {"p": 0.05, "classifier": 0.5}
 """Decisions that need no threshold of the user's; every text that names one of these is made from here."""
 USUAL_PERCENT = 100 * (1 - USUAL_THRESHOLDS["p"])
 """Percent of the healthy boxes that the usual threshold of p leaves below it; reports mark this place in a score."""
-USUAL_CONTROLS = 39
-"""Healthy boxes per box unless the user asks for another number: of boxes that are as healthy as they, exactly one in twenty
-then has p <= 0.05."""
+USUAL_CONTROLS = 15
+"""Healthy boxes of a scan unless the user asks for another number. They set the scale of the scores; p rests on many more,
+those of other people."""
 
 DEFAULT_MODEL = "auto"
 CLASSICAL = {

@@ -13,7 +13,7 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.defaults import USUAL_PERCENT, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.metrics.metric import METRICS
 
-from . import origin, roi, table
+from . import origin, roi
 from .origin import ATTRIBUTE_PREFIX
 
 BOX_ROLE = "RadiomicsPersona.box"
@@ -68,11 +68,37 @@ def mark(result_table) -> list:
     for number, box in enumerate(json.loads(text)):
         node = result_table.GetNthNodeReference(BOX_ROLE, number)
         if node and roi.is_where(node, scan, box):
-            roi.show_verdict(node, table.WORDS[box["label"]])
+            roi.show_verdict(node, box["word"])
             continue
         moved.append(box["name"])
         if node:
             roi.hide_verdict(node)
+    return moved
+
+
+def parts_by_box(result_table) -> list:
+    """Of every analyzed ROI that is still where it was and in which a part is unusual: the ROI and the record of its largest
+    part, as in results.json.
+    """
+    results = origin.results_in(result_table)
+    scan = result_table.GetNodeReference(origin.INPUT_VOLUME_ROLE) if result_table else None
+    if not results or not scan:
+        return []
+    found = []
+    for number, box in enumerate(results["boxes"]):
+        node = result_table.GetNthNodeReference(BOX_ROLE, number)
+        if node and box["parts"] and roi.is_where(node, scan, box):
+            found.append((node, box["parts"][0]))
+    return found
+
+
+def tighten(result_table) -> list:
+    """Draw every such ROI tightly around the largest part of what is unusual in it; returns the ROIs. They count as moved."""
+    scan = result_table.GetNodeReference(origin.INPUT_VOLUME_ROLE) if result_table else None
+    moved = []
+    for node, part in parts_by_box(result_table):
+        roi.set_roi(node, roi.box_of_record(part), scan)
+        moved.append(node)
     return moved
 
 

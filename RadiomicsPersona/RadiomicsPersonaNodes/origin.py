@@ -13,7 +13,7 @@ from RadiomicsPersonaLib.networks.card import TISSUE_KIND, model_cards, read_car
 
 ATTRIBUTE_PREFIX = "RadiomicsPersona."
 INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
-GEOMETRY = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "p")
+GEOMETRY = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "word", "p")
 
 
 def record(node, scan, results: dict) -> None:

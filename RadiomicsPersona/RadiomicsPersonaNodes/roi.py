@@ -253,7 +253,7 @@ def show_controls(records: list, volume) -> list:
         hierarchy.SetItemAttribute(folder, CONTROL_OF, record["name"])
         for control in record["controls"]:
             name = _("{control} of {name}").format(control=control["name"], name=record["name"])
-            roi = add_roi(Box(control["center_ras"], record["size_mm"], np.array(control["axes"]).T, name), volume)
+            roi = add_roi(Box(control["center_ras"], control["size_mm"], np.array(control["axes"]).T, name), volume)
             roi.SetAttribute(CONTROL_OF, record["name"])
             roi.SetLocked(True)
             roi.CreateDefaultDisplayNodes()

@@ -13,13 +13,16 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
 
-WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
-
 
 def fill_results(table_node, results: dict) -> None:
     """One row per box: the verdict, what it rests on, and the comparison's measures."""
     boxes = results["boxes"]
-    words = {0: _("healthy (0)"), 1: _("pathological (1)"), None: _("undetermined")}
+    words = {
+        "healthy": _("healthy (0)"),
+        "pathological": _("pathological (1)"),
+        "unusual": _("unusual (1)"),
+        "undetermined": _("undetermined"),
+    }
     table, units = vtk.vtkTable(), {}
 
     def add_numbers(name, values, unit=""):
@@ -27,7 +30,7 @@ def fill_results(table_node, results: dict) -> None:
         units[name] = unit
 
     table.AddColumn(texts("box", [box["name"] for box in boxes]))
-    table.AddColumn(texts("verdict", [words[box["label"]] for box in boxes]))
+    table.AddColumn(texts("verdict", [words[box["word"]] for box in boxes]))
     add_numbers("label", [box["label"] for box in boxes])
     add_numbers("p", [box["p"] for box in boxes])
     add_numbers("percentile", [box["percentile"] for box in boxes], "%")
@@ -116,7 +119,7 @@ def fill_scores(table_node, chart, results: dict) -> None:
         table_node.SetAndObserveTable(table)
     remove_series(chart)
     for box in boxes:
-        series = add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[WORDS[box["label"]]])
+        series = add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[box["word"]])
         series.SetPlotType(series.PlotTypeBar)
         series.SetLabelColumnName("score")
     chart.SetTitle(_("What stands out"))
@@ -137,7 +140,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
 
     names = []
     for place, box in enumerate(boxes, start=1):
-        names.append((f"{box['name']} ({WORDS[box['label']]})", _("healthy boxes of {name}").format(name=box["name"])))
+        names.append((f"{box['name']} ({box['word']})", _("healthy boxes of {name}").format(name=box["name"])))
         add(f"{place} score", [box["combined"]])
         add(f"{place} line", [place])
         add(f"{place} healthy scores", [control["combined"] for control in box["controls"]])
@@ -149,7 +152,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
     for place, (box, (own, healthy)) in enumerate(zip(boxes, names), start=1):
         for name, prefix, color, marker, size in (
             (healthy, f"{place} healthy", CONTROL_COLOR, slicer.vtkMRMLPlotSeriesNode.MarkerStyleCircle, 7),
-            (own, f"{place}", VERDICT_COLORS[WORDS[box["label"]]], slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond, 16),
+            (own, f"{place}", VERDICT_COLORS[box["word"]], slicer.vtkMRMLPlotSeriesNode.MarkerStyleDiamond, 16),
         ):
             columns = (
                 (f"{prefix} scores", f"{prefix} lines") if prefix.endswith("healthy") else (f"{prefix} score", f"{prefix} line")

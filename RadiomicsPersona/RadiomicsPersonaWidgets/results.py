@@ -17,6 +17,8 @@ from RadiomicsPersonaNodes import table as tables
 
 from .section import Section, show_note
 
+WORDS = {0: "healthy", 1: "pathological", None: "undetermined"}
+
 
 class ResultsSection(Section):
     """Shows what the table of results holds, for as long as the boxes are where they were.
@@ -34,6 +36,7 @@ class ResultsSection(Section):
         ui.copyButton.clicked.connect(self.on_copy)
         ui.exportButton.clicked.connect(self.on_export)
         ui.reportButton.clicked.connect(self.on_report)
+        ui.tightenButton.clicked.connect(self.on_tighten)
 
     def update(self) -> None:
         self._observe()
@@ -53,6 +56,13 @@ class ResultsSection(Section):
         """Copy the whole table, for a spreadsheet."""
         slicer.app.clipboard().setText(tables.text_of(self.parameters.resultTable, "\t"))
         self.say(_("The table is on the clipboard."))
+
+    def on_tighten(self) -> None:
+        """Draw the boxes around what is unusual in them; their verdicts are then asked for anew."""
+        moved = self.logic.tightenROIs()
+        self.look_again()
+        names = ", ".join(node.GetName() for node in moved)
+        self.say(_("Drawn around what is unusual: {names}. Apply again for the verdict.").format(names=names))
 
     def on_export(self) -> None:
         """Write the whole table as a CSV file."""
@@ -109,6 +119,7 @@ class ResultsSection(Section):
         _fill(self.ui.boxTable, table)
         self.ui.resultsCollapsibleButton.enabled = bool(table)
         self.ui.reportButton.enabled = bool(origin.results_in(table))
+        self.ui.tightenButton.enabled = self.logic.canTighten()
 
     def _observe(self) -> None:
         """Follow the analyzed boxes for as long as there are results."""
@@ -156,7 +167,7 @@ def _fill(widget, table_node) -> None:
 
 def _as_html(name, label, reason, moved) -> str:
     """One box's verdict: its colour, its name, and the sentence, which begins with the word."""
-    word = tables.WORDS[label]
+    word = "unusual" if label == 1 and reason.startswith("Unusual:") else WORDS[label]
     color = "#{:02x}{:02x}{:02x}".format(*VERDICT_COLORS[word])
     sentence = html.escape(reason)
     sentence = f"<s>{sentence}</s>" if moved else f"<b>{sentence}</b>"

@@ -37,11 +37,11 @@ class PaintedBox:
         self.masksEdit.textChanged.connect(lambda text: self.changed())
         self.masksButton = push(_("Lesion masks..."), _("Choose the folder with binary masks of real lesions."), self.onMasks)
         form.addRow(side_by_side(self.masksEdit, self.masksButton))
-        self.drawnSpinBox = labelled(
-            form, _("Boxes per scan:"), qt.QSpinBox(), _("Boxes to draw in every scan; more take longer and tell more.")
+        self.looksSpinBox = labelled(
+            form, _("Looks per scan:"), qt.QSpinBox(), _("As it is, and as in other contrasts; more take longer and tell more.")
         )
-        self.drawnSpinBox.setRange(1, 20)
-        self.drawnSpinBox.value = 4
+        self.looksSpinBox.setRange(1, 20)
+        self.looksSpinBox.value = 2
 
     @property
     def is_ready(self) -> bool:
@@ -51,7 +51,7 @@ class PaintedBox:
     @property
     def arguments(self) -> list[str]:
         """Of the command `calibrate`."""
-        return [*self._folders, "--lesion-masks", self.masksEdit.text.strip(), "--drawn", str(self.drawnSpinBox.value)]
+        return [*self._folders, "--lesion-masks", self.masksEdit.text.strip(), "--looks", str(self.looksSpinBox.value)]
 
     def onAdd(self) -> None:
         """Add a folder."""

@@ -16,8 +16,16 @@ from RadiomicsPersonaLib.metrics.comparison import compare
 from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction
 
 VERDICTS = (
-    (1, 1 / 5, "Pathological: deviates more than 4 of 4 matched healthy boxes in this scan, p = 0.2."),
-    (0, 0.6, "Healthy: 2 of 4 matched healthy boxes in this scan deviate at least as much, p = 0.6 (above 0.2)."),
+    (
+        1,
+        1 / 5,
+        "Pathological: more unusual than all 4 healthy boxes of this scan, p = 0.2.",
+    ),
+    (
+        0,
+        0.6,
+        "Healthy: more unusual than 2 of 4 healthy boxes of this scan, p = 0.6 (above 0.2).",
+    ),
     (None, None, "Undetermined: only 30% of the box is brain, so move it onto the brain."),
 )
 
@@ -37,7 +45,7 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
         if label is None:
             placed = []
         measured = [_metrics(scan, blurred, hole_of_box(scan, b), tissue) for b in placed]
-        matched = tuple(Control(b, m, 0.1, 2.0, m["deviation"]) for b, m in zip(placed, measured))
+        compared = tuple(Control(b, m, m["deviation"]) for b, m in zip(placed, measured))
         reconstruction = _reconstruction(scan, blurred, hole)
         region, mask = hole.region, hole.mask
         rebuilt[region][mask] = blurred[region][mask]
@@ -49,7 +57,7 @@ def blurred_analysis(scan: Scan, boxes: list[Box], controls: int = 4) -> Analysi
                 box,
                 reconstruction,
                 metrics,
-                matched,
+                compared,
                 p,
                 percentile,
                 label,

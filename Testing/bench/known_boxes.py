@@ -8,17 +8,13 @@ from RadiomicsPersonaLib.analysis.score import SCORES
 from RadiomicsPersonaTrainingLib.verdict.calibration import KnownBoxes
 
 
-def simulated(subjects: int, seed: int = 0, wider: float = 1.0) -> list[KnownBoxes]:
-    """Boxes in which lesions raise the deviation by a normal amount, and a useless score goes the wrong way.
-
-    Two healthy ones are drawn, their scores spreading so much wider, and 29 are the controls of each.
-    """
+def simulated(subjects: int, seed: int = 0) -> list[KnownBoxes]:
+    """Boxes in which lesions raise the deviation by a normal amount, and a useless score goes the wrong way."""
     rng, boxes = np.random.default_rng(seed), []
     for number in range(subjects):
         sick = np.arange(120) % 2 == 1
         scores = rng.normal(size=(120, len(SCORES)))
-        scores[[0, 60]] *= wider
         scores[:, 0] += 2.0 * sick
         scores[:, 1] -= 1.0 * sick
-        boxes.append(KnownBoxes(f"s{number}", scores, sick, (np.arange(0, 60, 2), np.arange(60, 120, 2))))
+        boxes.append(KnownBoxes(f"s{number}", scores, sick, np.exp(np.random.default_rng((seed, number)).uniform(0, 5, 120))))
     return boxes

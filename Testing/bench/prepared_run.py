@@ -85,7 +85,18 @@ class PreparedRun:
             "voxels": hole.voxels,
             "grid_mm": 2.0,
             "independent_controls": 2.0,
+            "effective_boxes": 100.0,
             "stability": [],
+            "parts": [
+                {
+                    "volume_ml": 0.5,
+                    "center_ras": (box.center + 1.0).tolist(),
+                    "size_mm": (0.5 * box.size).tolist(),
+                    "axes": box.axes.T.tolist(),
+                }
+            ]
+            if label == 1
+            else [],
             "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,
@@ -103,6 +114,7 @@ class PreparedRun:
             "percentile": None if p is None else 100 * (1 - p),
             "probability": None if p is None else 0.7,
             "label": label,
+            "word": WORDS[label].lower(),
             "reason": f"{WORDS[label]}: reason {number}.",
             "warnings": ["Close to the rim."] if number else [],
             "combined": 3.0 - number,
@@ -113,8 +125,7 @@ class PreparedRun:
                     "name": f"control {place}",
                     "center_ras": (box.center + [0.0, 2.0 * place, 0.0]).tolist(),
                     "axes": box.axes.T.tolist(),
-                    "mismatch": 0.1,
-                    "depth_difference_mm": 1.0,
+                    "size_mm": box.size.tolist(),
                     "metrics": {"mse": float(place), "ssim": 0.5},
                     "combined": -1.0 + 0.1 * place,
                     "z": {},

@@ -309,10 +309,13 @@ def test_the_report_lists_the_scores_most_unusual_first(analysis):
 
 def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_changes_do(analysis):
     trials = (StabilityTrial("noise added", 1, 0.2), StabilityTrial("box moved by +2 mm along R", 0, 0.4))
-    result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6)
+    result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6, effective_boxes=240.0)
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
-    assert "4 healthy boxes of the same size, in the median 90% alike" in report and "tell as much as 3 that do not" in report
-    assert "<th scope='row'>control 4</th>" in report and "<td class='number'>+2.0</td>" in report
+    edges = [edge for control in analysis.boxes[0].controls for edge in control.box.size]
+    told = f"with edges of {min(edges):.0f} to {max(edges):.0f} mm, tell as much as 3 without overlap"
+    assert f"4 healthy boxes of this scan, {told}" in report
+    assert "as many as 240 independent healthy boxes of about its size" in report
+    assert "<th scope='row'>control 4</th>" in report and f"<td class='number'>{edges[-3]:.0f} x" in report
     assert (
         "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
     )

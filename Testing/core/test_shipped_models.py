@@ -21,6 +21,6 @@ def test_a_lesion_is_called_pathological_and_healthy_tissue_is_not(model):
     sick = with_dark_blob(make_head(2.0), BOX.center)
     analysis = analyze(sick, [BOX, TURNED], load_model(model), controls=24)
     assert [result.label for result in analysis.boxes] == [1, 0]
-    assert analysis.boxes[0].p == pytest.approx(1 / (len(analysis.boxes[0].controls) + 1)) and analysis.boxes[1].p > 0.05
+    assert analysis.boxes[0].p <= 0.01 and analysis.boxes[1].p > 0.05
     assert analysis.boxes[0].probability > 0.6 and analysis.boxes[1].probability < 0.4
     assert analysis.tissue.method["name"] == "tissue"

@@ -99,7 +99,7 @@ def main() -> None:
     all_ = median_seconds(lambda: analyze(head, [box], model))
     hole = hole_of_box(head, box)
     prepared = prepare(head, [hole])
-    placed = place_controls(prepared, box, rebuild(prepared, [hole], model)[0], USUAL_CONTROLS, 0)
+    placed = place_controls(prepared, USUAL_CONTROLS)
     holes = [control.hole for control in placed]
     batched = median_seconds(lambda: rebuild(prepared, holes, model))
     singly = median_seconds(lambda: [rebuild(prepared, [hole], model) for hole in holes])

@@ -1,4 +1,4 @@
-"""The demo: a lesion of known place on a healthy template, box 1 on it and box 2 on the mirrored healthy side.
+"""The demo: a lesion of known place on a healthy template, box 1 on it, box 2 on the mirrored healthy side; then a loose box.
 
     python Testing/demos/demo.py                                   the built-in example
     python Testing/demos/demo.py --scan SCAN --box R,A,S,X,Y,Z     the user's own scan
@@ -25,6 +25,8 @@ OUTPUT = Path("demo-output")
 LESION_CENTER = (30.0, -26.0, 26.0)
 LESION_RADII = (11.0, 13.0, 10.0)
 BOX_SIZE = (30.0, 34.0, 28.0)
+LOOSE = 1.5
+"""How much larger the second look's box is, for nobody draws a box like a glove."""
 
 
 def main() -> int:
@@ -50,14 +52,24 @@ def main() -> int:
     code = cli.main(["analyze", str(scan), *(f"--box={box}" for box in boxes), "--output", str(OUTPUT)])
     if code:
         return code
-    labels = [box["label"] for box in json.loads((OUTPUT / "results.json").read_text(encoding="utf-8"))["boxes"]]
+    labels = labels_in(OUTPUT)
     print(f"Labels {labels} in {time.monotonic() - started:.0f} s; expected [1, 0] (lesion, mirrored healthy side).")
-    return 0 if labels == [1, 0] else 1
+    code = cli.main(["analyze", str(scan), f"--box={box_text(LESION_CENTER, LOOSE)}", "--output", str(OUTPUT / "loose")])
+    if code:
+        return code
+    loose = labels_in(OUTPUT / "loose")
+    print(f"A box {LOOSE:g} times as large along every side: {loose}; expected [1].")
+    return 0 if (labels, loose) == ([1, 0], [1]) else 1
 
 
-def box_text(center) -> str:
-    """R,A,S,X,Y,Z of the demo's box around a point."""
-    return ",".join(f"{value:g}" for value in (*center, *BOX_SIZE))
+def labels_in(folder: Path) -> list:
+    """The labels of the boxes in results.json."""
+    return [box["label"] for box in json.loads((folder / "results.json").read_text(encoding="utf-8"))["boxes"]]
+
+
+def box_text(center, factor: float = 1.0) -> str:
+    """R,A,S,X,Y,Z of the demo's box around a point, some factor larger."""
+    return ",".join(f"{value:g}" for value in (*center, *(factor * edge for edge in BOX_SIZE)))
 
 
 def template_with_lesion() -> tuple[np.ndarray, np.ndarray]:

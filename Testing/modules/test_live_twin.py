@@ -231,7 +231,7 @@ def test_to_drag_on_while_the_numbers_are_computed_puts_them_off(panel, inputs):
     import qt
 
     def drag_on_when_it_counts():  # called by the window, which lives while the analysis runs
-        if " of 301" not in panel.ui.statusLabel.text:
+        if "controls: " not in panel.ui.statusLabel.text:
             qt.QTimer.singleShot(50, drag_on_when_it_counts)
             return
         panel.ui.controlsSpinBox.value = 3

@@ -139,7 +139,7 @@ def test_a_scene_opened_while_the_panel_is_shown_brings_its_results_and_settings
     assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"), None, messages)
     panel.enter()
     slicer.mrmlScene.Clear(0)
-    assert panel.ui.verdictLabel.text == "" and panel.ui.controlsSpinBox.value == 39
+    assert panel.ui.verdictLabel.text == "" and panel.ui.controlsSpinBox.value == 15
     slicer.mrmlScene.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
     assert slicer.mrmlScene.ReadFromMRB(str(tmp_path / "scene.mrb"), True, messages)
     assert panel.ui.controlsSpinBox.value == 21 and "Pathological: reason 0." in panel.ui.verdictLabel.text

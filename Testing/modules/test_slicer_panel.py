@@ -122,7 +122,7 @@ def test_the_widgets_show_the_parameter_node_and_change_it(panel, inputs):
     assert parameters.inputVolume is volume and list(parameters.inputROIs) == rois
     assert (panel.ui.modelComboBox.currentData, panel.ui.controlsSpinBox.value, panel.ui.thresholdSpinBox.value) == (
         "auto",
-        39,
+        15,
         0.05,
     )
     panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData("mirror")
@@ -477,6 +477,17 @@ def test_the_table_sorts_numbers_as_numbers(panel, inputs):
     panel.parameterNodeModified()
     table.sortItems(2, qt.Qt.AscendingOrder)
     assert column("p") == [0.00001, 9.0, 10.0] and column("Box") == ["C", "B", "A"]
+
+
+def test_a_called_box_can_be_drawn_around_what_is_unusual_in_it_and_loses_its_verdict(panel, inputs):
+    panel.ui.applyButton.click()
+    assert panel.ui.tightenButton.enabled
+    called, healthy = panel.logic.analyzedROIs()
+    before, kept = np.array(called.GetSize()), np.array(healthy.GetSize())
+    panel.ui.tightenButton.click()
+    assert np.allclose(called.GetSize(), 0.5 * before) and np.allclose(healthy.GetSize(), kept)
+    assert "A. Apply again" in panel.ui.statusLabel.text and "'A' has been moved since" in panel.ui.notesLabel.text
+    assert not panel.ui.tightenButton.enabled
 
 
 def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):

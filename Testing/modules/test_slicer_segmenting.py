@@ -51,7 +51,7 @@ def test_one_click_leads_from_a_scan_to_a_judged_lesion_and_a_mesh(worker, head,
     assert ui.segmentModelComboBox.currentData == "lesion" and "no healthy tissue" in ui.segmentModelComboBox.currentText
     assert "delineates nothing" in ui.segmentNoteLabel.text
     ui.segmentJudgeButton.click()
-    assert ui.segmentStatusLabel.text.startswith("lesion: Pathological: deviates more than 5 of 5"), ui.segmentStatusLabel.text
+    assert ui.segmentStatusLabel.text.startswith("lesion: Pathological: more unusual than all 5"), ui.segmentStatusLabel.text
     assert said(ui.verdictLabel)[0].startswith("■ lesion: Pathological")
     assert "lies around the largest part of what lesion found" in ui.notesLabel.text
 

@@ -619,7 +619,7 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     wait(panel, lambda: "There is no folder" in page.note.text)
     answer_with(monkeypatch, folder=str(tmp_path / "masks"))
     page.painted.masksButton.click()
-    page.painted.drawnSpinBox.value = 1
+    page.painted.looksSpinBox.value = 1
     page.nameEdit.text = "a/b"
     page.startButton.click()
     assert "cannot be called 'a/b'" in page.note.text and not list(panel.place.project.calibration.glob("*"))

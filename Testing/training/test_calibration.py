@@ -7,6 +7,7 @@ import pytest
 from bench.known_boxes import simulated
 
 from RadiomicsPersonaLib.analysis.classifier import read_classifier
+from RadiomicsPersonaLib.analysis.reference import conformal_p
 from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import main
@@ -84,41 +85,38 @@ def test_no_unusual_score_ever_speaks_for_health():
 
 
 @pytest.mark.slow
-def test_boxes_drawn_anywhere_are_called_abnormal_as_seldom_as_promised():
-    classifier = fit_classifier(simulated(100, seed=1, wider=3.0), "test", {})
-    shares = {}
-    for widening in (classifier.widening, 1.0):
-        called = []
-        for boxes in simulated(200, seed=5, wider=3.0):
-            for rows in boxes.drawn:
-                odds = classifier.log_odds(boxes.scores[rows])
-                narrowed = np.median(odds[1:]) + (odds[0] - np.median(odds[1:])) / widening
-                called.append((1 + (odds[1:] >= narrowed).sum()) / len(odds) <= 0.05)
-        shares[widening] = np.mean(called)
-    assert 0.02 < shares[classifier.widening] < 0.08 and shares[1.0] > 0.2
-    assert fit_classifier(simulated(100), "test", {}).widening < 1.15
+def test_healthy_boxes_of_new_people_are_called_as_seldom_as_promised_at_every_size():
+    classifier = fit_classifier(simulated(60, seed=1), "test", {})
+    odds = classifier.log_odds(classifier.reference.scores)
+    rows = [(b, n) for b in simulated(60, seed=5) for n in np.flatnonzero(~b.sick)[:20]]
+    ps = np.array(
+        [
+            conformal_p(classifier.log_odds(b.scores[n][None])[0], odds, classifier.reference.weights(b.volumes[n]))
+            for b, n in rows
+        ]
+    )
+    volumes = np.array([b.volumes[n] for b, n in rows])
+    for low, high in ((0, 5), (5, 30), (30, 1000)):
+        share = (ps[(volumes >= low) & (volumes < high)] <= 0.05).mean()
+        assert 0.02 < share < 0.09, (low, share)
 
 
 def test_norms_are_what_boxes_were_drawn_from():
     rng, found = np.random.default_rng(4), []
     for _ in range(60):
-        volumes, scan = np.exp(rng.uniform(1, 5, 3)), 0.5 * rng.normal()
-        found.append(
-            [
-                {
-                    "milliliters": float(volume),
-                    "healthy": [
-                        {"deviation": float(v)} for v in np.exp(-1 + 0.2 * np.log(volume) + scan + 0.25 * rng.normal(size=40))
-                    ],
-                    "painted": [],
-                }
-                for volume in volumes
-            ]
-        )
+        looks = []
+        for scan in 0.5 * rng.normal(size=2):
+            volumes, outside = np.exp(rng.uniform(0, 5, 40)), rng.random(40)
+            values = np.exp(-1 + 0.2 * np.log(volumes / 8) + 0.6 * outside + scan + 0.25 * rng.normal(size=40))
+            kinds = zip(values.tolist(), volumes.tolist(), outside.tolist())
+            healthy = [{"deviation": d, "box_volume": v, "outside_share": o} for d, v, o in kinds]
+            looks.append({"healthy": healthy, "painted": []})
+        found.append(looks)
     norms = fit_norms(found)
     assert list(norms) == ["deviation"]
     norm = norms["deviation"]
-    assert norm.intercept == pytest.approx(-1, abs=0.25) and norm.slope == pytest.approx(0.2, abs=0.06)
+    assert norm.intercept == pytest.approx(-1, abs=0.25)
+    assert norm.slopes[0] == pytest.approx(0.2, abs=0.06) and norm.slopes[1] == pytest.approx(0.6, abs=0.15)
     assert norm.spread == pytest.approx(0.25, rel=0.1) and norm.between == pytest.approx(0.5, rel=0.25)
 
 
@@ -182,7 +180,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         mask[2:10, 2:8, 2:7] = 1
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", mask, np.diag([2.0, 2, 2, 1]))
     output = tmp_path / "own.json"
-    monkeypatch.setattr(calibration, "PAINTED_EVERY", 20)  # to save time: every painted lesion is looked at anew
+    monkeypatch.setattr(calibration, "PAINTED", 1)  # to save time: every painted lesion is looked at anew
     words = [
         "calibrate",
         str(tmp_path / "heads"),
@@ -190,7 +188,7 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
         str(tmp_path / "masks"),
         "--model",
         "harmonic",
-        "--drawn",
+        "--looks",
         "1",
         "--output",
         str(output),
@@ -242,8 +240,10 @@ def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd)
         measured_boxes(tmp_path / "head.nii.gz", model, shapes, (1, 0), 1, kinds) for kinds in (("tumour",), ())
     )
     assert tumour["healthy"] == any_lesion["healthy"] and tumour["painted"] != any_lesion["painted"]
-    deviations = [(lesion["deviation"], tumour["healthy"][number]["deviation"]) for number, lesion in tumour["painted"]]
-    assert len(deviations) >= 3 and np.mean([sick - healthy for sick, healthy in deviations]) > 0.1
+    tight = [entry["metrics"]["deviation"] for entry in tumour["painted"] if entry["box"] == "tight"]
+    usual = np.median([metrics["deviation"] for metrics in tumour["healthy"]])
+    assert len(tight) == 2 and np.mean(tight) > usual + 0.1
+    assert {entry["box"] for entry in tumour["painted"]} > {"tight"}
 
     (tmp_path / "heads").mkdir()
     words = [

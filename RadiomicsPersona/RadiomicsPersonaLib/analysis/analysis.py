@@ -6,30 +6,37 @@ import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 
 from .. import __version__
 from ..brain.mirror import mirror_is_free
 from ..brain.preparation import PreparedScan, prepare
+from ..brain.recognition import why_no_brain
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..defaults import USUAL_CONTROLS
 from ..errors import InputError
-from ..geometry.box import Box, lattice_of, overlaps
+from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
 from ..metrics.deviation_map import deviation_p
-from ..metrics.measurement import metrics_of, usual_range
+from ..metrics.measurement import make_up, metrics_of, usual_range
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.device import usable_cores
 from .classifier import Classifier, load_classifier
-from .control import place_controls
+from .control import independent, mirror_is_healthy, place_controls
+from .part import parts_of, unusual_in
 from .result import Analysis, BoxResult, Control
 from .score import SCORES, false_discovery_rates
 from .verdict import Decision, judge, weigh
 
+MOST_FLUID = 0.9
+"""Share of a box that may be fluid before that is told."""
+MOST_COMMON = 0.5
+"""Share of the smaller of two boxes that may lie in the other before that is told."""
 USELESS = 0.9
 """Share of a plain fill's squared error at which a model's reconstructions are worth nothing."""
 
@@ -55,7 +62,7 @@ def analyze(
         boxes: the user's boxes; neither they nor the excluded voxels are looked at while any of them is rebuilt, except that a
             box found healthy may serve as another's mirrored side.
         model: what rebuilds; see `NetworkModel.for_scan` for how "auto" chooses.
-        controls: number of healthy boxes per box.
+        controls: number of healthy boxes of the scan that all boxes are held against.
         decision: what the label rests on; p and its usual threshold by default.
         seed: of the controls' places.
         exclude: boolean array of the scan's shape with known pathology, or None.
@@ -80,16 +87,17 @@ def analyze(
         _refuse_air(prepared, box, hole)
     intensity_range = usual_range(prepared)
     classifier = classifier or load_classifier()
-    line = _Line(prepared, model, classifier, intensity_range, progress, len(boxes) * (1 + controls))
-    first = [line.result_of(box, hole, controls, decision, seed + n) for n, (box, hole) in enumerate(zip(boxes, holes))]
+    line = _Line(prepared, model, classifier, intensity_range, progress, controls, len(boxes), seed)
+    first = [line.result_of(box, hole, decision) for box, hole in zip(boxes, holes)]
     results = list(first)
     for number, (box, hole) in enumerate(zip(boxes, holes)):
         # a box that was found healthy may serve as the mirrored side of another, whose own content has no say in that
         healthy = {n for n, result in enumerate(first) if result.label == 0 and n != number}
         seen = replace(prepared, suspects=union_of([h for n, h in enumerate(suspects) if n not in healthy]))
         if model.uses_mirror and not mirror_is_free(prepared, box) and mirror_is_free(seen, box):
-            line.total += 1 + controls
-            results[number] = line.result_of(box, hole, controls, decision, seed + number, seen)
+            seen.take_maps_of(prepared)
+            line.total += 1
+            results[number] = line.result_of(box, hole, decision, seen)
     rates = false_discovery_rates([result.p for result in results])
     results = [_with_rate(result, q, decision) for result, q in zip(results, rates)]
     rebuilt = compose(prepared, [result.reconstruction for result in results])
@@ -108,7 +116,7 @@ def analyze(
         deviation_p=voxel_p,
         decision={"rule": decision.rule, "threshold": decision.threshold},
         provenance=_provenance(prepared, model, classifier, intensity_range, controls, seed),
-        warnings=scan.warnings + _scan_warnings(prepared, model),
+        warnings=scan.warnings + _scan_warnings(prepared, model) + _covering(boxes, holes),
     )
 
 
@@ -122,59 +130,83 @@ class _Line:
         classifier: Classifier,
         intensity_range,
         progress: Progress | None,
-        total: int,
+        controls: int,
+        boxes: int,
+        seed: int,
     ):
         self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
-        self.progress, self.total, self.done = progress, total, 0
+        self.progress, self.total, self.done, self.count = progress, boxes + controls, 0, controls
+        self.placed = place_controls(prepared, controls, seed)
+        self.total -= controls - len(self.placed)
+        self._measured: dict[bool, tuple[list[Reconstruction], list[dict[str, float]]]] = {}
 
-    def result_of(
-        self, box: Box, hole: Hole, count: int, decision: Decision, seed: int, seen: PreparedScan | None = None
-    ) -> BoxResult:
+    def result_of(self, box: Box, hole: Hole, decision: Decision, seen: PreparedScan | None = None) -> BoxResult:
         """Rebuild, compare and judge one box; `seen` tells what may be looked at if that is more than outside all suspects."""
         prepared = self.prepared
         seen = seen or prepared
-        use_mirror = mirror_is_free(seen, box)
+        use_mirror = mirror_is_healthy(seen, box)
         reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
-        metrics = metrics_of(self.prepared, reconstruction, self.model, self.intensity_range, use_mirror)
-        placed = place_controls(prepared, box, reconstruction, count, seed)
-        rebuilt = self._rebuild(seen, [c.hole for c in placed], use_mirror, f"controls of {box.name}")
-        compared = []
-        with ThreadPoolExecutor(usable_cores()) as pool:
-            for measured in pool.map(
-                lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt
-            ):
-                compared.append(measured)
-                self._advance(0, f"controls of {box.name}")  # which may raise to cancel
-        self._advance(count - len(placed), box.name)
-        evidence = weigh(metrics, compared, self.classifier, box.volume_ml)
-        matched = tuple(
-            Control(c.box, m, c.mismatch, c.depth_difference, float(combined))
-            for c, m, combined in zip(placed, compared, evidence.control_combined)
+        metrics = metrics_of(prepared, reconstruction, self.model, self.intensity_range, use_mirror)
+        rebuilt, compared = self._controls(use_mirror)
+        weighing = weigh(metrics, compared, self.classifier)
+        controls = tuple(
+            Control(placed.box, measured, float(combined))
+            for placed, measured, combined in zip(self.placed, compared, weighing.control_combined)
         )
-        brain_share = float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean())
+        brain_share = self._brain_share(box)
         share = self._error_share(rebuilt)
-        unlike_known = self._why_unlike_known(share)
-        verdict = judge(metrics, evidence, decision, brain_share, unlike_known)
+        unlike_known = why_no_brain(prepared) or self._why_unlike_known(share)
+        verdict = judge(metrics, weighing, decision, brain_share, unlike_known)
+        voxel_p = deviation_p(prepared.scan, reconstruction, rebuilt)
+        unusual = np.zeros(voxel_p.shape, bool)
+        if verdict.label == 1:
+            unusual = unusual_in(prepared, reconstruction.hole, voxel_p)
         return BoxResult(
             box=box,
             reconstruction=reconstruction,
             metrics=metrics,
-            controls=matched,
-            p=evidence.p,
-            percentile=evidence.percentile,
+            controls=controls,
+            p=weighing.p,
+            percentile=weighing.percentile,
             label=verdict.label,
             reason=verdict.reason,
-            warnings=reconstruction.warnings + self._warnings(box, matched, count, brain_share, use_mirror, share),
-            standings=evidence.standings,
-            combined=evidence.combined,
-            control_scores=dict(zip(SCORES, evidence.control_scores.T)),
-            probability=evidence.probability,
-            contributions=evidence.contributions,
-            deviation_p=deviation_p(prepared.scan, reconstruction, rebuilt),
-            independent_controls=_independent([c.box for c in matched]),
+            warnings=reconstruction.warnings + self._warnings(box, hole, brain_share, use_mirror, share),
+            standings=weighing.standings,
+            combined=weighing.combined,
+            control_scores=dict(zip(SCORES, weighing.control_scores.T)),
+            probability=weighing.probability,
+            contributions=weighing.contributions,
+            deviation_p=voxel_p,
+            unusual=unusual,
+            parts=parts_of(prepared.scan, reconstruction.hole, unusual, box.name),
+            independent_controls=independent([control.box for control in controls]),
+            effective_boxes=weighing.effective,
             brain_share=brain_share,
             unlike_known=unlike_known,
         )
+
+    def _controls(self, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
+        """The controls rebuilt and measured, once for all boxes that may look at the mirrored side and once for the others."""
+        if use_mirror not in self._measured:
+            if self._measured:
+                self.total += len(self.placed)
+            rebuilt = self._rebuild(self.prepared, [c.hole for c in self.placed], use_mirror, "controls")
+            compared = []
+            with ThreadPoolExecutor(usable_cores()) as pool:
+                for measured in pool.map(
+                    lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt
+                ):
+                    compared.append(measured)
+                    self._advance(0, "controls")  # which may raise to cancel
+            self._measured[use_mirror] = rebuilt, compared
+        return self._measured[use_mirror]
+
+    def _brain_share(self, box: Box) -> float:
+        """Share of a box that lies inside the head: brain, and what a lesion has made of it."""
+        points, evidence = lattice_of(box), self.prepared.evidence
+        if evidence is not None:
+            return evidence.brain_share(points)
+        return float((self.prepared.tissue.classes_at(points) > 0).mean())
 
     def _rebuild(self, seen: PreparedScan, holes: list[Hole], use_mirror: bool, what: str) -> list[Reconstruction]:
         before = self.done
@@ -211,9 +243,7 @@ class _Line:
         """Up to where `error_over_rim_mean` lies on scans the model knows, as its card says."""
         return self.model.card["known_range"]["error_over_rim_mean"]
 
-    def _warnings(
-        self, box: Box, matched, count: int, brain_share: float, use_mirror: bool, share: float | None
-    ) -> tuple[str, ...]:
+    def _warnings(self, box: Box, hole: Hole, brain_share: float, use_mirror: bool, share: float | None) -> tuple[str, ...]:
         notes = []
         if share is not None and share > self._known_limit:
             notes.append(
@@ -222,21 +252,25 @@ class _Line:
             )
         if brain_share < 0.75:
             notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
-        if len(matched) < count:
-            notes.append(f"Only {len(matched)} of {count} matched healthy boxes fit into this scan.")
-        if matched and max(c.mismatch for c in matched) > 0.25:
-            notes.append("Some healthy boxes differ from this one in their share of grey, white or fluid.")
+        evidence = self.prepared.evidence
+        larger = evidence and evidence.larger_around(self.prepared.scan, hole)
+        if larger:
+            every, within, (low, high) = larger
+            around = ",".join(f"{value:.0f}" for value in (*(low + high) / 2, *(high - low + 4)))
+            notes.append(
+                f"What the lesion model marks in box '{box.name}' goes on outside of it: {every:.0f} ml in all, "
+                f"{within:.0f} ml inside. The persona may be rebuilt from abnormal tissue. A box around all of it is {around}."
+            )
+        if make_up(self.prepared, hole)["fluid_share"] > MOST_FLUID:
+            notes.append(f"Box '{box.name}' is nearly all fluid, in which little can be compared.")
+        if len(self.placed) < self.count:
+            notes.append(f"Only {len(self.placed)} of {self.count} healthy boxes fit into this scan.")
         if self.model.uses_mirror and not use_mirror:
             notes.append(
-                "The mirrored side lies in a box or an excluded region and was not used, neither here nor for the healthy "
-                "boxes."
+                "The mirrored side lies in a box or an excluded region, or looks abnormal itself. It was not used, neither "
+                "here nor for the healthy boxes."
             )
         return tuple(notes)
-
-
-def _independent(boxes: list[Box]) -> float:
-    """How many boxes without overlap tell as much as these (Kish 1965)."""
-    return len(boxes) ** 2 / float(overlaps(boxes, boxes).sum()) if boxes else 0.0
 
 
 def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:
@@ -281,6 +315,17 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
         )
     if prepared.midplane.symmetry < 0.7:
         notes.append("No clear mid-sagittal plane was found; the mirrored side may be wrong.")
+    return tuple(notes)
+
+
+def _covering(boxes: list[Box], holes: list[Hole]) -> tuple[str, ...]:
+    """A note for every two boxes of which one lies largely in the other."""
+    notes = []
+    for (box, hole), (other, its) in combinations(zip(boxes, holes), 2):
+        common = int((hole.mask & its.mask_over(hole.start, hole.mask.shape)).sum())
+        if common > MOST_COMMON * min(hole.voxels, its.voxels):
+            share = common / min(hole.voxels, its.voxels)
+            notes.append(f"Boxes '{box.name}' and '{other.name}' cover each other by {share:.0%} and say the same.")
     return tuple(notes)
 
 

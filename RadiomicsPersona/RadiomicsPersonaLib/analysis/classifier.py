@@ -20,6 +20,7 @@ from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
 from ..resources import SHIPPED_CLASSIFIERS
 from ..system.output import folder_written_whole
+from .reference import Reference
 from .score import SCORES, Norm, standard_scores
 
 KIND = "verdict classifier"
@@ -28,6 +29,8 @@ FOLDER_VARIABLE = "RADIOMICS_PERSONA_CLASSIFIERS"
 """Environment variable with a folder of further classifiers, instead of the user's own."""
 OWN_FOLDER = Path(".radiomics-persona") / "classifiers"
 """The user's own folder of further classifiers, in the home folder; it outlives an update of the extension."""
+LEAST_FEATURE = -3.0
+"""Standard scores below this speak no more for health."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier"] + 0.05)
 """Probabilities between these say neither healthy nor pathological."""
@@ -47,7 +50,7 @@ class Classifier:
         about: how it was fitted, in plain JSON types.
         sha256: over all of this.
         norms: what is usual in healthy boxes, by score; may be empty.
-        widening: how much wider log odds of boxes drawn anywhere in healthy brains spread than those of their matched controls.
+        reference: healthy boxes of other people, among whose log odds a box is ranked; None for a classifier on its own.
     """
 
     name: str
@@ -57,11 +60,11 @@ class Classifier:
     about: dict
     sha256: str
     norms: dict[str, Norm] = field(default_factory=dict)
-    widening: float = 1.0
+    reference: Reference | None = None
 
-    def scores_of(self, metrics: list[dict[str, float]], milliliters: float) -> np.ndarray:
-        """Robust standard scores of boxes of one volume in one scan, (n, len(SCORES)); see `score.standard_scores`."""
-        return standard_scores(metrics, self.norms, milliliters)
+    def scores_of(self, metrics: list[dict[str, float]]) -> np.ndarray:
+        """Robust standard scores of boxes of one scan, (n, len(SCORES)); see `score.standard_scores`."""
+        return standard_scores(metrics, self.norms)
 
     def log_odds(self, scores: np.ndarray) -> np.ndarray:
         """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
@@ -79,9 +82,11 @@ class Classifier:
 
 
 def feature_of(scores: np.ndarray) -> np.ndarray:
-    """Robust standard scores as the regression sees them: sign(z) log(1 + |z|), 0 where not known."""
-    scores = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0)
-    return np.sign(scores) * np.log1p(np.abs(scores))
+    """Robust standard scores as the regression sees them: from `LEAST_FEATURE` up, 0 where not known.
+
+    Not their logarithms: a score that screams is not to be outvoted by many that say nothing.
+    """
+    return np.maximum(np.nan_to_num(np.asarray(scores, np.float64), nan=0.0), LEAST_FEATURE)
 
 
 def probability_of(log_odds: float) -> float:
@@ -96,11 +101,11 @@ def make_classifier(
     intercept: float,
     about: dict,
     norms: dict[str, Norm] | None = None,
-    widening: float = 1.0,
+    reference: Reference | None = None,
 ) -> Classifier:
     """A classifier with its checksum; see `Classifier` for what it is made of."""
     unsigned = Classifier(
-        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, float(widening)
+        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, reference
     )
     return replace(unsigned, sha256=_digest(_content(unsigned)))
 
@@ -118,7 +123,7 @@ def _content(classifier: Classifier) -> dict:
         "coefficients": list(classifier.coefficients),
         "intercept": classifier.intercept,
         "norms": {key: asdict(norm) for key, norm in classifier.norms.items()},
-        "widening": classifier.widening,
+        "reference": classifier.reference and classifier.reference.record(),
         "about": classifier.about,
     }
 
@@ -138,7 +143,7 @@ def read_classifier(path: str | Path) -> Classifier:
         ) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise InputError(f"'{path.name}' is not a verdict classifier: make one with `radiomics-persona-train calibrate`.")
-    if not {"norms", "widening"} <= set(content):
+    if not {"norms", "reference"} <= set(content):
         raise InputError(
             f"The classifier '{path.name}' is of an older version: fit it again with `radiomics-persona-train calibrate`."
         )
@@ -153,9 +158,12 @@ def read_classifier(path: str | Path) -> Classifier:
         raise InputError(
             f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again."
         )
-    norms = {key: Norm(**norm) for key, norm in content["norms"].items()}
-    numbers = [*content["coefficients"], content["intercept"], content["widening"]]
-    numbers += [value for norm in norms.values() for value in asdict(norm).values()]
+    norms = {key: Norm(**norm | {"slopes": tuple(norm["slopes"])}) for key, norm in content["norms"].items()}
+    reference = content["reference"] and Reference.of_record(content["reference"])
+    numbers = [*content["coefficients"], content["intercept"]]
+    numbers += [
+        value for norm in norms.values() for value in (norm.intercept, *norm.slopes, norm.spread, norm.between, norm.dof)
+    ]
     if len(content["coefficients"]) != len(content["features"]) or not all(math.isfinite(n) for n in numbers):
         raise InputError(f"The classifier '{path.name}' has unusable coefficients: fit it again.")
     return Classifier(
@@ -166,7 +174,7 @@ def read_classifier(path: str | Path) -> Classifier:
         content["about"],
         stored,
         norms,
-        content["widening"],
+        reference,
     )
 
 

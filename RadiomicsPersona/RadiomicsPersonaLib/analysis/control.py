@@ -1,4 +1,4 @@
-"""Control: healthy boxes of the same scan against which a box is judged."""
+"""Control: healthy boxes of the same scan against which boxes are judged."""
 
 from __future__ import annotations
 
@@ -6,76 +6,90 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..brain.mirror import mirror_is_free
 from ..brain.preparation import PreparedScan
-from ..brain.tissue import Tissue, tissue_of_rebuilt
 from ..errors import InputError
-from ..geometry.box import Box, lattice_of, overlaps
+from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box
-from ..reconstruction.reconstruction import Reconstruction
 
-CANDIDATES = 2048
-"""Places on either side of the midplane that are looked at, about half of which lie in the brain."""
-ALLOWANCES = ((0.4, 0.35), (0.6, 0.35), (0.8, 0.5))
-"""Share of their volume that two controls may have in common, and the largest tissue mismatch;
-the next pair where too few fit."""
-DEPTH_UNIT = 50.0
-"""Millimetres of difference in depth that weigh as much as a tissue mismatch of 1: the value from 5 to 200, and none, with
-which the best matched boxes tell most of a healthy box's deviation and intensity."""
+CANDIDATES = 1024
+"""Places on either side of the midplane that are looked at, one after the other, until enough controls are found."""
+SIDES = (10.0, 80.0)
+"""Shortest and longest edge of a control, millimetres; edges are spread evenly by their logarithm."""
+STRETCH = 1.25
+"""How much longer or shorter than the usual edge of a control one of its edges is at most."""
+LEAST_BRAIN = 0.7
+"""Share of a control that is brain at least."""
+MOST_COMMON = 0.4
+"""Share of the smaller one's volume that two controls have in common at most."""
+MOST_SUSPECT = 0.02
+"""Share of a control that the lesion model may mark at most."""
 
 
 @dataclass(frozen=True, eq=False)
 class PlacedControl:
-    """A control before it is rebuilt: its box, its voxels, and how far its tissue and its depth (mm) are from the user's
-    box.
-    """
+    """A control before it is rebuilt: its box and its voxels."""
 
     box: Box
     hole: Hole
-    mismatch: float
-    depth_difference: float
 
 
-def place_controls(
-    prepared: PreparedScan, box: Box, reconstruction: Reconstruction, count: int, seed: int
-) -> list[PlacedControl]:
-    """The mirrored box, and boxes of the same size whose tissue make-up and depth are closest.
+def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: bool = True) -> list[PlacedControl]:
+    """Healthy boxes of all sizes, spread over the brain, for all boxes of a scan.
 
-    The make-up of the user's box is that of its healthy persona, so that a lesion does not choose its own controls: the
-    shares of not brain, fluid, grey and white matter. Depth is the mean distance from the brain's surface. A control touches no
-    suspect voxel, lies inside the scan, and overlaps others no more than `ALLOWANCES` say: large boxes find no room without.
-    The same seed gives the same places, and in the mirrored scan the mirrored ones.
+    Scores are adjusted for size and make-up (see `score`), so that controls need not be as large as the box they are for.
+    They are looked for in a fixed order, each beside its mirror image. A control touches no suspect, holds next to nothing
+    that the lesion model marks, lies inside the scan and mostly in brain, and shares little of its volume with another. What
+    is decided of one place changes none that was found before it. The same seed gives the same places, whatever the boxes.
 
+    Args:
+        clean: whether what the lesion model marks is left out; False for boxes that stand for any box in a healthy person.
     Returns:
-        Up to `count` controls, the mirrored one first where it is usable.
+        Up to `count` controls.
     """
-    if count == 0:
-        return []
-    points = lattice_of(box)
-    hole = reconstruction.hole
-    persona = tissue_of_rebuilt(prepared.scan, prepared.tissue, prepared.suspects, hole, reconstruction.values)
-    wanted = _shares(persona, points[None])[0], persona.depth_at(points).mean()
-    mirrored = box.transformed(prepared.midplane.reflection, "mirror")
-    centers = _candidate_centers(prepared, seed)
-    everywhere = np.concatenate([lattice_of(mirrored)[None], centers[:, None] + (points - box.center)])
-    mismatch = 0.5 * np.abs(_shares(prepared.tissue, everywhere) - wanted[0]).sum(axis=1)
-    deeper = prepared.tissue.depth_at(everywhere).mean(axis=1) - wanted[1]
-    order = np.argsort(mismatch + np.abs(deeper) / DEPTH_UNIT, kind="stable")
     placed: list[PlacedControl] = []
-    barred: set[int] = set()
-    for overlap, greatest_mismatch in ALLOWANCES:
-        for index in [0, *order[order > 0]]:
-            if len(placed) >= count:
-                return placed
-            if index in barred or mismatch[index] > greatest_mismatch:
-                continue
-            chosen = mirrored if index == 0 else box.moved_to(centers[index - 1], f"control {len(placed) + 1}")
-            if placed and max(overlaps([chosen], [other.box for other in placed])[0]) > overlap:
-                continue
-            barred.add(index)
-            hole = _free_hole(prepared, chosen)
-            if hole is not None:
-                placed.append(PlacedControl(chosen, hole, float(mismatch[index]), float(deeper[index])))
+    if count == 0:
+        return placed
+    for center, size in zip(*_candidates(prepared, seed)):
+        if len(placed) == count:
+            break
+        box = Box(center, size, np.eye(3), f"control {len(placed) + 1}")
+        if float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean()) < LEAST_BRAIN:
+            continue
+        if any(_common(box, other.box) > MOST_COMMON for other in placed):
+            continue
+        hole = _free_hole(prepared, box)
+        if hole is not None and not (clean and _is_suspect(prepared, hole)):
+            placed.append(PlacedControl(box, hole))
     return placed
+
+
+def mirror_is_healthy(prepared: PreparedScan, box: Box) -> bool:
+    """Whether the mirrored side may stand for healthy tissue: it lies in no suspect, and the lesion model marks next to nothing
+    in it. Else a healthy box opposite a lesion would be called for the lesion's sake.
+    """
+    if not mirror_is_free(prepared, box):
+        return False
+    evidence = prepared.evidence
+    if evidence is None:
+        return True
+    points = lattice_of(box.transformed(prepared.midplane.reflection))
+    return float(evidence.grid.nearest_values(evidence.suspect, points).mean()) <= MOST_SUSPECT
+
+
+def _common(box: Box, other: Box) -> float:
+    """Volume that two upright boxes have in common, as a share of the smaller one's."""
+    low = np.maximum(box.center - box.size / 2, other.center - other.size / 2)
+    high = np.minimum(box.center + box.size / 2, other.center + other.size / 2)
+    return float(np.prod(np.maximum(high - low, 0)) / min(np.prod(box.size), np.prod(other.size)))
+
+
+def independent(boxes: list[Box]) -> float:
+    """How many boxes without overlap tell as much as these (Kish 1965)."""
+    if not boxes:
+        return 0.0
+    common = np.array([[_common(a, b) for b in boxes] for a in boxes])
+    return len(boxes) ** 2 / float(common.sum())
 
 
 def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
@@ -93,8 +107,17 @@ def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
     return hole
 
 
-def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
-    """Points spread evenly through the brain, RAS millimetres, (n, 3), every one beside its reflection at the midplane."""
+def _is_suspect(prepared: PreparedScan, hole: Hole) -> bool:
+    """Whether the lesion model marks a part of a place, so that it cannot stand for healthy tissue."""
+    evidence = prepared.evidence
+    if evidence is None:
+        return False
+    inside = evidence.holding(prepared.scan, hole)
+    return bool(evidence.suspect[inside].mean() > MOST_SUSPECT) if inside.any() else False
+
+
+def _candidates(prepared: PreparedScan, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Centres, RAS millimetres, and edges, millimetres, each (n, 3), spread evenly, every one beside its mirror image."""
     from scipy.stats import qmc  # takes a second to load, for which reports need not wait
 
     tissue, normal = prepared.tissue, prepared.midplane.normal
@@ -105,14 +128,9 @@ def _candidate_centers(prepared: PreparedScan, seed: int) -> np.ndarray:
     middle = brain.mean(axis=0)
     middle += (prepared.midplane.offset - middle @ normal) * normal
     reach = np.abs((brain - middle) @ axes.T).max(axis=0)
-    unit = qmc.Halton(3, scramble=True, seed=seed).random(CANDIDATES)
-    right = unit * [1, 2, 2] - [0, 1, 1]
-    both = np.stack([right, right * [-1, 1, 1]], axis=1).reshape(-1, 3)
-    centers = middle + (both * reach) @ axes
-    return centers[tissue.classes_at(centers) > 0]
-
-
-def _shares(tissue: Tissue, points: np.ndarray) -> np.ndarray:
-    """Shares of not brain, fluid, grey and white in boxes given by their points (n, m, 3); shape (n, 4)."""
-    classes = tissue.classes_at(points)
-    return np.stack([(classes == c).mean(axis=1) for c in range(4)], axis=1)
+    unit = qmc.Halton(7, scramble=True, seed=seed).random(CANDIDATES)
+    place = unit[:, :3] * [1, 2, 2] - [0, 1, 1]
+    centers = middle + (np.stack([place, place * [-1, 1, 1]], axis=1).reshape(-1, 3) * reach) @ axes
+    low, high = np.log(SIDES)
+    sizes = np.exp(low + (high - low) * unit[:, 3:4] + (2 * unit[:, 4:7] - 1) * np.log(STRETCH))
+    return centers, np.repeat(sizes, 2, axis=0)

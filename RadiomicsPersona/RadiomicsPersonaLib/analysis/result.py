@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -15,23 +15,22 @@ from ..imaging.scan import Scan
 from ..reconstruction.reconstruction import Reconstruction
 from .score import Standing
 
+MOST_TOLD = 3
+"""Pieces of what is unusual whose volumes are told in a sentence."""
+
 
 @dataclass(frozen=True, eq=False)
 class Control:
     """A healthy box of the same scan, rebuilt and compared like the user's.
 
     Attributes:
-        box: where it is; its name is "mirror" or "control 1", "control 2", ...
+        box: where it is; its name is "control 1", "control 2", ...
         metrics: the same keys as the user's box.
-        mismatch: distance of its tissue make-up from the user's box, 0 (equal) to 1.
-        depth_difference: how much deeper it lies below the surface of the brain than the user's box, millimetres.
         combined: its combined score against all the other boxes; see `score`.
     """
 
     box: Box
     metrics: dict[str, float]
-    mismatch: float
-    depth_difference: float
     combined: float = math.nan
 
 
@@ -50,6 +49,19 @@ class StabilityTrial:
 
 
 @dataclass(frozen=True, eq=False)
+class Part:
+    """One piece of what is unusual in a box.
+
+    Attributes:
+        volume_ml: its volume, millilitres.
+        box: the upright box around it, with a little room.
+    """
+
+    volume_ml: float
+    box: Box
+
+
+@dataclass(frozen=True, eq=False)
 class BoxResult:
     """Everything about one of the user's boxes.
 
@@ -58,8 +70,8 @@ class BoxResult:
         reconstruction: its healthy persona.
         metrics: comparison of scan and reconstruction inside the box (see `comparison`).
         controls: the healthy boxes it was held against.
-        p: (1 + number of controls whose combined score is at least as extreme) / (n + 1), or None without controls.
-        percentile: share of controls less extreme than the box, in percent, or None.
+        p: rank of the combined score among healthy boxes of this scan and of other people, see `verdict.weigh`, or None.
+        percentile: share of those healthy boxes that are less extreme than the box, in percent, or None.
         label: 0 healthy, 1 pathological, None undetermined.
         reason: the verdict in one sentence.
         warnings: what the user should know about this box, one sentence each.
@@ -71,7 +83,10 @@ class BoxResult:
         q: p as the false discovery rate over all boxes of the analysis (Benjamini and Hochberg 1995), or None without p.
         deviation_p: p of every voxel, float32 over the hole's region, 1 outside; see `deviation_map`.
         independent_controls: how many controls without overlap tell as much (n^2 over the sum of all overlaps, Kish 1965).
+        effective_boxes: how many independent healthy boxes of this size all those are worth that p ranks the box among.
         brain_share: share of the box that is brain, 0 to 1.
+        unusual: the voxels that drive the verdict, boolean over the hole's region, or None; empty where the label is not 1.
+        parts: the pieces of `unusual`, the largest first.
         unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
     """
@@ -93,6 +108,9 @@ class BoxResult:
     q: float | None = None
     deviation_p: np.ndarray | None = None
     independent_controls: float = 0.0
+    effective_boxes: float = 0.0
+    unusual: np.ndarray | None = None
+    parts: tuple[Part, ...] = ()
     brain_share: float = 1.0
     unlike_known: str | None = None
     stability: tuple[StabilityTrial, ...] = ()
@@ -112,15 +130,25 @@ class BoxResult:
     @property
     def match(self) -> str:
         """One sentence: how many healthy boxes there are and how well they match."""
+        others = f"p ranks it among as many as {self.effective_boxes:.0f} independent healthy boxes of about its size."
         if not self.controls:
-            return "No healthy box of this scan matches."
-        mismatch = np.median([control.mismatch for control in self.controls])
-        depth = np.median([abs(control.depth_difference) for control in self.controls])
+            return f"No healthy box of this scan was looked at. {others}"
+        edges = [edge for control in self.controls for edge in control.box.size]
         return (
-            f"{len(self.controls)} healthy boxes of the same size, in the median {1 - mismatch:.0%} alike in their shares of "
-            f"fluid, grey and white matter and {depth:.2g} mm off in depth; they overlap, and tell as much as "
-            f"{self.independent_controls:.0f} that do not."
+            f"{len(self.controls)} healthy boxes of this scan, with edges of {min(edges):.0f} to {max(edges):.0f} mm, tell as "
+            f"much as {self.independent_controls:.0f} without overlap. {others}"
         )
+
+    @property
+    def where(self) -> str:
+        """One sentence: how much of the box is unusual, in how many pieces; empty where the label is not 1."""
+        if self.label != 1:
+            return ""
+        if not self.parts:
+            return "No single part of the box stands out: it is unusual as a whole."
+        told = ", ".join(f"{part.volume_ml:.3g} ml" for part in self.parts[:MOST_TOLD])
+        more = f" and {len(self.parts) - MOST_TOLD} smaller ones" if len(self.parts) > MOST_TOLD else ""
+        return f"What is unusual measures {told}{more}, in a box of {self.box.volume_ml:.3g} ml."
 
     @property
     def stability_in_words(self) -> str:
@@ -137,8 +165,15 @@ class BoxResult:
 
     @property
     def word(self) -> str:
-        """The label as a word."""
+        """The label as a word; "unusual" is label 1 on weaker evidence, see `verdict.STRONG_P`."""
+        if self.label == 1 and self.reason.startswith("Unusual:"):
+            return "unusual"
         return {0: "healthy", 1: "pathological", None: "undetermined"}[self.label]
+
+
+def tightened(result: BoxResult) -> Box:
+    """The box around the largest part of what is unusual, under the box's name; the box itself where the label is not 1."""
+    return replace(result.parts[0].box, name=result.box.name) if result.parts else result.box
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +205,15 @@ class Analysis:
     provenance: dict[str, object]
     warnings: tuple[str, ...] = field(default_factory=tuple)
     window: tuple[float, float] | None = None
+
+    @property
+    def unusual(self) -> np.ndarray:
+        """The voxels that drive the verdicts of all boxes; boolean, axes I, J, K."""
+        found = np.zeros(self.scan.shape, bool)
+        for result in self.boxes:
+            if result.unusual is not None:
+                found[result.reconstruction.hole.region] |= result.unusual
+        return found
 
     @property
     def rebuilt_by(self) -> str:

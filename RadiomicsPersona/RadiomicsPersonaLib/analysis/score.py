@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..metrics.metric import METRICS
+from ..metrics.metric import MAKE_UP, METRICS
 
 MOST_STANDARD = 12.0
 """Standardised scores are cut at this value: beyond it a larger one says nothing more."""
+USUAL_ML = 8.0
+"""Millilitres of the box that norms are given for."""
 _FLOOR = 0.02
 """Least robust SD of a score among the controls, in the units it is standardised in."""
 
@@ -50,9 +52,10 @@ SCORES: dict[str, Score] = {
     "feature_distance": Score(logarithmic=True, two_sided=False),
     "asymmetry": Score(logarithmic=True, two_sided=False),
     "harmonic_residual": Score(logarithmic=True, two_sided=False),
-    "tissue_doubt": Score(logarithmic=True, two_sided=False),
-    "tissue_asymmetry": Score(logarithmic=True, two_sided=False),
-    "lesion_probability": Score(logarithmic=True, two_sided=False),
+    "lesion_excess": Score(logarithmic=False, two_sided=False),
+    "lesion_peak": Score(logarithmic=False, two_sided=False),
+    "doubt_excess": Score(logarithmic=False, two_sided=False),
+    "asymmetry_excess": Score(logarithmic=False, two_sided=False),
 }
 """Scores by the key of their metric."""
 
@@ -71,15 +74,13 @@ class Standing:
     p: float | None
 
 
-def standard_scores(
-    metrics: list[dict[str, float]], norms: dict[str, Norm] | None = None, milliliters: float = 1.0
-) -> np.ndarray:
-    """Every box's scores against those of all other boxes, and a little against what is usual in other people.
+def standard_scores(metrics: list[dict[str, float]], norms: dict[str, Norm] | None = None) -> np.ndarray:
+    """Every box's scores against those of all other boxes, and against what is usual in other people.
 
     Args:
-        metrics: of n boxes (see `comparison.compare`); metrics may be missing or not finite.
-        norms: what is usual, by score; none by default. With them even a box that has no controls has scores.
-        milliliters: volume of the boxes.
+        metrics: of n boxes of one scan (see `comparison.compare`); metrics may be missing or not finite.
+        norms: what is usual, by score; none by default. With them even a box that has no controls has scores, and boxes of
+            other sizes and other tissue may be its controls.
     Returns:
         Robust standard scores (see `Standing.z`), shape (n, len(SCORES)), at most `MOST_STANDARD`; NaN where not known.
     Source: median and MAD as in Iglewicz and Hoaglin 1993; see `Norm` for how what is usual enters.
@@ -90,19 +91,21 @@ def standard_scores(
     [7.8, -0.7, 0.9, -1.8, 0.0]
     """
     raw = np.array([raw_scores(m) for m in metrics]).reshape(-1, len(SCORES))
+    kinds = np.array([make_up_of(m) for m in metrics]).reshape(-1, len(MAKE_UP))
     result = np.full(raw.shape, math.nan)
     for column, (key, score) in enumerate(SCORES.items()):
         known = np.flatnonzero(np.isfinite(raw[:, column]))
         norm = (norms or {}).get(key)
         if len(known) < (1 if norm else 2):
             continue
-        z = _against_the_others(raw[known, column], norm, milliliters)
+        values = raw[known, column] - (norm.usual(kinds[known]) if norm else 0.0)
+        z = _against_the_others(values, norm)
         result[known, column] = np.clip(abs(z) if score.two_sided else z, -MOST_STANDARD, MOST_STANDARD)
     return result
 
 
-def _against_the_others(values: np.ndarray, norm: Norm | None, milliliters: float) -> np.ndarray:
-    """Robust standard score of every value (n,) among the others and its norm."""
+def _against_the_others(values: np.ndarray, norm: Norm | None) -> np.ndarray:
+    """Robust standard score of every value (n,), less what is usual, among the others and its norm."""
     count = len(values) - 1
     middle, spread = np.zeros(len(values)), np.zeros(len(values))
     if count:
@@ -110,12 +113,21 @@ def _against_the_others(values: np.ndarray, norm: Norm | None, milliliters: floa
         middle = np.median(others, axis=1)
         spread = 1.4826 * np.median(np.abs(others - middle[:, None]), axis=1)
     if norm:
-        middle = (norm.worth * norm.middle(milliliters) + count * middle) / (norm.worth + count)
+        middle = count * middle / (norm.worth + count)
         freedom = max(count - 1, 0)
         spread = np.sqrt(
             (norm.dof * norm.spread**2 + freedom * spread**2) / (norm.dof + freedom) * (1 + 1 / (norm.worth + count))
         )
     return (values - middle) / np.maximum(spread, _FLOOR)
+
+
+def make_up_of(metrics: dict[str, float]) -> np.ndarray:
+    """What a box's scores are adjusted for, shape (len(MAKE_UP),): log of its millilitres over `USUAL_ML`, and shares of the
+    box that are no brain, fluid and grey matter; that of white matter in a box of `USUAL_ML` where it is not known.
+    """
+    volume = metrics.get("box_volume", math.nan)
+    values = [math.log(volume / USUAL_ML) if volume > 0 else 0.0, *(metrics.get(key, math.nan) for key in MAKE_UP[1:])]
+    return np.nan_to_num(np.array(values, float), nan=0.0)
 
 
 def standings(scores: np.ndarray, number: int = 0) -> dict[str, Standing]:
@@ -175,27 +187,27 @@ def _raw(key: str, value: float) -> float:
 
 @dataclass(frozen=True)
 class Norm:
-    """The usual value of one score, in the units it is standardised in (see `score.Score`), and how far people differ.
+    """The usual value of one score, in the units it is standardised in (see `Score`), and how far people differ.
 
     It enters a scan's own statistics as so many healthy boxes more (normal model with known variance components; Gelman et al.
     2013, Bayesian Data Analysis, chapters 2 and 5).
 
     Attributes:
-        intercept, slope: the usual value is intercept + slope * log(millilitres of the box).
+        intercept, slopes: the usual value is intercept + slopes * `make_up_of` the box.
         spread: standard deviation among the boxes of one scan.
         between: standard deviation of the scans' own middles about the usual value.
         dof: degrees of freedom that `spread` is worth, few where scans differ in it.
     """
 
     intercept: float
-    slope: float
+    slopes: tuple[float, ...]
     spread: float
     between: float
     dof: float
 
-    def middle(self, milliliters: float) -> float:
-        """The usual value in boxes of a volume."""
-        return self.intercept + self.slope * math.log(milliliters)
+    def usual(self, kinds: np.ndarray) -> np.ndarray:
+        """The usual value in boxes of some make-up (n, len(MAKE_UP)), shape (n,)."""
+        return self.intercept + kinds @ np.array(self.slopes)
 
     @property
     def worth(self) -> float:

@@ -9,20 +9,22 @@ import numpy as np
 
 from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
-from ..metrics.metric import METRICS
+from ..metrics.metric import MAKE_UP, METRICS
 from .classifier import GREY_ZONE, Classifier, probability_of
-from .score import Standing, rank_p, standings
+from .reference import conformal_p
+from .score import USUAL_ML, Standing, standings
 
-LEAST_BRAIN = 0.5
-"""Share of the box that must be brain for a verdict."""
-GREY_P = 2.0
+LEAST_BRAIN = 0.3
+"""Share of the box that must lie inside the head for a verdict."""
+GREY_P = 1.3
 """p above the threshold, but by no more than this factor, says neither healthy nor pathological:
-one healthy box more or less would decide."""
-CLASSIFIER_CONTROLS = 8
-"""Fewest controls whose median and MAD standardise a score well enough for the classifier."""
-OUTLYING, MOST_OUTLYING = 3.5, 0.25
-"""Controls disagree when more than this share of them lies this many robust SDs off in a usual score: the median of the shares
-over the scores. 3.5 as in Iglewicz and Hoaglin 1993."""
+a few healthy boxes more or less would decide."""
+STRONG_P = 0.01
+"""p up to which a box is called pathological; above it, up to the threshold, it is called unusual, and its label is 1 too."""
+
+
+JUDGED_BY = tuple(key for key in METRICS if key not in MAKE_UP)
+"""Metrics that a verdict can rest on alone."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,14 @@ class Decision:
     Attributes:
         rule: "p", "classifier", or the key of a metric.
         threshold: label 1 at p <= threshold, at probability >= threshold, or where the metric is at least as bad as it.
-
-    >>> Decision().controls_needed, Decision("p", 0.025).controls_needed, Decision("classifier", 0.5).rule
-    (19, 39, 'classifier')
     """
 
     rule: str = "p"
     threshold: float = USUAL_THRESHOLDS["p"]
 
     def __post_init__(self):
-        if self.rule not in (*USUAL_THRESHOLDS, *METRICS):
-            raise InputError(f"There is no decision '{self.rule}': choose p, classifier or one of {', '.join(METRICS)}.")
+        if self.rule not in (*USUAL_THRESHOLDS, *JUDGED_BY):
+            raise InputError(f"There is no decision '{self.rule}': choose p, classifier or one of {', '.join(JUDGED_BY)}.")
         if self.rule == "classifier" and not 0 < self.threshold < 1:
             raise InputError(
                 f"The threshold {self.threshold:g} cannot be used: a probability lies between 0 and 1, "
@@ -54,29 +53,21 @@ class Decision:
                 f"for example {USUAL_THRESHOLDS['p']:g}."
             )
 
-    @property
-    def controls_needed(self) -> int:
-        """Fewest controls with which a label can be given; for p, with which the smallest one, 1 / (n + 1),
-        reaches the threshold.
-        """
-        if self.rule == "classifier":
-            return CLASSIFIER_CONTROLS
-        return math.ceil(1 / self.threshold - 1 - 1e-9) if self.rule == "p" else 0
-
 
 @dataclass(frozen=True)
-class Evidence:
+class Weighing:
     """What speaks for and against a box.
 
     Attributes:
         standings: of the box, by score; see `score.Standing`.
         control_scores: robust standard scores of the controls, shape (controls, scores); NaN where not known.
-        combined: the combined score of the box, drawn towards its controls' median as `weigh` says.
+        combined: the combined score of the box: the classifier's log odds.
         control_combined: of the controls, shape (controls,).
-        p: rank of the combined score, or None without controls.
-        percentile: share of controls with a smaller combined score, percent, or None.
-        probability: by the classifier, or None with too few controls for it.
-        contributions: what every score adds to the classifier's log odds, by key; empty without a probability.
+        p: rank of the combined score among healthy boxes, see `weigh`; None without any.
+        percentile: share of those healthy boxes with a smaller combined score, percent, or None.
+        effective: how many independent boxes of this size those healthy boxes are worth.
+        probability: by the classifier.
+        contributions: what every score adds to the classifier's log odds, by key.
     """
 
     standings: dict[str, Standing]
@@ -85,39 +76,44 @@ class Evidence:
     control_combined: np.ndarray
     p: float | None
     percentile: float | None
-    probability: float | None
+    effective: float
+    probability: float
     contributions: dict[str, float]
 
 
-def weigh(
-    metrics: dict[str, float], control_metrics: list[dict[str, float]], classifier: Classifier, milliliters: float
-) -> Evidence:
-    """Hold a box's metrics against its controls'.
+def weigh(metrics: dict[str, float], control_metrics: list[dict[str, float]], classifier: Classifier) -> Weighing:
+    """Hold a box's metrics against its controls' and against healthy boxes of other people.
 
-    The combined score is the classifier's log odds. It is computed in the same way for the box and for every control (each
-    against all the others), so that its rank is a fair test whatever the dependence of the scores: the nonparametric
-    combination of Pesarin and Salmaso 2010. A rank is exact where box and controls are exchangeable. A box may lie anywhere
-    while its controls were chosen for their likeness, so before it is ranked its distance from their median is divided by
-    `Classifier.widening`. On painted lesions in subjects that were left out the combined score found more than every single
-    score, than the largest of them, than their sum of squares, and than Fisher's combination of their ranks.
-
-    Args:
-        milliliters: volume of the box, and so of every control.
+    The combined score is the classifier's log odds. It is computed in the same way for the box and for every healthy box, each
+    against the controls of its own scan, so that its rank is a fair test whatever the dependence of the scores: the
+    nonparametric combination of Pesarin and Salmaso 2010. Healthy boxes of other people are those of the classifier's
+    `Reference`, weighted by how alike they are in volume (localised conformal prediction, Guan 2023); the scan's own controls
+    count one each. So p is fine where many healthy boxes are known, and a large box has one although no other fits into the
+    scan. A classifier without a reference ranks among the controls alone.
     """
-    scores = classifier.scores_of([metrics, *control_metrics], milliliters)
+    scores = classifier.scores_of([metrics, *control_metrics])
     combined = classifier.log_odds(scores)
-    others = combined[1:]
-    ranked = combined.copy()
-    if len(others):
-        middle = np.median(others)
-        ranked[0] = middle + (combined[0] - middle) / classifier.widening
-    p = rank_p(ranked)
-    probability, contributions = None, {}
-    if len(others) >= CLASSIFIER_CONTROLS:
-        probability = probability_of(float(combined[0]))
-        contributions = classifier.contributions(scores[0])
-    percentile = 100 * float((others < ranked[0]).mean()) if p is not None else None
-    return Evidence(standings(scores), scores[1:], float(ranked[0]), others, p, percentile, probability, contributions)
+    ranked, weights = combined[1:], np.ones(len(combined) - 1)
+    effective = float(len(ranked))
+    if classifier.reference is not None:
+        milliliters = metrics.get("box_volume", math.nan)
+        milliliters = milliliters if milliliters > 0 else USUAL_ML
+        ranked = np.concatenate([ranked, classifier.log_odds(classifier.reference.scores)])
+        weights = np.concatenate([weights, classifier.reference.weights(milliliters)])
+        effective += classifier.reference.effective(milliliters)
+    p = conformal_p(combined[0], ranked, weights) if len(ranked) else None
+    percentile = 100 * float(weights[ranked < combined[0]].sum() / weights.sum()) if len(ranked) else None
+    return Weighing(
+        standings(scores),
+        scores[1:],
+        float(combined[0]),
+        combined[1:],
+        p,
+        percentile,
+        effective,
+        probability_of(float(combined[0])),
+        classifier.contributions(scores[0]),
+    )
 
 
 @dataclass(frozen=True)
@@ -129,91 +125,75 @@ class Verdict:
 
 
 def judge(
-    metrics: dict[str, float], evidence: Evidence, decision: Decision, brain_share: float, unlike_known: str | None
+    metrics: dict[str, float], weighing: Weighing, decision: Decision, brain_share: float, unlike_known: str | None
 ) -> Verdict:
     """The verdict on one box.
 
     Args:
         metrics: of the box.
-        evidence: what `weigh` made of them.
-        brain_share: share of the box that is brain, 0 to 1.
-        unlike_known: why the scan is out of the model's range, one clause, or None.
+        weighing: what `weigh` made of them.
+        brain_share: share of the box that lies inside the head, 0 to 1.
+        unlike_known: why nothing can be said of this scan, one clause, or None.
 
     >>> from RadiomicsPersonaLib.analysis.classifier import load_classifier
-    >>> controls = [{"intensity": 0.1 * n, "spread": 1 + 0.02 * n} for n in range(39)]
-    >>> box = {"intensity": 9.0, "spread": 4.0}
-    >>> verdict = judge(box, weigh(box, controls, load_classifier(), milliliters=20.0), Decision(), 1.0, None)
-    >>> verdict.label, verdict.reason
-    (1, 'Pathological: deviates more than 39 of 39 matched healthy boxes in this scan, p = 0.025.')
+    >>> controls = [{"intensity": 0.1 * n, "spread": 1 + 0.02 * n} for n in range(15)]
+    >>> box = {"intensity": 9.0, "spread": 4.0, "deviation": 9.0, "lesion_peak": 9.0, "mean_shift": 9.0}
+    >>> verdict = judge(box, weigh(box, controls, load_classifier()), Decision(), 1.0, None)
+    >>> verdict.label, verdict.reason.split(",")[0]
+    (1, 'Pathological: more unusual than all 15 healthy boxes of this scan and than 100 % of those of other people')
     """
-    undetermined = _why_undetermined(evidence, decision, brain_share, unlike_known)
+    undetermined = _why_undetermined(weighing, decision, brain_share, unlike_known)
     if undetermined:
         return Verdict(None, f"Undetermined: {undetermined}.")
     if decision.rule == "p":
-        return _judge_by_p(evidence, decision)
+        return _judge_by_p(weighing, decision)
     if decision.rule == "classifier":
-        label = int(evidence.probability >= decision.threshold)
+        label = int(weighing.probability >= decision.threshold)
         word, relation = ("Pathological", "reaches") if label else ("Healthy", "does not reach")
         return Verdict(
             label,
-            f"{word}: the classifier's probability of pathology, {evidence.probability:.2f}, {relation} "
+            f"{word}: the classifier's probability of pathology, {weighing.probability:.2f}, {relation} "
             f"{decision.threshold:g}.",
         )
     return _judge_by_metric(metrics, decision)
 
 
-def _judge_by_p(evidence: Evidence, decision: Decision) -> Verdict:
-    count, p = len(evidence.control_combined), evidence.p
-    as_extreme = int((evidence.control_combined >= evidence.combined).sum())
+def _judge_by_p(weighing: Weighing, decision: Decision) -> Verdict:
+    count, p = len(weighing.control_combined), weighing.p
+    fewer = int((weighing.control_combined < weighing.combined).sum())
+    own = "" if not count else f"all {count}" if fewer == count else f"{fewer} of {count}"
+    own = f"{own} healthy boxes of this scan and than " if own else ""
+    than = f"more unusual than {own}{_percent(weighing.percentile)} of those of other people, p = {p:.2g}"
+    if not own:
+        than = f"more unusual than {_percent(weighing.percentile)} of healthy boxes of other people, p = {p:.2g}"
     if p <= decision.threshold:
-        return Verdict(
-            1,
-            f"Pathological: deviates more than {count - as_extreme} of {count} matched healthy boxes in this scan, p = "
-            f"{p:.2g}.",
-        )
-    return Verdict(
-        0,
-        f"Healthy: {as_extreme} of {count} matched healthy boxes in this scan deviate at least as much, "
-        f"p = {p:.2g} (above {decision.threshold:g}).",
-    )
+        return Verdict(1, f"{'Pathological' if p <= STRONG_P else 'Unusual'}: {than}.")
+    return Verdict(0, f"Healthy: {than} (above {decision.threshold:g}).")
 
 
-def _why_undetermined(evidence: Evidence, decision: Decision, brain_share: float, unlike_known: str | None) -> str | None:
-    count = len(evidence.control_combined)
+def _percent(value: float) -> str:
+    return f"{value:.0f} %" if value < 95 or value >= 99.95 else f"{value:.1f} %"
+
+
+def _why_undetermined(weighing: Weighing, decision: Decision, brain_share: float, unlike_known: str | None) -> str | None:
     if brain_share < LEAST_BRAIN:
         return f"only {brain_share:.0%} of the box is brain, so move it onto the brain"
     if unlike_known:
         return unlike_known
-    if count < decision.controls_needed:
-        need = f"p <= {decision.threshold:g}" if decision.rule == "p" else "the classifier"
-        return (
-            f"only {count} matched healthy boxes fit into this scan and {need} needs "
-            f"{decision.controls_needed}, so draw a smaller box or raise the number of controls"
-        )
     if decision.rule not in USUAL_THRESHOLDS:
         return None
-    outlying = _outlying_share(evidence.control_scores)
-    if outlying > MOST_OUTLYING:
-        return (
-            f"the matched healthy boxes disagree, {outlying:.0%} of them stand out among themselves, so nothing can be told "
-            "from them; exclude what is known to be abnormal with --exclude"
-        )
     if decision.rule == "p":
-        what, value, low, high = "p", evidence.p, decision.threshold, GREY_P * decision.threshold
+        if weighing.p is None:
+            return "there is no healthy box to hold it against, so ask for controls"
+        what, value, low, high = "p", weighing.p, decision.threshold, GREY_P * decision.threshold
     else:
-        what, value, (low, high) = "the probability of pathology", evidence.probability, GREY_ZONE
+        what, value, (low, high) = "the probability of pathology", weighing.probability, GREY_ZONE
     if low < value <= high + 1e-9:
         return (
             f"{what}, {value:.2g}, lies in the grey zone from {low:g} to {high:g}, so look at the difference, or draw the box "
             f"closer around what is in question"
         )
     return None
-
-
-def _outlying_share(scores: np.ndarray) -> float:
-    """Share of the controls that stand out among themselves in a usual score; see `MOST_OUTLYING`."""
-    known = np.isfinite(scores).all(axis=0)
-    return float(np.median((np.abs(scores[:, known]) > OUTLYING).mean(axis=0))) if known.any() else 0.0
 
 
 def _judge_by_metric(metrics: dict[str, float], decision: Decision) -> Verdict:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..analysis.analysis import analyze
 from ..analysis.classifier import load_classifier
-from ..analysis.result import Analysis
+from ..analysis.result import Analysis, tightened
 from ..analysis.stability import with_stability
 from ..analysis.verdict import Decision
 from ..defaults import RESEARCH_USE, USUAL_CONTROLS, USUAL_THRESHOLDS
@@ -19,7 +19,7 @@ from ..geometry.markups import write_boxes
 from ..imaging.files import write_nifti
 from ..report.exchange import write_exchange
 from ..report.picture import picture_of
-from ..report.results_files import results_of, write_results_csv, write_results_json
+from ..report.results_files import UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
 from ..system.output import folder_written_whole
@@ -60,7 +60,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--exclude", metavar="MASK", help="image on the scan's grid; voxels other than 0 are never used as healthy"
     )
     parser.add_argument(
-        "--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})"
+        "--controls",
+        type=int,
+        default=USUAL_CONTROLS,
+        metavar="N",
+        help=f"healthy boxes of the scan (default {USUAL_CONTROLS})",
     )
     parser.add_argument(
         "--decision",
@@ -79,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--classifier",
         metavar="NAME|FILE",
         help="a classifier of your own, made by `radiomics-persona-train calibrate`: its name, or its file",
+    )
+    parser.add_argument(
+        "--tighten",
+        action="store_true",
+        help="analyze again with every box of label 1 drawn tightly around the largest part of what is unusual in it",
     )
     parser.add_argument(
         "--stability",
@@ -136,6 +145,20 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
         analysis = analyze(
             scan, boxes, model, options.controls, decision, options.seed, exclude, job.progress, classifier, job.cache.prepare
         )
+        if options.tighten:
+            boxes = [tightened(result) for result in analysis.boxes]
+            analysis = analyze(
+                scan,
+                boxes,
+                model,
+                options.controls,
+                decision,
+                options.seed,
+                exclude,
+                job.progress,
+                classifier,
+                job.cache.prepare,
+            )
         if options.stability:
             analysis = with_stability(
                 analysis,
@@ -189,9 +212,13 @@ def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) 
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
     write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
+    write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), analysis.scan.affine)
     if found:
         write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine)
-    write_boxes(folder / "controls.mrk.json", [control.box for result in analysis.boxes for control in result.controls])
+    write_boxes(
+        folder / "controls.mrk.json",
+        list({control.box.name: control.box for result in analysis.boxes for control in result.controls}.values()),
+    )
     picture_of(analysis, name).save(folder / "report.png")
     write_reports(analysis, folder, name)
     write_scene(analysis, folder / "scene.mrb", name)
@@ -207,7 +234,7 @@ def _print_table(analysis, folder: Path) -> None:
             f"{result.metrics['deviation']:>7.2f} SD {result.metrics['ssim']:>6.2f}"
         )
     for result in analysis.boxes:
-        print(f"{result.box.name}: {result.reason}")
+        print(f"{result.box.name}: {result.reason} {result.where}".rstrip())
         if result.stability:
             print(f"  {result.stability_in_words}")
         for warning in result.warnings:
@@ -237,5 +264,7 @@ def _command(options) -> str:
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
     words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []
     words += ["--stability"] if options.stability else []
+    words += ["--tighten"] if options.tighten else []
+    words += [f"--precision {options.precision}"] if options.precision != "auto" else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
     return " ".join(words + [f"--seed {options.seed} --device {options.device}"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ..defaults import DEFAULT_MODEL
+from ..system.device import PRECISIONS
 
 
 def add_model_and_device(parser: argparse.ArgumentParser) -> None:
@@ -16,5 +17,11 @@ def add_model_and_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add --device."""
+    """Add --device and --precision."""
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=list(PRECISIONS),
+        help="arithmetic of the networks (default auto: bf16 where the processor has it, as fast machines do)",
+    )

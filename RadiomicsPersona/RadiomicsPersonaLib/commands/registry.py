@@ -15,7 +15,7 @@ from importlib import import_module
 from .. import __version__
 from ..defaults import RESEARCH_USE
 from ..errors import InputError
-from ..system.device import NO_MEMORY, ran_out_of_memory
+from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
@@ -86,7 +86,11 @@ class Registry:
         Raises:
             InputError: an input cannot be used.
         """
-        return self._module(options.command).run(options, job)
+        use_precision(getattr(options, "precision", "auto"))
+        try:
+            return self._module(options.command).run(options, job)
+        finally:
+            use_precision("auto")
 
     def main(self, words: Sequence[str] | None = None) -> int:
         """Run what the words ask for.

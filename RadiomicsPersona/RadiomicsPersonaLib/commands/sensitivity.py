@@ -28,7 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strengths", metavar="S,S,...", help="0.05 to 2; 0.25,0.5,1,2 by default, and one more between found and missed"
     )
     parser.add_argument(
-        "--controls", type=int, default=USUAL_CONTROLS, metavar="N", help=f"healthy boxes per box (default {USUAL_CONTROLS})"
+        "--controls",
+        type=int,
+        default=USUAL_CONTROLS,
+        metavar="N",
+        help=f"healthy boxes of the scan (default {USUAL_CONTROLS})",
     )
     parser.add_argument("--decision", default="p", metavar="p|classifier", help="what finding rests on (default p)")
     parser.add_argument(

@@ -108,14 +108,3 @@ def lattice_of(box: Box) -> np.ndarray:
     steps = (np.arange(LATTICE) + 0.5) / LATTICE - 0.5
     unit = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
     return box.center + (unit * box.size) @ box.axes.T
-
-
-def overlaps(boxes: list[Box], others: list[Box]) -> np.ndarray:
-    """Share of their volume that boxes of one size have in common, (boxes, others); as if all had the first one's axes.
-
-    >>> box = parse_box("0,0,0,20,20,20")
-    >>> overlaps([box], [box, box.moved_to((5, 0, 0)), box.moved_to((30, 0, 0))]).tolist()
-    [[1.0, 0.75, 0.0]]
-    """
-    apart = np.abs((np.array([b.center for b in boxes])[:, None] - np.array([b.center for b in others])) @ boxes[0].axes)
-    return np.maximum(1 - apart / boxes[0].size, 0).prod(axis=-1)

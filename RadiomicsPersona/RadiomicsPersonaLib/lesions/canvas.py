@@ -83,7 +83,8 @@ class Canvas:
         """Values with the noise that was lost where rebuilt tissue, which has none, took a share s:
         1 - s of its SD was left.
         """
-        return values + np.sqrt(1 - (1 - share * self.mask) ** 2) * self.noise.drawn(values.shape, self.rng)
+        left = np.clip(1 - share * self.mask, 0, 1)
+        return values + np.sqrt(1 - left**2) * self.noise.drawn(values.shape, self.rng)
 
     def shifted(
         self, background: np.ndarray, share: np.ndarray, shift: np.ndarray | float, evened: float, evenness: float = EVENNESS

@@ -13,9 +13,9 @@ import numpy as np
 
 from ..analysis.analysis import analyze
 from ..analysis.classifier import Classifier, load_classifier
+from ..analysis.control import mirror_is_healthy
 from ..analysis.result import BoxResult
 from ..analysis.verdict import Decision, judge, weigh
-from ..brain.mirror import mirror_is_free
 from ..brain.preparation import PreparedScan, prepare
 from ..brain.tissue_levels import checked_contrast, contrast_of
 from ..defaults import USUAL_CONTROLS
@@ -244,7 +244,7 @@ class _Bench:
         self.hole = hole_of_box(scan, box)
         self.prepared = prepare(scan, [self.hole])
         self.model = model.for_scan(self.prepared)
-        self.mirror = mirror_is_free(self.prepared, box)
+        self.mirror = mirror_is_healthy(self.prepared, box)
         self.range = usual_range(self.prepared)
 
     def trial(self, asked_ml: float, strength: float, painted: PaintedLesion) -> tuple[SensitivityTrial, PaintedLesion]:
@@ -254,8 +254,8 @@ class _Bench:
         rebuilt = rebuild(prepared, [self.hole], self.model, self.mirror)[0]
         metrics = metrics_of(prepared, rebuilt, self.model, self.range, self.mirror)
         healthy = self.healthy
-        evidence = weigh(metrics, [control.metrics for control in healthy.controls], self.classifier, healthy.box.volume_ml)
-        verdict = judge(metrics, evidence, self.decision, healthy.brain_share, healthy.unlike_known)
+        weighing = weigh(metrics, [control.metrics for control in healthy.controls], self.classifier)
+        verdict = judge(metrics, weighing, self.decision, healthy.brain_share, healthy.unlike_known)
         difference = (
             np.abs(painted.values[painted.lesion] - self.scan.array[painted.lesion]).mean() if painted.lesion.any() else 0.0
         )
@@ -265,9 +265,9 @@ class _Bench:
             asked_ml,
             strength,
             float(difference / prepared.tissue.scale.deviation),
-            evidence.p,
-            evidence.probability,
-            evidence.combined,
+            weighing.p,
+            weighing.probability,
+            weighing.combined,
             verdict.label,
             verdict.reason,
         )
@@ -333,11 +333,11 @@ def _summary(trials: list[SensitivityTrial], bench: _Bench) -> SizeSummary:
 
 def _doubts(summaries: list[SizeSummary], trials: list[SensitivityTrial]) -> list[str]:
     notes = []
-    strange = [f"{s.asked_ml:g} ml" for s in summaries if s.healthy_word == "pathological"]
+    strange = [f"{s.asked_ml:g} ml" for s in summaries if s.healthy_word in ("pathological", "unusual")]
     if strange:
         notes.append(
-            f"With nothing painted the box for {', '.join(strange)} is already called pathological: the place is unusual by "
-            "itself, and what is found there says little about the lesion."
+            f"With nothing painted the box for {', '.join(strange)} is already called pathological or unusual: the place is so "
+            "by itself, and what is found there says little about the lesion."
         )
     for summary in summaries:
         mine = [trial for trial in trials if trial.asked_ml == summary.asked_ml]

@@ -84,6 +84,14 @@ def compare(
         "tissue_doubt": math.nan,
         "tissue_asymmetry": math.nan,
         "lesion_probability": math.nan,
+        "lesion_excess": math.nan,
+        "lesion_peak": math.nan,
+        "doubt_excess": math.nan,
+        "asymmetry_excess": math.nan,
+        "box_volume": math.nan,
+        "outside_share": math.nan,
+        "fluid_share": math.nan,
+        "grey_share": math.nan,
     }
 
 

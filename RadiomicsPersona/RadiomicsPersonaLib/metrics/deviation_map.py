@@ -33,10 +33,10 @@ def deviation_p(scan: Scan, reconstruction: Reconstruction, controls: list[Recon
     edges = np.quantile(depth, np.linspace(0, 1, SHELLS + 1)[1:-1])
     shell = np.searchsorted(edges, depth)
     measured = [_smoothed_difference(scan, control) for control in controls]
-    others, other_shells = (
-        np.concatenate([m[0] for m in measured]),
-        np.searchsorted(edges, np.concatenate([m[1] for m in measured])),
-    )
+    others, depths = (np.concatenate([m[part] for m in measured]) for part in (0, 1))
+    # controls may be larger: what lies deeper in them than anything in the box is harder to rebuild
+    near = depths <= depth.max()
+    others, other_shells = others[near], np.searchsorted(edges, depths[near])
     p = np.ones(len(size))
     for number in np.unique(shell):
         known = np.sort(others[other_shells == number])

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..brain.evidence import evidence_of
 from ..brain.head_maps import head_maps
 from ..brain.mirror import mirrored_side
 from ..brain.preparation import PreparedScan
@@ -17,6 +18,8 @@ from ..reconstruction.reconstruction_model import Model, NetworkModel
 from .comparison import CONTEXT, compare
 from .feature_distance import feature_distance
 
+MOST_POINTS = 20_000
+"""Voxels of a box that are looked up at most."""
 assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
 
 
@@ -48,7 +51,24 @@ def metrics_of(
         )
     metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original)
     maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
-    return metrics | maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
+    metrics |= maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
+    evidence = prepared.evidence if values is None else evidence_of(maps, prepared.midplane)
+    if evidence is not None:
+        metrics |= evidence.metrics_in(scan, hole, prepared.suspects, use_mirror)
+    return metrics | make_up(prepared, hole)
+
+
+def make_up(prepared: PreparedScan, hole: Hole) -> dict[str, float]:
+    """How large a box is and what it is made of, as seen without its content: the metrics that scores are adjusted for."""
+    scan, most = prepared.scan, 1 + hole.voxels // MOST_POINTS
+    classes = prepared.tissue.classes_at(scan.ras_from_ijk(np.argwhere(hole.mask)[::most] + hole.start))
+    shares = np.bincount(classes, minlength=4) / len(classes)
+    return {
+        "box_volume": scan.grid.ml_of(hole.voxels),
+        "outside_share": float(shares[0]),
+        "fluid_share": float(shares[1]),
+        "grey_share": float(shares[2]),
+    }
 
 
 def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:

@@ -18,7 +18,7 @@ class TrainedModel:
     Attributes:
         name, card: the model's name and its card.
         network: of the class that the card names, on the device.
-        device, precision: where and how it computes.
+        device: where it computes.
     """
 
     kind: str
@@ -30,8 +30,12 @@ class TrainedModel:
 
         self.card, self.name = card, card["name"]
         self.device = torch_device(device)
-        self.precision = precision_on(self.device)
         self.network = ready(network_of(card["architecture"]), weights, self.name, self.device)
+
+    @property
+    def precision(self) -> str:
+        """ "bfloat16" or "float32"."""
+        return precision_on(self.device)
 
     def provenance(self) -> dict:
         """What identifies this model and how it computed."""

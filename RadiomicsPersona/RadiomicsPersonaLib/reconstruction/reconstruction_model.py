@@ -60,7 +60,7 @@ class NetworkModel:
         largest_hole: patch voxels that a hole may take along an axis.
         spacings: grids it was trained on, millimetres, finest first.
         fill: what it is shown in the hole; see `network_input.with_fill`.
-        device, precision: where and how it computes.
+        device: where it computes.
         network: the `ReconstructionUNet`, on that device.
         others: card files of models that `for_scan` may take instead.
         chosen: why `for_scan` took this one, or None where the user named it.
@@ -81,7 +81,6 @@ class NetworkModel:
         self.largest_hole = float(card["grid"]["largest_hole_voxels"])
         self.fill = card["grid"].get("fill", "biharmonic")
         self.spacings = tuple(float(s) for s in card["grid"]["spacings_mm"])
-        self.precision = precision_on(self.device)
         network = network_of(card["architecture"])
         self.network = self._without_device_if_full(lambda: ready(network, weights, self.name, self.device), network)
 
@@ -103,6 +102,11 @@ class NetworkModel:
             UNKNOWN_CONTRAST: "the scan's contrast could not be told",
         }[contrast]
         return model
+
+    @property
+    def precision(self) -> str:
+        """ "bfloat16" or "float32"."""
+        return precision_on(self.device)
 
     def predict(self, image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
         """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units."""
@@ -153,7 +157,7 @@ class NetworkModel:
             f"The memory of the graphics device '{self.device}' did not suffice; the processor did the rest, which takes "
             "longer.",
         )
-        self.device, self.precision = "cpu", precision_on("cpu")
+        self.device = "cpu"
 
     def provenance(self) -> dict:
         """What identifies this model and how it computed."""

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-VERDICT_COLORS = {"pathological": (230, 97, 1), "healthy": (0, 158, 115), "undetermined": (240, 228, 66)}
+VERDICT_COLORS = {
+    "pathological": (230, 97, 1),
+    "unusual": (246, 168, 92),
+    "healthy": (0, 158, 115),
+    "undetermined": (240, 228, 66),
+}
 """Red, green, blue (0 to 255) by the verdict's word; told apart by colour-blind readers, black text legible on each."""
 CONTROL_COLOR = (165, 170, 178)
+UNUSUAL_COLOR = (240, 228, 66)
+"""Of the outline of what is unusual in a box."""
 FOUND_COLORS = {"found": (230, 97, 1), "undetermined": (240, 228, 66), "not found": (0, 114, 178)}
 """What becomes of painted lesions; told apart by colour-blind readers, and by their shapes: dot, diamond, ring."""
 DIFFERENCE_RANGE = 3.0

@@ -24,17 +24,17 @@ from .slice_plane import ORIENTATIONS, coordinate
 
 LIMITS = (
     "The healthy persona is what the model expects in this place; it is not what the tissue looked like before.",
-    "p compares the box with matched boxes of the same scan that are taken to be healthy: where they are not, p is too large.",
-    "p says how unusual the box is in this scan, not how probable a disease is; the more boxes, the stricter it must be read.",
+    "p ranks the box among healthy boxes of this scan and of other people: a scan unlike theirs makes it less sure.",
+    "p says how unusual the box is, not how probable a disease is; the more boxes, the stricter it must be read.",
     "Healthy means that this method found no deviation with this box; small or faint lesions in a large box can be missed.",
     "Surgery, artefacts, normal variants and tissue that is rare in the scan deviate as well.",
 )
 
 
 READING = (
-    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with matched "
-    "healthy boxes of the same scan. Deviations are given in tissue SD, the standard deviation of intensity in this scan's "
-    "brain tissue."
+    "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with "
+    "healthy boxes of the same scan, and of other people. Deviations are given in tissue SD, the standard deviation of "
+    "intensity in this scan's brain tissue."
 )
 
 
@@ -111,10 +111,11 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
     return f"""<section>
 <h2>{escape(result.box.name)}</h2>
 <p class="verdict">{_chip(result.word)} {escape(result.reason)}</p>
+{_where(result)}
 {_facts(result)}
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
-<h3>Among matched healthy boxes</h3>
+<h3>Among healthy boxes</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
 {_controls_table(result)}
@@ -123,22 +124,35 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 """
 
 
+def _where(result: BoxResult) -> str:
+    """How much of the box is unusual, and the boxes around the pieces."""
+    if not result.where:
+        return ""
+    items = "".join(
+        f"<li>{part.volume_ml:.3g} ml, centre {', '.join(coordinate(a, v) for a, v in enumerate(part.box.center))} mm, "
+        f"{' x '.join(f'{edge:.0f}' for edge in part.box.size)} mm</li>"
+        for part in result.parts
+    )
+    outlined = f" It is outlined in yellow.</p><ul>{items}</ul>" if items else "</p>"
+    return f"<p>{escape(result.where)}{outlined}"
+
+
 def _controls_table(result: BoxResult) -> str:
-    """Where every healthy box lies and how well it matches."""
+    """Where every healthy box lies and how large it is."""
     if not result.controls:
         return ""
     rows = "".join(
         f"<tr><th scope='row'>{escape(control.box.name)}</th>"
         f"<td>{', '.join(coordinate(axis, value) for axis, value in enumerate(control.box.center))}</td>"
-        f"<td class='number'>{1 - control.mismatch:.0%}</td><td class='number'>{control.depth_difference:+.1f}</td>"
+        f"<td class='number'>{' x '.join(f'{edge:.0f}' for edge in control.box.size)}</td>"
         f"<td class='number'>{control.combined:.2f}</td></tr>"
         for control in result.controls
     )
     return (
         "<details><summary>The healthy boxes one by one</summary><div class='wide'><table>"
-        "<caption>All are of this box's size; their ROIs are in controls.mrk.json and in the scene.</caption>"
+        "<caption>They are of many sizes; their ROIs are in controls.mrk.json and in the scene.</caption>"
         "<thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
-        "<th scope='col' class='number'>Tissue alike</th><th scope='col' class='number'>Deeper by (mm)</th>"
+        "<th scope='col' class='number'>Size (mm)</th>"
         f"<th scope='col' class='number'>Combined score</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 

@@ -111,7 +111,7 @@ class _Report:
         if new_page:
             self.need(PAGE_HEIGHT)
         self.heading(result.box.name)
-        self.verdict(result, result.reason)
+        self.verdict(result, f"{result.reason} {result.where}".strip())
         for sentence in (facts_of(result), *chances_of(result), result.stability_in_words):
             if sentence:
                 self.paragraph(sentence, 8.5, color=FAINT)
@@ -148,7 +148,7 @@ class _Report:
         """The score behind p: a dot per healthy box, a diamond for this one."""
         value, scores = scores_of(result)
         self.need(90)
-        self.paragraph("Among matched healthy boxes", 10, bold=True)
+        self.paragraph("Among healthy boxes", 10, bold=True)
         if not scores:
             self.paragraph("There are no healthy boxes to compare with.")
             return

@@ -11,11 +11,14 @@ from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from scipy import ndimage
 
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE, USUAL_PERCENT
+from ..geometry.hole import Hole
+from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
-from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, UNUSUAL_COLOR, VERDICT_COLORS, diverging
 from .plots import COMBINED, axis_range, scores_of, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
@@ -62,10 +65,10 @@ def slice_row(analysis: Analysis, result: BoxResult, orientation: str, pixels: i
     around = _gray(scan.array, scan.affine, close, window)
     persona = _gray(analysis.reconstruction, scan.affine, close, window)
     return [
-        _annotated(_gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
-        _annotated(around, result, close, scale_bar=True),
-        _annotated(persona, result, close),
-        _annotated(_difference(analysis, result, close, around), result, close),
+        _annotated(scan, _gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
+        _annotated(scan, around, result, close, scale_bar=True),
+        _annotated(scan, persona, result, close),
+        _annotated(scan, _difference(analysis, result, close, around), result, close),
     ]
 
 
@@ -117,9 +120,20 @@ def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.nd
     return np.where(inside, diverging(deviation / DIFFERENCE_RANGE), (scan * 0.4).astype(np.uint8))
 
 
-def _annotated(pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False) -> Image.Image:
-    """A panel with the box's outline, orientation letters, caption and scale bar."""
-    image = Image.fromarray(pixels)
+def _with_outline(scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plane) -> np.ndarray:
+    """The pixels with the border of what is unusual in `UNUSUAL_COLOR`."""
+    if result.unusual is None or not result.unusual.any():
+        return pixels
+    inside = cut_hole(scan, Hole(result.reconstruction.hole.start, result.unusual), plane)
+    border = inside & ~ndimage.binary_erosion(inside)
+    return np.where(border[..., None], np.array(UNUSUAL_COLOR, np.uint8), pixels)
+
+
+def _annotated(
+    scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False
+) -> Image.Image:
+    """A panel with the outlines of the box and of what is unusual in it, orientation letters, caption and scale bar."""
+    image = Image.fromarray(_with_outline(scan, pixels, result, plane))
     # drawn four times as large and reduced, because Pillow's lines have no smooth edges
     layer = Image.new("RGBA", (image.width * 4, image.height * 4))
     corners = [tuple(corner) for corner in outline(result.box, plane) * 4]
@@ -170,7 +184,7 @@ def _heading(result: BoxResult) -> Image.Image:
     p = "no p-value" if result.p is None else f"p = {result.p:.2g}"
     name = _fitting(f"{result.box.name}: {p}", 18, WIDTH - 2 * MARGIN - width - 14)
     write_text(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
-    return _stack([image, _lines([result.reason, *result.warnings], 15, TEXT, above=0, below=4)])
+    return _stack([image, _lines([f"{result.reason} {result.where}".strip(), *result.warnings], 15, TEXT, above=0, below=4)])
 
 
 def _captions() -> Image.Image:
@@ -203,7 +217,7 @@ def _strip(result: BoxResult) -> Image.Image:
     def place(score: float) -> float:
         return left + (score - low) / (high - low) * (right - left)
 
-    count = f"{len(scores)} matched healthy boxes of this scan" if scores else "no healthy boxes to compare with"
+    count = f"{len(scores)} healthy boxes of this scan" if scores else "no healthy boxes to compare with"
     write_text(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
     draw.line((left, line, right, line), fill=(90, 98, 110))
     for tick in ticks(low, high):

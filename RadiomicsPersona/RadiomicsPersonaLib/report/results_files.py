@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..analysis.result import Analysis, BoxResult, Control, StabilityTrial
+from ..analysis.result import Analysis, BoxResult, Control, Part, StabilityTrial
 from ..analysis.score import SCORES, Standing
 from ..brain.tissue import IntensityScale
 from ..defaults import RESEARCH_USE
@@ -99,6 +99,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
         "metrics": result.metrics,
         "n_controls": len(result.controls),
         "independent_controls": result.independent_controls,
+        "effective_boxes": result.effective_boxes,
         "p": result.p,
         "percentile": result.percentile,
         "q": result.q,
@@ -115,16 +116,25 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
             for key, standing in result.standings.items()
         },
         "stability": [{"change": trial.change, "label": trial.label, "p": trial.p} for trial in result.stability],
+        "parts": [
+            {
+                "volume_ml": part.volume_ml,
+                "center_ras": part.box.center.tolist(),
+                "size_mm": part.box.size.tolist(),
+                "axes": part.box.axes.T.tolist(),
+            }
+            for part in result.parts
+        ],
         "label": result.label,
+        "word": result.word,
         "reason": result.reason,
         "warnings": list(result.warnings),
         "controls": [
             {
                 "name": control.box.name,
                 "center_ras": control.box.center.tolist(),
+                "size_mm": control.box.size.tolist(),
                 "axes": control.box.axes.T.tolist(),
-                "mismatch": control.mismatch,
-                "depth_difference_mm": control.depth_difference,
                 "metrics": control.metrics,
                 "combined": control.combined,
                 "z": {key: float(others[number]) for key, others in result.control_scores.items()},
@@ -135,6 +145,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
 
 
 RESULTS = "results.json"
+UNUSUAL = "unusual.nii.gz"
 RECONSTRUCTIONS = ("reconstruction.nii.gz", "reconstruction.nrrd")
 
 
@@ -167,13 +178,16 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         )
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
-        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False))
+        unusual = read_scan(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
+        if unusual is not None and unusual.shape != scan.shape:
+            raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
+        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
 
 
-def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray) -> Analysis:
-    boxes = tuple(_box_result(record, scan, rebuilt) for record in results["boxes"])
+def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None) -> Analysis:
+    boxes = tuple(_box_result(record, scan, rebuilt, unusual) for record in results["boxes"])
     difference = np.zeros(scan.shape, np.float32)
     for result in boxes:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -195,15 +209,13 @@ def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray) -> Analysis:
     )
 
 
-def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray) -> BoxResult:
+def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None) -> BoxResult:
     box = Box(record["center_ras"], record["size_mm"], np.array(record["axes"]).T, record["name"])
     hole = hole_of_box(scan, box)
     controls = tuple(
         Control(
-            Box(kept["center_ras"], record["size_mm"], np.array(kept["axes"]).T, kept["name"]),
+            Box(kept["center_ras"], kept["size_mm"], np.array(kept["axes"]).T, kept["name"]),
             _metrics(kept["metrics"]),
-            kept["mismatch"],
-            kept["depth_difference_mm"],
             _number(kept["combined"]),
         )
         for kept in record["controls"]
@@ -226,6 +238,15 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray) -> BoxResult:
         contributions={key: kept["adds_to_log_odds"] for key, kept in scores.items() if kept["adds_to_log_odds"] is not None},
         q=record["q"],
         independent_controls=record["independent_controls"],
+        effective_boxes=record["effective_boxes"],
+        unusual=None if unusual is None else unusual[hole.region] & hole.mask & (record["label"] == 1),
+        parts=tuple(
+            Part(
+                kept["volume_ml"],
+                Box(kept["center_ras"], kept["size_mm"], np.array(kept["axes"]).T, f"{record['name']}, part {number}"),
+            )
+            for number, kept in enumerate(record["parts"], start=1)
+        ),
         stability=tuple(StabilityTrial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
     )
 

@@ -78,9 +78,27 @@ def computes_in_bfloat16(device: str) -> bool:
     return device == "cuda" or (device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
 
 
+PRECISIONS = {"auto": None, "fp32": "float32", "bf16": "bfloat16"}
+"""What may be asked for: "auto" for bfloat16 where the device has such arithmetic."""
+_asked: list[str] = ["auto"]
+
+
+def use_precision(name: str) -> None:
+    """Let all networks of this process compute in "fp32" or "bf16" from now on, or as the device suggests ("auto").
+
+    Raises:
+        InputError: there is no such precision.
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"There is no precision '{name}': choose {', '.join(PRECISIONS)}.")
+    _asked[0] = name
+
+
 def precision_on(device: str) -> str:
-    """ "bfloat16" where the device has such arithmetic, else "float32"."""
-    return "bfloat16" if computes_in_bfloat16(device) else "float32"
+    """ "bfloat16" or "float32": what was asked for, else bfloat16 where the device has such arithmetic."""
+    if device == "mps":
+        return "float32"
+    return PRECISIONS[_asked[0]] or ("bfloat16" if computes_in_bfloat16(device) else "float32")
 
 
 def ready(network, weights: Path, name: str, device: str):

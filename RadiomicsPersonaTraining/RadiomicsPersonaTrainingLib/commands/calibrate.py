@@ -18,7 +18,7 @@ from ..data.lesion_shapes import training_shapes
 from ..data.source_table import refuse_unless_fittable
 from ..data.split import TEST, scans_in
 from ..runs.heartbeat import Alive, refuse_if_running
-from ..verdict.calibration import calibrate, measuring_time
+from ..verdict.calibration import ANY, LOOKS, calibrate, measuring_time
 from ..verdict.own_box_list import read_own_boxes
 from ..verdict.own_boxes import calibrate_on_own
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kinds",
         metavar="KINDS",
-        help="paint lesions of these kinds, parted by commas: fcd, ms, stroke, tumour (default: of any brightness and texture)",
+        help="paint lesions of these kinds, parted by commas: fcd, ms, stroke, tumour, any (default: any)",
     )
     parser.add_argument(
         "--boxes",
@@ -42,7 +42,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--model", default="auto", metavar="M", help="what rebuilds (default auto)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per folder")
-    parser.add_argument("--drawn", type=int, default=4, metavar="N", help="boxes to draw in every scan (default 4)")
+    parser.add_argument(
+        "--looks",
+        type=int,
+        default=LOOKS,
+        metavar="N",
+        help=f"times every scan is looked at, from the second on as in another contrast (default {LOOKS})",
+    )
     parser.add_argument("--name", default="healthy-or-not", help="the classifier's name (default healthy-or-not)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
@@ -61,8 +67,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
     if options.subjects is not None and options.subjects < 1:
         raise InputError("--subjects must be at least 1.")
-    if options.drawn < 1:
-        raise InputError("--drawn must be at least 1.")
+    if options.looks < 1:
+        raise InputError("--looks must be at least 1.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     if options.boxes and options.kinds:
@@ -106,7 +112,8 @@ def _on_painted(options: argparse.Namespace, journal: Path):
         raise InputError("Painted lesions need both a folder with healthy scans and --lesion-masks: give the other one too.")
     kinds = tuple(name.strip() for name in options.kinds.split(",")) if options.kinds else ()
     for kind in kinds:
-        check_kind(kind)
+        if kind != ANY:
+            check_kind(kind)
     places, masks = [Path(place) for place in options.places], Path(options.lesion_masks)
     for folder in (*places, masks):
         if not folder.is_dir():
@@ -120,11 +127,11 @@ def _on_painted(options: argparse.Namespace, journal: Path):
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
 
     def told(progress) -> str:
-        left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.drawn, kinds)
+        left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.looks, kinds)
         return f"{len(files)} scans, of which {left} are left to measure: about {in_time(seconds)} on this machine."
 
     def fitted(progress):
-        return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.drawn, kinds)
+        return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.looks, kinds)
 
     return told if options.estimate else fitted
 

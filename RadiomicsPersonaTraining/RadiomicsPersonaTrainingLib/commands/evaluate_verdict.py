@@ -62,6 +62,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     cases = measure_cases(plan, output / "cases.jsonl", job.progress)
     figures, scored = figures_of(cases, classifier, options.seed)
     chosen = f' --groups "{options.groups}"' if options.groups else ""
+    chosen += f" --subjects {options.subjects}" if options.subjects else ""
     origin = {
         "Date": date.today().isoformat(),
         "Versions": versions_text(versions_used(card is not None)),

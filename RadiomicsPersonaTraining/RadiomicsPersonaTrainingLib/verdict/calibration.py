@@ -1,8 +1,8 @@
 """Calibration: fits the verdict's classifier on boxes whose truth is known, and says how well it does on other subjects.
 
-In every healthy scan boxes are drawn at random and rebuilt with their controls, as an analysis does. All of them are healthy
-boxes; into some a lesion is painted after they were rebuilt, which the rebuilding, being blind to the box, could not have
-known.
+Every healthy scan is looked at as it is and as it might look in another contrast. Boxes of all sizes are placed in it as an
+analysis places its controls, rebuilt and measured: they are what healthy boxes look like, and the reference that p ranks among.
+Lesions are painted into the scan, and boxes are drawn around them tight, loose and shifted, as people draw them.
 """
 
 from __future__ import annotations
@@ -10,29 +10,30 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import least_squares, minimize
 from scipy.special import expit
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.analysis.classifier import Classifier, feature_of, make_classifier
-from RadiomicsPersonaLib.analysis.control import place_controls
-from RadiomicsPersonaLib.analysis.score import SCORES, Norm, raw_scores, standard_scores
-from RadiomicsPersonaLib.analysis.verdict import CLASSIFIER_CONTROLS
-from RadiomicsPersonaLib.brain.preparation import prepare
-from RadiomicsPersonaLib.brain.tissue import Tissue, estimate_tissue
+from RadiomicsPersonaLib.analysis.control import mirror_is_healthy, place_controls
+from RadiomicsPersonaLib.analysis.reference import Reference
+from RadiomicsPersonaLib.analysis.score import SCORES, Norm, make_up_of, raw_scores, standard_scores
+from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
-from RadiomicsPersonaLib.geometry.hole import hole_of_box
+from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box
+from RadiomicsPersonaLib.geometry.markups import boxes_from_label_map
 from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.painter import paint_lesion
 from RadiomicsPersonaLib.metrics.measurement import metrics_of, usual_range
-from RadiomicsPersonaLib.metrics.metric import METRICS
+from RadiomicsPersonaLib.metrics.metric import MAKE_UP, METRICS
 from RadiomicsPersonaLib.networks.head_model import installed_head_models
 from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
@@ -40,19 +41,28 @@ from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
 from ..runs.journal import Journal, metrics_from
 from ..samples.random_holes import random_box
 from ..synthesis.tissue_contrast import as_contrast
+from .cases import drawn_boxes
 from .painted_lesion import BRIGHTER, lesion_in_box, painted
 
-SIDES = (12.0, 64.0)
-"""Shortest and longest side of the boxes, millimetres."""
-CONTRAST_SHARES = {"T1": 0.4, "FLAIR": 0.4, "T2": 0.2}
-"""How often a scan is taken as it is, and how often as it might look in another contrast."""
-DRAWN = 4
-"""Boxes that are usually drawn in every scan, each in a contrast of its own."""
-PAINTED_EVERY = 8
-"""Of a drawn box and its controls every such one gets a lesion, the drawn one first."""
+SIDES = (10.0, 60.0)
+"""Shortest and longest side of tight boxes around painted lesions, millimetres."""
+OTHER_CONTRASTS = {"FLAIR": 2 / 3, "T2": 1 / 3}
+"""How often a scan is looked at as it might look in another contrast, after it was looked at as it is."""
+LOOKS = 2
+"""How often every scan is looked at usually."""
+PAINTED = 2
+"""Lesions that are painted for every look, one at a time."""
+DRAWN = 3
+"""Boxes around every lesion: a tight one, and others of `cases.drawn_boxes`."""
+LEAST_EDGE = 8.0
+"""Millimetres; nobody draws a smaller box around a small lesion."""
+ANY = "any"
+"""Instead of a kind of lesion: one of random brightness and texture."""
 STRENGTH = (0.3, 2.0)
 """Of lesions painted by kind, log-uniform; 1 is a usual one."""
 LEAST_SUBJECTS = 4
+LEAST_CONTROLS = 8
+"""Healthy boxes of a look from which its own median and MAD can be told."""
 LEVEL = USUAL_THRESHOLDS["p"]
 """Share of healthy boxes that may be called abnormal."""
 PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
@@ -70,95 +80,111 @@ class KnownBoxes:
         subject: its folder's and its file's name.
         scores: robust standard scores, shape (boxes, scores).
         sick: boolean, shape (boxes,).
-        drawn: of every drawn box, which is healthy, the rows of `scores` that are its own and, after it, its controls'.
+        volumes: millilitres, shape (boxes,).
     """
 
     subject: str
     scores: np.ndarray
     sick: np.ndarray
-    drawn: tuple[np.ndarray, ...] = ()
+    volumes: np.ndarray
 
 
 def measured_boxes(
-    file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], drawn: int = DRAWN, kinds: tuple[str, ...] = ()
+    file: Path, model: Model, shapes: tuple[Path, ...], seed: tuple[int, ...], looks: int = LOOKS, kinds: tuple[str, ...] = ()
 ) -> list[dict]:
-    """The metrics of healthy and painted boxes of one healthy scan,
-    one entry for every drawn box around which enough controls fit.
+    """The metrics of healthy boxes and of boxes around painted lesions of one healthy scan, one entry for every look.
 
     Args:
         file: the scan.
         shapes: files of lesion masks.
-        drawn: boxes to draw.
-        kinds: of lesions, drawn for each, as `RadiomicsPersonaLib.lesions.painter` paints them;
-            empty for lesions of random brightness and texture.
+        looks: at the scan as it is and, from the second on, as it might look in another contrast.
+        kinds: of lesions, drawn for each, as `RadiomicsPersonaLib.lesions.painter` paints them, or `ANY`;
+            empty for `ANY` alone.
     Returns:
-        Of every drawn box: "milliliters"; "healthy", metrics of it and of its controls; "painted", pairs of a box's number
-        among them and its metrics with a lesion in it.
+        Of every look: "contrast"; "healthy", metrics of the healthy boxes; "painted", of every box around a lesion "box", its
+        kind, "metrics", and "apart", the numbers of the healthy boxes that it does not touch.
     Raises:
         InputError: the scan cannot be used.
     """
     scan = read_scan(file)
     tissue = estimate_tissue(scan)
-    found = [
-        _measured_around(scan, tissue, model, shapes, np.random.default_rng((*seed, number)), kinds) for number in range(drawn)
-    ]
-    return [entry for entry in found if entry is not None]
+    found = []
+    for number in range(looks):
+        rng = np.random.default_rng((*seed, number))
+        contrast = "T1" if number == 0 else str(rng.choice(list(OTHER_CONTRASTS), p=list(OTHER_CONTRASTS.values())))
+        found.append(_look(as_contrast(scan, tissue, contrast, rng) if number else scan, contrast, model, shapes, rng, kinds))
+    return found
 
 
-def _measured_around(
-    scan: Scan, tissue: Tissue, model: Model, shapes: tuple[Path, ...], rng: np.random.Generator, kinds: tuple[str, ...]
-) -> dict | None:
+def _look(scan: Scan, contrast: str, model: Model, shapes: tuple[Path, ...], rng: np.random.Generator, kinds) -> dict:
     """One entry of `measured_boxes`."""
-    contrast = str(rng.choice(list(CONTRAST_SHARES), p=list(CONTRAST_SHARES.values())))
-    scan = as_contrast(scan, tissue, contrast, rng)
-    side = float(np.exp(rng.uniform(*np.log(SIDES))))
-    first = random_box(scan, tissue, rng, (0.8 * side, 1.25 * side))
-    if first is None:
-        return None
-    prepared = prepare(scan, [hole_of_box(scan, first)])
+    prepared = prepare(scan, [])
     model = model.for_scan(prepared)
-    rebuilt = rebuild(prepared, [hole_of_box(scan, first)], model)
-    placed = place_controls(prepared, first, rebuilt[0], USUAL_CONTROLS, int(rng.integers(2**31)))
-    if len(placed) < USUAL_CONTROLS // 2:
-        return None
-    rebuilt += rebuild(prepared, [control.hole for control in placed], model)
     limits = usual_range(prepared)
+    placed = place_controls(prepared, USUAL_CONTROLS, int(rng.integers(2**31)), clean=False)
+    rebuilt = rebuild(prepared, [control.hole for control in placed], model)
     healthy = [metrics_of(prepared, r, model, limits) for r in rebuilt]
-    lesions: list[tuple[int, dict[str, float]]] = []
-    boxes: list[Box] = [first, *(control.box for control in placed)]
-    whole = prepare(scan, []) if kinds else None
-    for number in range(0, len(boxes), PAINTED_EVERY):
-        lesion = lesion_in_box(scan, boxes[number], shapes, rng)
-        if lesion is None:
+    lesions: list[dict] = []
+    for _ in range(PAINTED):
+        side = float(np.exp(rng.uniform(*np.log(SIDES))))
+        around = random_box(scan, prepared.tissue, rng, (0.8 * side, 1.25 * side))
+        lesion = around and lesion_in_box(scan, around, shapes, rng)
+        if not lesion:
             continue
-        hole = rebuilt[number].hole
-        original = scan.array[hole.region]
-        if kinds:
-            strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
-            lesioned = paint_lesion(
-                scan, lesion, str(rng.choice(kinds)), contrast, rng, strength=strength, prepared=whole, model=model
-            ).values[hole.region]
-        else:
-            inside = lesion.mask_over(hole.start, hole.mask.shape)
-            lesioned = painted(original, inside, scan.spacing, prepared.tissue.scale, contrast, rng)
-        values = np.where(hole.mask, lesioned, original)
-        lesions.append((number, metrics_of(prepared, rebuilt[number], model, limits, values=values)))
-    return {"milliliters": first.volume_ml, "healthy": healthy, "painted": lesions}
+        sick = Scan(_painted(prepared, lesion, contrast, rng, model, kinds), scan.affine, scan.name)
+        whole = replace(prepared, scan=sick)
+        inside = boxes_from_label_map(lesion.full_mask(scan.shape).astype(np.uint8), scan.affine, min_voxels=1)
+        largest = max(inside, key=lambda box: box.volume_ml)
+        boxes = drawn_boxes(Box(largest.center, np.maximum(largest.size, LEAST_EDGE), largest.axes), rng)
+        others = rng.choice(list(boxes)[1:], DRAWN - 1, replace=False).tolist()
+        for kind in (next(iter(boxes)), *others):
+            hole = hole_of_box(scan, boxes[kind])
+            blind = replace(whole, suspects=hole)
+            blind.take_maps_of(whole)
+            use_mirror = mirror_is_healthy(blind, boxes[kind])
+            [persona] = rebuild(blind, [hole], model, use_mirror)
+            apart = [
+                n for n, c in enumerate(placed) if not (c.hole.mask & hole.mask_over(c.hole.start, c.hole.mask.shape)).any()
+            ]
+            measured = metrics_of(blind, persona, model, limits, use_mirror)
+            lesions.append({"box": kind, "metrics": measured, "apart": apart})
+    return {"contrast": contrast, "healthy": healthy, "painted": lesions}
+
+
+def _painted(prepared: PreparedScan, lesion: Hole, contrast: str, rng: np.random.Generator, model: Model, kinds) -> np.ndarray:
+    """The scan's array with a lesion painted into it."""
+    scan, kind = prepared.scan, str(rng.choice(kinds or (ANY,)))
+    if kind != ANY:
+        strength = float(np.exp(rng.uniform(*np.log(STRENGTH))))
+        return paint_lesion(scan, lesion, kind, contrast, rng, strength=strength, prepared=prepared, model=model).values
+    region = lesion.grown(scan.shape, 8)
+    array = scan.array.copy()
+    array[region.region] = painted(
+        scan.array[region.region], region.mask, scan.spacing, prepared.tissue.scale, contrast, rng
+    ).astype(array.dtype)
+    return array
 
 
 def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm]) -> KnownBoxes:
-    """What `measured_boxes` found, every box held against all the others around the same drawn one."""
-    scores, sick, drawn = [], [], []
-    for around in found:
-        healthy, milliliters = [metrics_from(m) for m in around["healthy"]], around["milliliters"]
-        drawn.append(len(scores) + np.arange(len(healthy)))
-        scores += list(standard_scores(healthy, norms, milliliters))
-        for number, lesion in around["painted"]:
-            metrics = list(healthy)
-            metrics[number] = metrics_from(lesion)
-            scores.append(standard_scores(metrics, norms, milliliters)[number])
-        sick += len(healthy) * [False] + len(around["painted"]) * [True]
-    return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), tuple(drawn))
+    """What `measured_boxes` found: every healthy box held against all others of its look, and every lesion's against those that
+    it does not touch.
+    """
+    scores, sick, volumes = [], [], []
+    for look in found:
+        healthy = [metrics_from(m) for m in look["healthy"]]
+        scores += list(standard_scores(healthy, norms))
+        lesions = [metrics_from(entry["metrics"]) for entry in look["painted"]]
+        for lesion, entry in zip(lesions, look["painted"]):
+            scores.append(standard_scores([lesion, *(healthy[n] for n in entry["apart"])], norms)[0])
+        sick += len(healthy) * [False] + len(lesions) * [True]
+        volumes += [metrics["box_volume"] for metrics in (*healthy, *lesions)]
+    return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), np.array(volumes, float))
+
+
+def reference_of(boxes: list[KnownBoxes]) -> Reference:
+    """The healthy boxes of all subjects."""
+    scores, volumes = (np.concatenate([getattr(b, name)[~b.sick] for b in boxes]) for name in ("scores", "volumes"))
+    return Reference(scores.astype(np.float32), np.round(volumes, 3), len(boxes))
 
 
 def fit_classifier(
@@ -166,7 +192,7 @@ def fit_classifier(
     name: str,
     about: dict,
     norms: dict[str, Norm] | None = None,
-    widening: float | None = None,
+    reference: Reference | None = None,
     seed: int = 0,
 ) -> Classifier:
     """Logistic regression in which every subject, and within it either truth, has the same weight.
@@ -178,7 +204,7 @@ def fit_classifier(
 
     Args:
         norms: with which the scores were standardised.
-        widening: see `Classifier`; fitted on the drawn boxes where it is not given.
+        reference: see `Classifier`; the healthy boxes themselves where it is not given.
     Raises:
         InputError: too few subjects, or only one truth.
     """
@@ -214,29 +240,9 @@ def fit_classifier(
         "reliability": reliability(probability, truth, weight),
     }
     about = about | {"cross_validation": measured}
-    widening = widening_of(boxes, left_out) if widening is None else widening
-    return make_classifier(
-        name, tuple(SCORES), slope * final.coefficients, slope * final.intercept + intercept, about, norms, widening
-    )
-
-
-def widening_of(boxes: list[KnownBoxes], log_odds: list[np.ndarray]) -> float:
-    """By how much healthy boxes drawn anywhere must come closer to their controls for `LEVEL` of them to have p <= `LEVEL`;
-    at least 1.
-
-    Args:
-        log_odds: of every subject's boxes.
-    """
-    ratios = []
-    for known, odds in zip(boxes, log_odds):
-        for rows in known.drawn:
-            own, others = odds[rows[0]], np.sort(odds[rows[1:]])
-            beyond = int(LEVEL * (len(others) + 1) + 1e-9)  # so many of the largest may be reached, less one
-            if not beyond:
-                continue
-            middle, limit = np.median(others), others[-beyond]
-            ratios.append((own - middle) / max(limit - middle, 1e-9))
-    return max(1.0, float(np.quantile(ratios, 1 - LEVEL))) if ratios else 1.0
+    coefficients = slope * final.coefficients
+    reference = reference or reference_of(boxes)
+    return make_classifier(name, tuple(SCORES), coefficients, slope * final.intercept + intercept, about, norms, reference)
 
 
 def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
@@ -244,29 +250,41 @@ def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
 
     Args:
         found: by subject, from `measured_boxes`.
-    Source: variance components by moments, from medians and MADs; see `Norm`.
+    Source: robust regression on the boxes' make-up (Cauchy loss); variance components by moments, from medians and MADs; see
+        `Norm`.
     """
-    sets = [around for subject in found for around in subject]
-    raw = [np.array([raw_scores(metrics_from(m)) for m in around["healthy"]]) for around in sets]
-    volumes, norms = np.log([around["milliliters"] for around in sets]), {}
+    looks = [[metrics_from(m) for m in look["healthy"]] for subject in found for look in subject]
+    raw = [np.array([raw_scores(metrics) for metrics in look]).reshape(-1, len(SCORES)) for look in looks]
+    kinds = [np.array([make_up_of(metrics) for metrics in look]).reshape(-1, len(MAKE_UP)) for look in looks]
+    norms = {}
     for column, key in enumerate(SCORES):
-        values = [scores[np.isfinite(scores[:, column]), column] for scores in raw]
-        kept = [number for number, these in enumerate(values) if len(these) >= CLASSIFIER_CONTROLS]
+        known = [np.isfinite(scores[:, column]) for scores in raw]
+        values = [scores[k, column] for scores, k in zip(raw, known)]
+        kept = [number for number, these in enumerate(values) if len(these) >= LEAST_CONTROLS]
         if len(kept) < LEAST_SUBJECTS:
             continue
-        counts = np.array([len(values[n]) for n in kept])
-        middles = np.array([np.median(values[n]) for n in kept])
-        spreads = np.array([1.4826 * np.median(np.abs(values[n] - np.median(values[n]))) for n in kept])
+        made = [kinds[n][known[n]] for n in kept]
+        line = _robust_line(np.concatenate(made), np.concatenate([values[n] for n in kept]))
+        off = [values[n] - line[0] - m @ line[1:] for n, m in zip(kept, made)]
+        counts = np.array([len(o) for o in off])
+        middles = np.array([np.median(o) for o in off])
+        spreads = np.array([1.4826 * np.median(np.abs(o - np.median(o))) for o in off])
         if not (spreads > 0).all():
             continue
-        slope, intercept = np.polyfit(volumes[kept], middles, 1)
-        off = middles - intercept - slope * volumes[kept]
         spread = float(np.sqrt(np.median(spreads**2)))
         # a median of n varies by pi/2 of what a mean does, a MAD by as much as the SD of 0.37 n values
-        between = np.sqrt(max(np.var(off) - np.pi / 2 * np.mean(spreads**2 / counts), (0.1 * spread) ** 2))
+        between = np.sqrt(max(np.var(middles) - np.pi / 2 * np.mean(spreads**2 / counts), (0.1 * spread) ** 2))
         uneven = max(np.var(np.log(spreads**2)) - np.mean(2 / (0.37 * counts)), 0.05)
-        norms[key] = Norm(float(intercept), float(slope), spread, float(between), float(2 / uneven))
+        norms[key] = Norm(float(line[0]), tuple(map(float, line[1:])), spread, float(between), float(2 / uneven))
     return norms
+
+
+def _robust_line(kinds: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Intercept and slopes of values (n,) on make-ups (n, k), shape (1 + k,)."""
+    design = np.column_stack([np.ones(len(values)), kinds])
+    start = np.linalg.lstsq(design, values, rcond=None)[0]
+    scale = max(1.4826 * float(np.median(np.abs(values - design @ start))), 1e-9)
+    return least_squares(lambda line: values - design @ line, start, loss="cauchy", f_scale=2 * scale).x
 
 
 def calibration_line(log_odds: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> tuple[float, float]:
@@ -298,7 +316,7 @@ def calibrate(
     journal: Path,
     seed: int = 0,
     progress: Progress | None = None,
-    drawn: int = DRAWN,
+    looks: int = LOOKS,
     kinds: tuple[str, ...] = (),
 ) -> Classifier:
     """Fit a classifier on healthy scans, one per subject.
@@ -309,15 +327,15 @@ def calibrate(
         shapes: files of lesion masks to paint with.
         journal: file of what was measured so far; a run that was cut off goes on from it.
         progress: called with (scans done, scans in all, what); may raise to cancel.
-        drawn: boxes to draw in every scan.
+        looks: how often every scan is looked at, see `measured_boxes`.
         kinds: see `measured_boxes`.
     Raises:
         InputError: a scan cannot be used, or too few can.
     """
-    identity = _identity(model, seed, drawn, kinds)
+    identity = _identity(model, seed, looks, kinds)
     found = _journal(journal, identity, shapes)
     for number, file in enumerate(files):
-        _measure(file, found, model, shapes, seed, drawn, kinds)
+        _measure(file, found, model, shapes, seed, looks, kinds)
         if progress:
             progress(number + 1, len(files), file.name)
     usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
@@ -334,7 +352,7 @@ def measuring_time(
     journal: Path,
     seed: int = 0,
     progress: Progress | None = None,
-    drawn: int = DRAWN,
+    looks: int = LOOKS,
     kinds: tuple[str, ...] = (),
 ) -> tuple[int, float]:
     """How many scans `calibrate` still has to measure, and how many seconds that will take; one of them is measured now,
@@ -342,28 +360,30 @@ def measuring_time(
 
     For the arguments and what is raised see `calibrate`.
     """
-    found = _journal(journal, _identity(model, seed, drawn, kinds), shapes)
+    found = _journal(journal, _identity(model, seed, looks, kinds), shapes)
     left = [file for file in files if _subject_of(file) not in found.records]
     if not left:
         return 0, 0.0
     if progress:
         progress(0, 1, f"measuring {left[0].name}")
     started = time.monotonic()
-    _measure(left[0], found, model, shapes, seed, drawn, kinds)
+    _measure(left[0], found, model, shapes, seed, looks, kinds)
     return len(left) - 1, (time.monotonic() - started) * (len(left) - 1)
 
 
-def _identity(model: Model, seed: int, drawn: int, kinds: tuple[str, ...]) -> dict:
+def _identity(model: Model, seed: int, looks: int, kinds: tuple[str, ...]) -> dict:
     """What decides the boxes that are measured."""
     return {
         "model": {key: model.provenance()[key] for key in ("name", "sha256")},
         "head_models": installed_head_models(),
         "seed": seed,
         "sides_mm": list(SIDES),
-        "contrast_shares": CONTRAST_SHARES,
+        "other_contrasts": OTHER_CONTRASTS,
         "brighter": BRIGHTER,
-        "drawn": drawn,
-        "painted_every": PAINTED_EVERY,
+        "looks": looks,
+        "painted": PAINTED,
+        "drawn": DRAWN,
+        "controls": USUAL_CONTROLS,
         **({"kinds": list(kinds)} if kinds else {}),
     }
 
@@ -373,13 +393,13 @@ def _journal(path: Path, identity: dict, shapes: tuple[Path, ...]) -> Journal:
 
 
 def _measure(
-    file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, drawn: int, kinds: tuple[str, ...]
+    file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, looks: int, kinds: tuple[str, ...]
 ) -> None:
     """Measure a scan unless that was done."""
     subject = _subject_of(file)
     if subject not in found.records:
         # by the name, so that a scan gets the same boxes whichever others there are
-        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), drawn, kinds))
+        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), looks, kinds))
 
 
 def _subject_of(file: Path) -> str:

@@ -1,4 +1,4 @@
-"""Evaluation of verdicts: the analysis as a user runs it, on boxes whose truth is known, with naive scores beside it.
+"""Evaluation of verdicts: what an analysis measures, on boxes whose truth is known, with naive scores beside it.
 
 Every lesion's box is held against healthy boxes of the same size in the same brain: its controls, as far as they touch no
 lesion. Each of those can be judged in the same way, by the others. What is measured does not depend on the classifier.
@@ -6,22 +6,25 @@ lesion. Each of those can be judged in the same way, by the others. What is meas
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
-from RadiomicsPersonaLib.analysis.result import Analysis, BoxResult
+from RadiomicsPersonaLib.analysis.control import mirror_is_healthy, place_controls
+from RadiomicsPersonaLib.analysis.result import BoxResult
 from RadiomicsPersonaLib.analysis.stability import flipped, shifted
-from RadiomicsPersonaLib.brain.preparation import PreparedScan
+from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
+from RadiomicsPersonaLib.brain.recognition import why_no_brain
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
-from RadiomicsPersonaLib.geometry.box import lattice_of
-from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.geometry.box import Box, lattice_of
+from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box, union_of
 from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.measurement import metrics_of, usual_range
 from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.networks.head_model import installed_head_models
 from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
@@ -30,11 +33,18 @@ from RadiomicsPersonaLib.reconstruction.reconstruction_model import ClassicalMod
 from ..data.held_out import HeldOutScan
 from ..evaluation.rebuilding import POPULATION_MEAN, Rebuilder
 from ..runs.journal import Journal, metrics_from
-from .cases import HEALTHY, TIGHT, VerdictCase, cases_of
+from .cases import CUBE, HALF_OFF, HEALTHY, LOOSE, MIRRORED, THIRD_OFF, TIGHT, VerdictCase, cases_of
 
 FILLS = {"rim mean": "rim-mean", "harmonic": "harmonic", "mirrored side": "mirror"}
 """Simple fills whose residual is a naive score."""
 TISSUES = ("fluid", "grey", "white")
+MAP_ALONE = "lesion map alone"
+"""The largest log odds of the lesion model in the box less the 99th percentile of the brain outside: one line of arithmetic."""
+CHANGED_EVERY = 9
+"""Of every so many scans one is analysed again after changes that should not matter."""
+AS_IT_IS = "as it is"
+HIDDEN = (TIGHT, *list(LOOSE)[:1], THIRD_OFF, HALF_OFF, CUBE)
+"""Kinds of boxes to which a bench is blind: larger ones hold nothing more of the lesion and might leave nothing of a head."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -91,12 +101,12 @@ class KnownCase:
         group, subject, kind, number: as in `VerdictCase`.
         milliliters: of the box.
         tissue: what most of the box is, were it healthy: "fluid", "grey" or "white".
-        mismatch: median tissue mismatch of the controls, NaN without any.
         measured: what was measured.
         naive: naive scores of the box, by name; empty where they were not asked for.
         control_naive: the same of every control.
         clean: whether a control touches no lesion.
-        changed: what was measured after changes that should not matter, by change; of the first box of every scan.
+        changed: what an analysis gave as the scan is and after changes that should not matter, by change; of the first box of
+            every `CHANGED_EVERY` scans.
     """
 
     group: str
@@ -105,7 +115,6 @@ class KnownCase:
     number: int
     milliliters: float
     tissue: str
-    mismatch: float
     measured: MeasuredBox
     naive: dict[str, float]
     control_naive: list[dict[str, float]]
@@ -115,15 +124,15 @@ class KnownCase:
     @property
     def sick(self) -> bool:
         """The truth."""
-        return self.kind != HEALTHY
+        return self.kind not in (HEALTHY, MIRRORED)
 
 
 def measure_cases(plan: VerdictPlan, journal_file: Path, progress: Progress | None = None) -> list[KnownCase]:
-    """Analyse every box of every scan.
+    """Measure every box of every scan.
 
     Args:
         journal_file: what was found so far; a run that was cut off goes on from it.
-        progress: called with (scans done, scans in all, what) after every box; may raise to cancel.
+        progress: called with (scans done, scans in all, what) after every scan; may raise to cancel.
     Raises:
         InputError: the file holds another run, or a scan cannot be used.
     """
@@ -131,47 +140,109 @@ def measure_cases(plan: VerdictPlan, journal_file: Path, progress: Progress | No
     for number, held_out in enumerate(plan.scans):
         name = f"{held_out.group} / {held_out.subject}"
         if name not in journal.records:
-            keys = []
-            scan = held_out.read()
-            lesion = None if held_out.lesion is None else read_scan(held_out.lesion).array > 0
-            for case in cases_of(held_out, scan):
-                if case.key not in journal.records:
-                    journal.add(case.key, _measured(plan, case, scan, lesion))
-                keys.append(case.key)
-                if progress:
-                    progress(number, len(plan.scans), case.key)
-            journal.add(name, keys)
-        cases += [known_case(journal.records[key]) for key in journal.records[name]]
+            journal.add(name, _measured(plan, held_out, number % CHANGED_EVERY == 0))
+        cases += [known_case(record) for record in journal.records[name]]
         if progress:
             progress(number + 1, len(plan.scans), name)
     return cases
 
 
-def _measured(plan: VerdictPlan, case: VerdictCase, scan: Scan, lesion: np.ndarray | None) -> dict:
-    analysis = analyze(scan, [case.box], plan.model, seed=plan.seed)
-    result = analysis.boxes[0]
-    holes = [hole_of_box(scan, box) for box in (case.box, *(control.box for control in result.controls))]
-    closely = case.kind in (TIGHT, HEALTHY)
-    naive = naive_scores(plan, analysis, result, holes) if closely else [{} for _ in holes]
-    changed = {}
-    # of every scan the first box, to save time
-    for change in (flipped(scan, [case.box]), shifted(scan, [case.box])) if closely and case.number == 0 else ():
-        changed[change.name] = _record_of(analyze(change.scan, change.boxes, plan.model, seed=plan.seed).boxes[0])
-    shares = np.bincount(analysis.tissue.classes_at(lattice_of(case.box)), minlength=4)
-    return {
-        "group": case.group,
-        "subject": case.subject,
-        "kind": case.kind,
-        "number": case.number,
-        "milliliters": case.box.volume_ml,
-        "tissue": TISSUES[int(shares[1:].argmax())],
-        "mismatch": float(np.median([control.mismatch for control in result.controls])) if result.controls else math.nan,
-        "measured": _record_of(result),
-        "naive": naive[0],
-        "control_naive": naive[1:],
-        "clean": [lesion is None or not lesion[hole.region][hole.mask].any() for hole in holes[1:]],
-        "changed": changed,
-    }
+def _measured(plan: VerdictPlan, held_out: HeldOutScan, change: bool) -> list[dict]:
+    """All boxes of one scan."""
+    scan = held_out.read()
+    lesion = None if held_out.lesion is None else read_scan(held_out.lesion).array > 0
+    whole = prepare(scan, [])
+    cases = cases_of(held_out, scan, whole.tissue, whole.midplane)
+    held = [(case, hole_of_box(scan, case.box)) for case in cases if _is_usable(scan, case)]
+    bench = _Bench(plan, whole, [hole for case, hole in held if case.kind in HIDDEN])
+    records = []
+    for case, hole in held:
+        result, controls = bench.measured(case.box, hole)
+        closely = case.kind in (TIGHT, HEALTHY)
+        holes = [hole, *(bench.placed[n].hole for n in controls)]
+        naive = naive_scores(plan, bench, holes, result) if case.kind == TIGHT else []
+        shares = np.bincount(bench.blind.tissue.classes_at(lattice_of(case.box)), minlength=4)
+        records.append(
+            {
+                "group": case.group,
+                "subject": case.subject,
+                "kind": case.kind,
+                "number": case.number,
+                "milliliters": case.box.volume_ml,
+                "tissue": TISSUES[int(shares[1:].argmax())],
+                "measured": result,
+                "naive": naive[0] if naive else {},
+                "control_naive": naive[1:],
+                "clean": [
+                    lesion is None or not lesion[hole.region][hole.mask].any()
+                    for hole in (bench.placed[n].hole for n in controls)
+                ],
+                "changed": _changes(plan, scan, case.box) if change and closely and case.number == 0 else {},
+            }
+        )
+    return records
+
+
+def _is_usable(scan: Scan, case: VerdictCase) -> bool:
+    """Whether a box, shifted or enlarged, still holds voxels of the scan."""
+    try:
+        hole_of_box(scan, case.box)
+    except InputError:
+        return False
+    return True
+
+
+def _changes(plan: VerdictPlan, scan: Scan, box: Box) -> dict:
+    """The analysis as a user runs it, on the scan as it is and after changes that should not matter."""
+    found = {AS_IT_IS: _record_of(analyze(scan, [box], plan.model, seed=plan.seed).boxes[0])}
+    for changed in (flipped(scan, [box]), shifted(scan, [box])):
+        found[changed.name] = _record_of(analyze(changed.scan, changed.boxes, plan.model, seed=plan.seed).boxes[0])
+    return found
+
+
+class _Bench:
+    """One scan on which many boxes are measured as an analysis would measure each of them.
+
+    To save time the controls are rebuilt and measured once, blind to the boxes around lesions; each box is held against those
+    that it does not touch.
+    """
+
+    def __init__(self, plan: VerdictPlan, whole: PreparedScan, hidden: list[Hole]):
+        self.scan = whole.scan
+        self.blind = prepare(self.scan, [union_of(hidden)] if hidden else [])
+        self.blind.take_maps_of(whole)
+        self.model = plan.model.for_scan(self.blind)
+        self.limits = usual_range(self.blind)
+        self.placed = place_controls(self.blind, USUAL_CONTROLS, plan.seed)
+        self._controls: dict[bool, list[dict[str, float]]] = {}
+
+    def measured(self, box: Box, hole: Hole) -> tuple[dict, list[int]]:
+        """What `MeasuredBox` keeps of a box, and the numbers of the controls that do not touch it."""
+        own = replace(self.blind, suspects=hole)
+        own.take_maps_of(self.blind)
+        use_mirror = mirror_is_healthy(own, box)
+        [persona] = rebuild(own, [hole], self.model, use_mirror)
+        metrics = metrics_of(own, persona, self.model, self.limits, use_mirror)
+        apart = [
+            n
+            for n, control in enumerate(self.placed)
+            if not (control.hole.mask & hole.mask_over(control.hole.start, control.hole.mask.shape)).any()
+        ]
+        controls = self._measured_controls(use_mirror)
+        points, evidence = lattice_of(box), own.evidence
+        share = evidence.brain_share(points) if evidence else float((own.tissue.classes_at(points) > 0).mean())
+        return {
+            "metrics": metrics,
+            "controls": [controls[n] for n in apart],
+            "brain_share": share,
+            "unlike_known": why_no_brain(own),
+        }, apart
+
+    def _measured_controls(self, use_mirror: bool) -> list[dict[str, float]]:
+        if use_mirror not in self._controls:
+            rebuilt = rebuild(self.blind, [control.hole for control in self.placed], self.model, use_mirror)
+            self._controls[use_mirror] = [metrics_of(self.blind, r, self.model, self.limits, use_mirror) for r in rebuilt]
+        return self._controls[use_mirror]
 
 
 def _record_of(result: BoxResult) -> dict:
@@ -194,7 +265,6 @@ def known_case(record: dict) -> KnownCase:
     return KnownCase(
         **record
         | {
-            "mismatch": math.nan if record["mismatch"] is None else record["mismatch"],
             "measured": measured(record["measured"]),
             "naive": metrics_from(record["naive"]),
             "control_naive": [metrics_from(scores) for scores in record["control_naive"]],
@@ -203,17 +273,22 @@ def known_case(record: dict) -> KnownCase:
     )
 
 
-def naive_scores(plan: VerdictPlan, analysis: Analysis, result: BoxResult, holes: list[Hole]) -> list[dict[str, float]]:
+def naive_scores(plan: VerdictPlan, bench: _Bench, holes: list[Hole], measured: dict) -> list[dict[str, float]]:
     """What could be said of the user's box and of its controls without a network; larger is less like healthy tissue.
 
     The distance of the mean intensity from the brain's median, the SD in the box, the difference from the mirrored box, and the
-    root of the mean squared residual of simple fills; all in tissue SD.
+    root of the mean squared residual of simple fills; all in tissue SD. Beside them the lesion model's map alone.
     """
-    scan, scale = analysis.scan, analysis.tissue.scale
-    prepared = PreparedScan(scan, analysis.tissue, analysis.midplane, holes[0])
-    every = [result.metrics, *(control.metrics for control in result.controls)]
+    scan, scale = bench.scan, bench.blind.tissue.scale
+    prepared = PreparedScan(scan, bench.blind.tissue, bench.blind.midplane, holes[0])
+    every = [measured["metrics"], *measured["controls"]]
     scores = [
-        {"|z| of mean intensity": abs(m["intensity"]), "SD in the box": m["spread"], "mirror difference": m["asymmetry"]}
+        {
+            "|z| of mean intensity": abs(m["intensity"]),
+            "SD in the box": m["spread"],
+            "mirror difference": m["asymmetry"],
+            MAP_ALONE: m["lesion_peak"],
+        }
         for m in every
     ]
     fills: dict[str, Rebuilder] = {

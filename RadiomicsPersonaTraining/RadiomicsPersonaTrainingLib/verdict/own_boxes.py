@@ -2,7 +2,7 @@
 
 Every box is given to the analysis as a user would give it. A pathological box is held against its healthy boxes, and each of
 these, being healthy tissue of the same scan, against the others: the same as with painted lesions (see `calibration`). Norms
-and widening are those of the shipped classifier, for few sites have the hundreds of healthy boxes that they take.
+and reference are those of the shipped classifier, for few sites have the hundreds of healthy boxes that they take.
 """
 
 from __future__ import annotations
@@ -15,8 +15,6 @@ import numpy as np
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.classifier import Classifier, load_classifier
-from RadiomicsPersonaLib.analysis.score import SCORES
-from RadiomicsPersonaLib.analysis.verdict import CLASSIFIER_CONTROLS
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.metrics.metric import METRICS
@@ -65,8 +63,8 @@ def calibrate_on_own(
             progress(100 * number, 100 * len(scans), scan.name)
     known = [KnownBoxes(subject, *(np.concatenate(part) for part in zip(*rows))) for subject, rows in subjects.items()]
     about = {"versions": {"RadiomicsPersona": __version__}, "what": "boxes of a site's own"} | identity
-    about |= {"subjects": len(known), "own_boxes": len(boxes), "norms_and_widening_of": shipped.provenance()}
-    return fit_classifier(known, name, about, shipped.norms, shipped.widening, seed)
+    about |= {"subjects": len(known), "own_boxes": len(boxes), "norms_and_reference_of": shipped.provenance()}
+    return fit_classifier(known, name, about, shipped.norms, shipped.reference, seed)
 
 
 def _measured(own: list[OwnBox], scan: Path, model: Model, seed: int, progress: Progress | None) -> list[dict]:
@@ -77,13 +75,12 @@ def _measured(own: list[OwnBox], scan: Path, model: Model, seed: int, progress: 
     ]
 
 
-def _rows(own: OwnBox, measured: dict, shipped: Classifier) -> tuple[np.ndarray, np.ndarray]:
-    """Scores (boxes, scores) and truth (boxes,) of a box and of its healthy boxes; none where there are too few of them."""
-    controls, milliliters = [metrics_from(metrics) for metrics in measured["controls"]], own.box.volume_ml
-    if len(controls) < CLASSIFIER_CONTROLS:
-        return np.empty((0, len(SCORES))), np.empty(0, bool)
-    first = shipped.scores_of([metrics_from(measured["metrics"]), *controls], milliliters)[:1]
-    return np.concatenate([first, shipped.scores_of(controls, milliliters)]), np.array([own.sick] + [False] * len(controls))
+def _rows(own: OwnBox, measured: dict, shipped: Classifier) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores (boxes, scores), truth (boxes,) and millilitres (boxes,) of a box and of its healthy boxes."""
+    box, controls = metrics_from(measured["metrics"]), [metrics_from(metrics) for metrics in measured["controls"]]
+    scores = np.concatenate([shipped.scores_of([box, *controls])[:1], shipped.scores_of(controls)])
+    volumes = [metrics["box_volume"] for metrics in (box, *controls)]
+    return scores, np.array([own.sick] + [False] * len(controls)), np.array(volumes, float)
 
 
 def _part_of(progress: Progress | None, done: int, total: int, name: str) -> Callable[[int, int, str], None] | None:

@@ -14,7 +14,7 @@ from .figures import NOTES, Figures
 from .scores import COMBINED, ScoredCase, family_of, score_names
 
 _COLORS = {COMBINED: "#d55e00"}
-_NAIVE = ("#0072b2", "#56b4e9", "#8c8c8c", "#cc79a7", "#e69f00", "#009e73", "#7a5195")
+_NAIVE = ("#0072b2", "#56b4e9", "#8c8c8c", "#111111", "#cc79a7", "#e69f00", "#009e73", "#7a5195")
 _SIDE, _LEFT, _TOP = 240, 44, 10
 _OWN_STYLE = """
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 0.5rem 1.5rem; }

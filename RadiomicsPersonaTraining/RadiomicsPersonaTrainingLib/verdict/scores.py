@@ -63,11 +63,12 @@ def family_of(case: KnownCase) -> tuple[str, str] | None:
 def scored(case: KnownCase, classifier: Classifier) -> ScoredCase:
     """Hold the box against its controls, and every control against the other controls."""
     measured = case.measured
-    own = classifier.scores_of([measured.metrics, *measured.controls], case.milliliters)[0]
+    own = classifier.scores_of([measured.metrics, *measured.controls])[0]
     # the lesion has no say in what is said of the healthy boxes
-    others = classifier.scores_of(measured.controls, case.milliliters)
+    others = classifier.scores_of(measured.controls)
+    naive = case.control_naive or [{}] * len(others)
     boxes = [_box(case.sick, own, case.naive, classifier)]
-    boxes += [_box(False, z, naive, classifier) for z, naive, clean in zip(others, case.control_naive, case.clean) if clean]
+    boxes += [_box(False, z, found, classifier) for z, found, clean in zip(others, naive, case.clean) if clean]
     return ScoredCase(case, tuple(boxes))
 
 
@@ -76,8 +77,8 @@ def verdict_of(
 ) -> tuple[Verdict, float | None]:
     """The verdict on a case, as it was or after a change, and its p; the same as an analysis gives."""
     measured = case.measured if change is None else case.changed[change]
-    evidence = weigh(measured.metrics, measured.controls, classifier, case.milliliters)
-    return judge(measured.metrics, evidence, decision or Decision(), measured.brain_share, measured.unlike_known), evidence.p
+    weighing = weigh(measured.metrics, measured.controls, classifier)
+    return judge(measured.metrics, weighing, decision or Decision(), measured.brain_share, measured.unlike_known), weighing.p
 
 
 def auroc(cases: list[ScoredCase], score: Callable[[ScoredBox], float], seed: int = 0, draws: int = DRAWS) -> Estimate:

@@ -1,0 +1,73 @@
+"""What is no brain MRI gets no verdict, and the reason is said; what is one, however unusual, still gets one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from bench.phantom import make_head
+
+from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
+
+BOX = Box([34, -10, 14], [24, 28, 22])
+AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -110], [0, 0, 2, -80], [0, 0, 0, 1]])
+
+
+def in_millimetres(shape=(90, 110, 90)) -> np.ndarray:
+    """RAS millimetres of every voxel of a grid of 2 mm, (I, J, K, 3)."""
+    index = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    return index @ AFFINE[:3, :3].T + AFFINE[:3, 3]
+
+
+def ball() -> Scan:
+    """An evenly filled ball, as scanners are tested with."""
+    noise = np.random.default_rng(0).normal(0, 10, (90, 110, 90))
+    inside = np.linalg.norm(in_millimetres() / [70, 85, 65], axis=-1) < 1
+    return make_scan(np.where(inside, 500, 0) + noise, AFFINE)
+
+
+def ct() -> Scan:
+    """A head in Hounsfield units: air, skin, bone, and a brain in which grey and white matter hardly differ."""
+    head = make_head(2.0)
+    radius = np.linalg.norm((in_millimetres()) / [78, 95, 72], axis=-1)
+    values = np.select([radius < 0.86, radius < 0.95, radius < 1.0], [35.0, 900.0, 40.0], -1000.0)
+    texture = np.random.default_rng(1).normal(0, 4, values.shape)
+    assert head.spacing[0] == 2.0
+    return make_scan(values + texture, AFFINE)
+
+
+def noise() -> Scan:
+    """Nothing at all."""
+    return make_scan(np.random.default_rng(2).normal(100, 20, (90, 110, 90)), AFFINE)
+
+
+def crop() -> Scan:
+    """40 mm of a head, cut out around the box."""
+    head = make_head(2.0)
+    low = np.rint(head.ijk_from_ras(BOX.center) - 10).astype(int)
+    region = tuple(slice(a, a + 20) for a in low)
+    affine = head.affine.copy()
+    affine[:3, 3] = head.ras_from_ijk(low)
+    return make_scan(head.array[region].copy(), affine)
+
+
+@pytest.mark.parametrize("scan", [ball, ct, noise, crop])
+def test_what_is_no_brain_mri_gets_no_label_but_a_reason(scan):
+    try:
+        result = analyze(scan(), [BOX], load_model("harmonic"), controls=2).boxes[0]
+    except InputError as error:  # nothing can be done at all: one sentence and exit 2
+        assert len(str(error)) > 20
+        return
+    assert result.label is None, result.reason
+    assert "MRI" in result.reason
+
+
+def test_a_head_still_gets_a_label_in_any_contrast_and_whatever_its_unit():
+    head = make_head(2.0)
+    dark = Scan(-head.array + head.array.max(), head.affine, "inverted")
+    for scan in (head, Scan(1000 * head.array, head.affine, "louder"), dark):
+        result = analyze(scan, [BOX], load_model("harmonic"), controls=4).boxes[0]
+        assert "MRI" not in result.reason, (scan.name, result.reason)
