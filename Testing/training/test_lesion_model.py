@@ -198,7 +198,7 @@ def test_the_shipped_model_sees_the_demo_s_lesion_and_none_on_the_other_side():
 
 def test_the_lesion_s_probability_reaches_the_analysis_as_a_score(head):
     result = analyze(head, [BOX], load_model("harmonic"), controls=4).boxes[0]
-    assert np.isfinite(result.metrics["lesion_probability"]) and np.isfinite(result.standings["lesion_probability"].z)
+    assert np.isfinite(result.metrics["lesion_probability"]) and np.isfinite(result.standings["lesion_peak"].z)
     assert all(np.isfinite(control.metrics["tissue_doubt"]) for control in result.controls)
 
 
