@@ -21,7 +21,7 @@ from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
 from ..metrics.deviation_map import deviation_p
-from ..metrics.measurement import make_up, metrics_of, usual_range
+from ..metrics.measurement import metrics_of, usual_range
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
@@ -170,7 +170,8 @@ class _Line:
             percentile=weighing.percentile,
             label=verdict.label,
             reason=verdict.reason,
-            warnings=reconstruction.warnings + self._warnings(box, hole, brain_share, use_mirror, share),
+            warnings=reconstruction.warnings
+            + self._warnings(box, hole, brain_share, metrics["fluid_share"], use_mirror, share),
             standings=weighing.standings,
             combined=weighing.combined,
             control_scores=dict(zip(SCORES, weighing.control_scores.T)),
@@ -243,7 +244,9 @@ class _Line:
         """Up to where `error_over_rim_mean` lies on scans the model knows, as its card says."""
         return self.model.card["known_range"]["error_over_rim_mean"]
 
-    def _warnings(self, box: Box, hole: Hole, brain_share: float, use_mirror: bool, share: float | None) -> tuple[str, ...]:
+    def _warnings(
+        self, box: Box, hole: Hole, brain_share: float, fluid_share: float, use_mirror: bool, share: float | None
+    ) -> tuple[str, ...]:
         notes = []
         if share is not None and share > self._known_limit:
             notes.append(
@@ -261,7 +264,7 @@ class _Line:
                 f"What the lesion model marks in box '{box.name}' goes on outside of it: {every:.0f} ml in all, "
                 f"{within:.0f} ml inside. The persona may be rebuilt from abnormal tissue. A box around all of it is {around}."
             )
-        if make_up(self.prepared, hole)["fluid_share"] > MOST_FLUID:
+        if fluid_share > MOST_FLUID:
             notes.append(f"Box '{box.name}' is nearly all fluid, in which little can be compared.")
         if len(self.placed) < self.count:
             notes.append(f"Only {len(self.placed)} of {self.count} healthy boxes fit into this scan.")

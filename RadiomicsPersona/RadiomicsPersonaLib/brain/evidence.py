@@ -94,9 +94,7 @@ class Evidence:
             mirrored: whether the mirrored side may be looked at.
         """
         inside = self.holding(scan, hole)
-        usable = self.brain & ~inside & ~self.suspect
-        if suspects is not None:
-            usable &= ~self.holding(scan, suspects)
+        usable = self._outside(scan, inside, suspects)
         inside &= self.brain
         found = dict.fromkeys((*MAPS, "lesion_peak"), math.nan)
         if not inside.any() or not usable.any():
@@ -116,10 +114,7 @@ class Evidence:
 
     def marked_in(self, scan: Scan, hole: Hole, suspects: Hole | None) -> np.ndarray:
         """Boolean over a hole's region: voxels whose smoothed log odds of lesion exceed nearly all of the brain outside."""
-        inside = self.holding(scan, hole)
-        usable = self.brain & ~inside & ~self.suspect
-        if suspects is not None:
-            usable &= ~self.holding(scan, suspects)
+        usable = self._outside(scan, self.holding(scan, hole), suspects)
         found = np.zeros(hole.mask.shape, bool)
         if not usable.any():
             return found
@@ -169,6 +164,11 @@ class Evidence:
     def brain_share(self, points: np.ndarray) -> float:
         """Share of RAS points (n, 3) that lie inside the head."""
         return float(self.grid.nearest_values(self.brain, points).mean())
+
+    def _outside(self, scan: Scan, inside: np.ndarray, suspects: Hole | None) -> np.ndarray:
+        """Boolean (D, H, W): the brain that what is inside may be held against."""
+        usable = self.brain & ~inside & ~self.suspect
+        return usable if suspects is None else usable & ~self.holding(scan, suspects)
 
     def _smooth(self, width: float) -> np.ndarray:
         sigma = width / self.grid.spacing

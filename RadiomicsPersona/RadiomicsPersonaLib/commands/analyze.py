@@ -142,23 +142,14 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
             boxes.append(box)
             exclude = found if exclude is None else exclude | found
         model = job.cache.model(options.model, options.device)
-        analysis = analyze(
-            scan, boxes, model, options.controls, decision, options.seed, exclude, job.progress, classifier, job.cache.prepare
-        )
+
+        def analyzed(boxes: list) -> Analysis:
+            asked = (options.controls, decision, options.seed, exclude, job.progress, classifier, job.cache.prepare)
+            return analyze(scan, boxes, model, *asked)
+
+        analysis = analyzed(boxes)
         if options.tighten:
-            boxes = [tightened(result) for result in analysis.boxes]
-            analysis = analyze(
-                scan,
-                boxes,
-                model,
-                options.controls,
-                decision,
-                options.seed,
-                exclude,
-                job.progress,
-                classifier,
-                job.cache.prepare,
-            )
+            analysis = analyzed([tightened(result) for result in analysis.boxes])
         if options.stability:
             analysis = with_stability(
                 analysis,

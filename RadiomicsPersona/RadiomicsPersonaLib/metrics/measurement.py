@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..brain.evidence import evidence_of
-from ..brain.head_maps import head_maps
+from ..brain.head_maps import MOST_POINTS, head_maps
 from ..brain.mirror import mirrored_side
 from ..brain.preparation import PreparedScan
 from ..geometry.hole import Hole
@@ -18,8 +18,6 @@ from ..reconstruction.reconstruction_model import Model, NetworkModel
 from .comparison import CONTEXT, compare
 from .feature_distance import feature_distance
 
-MOST_POINTS = 20_000
-"""Voxels of a box that are looked up at most."""
 assert REGION_MARGIN >= CONTEXT  # reconstructions carry the context that the comparison needs
 
 

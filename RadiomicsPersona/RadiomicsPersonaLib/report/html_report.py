@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE
+from ..geometry.box import Box
 from ..metrics.metric import METRICS
 from . import svg
 from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
@@ -124,14 +125,22 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 """
 
 
+def _center(box: Box) -> str:
+    """Where a box's centre lies, as "R 12.0, A 3.5, S 40.0"."""
+    return ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
+
+
+def _edges(box: Box) -> str:
+    """A box's edges in whole millimetres."""
+    return " x ".join(f"{edge:.0f}" for edge in box.size)
+
+
 def _where(result: BoxResult) -> str:
     """How much of the box is unusual, and the boxes around the pieces."""
     if not result.where:
         return ""
     items = "".join(
-        f"<li>{part.volume_ml:.3g} ml, centre {', '.join(coordinate(a, v) for a, v in enumerate(part.box.center))} mm, "
-        f"{' x '.join(f'{edge:.0f}' for edge in part.box.size)} mm</li>"
-        for part in result.parts
+        f"<li>{part.volume_ml:.3g} ml, centre {_center(part.box)} mm, {_edges(part.box)} mm</li>" for part in result.parts
     )
     outlined = f" It is outlined in yellow.</p><ul>{items}</ul>" if items else "</p>"
     return f"<p>{escape(result.where)}{outlined}"
@@ -143,8 +152,8 @@ def _controls_table(result: BoxResult) -> str:
         return ""
     rows = "".join(
         f"<tr><th scope='row'>{escape(control.box.name)}</th>"
-        f"<td>{', '.join(coordinate(axis, value) for axis, value in enumerate(control.box.center))}</td>"
-        f"<td class='number'>{' x '.join(f'{edge:.0f}' for edge in control.box.size)}</td>"
+        f"<td>{_center(control.box)}</td>"
+        f"<td class='number'>{_edges(control.box)}</td>"
         f"<td class='number'>{control.combined:.2f}</td></tr>"
         for control in result.controls
     )
@@ -160,9 +169,8 @@ def _controls_table(result: BoxResult) -> str:
 def facts_of(result: BoxResult) -> str:
     """Where the box is, how large, and how well its healthy boxes match, as sentences."""
     box = result.box
-    center = ", ".join(coordinate(axis, value) for axis, value in enumerate(box.center))
     parts = [
-        f"Centre {center} mm",
+        f"Centre {_center(box)} mm",
         f"size {' x '.join(f'{v:.3g}' for v in box.size)} mm",
         f"{box.volume_ml:.3g} ml",
         f"{result.reconstruction.hole.voxels} voxels",
