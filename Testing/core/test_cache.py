@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from dataclasses import replace
 
 import numpy as np
@@ -119,3 +120,19 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(model, tmp_path):
     (tmp_path / "kept").write_text("a file")
     with pytest.raises(InputError, match="kept.*cannot be written"):
         model[0].probabilities(np.ones((16, 16, 16), np.float32))
+
+
+def test_a_full_disk_costs_the_kept_answer_and_nothing_else(model, tmp_path, monkeypatch):
+    """It only saves time: no scan may be refused, or left out of a training, for it."""
+    model, computed = model
+    head = np.random.default_rng(0).random((16, 16, 16)).astype(np.float32)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setenv("RADIOMICS_PERSONA_CACHE", str(tmp_path / "kept"))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))  # as on a full disk
+    try:
+        with pytest.warns(RuntimeWarning, match="Nothing is kept in"):
+            said = model.probabilities(head)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert computed and not list((tmp_path / "kept").iterdir())
+    assert np.array_equal(model.probabilities(head), said)

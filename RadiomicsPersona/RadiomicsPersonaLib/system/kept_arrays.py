@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,9 @@ def kept(what: str, asked: np.ndarray, answer: Callable[[], np.ndarray]) -> np.n
         asked: the array.
         answer: computes it.
     Raises:
-        InputError: the folder cannot be written.
+        InputError: the folder cannot be made, found out before anything is computed.
+    Warns:
+        RuntimeWarning: the disk is full, say; the answer is the same, for the folder only saves time.
     """
     if not os.environ.get(FOLDER_VARIABLE):
         return answer()
@@ -45,15 +48,22 @@ def kept(what: str, asked: np.ndarray, answer: Callable[[], np.ndarray]) -> np.n
         return result
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there, or damaged: it is written anew
-    result = answer()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
             f"The folder '{folder}' of {FOLDER_VARIABLE} cannot be written ({error.strerror}): name another."
         ) from error
-    with file_written_whole(file) as staging, staging.open("wb") as stream:
-        np.savez(stream, answer=result)
+    result = answer()
+    try:
+        with file_written_whole(file) as staging, staging.open("wb") as stream:
+            np.savez(stream, answer=result)
+    except (OSError, InputError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        warnings.warn(
+            f"Nothing is kept in the folder of {FOLDER_VARIABLE}, results do not change. {reason}", RuntimeWarning, stacklevel=2
+        )
+        return result
     _delete_oldest(folder)
     return result
 
