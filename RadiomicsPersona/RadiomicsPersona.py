@@ -33,6 +33,7 @@ from RadiomicsPersonaNodes import (
     output,
     regression,
     report,
+    unusual,
 )
 from RadiomicsPersonaNodes import roi as roi_nodes
 from RadiomicsPersonaNodes import scan as scan_nodes
@@ -420,6 +421,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
 
     def _show(self, inputVolume, rois, results, arrays) -> None:
         output.fill(self.getParameterNode(), inputVolume, rois, results, arrays)
+        unusual.show(self.getParameterNode(), inputVolume, results, arrays["unusual"])
         self.liveTwin.forget()
         if self.getParameterNode().showControls:
             self.showControls(True)
@@ -443,6 +445,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
     classifiers = staticmethod(model_choice.classifier_choices)
     checkClassifier = staticmethod(load_classifier)
     verdictsByBox = staticmethod(analyzed.by_box)
+
+    detailsByBox = staticmethod(analyzed.details)
     verdicts = staticmethod(analyzed.sentences)
     notes = staticmethod(analyzed.notes)
 

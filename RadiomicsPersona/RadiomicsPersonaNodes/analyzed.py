@@ -123,6 +123,14 @@ def by_box(table_node) -> list:
     return [(name, None if math.isnan(label) else int(label), reason) for name, label, reason in rows]
 
 
+def details(table_node) -> list:
+    """Of every box in a table of results what is told beneath its verdict: where the unusual lies, and how often such boxes
+    are right.
+    """
+    results = origin.results_in(table_node)
+    return [" ".join(filter(None, (box.get("where"), box.get("error_rates")))) for box in results["boxes"]] if results else []
+
+
 def sentences(table_node) -> list:
     """One sentence per box, then the notes."""
     labels = {0: _("label 0"), 1: _("label 1"), None: _("no label")}

@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.errors import InputError
 
 from . import analyzed, origin, table, volume
 
-VOLUMES = ("reconstructionVolume", "differenceVolume", "deviationVolume")
+VOLUMES = ("reconstructionVolume", "blindVolume", "differenceVolume", "deviationVolume")
 NODES = {
     **dict.fromkeys(VOLUMES, "vtkMRMLScalarVolumeNode"),
     **dict.fromkeys(("resultTable", "scoreTable", "standingTable"), "vtkMRMLTableNode"),
@@ -26,7 +26,7 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     Args:
         scan, rois: what was analyzed.
         results: the content of results.json.
-        arrays: `reconstruction`, `difference` and `deviation_p`, axes I, J, K, and the `affine` of their grid.
+        arrays: `reconstruction`, `blind`, `difference` and `deviation_p`, axes I, J, K, and the `affine` of their grid.
     Raises:
         InputError: the scan was removed or put on another grid meanwhile; no node was touched.
     """
@@ -34,9 +34,11 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     _make_missing(parameter_node, scan)
     deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
     fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
+    fill_volume(parameter_node.blindVolume, scan, arrays["blind"])
     fill_volume(parameter_node.differenceVolume, scan, (arrays["difference"] / deviation).astype(np.float32))
     fill_volume(parameter_node.deviationVolume, scan, arrays["deviation_p"])
     volume.show_like(parameter_node.reconstructionVolume, scan)
+    volume.show_like(parameter_node.blindVolume, scan)
     volume.show_difference(parameter_node.differenceVolume)
     volume.show_deviation(parameter_node.deviationVolume)
     table.fill_results(parameter_node.resultTable, results)
@@ -82,6 +84,7 @@ def _names(scan) -> dict:
     scores, standing = _("{name} scores").format(name=name), _("{name} among healthy boxes").format(name=name)
     return {
         "reconstructionVolume": _("{name} healthy persona").format(name=name),
+        "blindVolume": _("{name} blind persona").format(name=name),
         "differenceVolume": _("{name} difference in SD").format(name=name),
         "deviationVolume": _("{name} p of the difference").format(name=name),
         "resultTable": _("{name} verdicts").format(name=name),

@@ -38,10 +38,13 @@ class RadiomicsPersonaParameterNode:
         called pathological.
     device - Where the model computes; "auto" takes a graphics card if there is one.
     classifier - The name of the classifier that weighs the scores.
+    oneLook - Whether the persona is shown that is blind to all of a box, also where only a part of it deviates.
     seed - The seed of everything random; the same inputs and seed give the same numbers.
     reconstructionVolume - The input volume with every box replaced by its healthy persona.
+    blindVolume - The same, rebuilt without a look into any part of the boxes; the numbers rest on it.
     differenceVolume - The input volume minus the reconstruction, in tissue SD.
     deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
+    unusualSegmentation - The part of the boxes that drives the verdicts; none where no box is called.
     scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
     standingTable, standingChart - Every box's combined score among those of its healthy boxes as a scatter plot.
     resultTable - One row per box: verdict, p-value, and the comparison's measures.
@@ -66,10 +69,13 @@ class RadiomicsPersonaParameterNode:
     threshold: Annotated[float, WithinRange(-100000.0, 100000.0)] = USUAL_THRESHOLDS["p"]
     device: Annotated[str, Choice(DEVICES)] = DEVICES[0]
     classifier: str = DEFAULT
+    oneLook: bool = False
     seed: Annotated[int, WithinRange(0, 99999)] = 0
     reconstructionVolume: vtkMRMLScalarVolumeNode | None
+    blindVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
     deviationVolume: vtkMRMLScalarVolumeNode | None
+    unusualSegmentation: vtkMRMLSegmentationNode | None
     scoreTable: vtkMRMLTableNode | None
     scoreChart: vtkMRMLPlotChartNode | None
     standingTable: vtkMRMLTableNode | None
@@ -104,6 +110,7 @@ def analysis_options(parameters) -> list:
         "--threshold",
         repr(parameters.threshold),
         *(["--classifier", parameters.classifier] if parameters.classifier != DEFAULT else []),
+        *(["--one-look"] if parameters.oneLook else []),
         "--seed",
         str(parameters.seed),
     ]

@@ -114,7 +114,10 @@ class ResultsSection(Section):
         verdicts = self.logic.verdictsByBox(table) if table else []
         notes = [_("'{name}' has been moved since: apply again for its verdict.").format(name=name) for name in moved]
         notes += (self.logic.notes(table) + self.logic.differencesFromInstalled()) if table else []
-        self.ui.verdictLabel.text = "".join(_as_html(*verdict, verdict[0] in moved) for verdict in verdicts)
+        details = (self.logic.detailsByBox(table) if table else []) or [""] * len(verdicts)
+        self.ui.verdictLabel.text = "".join(
+            _as_html(*verdict, verdict[0] in moved, detail) for verdict, detail in zip(verdicts, details)
+        )
         show_note(self.ui.notesLabel, "\n".join(notes))
         _fill(self.ui.boxTable, table)
         self.ui.resultsCollapsibleButton.enabled = bool(table)
@@ -165,10 +168,11 @@ def _fill(widget, table_node) -> None:
     widget.setFixedHeight(widget.horizontalHeader().height + lines * widget.verticalHeader().defaultSectionSize + 22)
 
 
-def _as_html(name, label, reason, moved) -> str:
-    """One box's verdict: its colour, its name, and the sentence, which begins with the word."""
+def _as_html(name, label, reason, moved, detail) -> str:
+    """One box's verdict: its colour, its name, the sentence, which begins with the word, and what is told beneath it."""
     word = "unusual" if label == 1 and reason.startswith("Unusual:") else WORDS[label]
     color = "#{:02x}{:02x}{:02x}".format(*VERDICT_COLORS[word])
     sentence = html.escape(reason)
     sentence = f"<s>{sentence}</s>" if moved else f"<b>{sentence}</b>"
+    sentence += f"<br>{html.escape(detail)}" if detail and not moved else ""
     return f"<p style='margin: 3px 0'><span style='color: {color}'>&#9632;</span> {html.escape(name)}: {sentence}</p>"

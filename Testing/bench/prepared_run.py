@@ -35,7 +35,7 @@ class PreparedRun:
 
     def __call__(self, arguments, proceed) -> None:
         self.arguments = list(arguments)
-        words = [word for word in arguments[2:] if word != "--json"]
+        words = [word for word in arguments[2:] if word not in ("--json", "--one-look")]
         option = dict(zip(words[::2], words[1::2]))
         self.scan = read_scan(arguments[1])
         self.boxes = read_boxes(option["--boxes"])
@@ -55,6 +55,12 @@ class PreparedRun:
         for hole in holes:
             deviation_p[hole.region][hole.mask] = 0.02
         arrays = {"reconstruction": reconstruction, "difference": difference, "deviation_p": deviation_p}
+        arrays["blind"] = reconstruction
+        arrays["unusual"] = np.zeros(self.scan.shape, bool)
+        for number, hole in enumerate(holes):
+            if LABELS[number % len(LABELS)] == 1:  # its lower half
+                half = np.arange(hole.mask.shape[2]) < hole.mask.shape[2] // 2
+                arrays["unusual"][hole.region] |= hole.mask & half
         np.savez(output / ARRAYS, affine=self.scan.affine, **arrays)
         results = {
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
@@ -97,6 +103,10 @@ class PreparedRun:
             ]
             if label == 1
             else [],
+            "where": "What is unusual measures 0.5 ml." if label == 1 else "",
+            "persona": "",
+            "rebuilt_again_ml": None,
+            "error_rates": f"Of boxes like this one {number} were called.",
             "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,

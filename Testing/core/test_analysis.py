@@ -13,6 +13,8 @@ from bench.preparations import prepared
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.result import tightened
+from RadiomicsPersonaLib.analysis.second_look import second_look
+from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
@@ -176,11 +178,58 @@ def test_what_is_unusual_in_a_loose_box_is_outlined_measured_and_can_be_tightene
     assert f"{result.parts[0].volume_ml:.3g} ml" in result.where
 
 
+def test_the_second_look_rebuilds_what_deviates_keeps_the_rest_and_changes_no_number(head, sick_head, harmonic):
+    loose = Box(BOX.center + [3, -4, 2], 1.7 * BOX.size, name="loose")
+    twice, once = (
+        analyze(sick_head, [loose, TURNED], harmonic, controls=10, prepare=prepared, look_twice=look) for look in (True, False)
+    )
+    called, healthy = twice.boxes
+    assert called.label == 1 and healthy.label == 0, (called.reason, healthy.reason)
+    for one, other in zip(twice.boxes, once.boxes):
+        assert one.metrics == other.metrics and one.p == other.p and (one.deviation_p == other.deviation_p).all()
+    assert np.array_equal(twice.blind, once.reconstruction) and once.blind is once.reconstruction
+    mask = hole_of_box(sick_head, loose).full_mask(sick_head.shape)
+    lesion = sick_head.array != head.array
+    changed = twice.reconstruction != sick_head.array
+    assert changed[lesion].mean() > 0.97, "the lesion shines through"
+    assert 1.2 * lesion.sum() < changed[mask].sum() < 0.8 * mask.sum()
+    assert not changed[~(mask | hole_of_box(sick_head, TURNED).full_mask(sick_head.shape))].any()
+    assert called.rebuilt_again_ml == pytest.approx(changed[mask].sum() * 0.008, rel=0.02)
+    assert f"{called.rebuilt_again_ml:.3g} of {loose.volume_ml:.3g} ml" in called.persona and healthy.persona == ""
+    # what is kept is right, and so the healthy head is nearer
+    errors = [np.abs(a.reconstruction - head.array)[mask].mean() for a in (twice, once)]
+    assert errors[0] < 0.7 * errors[1]
+
+
+def test_the_second_look_sees_neither_what_it_rebuilds_nor_another_box(head, harmonic):
+    own, other = (hole_of_box(head, box) for box in (Box(BOX.center, 1.5 * BOX.size), Box([30, 30, 14], [20, 40, 22])))
+    doubtful = np.zeros(own.mask.shape, bool)
+    doubtful[2:-3, 2:-3, 2:-3] = True
+    personas = []
+    for array in (head.array, head.array.copy()):
+        if personas:
+            array[own.region][doubtful] += 500
+            array[other.region][other.mask & ~own.mask_over(other.start, other.mask.shape)] *= 3
+        whole = prepare(Scan(array, head.affine, "a"), [own, other])
+        personas.append(second_look(whole, [other], own, doubtful, harmonic, False))
+    first, second = personas
+    assert first.hole.voxels == doubtful.sum() and np.array_equal(*(p.values[p.hole.mask] for p in (first, second)))
+    assert second_look(whole, [other], own, own.mask, harmonic, False) is None, "nothing is left to see"
+
+
 def test_boxes_that_cover_each_other_are_told_of(head, harmonic):
     same = Box(BOX.center + [1, 0, 0], BOX.size, name="again")
     told = analyze(head, [BOX, same], harmonic, controls=0, prepare=prepared).warnings
     assert any("'again'" in note and "cover each other" in note for note in told)
     assert not any("cover" in note for note in analyze(head, [BOX], harmonic, controls=0, prepare=prepared).warnings)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_box_deep_inside_another_is_judged_too(head, harmonic, order):
+    """Nothing around the small one may be looked at within its own region."""
+    wide, deep = Box([10, 0, 10], [56, 60, 56], name="wide"), Box([10, 0, 10], [8, 8, 8], name="deep")
+    results = analyze(head, [wide, deep][::order], harmonic, controls=0, prepare=prepared).boxes
+    assert all(result.label is not None and np.isfinite(result.metrics["harmonic_residual"]) for result in results)
 
 
 @pytest.mark.parametrize(("precision", "computed"), [("fp32", "float32"), ("bf16", "bfloat16")])

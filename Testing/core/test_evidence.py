@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.evidence import Evidence
+from RadiomicsPersonaLib.brain.preparation import PreparedScan
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
+from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
 AFFINE = np.diag([2.0, 2.0, 2.0, 1.0])
 SHAPE = (64, 72, 60)
@@ -70,3 +75,41 @@ def test_what_goes_on_outside_of_a_box_is_told_with_its_extent():
     assert 4 < every < 16 and within == pytest.approx(1.0, abs=0.4)
     assert np.abs(corners.mean(axis=0) - CENTER).max() < 3 and np.ptp(corners, axis=0) == pytest.approx([26] * 3, abs=6)
     assert evidence.larger_around(scan, hole_of_box(scan, Box(CENTER, [34, 34, 34]))) is None
+
+
+def test_what_the_lesion_model_marks_beside_a_box_feeds_no_persona():
+    """A box that holds a part of something larger is rebuilt from what is healthy around both."""
+    scan, evidence = made((CENTER, RADIUS))
+    hole = hole_of_box(scan, Box(CENTER + [12, 0, 0], [20, 20, 20]))
+    tissue, midplane = SimpleNamespace(stretch=1.0, background=0.0, anatomy=None), object()
+
+    def persona(brighter: float, hiding: bool) -> np.ndarray:
+        array = scan.array.copy()
+        array[evidence.suspect] += brighter
+        prepared = PreparedScan(Scan(array, scan.affine, "head"), tissue, midplane, hole)
+        vars(prepared).update(maps=None, evidence=evidence)
+        [result] = rebuild(prepared.hiding_marked() if hiding else prepared, [hole], load_model("harmonic"), False)
+        return result.values[result.hole.mask]
+
+    assert evidence.suspect.any() and not evidence.suspect[hole.region][hole.mask].all()
+    assert np.array_equal(persona(0.0, True), persona(500.0, True))
+    assert np.abs(persona(500.0, False) - persona(0.0, False)).max() > 50
+
+
+def test_what_is_marked_lies_where_it_is_on_a_grid_of_other_axes():
+    scan, evidence = made((CENTER, RADIUS))
+    turned = make_scan(
+        np.arange(315000.0).reshape(50, 90, 70), [[0, 0, 1.9, 2.0], [-1.6, 0, 0, 140.0], [0, 1.5, 0, 3.0], [0, 0, 0, 1]]
+    )
+    prepared = PreparedScan(turned, None, None, None)
+    vars(prepared)["evidence"] = evidence
+    index = np.argwhere(np.ones(turned.shape, bool))
+    wanted = evidence.grid.nearest_values(evidence.suspect, turned.ras_from_ijk(index)).reshape(turned.shape) > 0
+    found = prepared.marked.full_mask(turned.shape)
+    assert wanted.sum() > 200 and (found != wanted).mean() < 1e-4
+
+
+def test_brain_near_what_is_marked_is_not_what_a_box_is_held_against():
+    scan, evidence = made((CENTER, RADIUS))
+    away = ndimage.distance_transform_edt(~evidence.suspect, sampling=evidence.grid.spacing)
+    assert not evidence.healthy[away <= 6].any() and evidence.healthy[evidence.brain & (away > 6)].all()

@@ -7,6 +7,8 @@ import pytest
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
+from RadiomicsPersonaLib.brain.preparation import prepare
+from RadiomicsPersonaLib.brain.recognition import notes_on_scan
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
@@ -71,3 +73,22 @@ def test_a_head_still_gets_a_label_in_any_contrast_and_whatever_its_unit():
     for scan in (head, Scan(1000 * head.array, head.affine, "louder"), dark):
         result = analyze(scan, [BOX], load_model("harmonic"), controls=4).boxes[0]
         assert "MRI" not in result.reason, (scan.name, result.reason)
+
+
+def notes_on(scan: Scan) -> str:
+    return " ".join(notes_on_scan(prepare(scan)))
+
+
+@pytest.mark.parametrize(("axis", "side"), [(2, "top"), (0, "right")])
+def test_a_scan_that_ends_within_the_brain_is_told_of_and_a_whole_head_is_not(axis, side):
+    head = make_head(2.0)
+    assert notes_on(head) == ""
+    middle = round(float(head.ijk_from_ras([30, 0, 20])[axis]))
+    part = np.take(head.array, np.arange(middle), axis=axis)
+    assert f"ends within the brain at its {side}" in notes_on(make_scan(part, head.affine))
+
+
+def test_ghosts_are_told_of():
+    head = make_head(2.0)
+    ghost = 0.3 * (np.roll(head.array, 45, axis=1) + np.roll(head.array, -45, axis=1))
+    assert "as with ghosts" in notes_on(Scan(head.array + ghost, head.affine, "ghosts"))

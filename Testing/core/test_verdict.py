@@ -65,7 +65,7 @@ def test_lack_of_room_for_controls_is_no_reason_for_no_label():
     alone = make_classifier("alone", ("deviation",), (2.0,), -3.0, {}, NORMS, reference)
     usual = float(np.exp(-1.0 + 0.2 * np.log(400.0 / 8.0)))
     for factor, label, word in ((3.0, 1, "Pathological"), (1.0, 0, "Healthy")):
-        weighing, verdict = verdict_on({"deviation": factor * usual, "box_volume": 400.0}, [], alone)
+        weighing, verdict = verdict_on({"deviation": factor * usual, "brain_volume": 400.0}, [], alone)
         assert verdict.label == label and verdict.reason.startswith(word), verdict.reason
         assert weighing.effective == pytest.approx(400)
 
@@ -75,8 +75,20 @@ def test_a_box_is_ranked_among_boxes_of_about_its_size():
     deviations, volumes = np.r_[np.linspace(-1, 0, 300), np.linspace(3, 4, 300)], np.r_[[1.0] * 300, [300.0] * 300]
     classifier = make_classifier("c", ("deviation",), (2.0,), 0.0, {}, NORMS, reference_of(deviations, volumes))
     box = {"deviation": float(np.exp(-1.0 + 0.5))}
-    small, large = (weigh(box | {"box_volume": ml}, [], classifier).p for ml in (1.0, 300.0))
+    small, large = (weigh(box | {"brain_volume": ml}, [], classifier).p for ml in (1.0, 300.0))
     assert small < 0.01 and large > 0.9
+
+
+@pytest.mark.parametrize("milliliters", [0.05, 900.0, 4000.0])
+def test_a_box_of_a_size_of_which_few_are_known_is_held_against_the_nearest(milliliters):
+    """Scores are adjusted for size; p is not bound by how many boxes of just this size are known."""
+    volumes = np.exp(np.random.default_rng(0).uniform(np.log(1.0), np.log(300.0), 700))
+    classifier = make_classifier("c", ("deviation",), (2.0,), 0.0, {}, NORMS, reference_of(np.linspace(-3, 3, 700), volumes))
+    usual = float(np.exp(-1.0 + 0.2 * np.log(milliliters / 8.0)))
+    strong, weak = (weigh({"deviation": f * usual, "brain_volume": milliliters}, [], classifier) for f in (4.0, 1.0))
+    assert strong.p < 0.01 and weak.p > 0.2 and strong.effective > 100
+    near = classifier.reference.weights(milliliters)[np.argsort(np.abs(np.log(volumes / milliliters)))]
+    assert (np.diff(near) <= 0).all() and near[0] == 1, "the nearest count most"
 
 
 def test_p_is_finer_than_the_number_of_controls_and_strong_and_weak_evidence_read_differently():
@@ -84,7 +96,7 @@ def test_p_is_finer_than_the_number_of_controls_and_strong_and_weak_evidence_rea
     classifier = make_classifier("c", ("deviation",), (2.0,), 0.0, {}, NORMS, reference)
     found = {}
     for factor in np.exp(np.linspace(0, 1.2, 60)):
-        weighing, verdict = verdict_on({"deviation": float(np.exp(-1) * factor), "box_volume": 8.0}, [], classifier)
+        weighing, verdict = verdict_on({"deviation": float(np.exp(-1) * factor), "brain_volume": 8.0}, [], classifier)
         found[weighing.p] = verdict
     assert min(found) < 0.001 < 1 / 40
     for p, verdict in found.items():
@@ -132,7 +144,7 @@ def test_standard_scores_do_not_change_with_the_units():
 
 def test_where_no_healthy_box_fits_in_a_score_is_held_against_what_is_usual_in_other_people():
     column, usual = list(SCORES).index("deviation"), np.exp(-1.0 + 0.2 * np.log(100.0 / 8.0) + 0.5 * 0.4)
-    kind = {"box_volume": 100.0, "outside_share": 0.4}
+    kind = {"brain_volume": 100.0, "outside_share": 0.4}
     alone = [standard_scores([{"deviation": factor * usual} | kind], NORMS)[0, column] for factor in (1.0, 2.0)]
     assert alone[0] == pytest.approx(0, abs=1e-6) and alone[1] == pytest.approx(np.log(2) / np.hypot(0.2, 0.2))
     assert np.isnan(standard_scores([{"deviation": usual} | kind])[0, column])
@@ -142,9 +154,9 @@ def test_controls_of_other_sizes_and_other_tissue_serve_as_well():
     """Every box deviates as its size and its make-up let expect; none may stand out for them."""
     rng, column = np.random.default_rng(2), list(SCORES).index("deviation")
     kinds = zip(np.exp(rng.uniform(0, 5, 16)).tolist(), rng.random(16).tolist())
-    boxes = [{"box_volume": volume, "outside_share": outside} for volume, outside in kinds]
+    boxes = [{"brain_volume": volume, "outside_share": outside} for volume, outside in kinds]
     for box in boxes:
-        box["deviation"] = float(np.exp(0.7 + 0.2 * np.log(box["box_volume"] / 8) + 0.5 * box["outside_share"]))
+        box["deviation"] = float(np.exp(0.7 + 0.2 * np.log(box["brain_volume"] / 8) + 0.5 * box["outside_share"]))
     assert np.ptp(standard_scores(boxes, NORMS)[:, column]) < 0.01 < 2 < np.ptp(standard_scores(boxes)[:, column])
 
 
@@ -161,7 +173,7 @@ def test_ranks_and_false_discovery_rates_match_a_worked_example():
 
 
 REASONS = {
-    "off the brain": ({"brain_share": 0.2}, 32, 5.0, "brain"),
+    "off the brain": ({"brain_share": 0.05}, 32, 5.0, "brain"),
     "unknown scan": ({"unlike_known": "the scan is strange"}, 32, 5.0, "strange"),
     "nothing to hold it against": ({}, 0, 5.0, "ask for controls"),
     "grey zone of p": ({}, 17, 9.0, "grey zone from 0.05 to 0.065"),

@@ -58,23 +58,36 @@ def test_a_painted_lesion_is_called_pathological_and_untouched_tissue_is_not(dat
     untouched = []
     for side in SIDES:
         scan, (box,) = scan_and_places(data_root, contrast, 1, side)
-        sick = analyze(with_lesion(scan, box, SHIFTS[contrast]), [box], model).boxes[0]
+        sick = analyze(with_lesion(scan, box, SHIFTS[contrast]), [box], model, look_twice=False).boxes[0]
         assert sick.label == 1 and sick.probability > 0.6, (side, sick.reason)
         untouched.append(analyze(scan, [box], model).boxes[0])
     assert [result.label for result in untouched].count(0) >= 2, [result.reason for result in untouched]
     assert 1 not in [result.label for result in untouched]
 
 
-def test_p_of_healthy_boxes_is_uniform(data_root):
-    """In two healthy people no model was trained on; several boxes at a time, none near another."""
+@pytest.mark.parametrize("looseness", [1.5, 2.0])
+@pytest.mark.parametrize("contrast", SCANS)
+def test_a_painted_lesion_is_called_in_a_loose_box_too(data_root, contrast, looseness):
+    """Of three sizes; the largest box takes most of a hemisphere."""
+    model, results = load_model("auto"), []
+    for side in SIDES:
+        scan, (box,) = scan_and_places(data_root, contrast, 1, side)
+        loose = Box(box.center, looseness * box.size, box.axes, "loose")
+        results.append(analyze(with_lesion(scan, box, SHIFTS[contrast]), [loose], model, look_twice=False).boxes[0])
+    assert [result.label for result in results].count(1) >= 2, [result.reason for result in results]
+
+
+@pytest.mark.parametrize(("sides", "count"), [((12.0, 22.0), 8), ((22.0, 34.0), 7), ((34.0, 56.0), 4)])
+def test_p_of_healthy_boxes_is_uniform_in_every_size(data_root, sides, count):
+    """In three healthy people no model was trained on; several boxes at a time, none near another."""
     model, ps = load_model("auto"), []
-    for file in sorted((data_root / "healthy/ixi_2mm_eval_only").rglob("*.nii.gz"))[:2]:
+    for file in sorted((data_root / "healthy/ixi_2mm_eval_only").rglob("*.nii.gz"))[:3]:
         scan = read_scan(file)
         tissue, rng, boxes = estimate_tissue(scan), np.random.default_rng(3), []
-        while len(boxes) < 10:
-            box = random_box(scan, tissue, rng, (12, 34))
-            if all((np.abs(box.center - b.center) > (box.size + b.size) / 2 + 6).any() for b in boxes):
+        for _ in range(400):
+            box = random_box(scan, tissue, rng, sides)
+            if len(boxes) < count and all((np.abs(box.center - b.center) > (box.size + b.size) / 2 + 6).any() for b in boxes):
                 boxes.append(box)
-        ps += [result.p for result in analyze(scan, boxes, model).boxes]
+        ps += [result.p for result in analyze(scan, boxes, model, look_twice=False).boxes]
     # a third of this distance from uniform, or a p that looks at the box otherwise than at healthy ones, fails
     assert stats.kstest(ps, "uniform").pvalue > 0.01, sorted(ps)

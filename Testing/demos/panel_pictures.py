@@ -120,7 +120,9 @@ def hand_over(demo: Path, folder: Path) -> None:
 
     folder.mkdir()
     shutil.copy(demo / RESULTS, folder)
-    images = {name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p")}
+    images = {
+        name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p", "unusual")
+    }
     arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
     np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
 

@@ -14,6 +14,7 @@ from RadiomicsPersonaLib.system.child import Cancelled, ChildFailed
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
 from bench.nodes import add_bspline, add_roi, add_transform, add_volume, four_by_four, ijk_to_ras, random_rotation
+from vtk.util.numpy_support import vtk_to_numpy
 
 SHEAR = np.array([[1, 0, 0], [0, 1, 0.4], [0, 0, 1]])
 
@@ -164,6 +165,27 @@ def test_the_difference_has_its_own_colours_and_a_symmetric_range(logic):
     persona = parameters.reconstructionVolume.GetDisplayNode()
     assert (persona.GetWindow(), persona.GetLevel()) == (800, 410)
     assert persona.GetColorNode() is volume.GetDisplayNode().GetColorNode()
+
+
+def test_what_is_unusual_is_outlined_until_nothing_is(logic):
+    from RadiomicsPersonaNodes import unusual
+
+    called = add_roi("A", (8, 8, 8), np.eye(3), (12, 20, 20))
+    parameters = fill_in(logic, head_volume(), called, add_roi("B", (8, 8, 8), np.eye(3), (24, 20, 20)))
+    logic.apply()
+    node = parameters.unusualSegmentation
+    display = node.GetDisplayNode()
+    assert display.GetVisibility2DOutline() and not display.GetVisibility2DFill() and not display.GetVisibility3D()
+    assert node.GetSegmentation().GetNumberOfSegments() == 1
+    segment = node.GetSegmentation().GetSegment(node.GetSegmentation().GetNthSegmentID(0))
+    image = segment.GetRepresentation("Binary labelmap")
+    shown = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(image.GetDimensions(), order="F") > 0
+    changed = slicer.util.arrayFromVolume(parameters.deviationVolume).transpose(2, 1, 0) < 1
+    assert shown.any() and changed[shown].all() and shown.sum() < changed.sum() / 3  # half of the called box, none of the other
+    logic.apply()
+    assert parameters.unusualSegmentation is node and node.GetSegmentation().GetNumberOfSegments() == 1
+    unusual.show(parameters, parameters.inputVolume, {}, np.zeros((2, 2, 2), bool))
+    assert parameters.unusualSegmentation is None and not slicer.mrmlScene.IsNodePresent(node)
 
 
 def test_the_scores_behind_the_verdicts_become_a_bar_plot_with_the_most_unusual_first(logic):

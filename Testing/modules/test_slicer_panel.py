@@ -167,7 +167,7 @@ def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
     assert panel.ui.applyButton.enabled
     panel.ui.applyButton.click()
     assert panel.ui.statusLabel.text == "Done."
-    assert said(panel.ui.verdictLabel) == ["■ A: Pathological: reason 0.", "■ B: Healthy: reason 1."]
+    assert said(panel.ui.verdictLabel)[::2] == ["■ A: Pathological: reason 0.", "■ B: Healthy: reason 1."]
     assert panel.ui.notesLabel.text.splitlines() == [
         "Note on B: Close to the rim.",
         "Rebuilt by healthy-any, taken because the scan does not look T1-weighted.",
@@ -488,6 +488,16 @@ def test_a_called_box_can_be_drawn_around_what_is_unusual_in_it_and_loses_its_ve
     assert np.allclose(called.GetSize(), 0.5 * before) and np.allclose(healthy.GetSize(), kept)
     assert "A. Apply again" in panel.ui.statusLabel.text and "'A' has been moved since" in panel.ui.notesLabel.text
     assert not panel.ui.tightenButton.enabled
+
+
+def test_beneath_a_verdict_stands_where_the_unusual_lies_and_how_often_such_boxes_are_right(panel, inputs):
+    panel.ui.applyButton.click()
+    text = panel.ui.verdictLabel.text
+    assert "What is unusual measures 0.5 ml. Of boxes like this one 0 were called." in text
+    called, _ = panel.logic.analyzedROIs()
+    called.SetCenter(0, 0, 0)
+    assert "Of boxes like this one 0" not in panel.ui.verdictLabel.text, "a moved box keeps what was told of its old place"
+    assert "Of boxes like this one 1" in panel.ui.verdictLabel.text
 
 
 def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.analysis.classifier import load_classifier, make_classifier
+from RadiomicsPersonaLib.analysis.error_rates import read_error_rates
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.verdict.evaluation import KnownCase, MeasuredBox
@@ -63,6 +64,18 @@ def test_a_plain_lesion_is_told_from_healthy_boxes_and_a_faint_one_is_not(evalua
         for change in ("left and right exchanged", "grid shifted by half a voxel")
         for who in ("lesions", "healthy people")
     }
+
+
+def test_every_box_is_counted_in_its_class(evaluated):
+    """Of the patient's two contrasts, and of the healthy person in T1."""
+    record = json.loads((evaluated[0] / "evaluation.json").read_text())
+    classifier, classes = read_error_rates(evaluated[0] / "error-rates.json")
+    assert classifier == load_classifier().sha256
+    counted = {kind: sum(getattr(c, kind)[1] for c in classes) for kind in ("healthy", "tight", "loose")}
+    people, sides = (record["healthy"][name]["boxes"] for name in ("IXI", "lesion-free side of patients"))
+    assert counted == {"healthy": people + sides, "tight": 2, "loose": 2 * 5}
+    assert sum(c.tight[1] for c in classes if c.contrast == "other") == 1
+    assert "Called, by class of box" in (evaluated[0] / "report.html").read_text()
 
 
 def test_the_report_holds_every_naive_score_with_curves_and_the_notice(evaluated):

@@ -13,7 +13,7 @@ import numpy as np
 from .. import __version__
 from ..brain.mirror import mirror_is_free
 from ..brain.preparation import PreparedScan, prepare
-from ..brain.recognition import why_no_brain
+from ..brain.recognition import notes_on_scan, why_no_brain
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..defaults import USUAL_CONTROLS
 from ..errors import InputError
@@ -28,9 +28,11 @@ from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.device import usable_cores
 from .classifier import Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
+from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
 from .result import Analysis, BoxResult, Control
 from .score import SCORES, false_discovery_rates
+from .second_look import doubtful_in, second_look
 from .verdict import Decision, judge, weigh
 
 MOST_FLUID = 0.9
@@ -54,6 +56,7 @@ def analyze(
     progress: Progress | None = None,
     classifier: Classifier | None = None,
     prepare: Callable[[Scan, list[Hole]], PreparedScan] = prepare,
+    look_twice: bool = True,
 ) -> Analysis:
     """Rebuild, compare and judge every box.
 
@@ -69,6 +72,7 @@ def analyze(
         progress: called with (done, total, what) as rebuilt boxes accumulate; may raise to cancel.
         classifier: what gives the probability; the shipped one by default.
         prepare: what estimates tissue and midplane outside the suspects; one that remembers, where a scan comes again.
+        look_twice: whether the persona of a called box keeps what is healthy in it; see `second_look`. No number changes.
     Raises:
         InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
     """
@@ -100,7 +104,11 @@ def analyze(
             results[number] = line.result_of(box, hole, decision, seen)
     rates = false_discovery_rates([result.p for result in results])
     results = [_with_rate(result, q, decision) for result, q in zip(results, rates)]
-    rebuilt = compose(prepared, [result.reconstruction for result in results])
+    blind = rebuilt = compose(prepared, [result.reconstruction for result in results])
+    if look_twice:
+        looks = [line.second_look(result, [h for k, h in enumerate(suspects) if k != n]) for n, result in enumerate(results)]
+        results = [replace(r, rebuilt_again_ml=look and scan.grid.ml_of(look.hole.voxels)) for r, look in zip(results, looks)]
+        rebuilt = _with_second_looks(scan, blind, results, looks)
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -112,6 +120,7 @@ def analyze(
         midplane=prepared.midplane,
         boxes=tuple(results),
         reconstruction=rebuilt,
+        blind=blind,
         difference=difference,
         deviation_p=voxel_p,
         decision={"rule": decision.rule, "threshold": decision.threshold},
@@ -135,6 +144,7 @@ class _Line:
         seed: int,
     ):
         self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
+        self.hiding = prepared.hiding_marked()
         self.progress, self.total, self.done, self.count = progress, boxes + controls, 0, controls
         self.placed = place_controls(prepared, controls, seed)
         self.total -= controls - len(self.placed)
@@ -145,8 +155,9 @@ class _Line:
         prepared = self.prepared
         seen = seen or prepared
         use_mirror = mirror_is_healthy(seen, box)
-        reconstruction = self._rebuild(seen, [hole], use_mirror, box.name)[0]
-        metrics = metrics_of(prepared, reconstruction, self.model, self.intensity_range, use_mirror)
+        hiding = self.hiding if seen is prepared else seen.hiding_marked()
+        reconstruction = self._rebuild(hiding, [hole], use_mirror, box.name)[0]
+        metrics = metrics_of(self.hiding, reconstruction, self.model, self.intensity_range, use_mirror)
         rebuilt, compared = self._controls(use_mirror)
         weighing = weigh(metrics, compared, self.classifier)
         controls = tuple(
@@ -158,6 +169,7 @@ class _Line:
         unlike_known = why_no_brain(prepared) or self._why_unlike_known(share)
         verdict = judge(metrics, weighing, decision, brain_share, unlike_known)
         voxel_p = deviation_p(prepared.scan, reconstruction, rebuilt)
+        known = error_rates_of(self.classifier.sha256, prepared.tissue.contrast, metrics["brain_volume"])
         unusual = np.zeros(voxel_p.shape, bool)
         if verdict.label == 1:
             unusual = unusual_in(prepared, reconstruction.hole, voxel_p)
@@ -180,22 +192,31 @@ class _Line:
             deviation_p=voxel_p,
             unusual=unusual,
             parts=parts_of(prepared.scan, reconstruction.hole, unusual, box.name),
+            error_rates=known.in_words if known and decision.rule == "p" else "",
             independent_controls=independent([control.box for control in controls]),
             effective_boxes=weighing.effective,
             brain_share=brain_share,
             unlike_known=unlike_known,
         )
 
+    def second_look(self, result: BoxResult, others: list[Hole]) -> Reconstruction | None:
+        """What deviates in a called box, rebuilt again; see `second_look`. None where the first persona stays."""
+        if result.label != 1:
+            return None
+        hole, use_mirror = result.reconstruction.hole, mirror_is_healthy(self.prepared, result.box)
+        doubtful = doubtful_in(self.prepared, hole, result.deviation_p, result.unusual)
+        return second_look(self.prepared, others, hole, doubtful, self.model, use_mirror)
+
     def _controls(self, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
         """The controls rebuilt and measured, once for all boxes that may look at the mirrored side and once for the others."""
         if use_mirror not in self._measured:
             if self._measured:
                 self.total += len(self.placed)
-            rebuilt = self._rebuild(self.prepared, [c.hole for c in self.placed], use_mirror, "controls")
+            rebuilt = self._rebuild(self.hiding, [c.hole for c in self.placed], use_mirror, "controls")
             compared = []
             with ThreadPoolExecutor(usable_cores()) as pool:
                 for measured in pool.map(
-                    lambda r: metrics_of(self.prepared, r, self.model, self.intensity_range, use_mirror), rebuilt
+                    lambda r: metrics_of(self.hiding, r, self.model, self.intensity_range, use_mirror), rebuilt
                 ):
                     compared.append(measured)
                     self._advance(0, "controls")  # which may raise to cancel
@@ -254,7 +275,7 @@ class _Line:
                 f"plain fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
             )
         if brain_share < 0.75:
-            notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain.")
+            notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain, and only that is judged.")
         evidence = self.prepared.evidence
         larger = evidence and evidence.larger_around(self.prepared.scan, hole)
         if larger:
@@ -274,6 +295,22 @@ class _Line:
                 "here nor for the healthy boxes."
             )
         return tuple(notes)
+
+
+def _with_second_looks(scan: Scan, blind: np.ndarray, results: list[BoxResult], looks: list) -> np.ndarray:
+    """The first personas, but in boxes that were looked at twice the scan with what deviates rebuilt."""
+    if not any(looks):
+        return blind
+    rebuilt = blind.copy()
+    original = scan.array if scan.original is None else scan.original
+    for result, look in zip(results, looks):
+        if look is not None:
+            region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
+            rebuilt[region][mask] = original[region][mask]
+    for look in looks:
+        if look is not None:
+            rebuilt[look.hole.region][look.hole.mask] = look.values[look.hole.mask]
+    return rebuilt
 
 
 def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:
@@ -318,7 +355,7 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
         )
     if prepared.midplane.symmetry < 0.7:
         notes.append("No clear mid-sagittal plane was found; the mirrored side may be wrong.")
-    return tuple(notes)
+    return tuple(notes + notes_on_scan(prepared))
 
 
 def _covering(boxes: list[Box], holes: list[Hole]) -> tuple[str, ...]:

@@ -31,6 +31,12 @@ OWN_FOLDER = Path(".radiomics-persona") / "classifiers"
 """The user's own folder of further classifiers, in the home folder; it outlives an update of the extension."""
 LEAST_FEATURE = -3.0
 """Standard scores below this speak no more for health."""
+SCREAMING = 2.0
+"""Standard score of what the lesion model says from which on it may weigh more than in proportion."""
+HINGES = {f"{key}, beyond {SCREAMING:g}": key for key in ("lesion_excess", "lesion_peak", "lesion_spot")}
+"""Further features, by the score that each is the excess of over `SCREAMING`: a map that screams is not to be outvoted."""
+FEATURES = (*SCORES, *HINGES)
+"""Every score, and beside them the hinges."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier"] + 0.05)
 """Probabilities between these say neither healthy nor pathological."""
@@ -40,11 +46,11 @@ GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier
 class Classifier:
     """A fitted logistic regression: probability = 1 / (1 + exp(-(intercept + sum of coefficient * feature))).
 
-    A score's feature is `feature_of` its robust standard score, 0 where the score is not known.
+    Features are `features_of` robust standard scores.
 
     Attributes:
         name: how results call it.
-        features: keys of `score.SCORES`.
+        features: of `FEATURES`.
         coefficients: one per feature.
         intercept: log odds of a box whose scores are its controls' medians, when both outcomes are equally frequent.
         about: how it was fitted, in plain JSON types.
@@ -68,25 +74,36 @@ class Classifier:
 
     def log_odds(self, scores: np.ndarray) -> np.ndarray:
         """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
-        columns = [list(SCORES).index(key) for key in self.features]
-        return self.intercept + feature_of(scores[:, columns]) @ np.array(self.coefficients)
+        return self.intercept + features_of(scores, self.features) @ np.array(self.coefficients)
 
     def contributions(self, scores: np.ndarray) -> dict[str, float]:
         """What every score of one box (len(SCORES),) adds to the log odds, by key."""
-        keys = list(SCORES)
-        return {k: c * float(feature_of(scores[keys.index(k)])) for k, c in zip(self.features, self.coefficients)}
+        added: dict[str, float] = {}
+        for name, value in zip(self.features, features_of(scores[None], self.features)[0] * np.array(self.coefficients)):
+            key = HINGES.get(name, name)
+            added[key] = added.get(key, 0.0) + float(value)
+        return added
 
     def provenance(self) -> dict:
         """What identifies it."""
         return {"name": self.name, "sha256": self.sha256}
 
 
-def feature_of(scores: np.ndarray) -> np.ndarray:
-    """Robust standard scores as the regression sees them: from `LEAST_FEATURE` up, 0 where not known.
+def features_of(scores: np.ndarray, names: tuple[str, ...] = FEATURES) -> np.ndarray:
+    """Robust standard scores (n, len(SCORES)) as the regression sees them, (n, len(names)).
 
-    Not their logarithms: a score that screams is not to be outvoted by many that say nothing.
+    A score's feature is itself from `LEAST_FEATURE` up, 0 where it is not known; a hinge is what lies beyond `SCREAMING`. Not
+    logarithms: a score that screams is not to be outvoted by many that say nothing.
+
+    >>> scores = np.full((1, len(SCORES)), np.nan)
+    >>> scores[0, list(SCORES).index("lesion_peak")] = 5.0
+    >>> features_of(scores, ("deviation", "lesion_peak", "lesion_peak, beyond 2")).tolist()
+    [[0.0, 5.0, 3.0]]
     """
-    return np.maximum(np.nan_to_num(np.asarray(scores, np.float64), nan=0.0), LEAST_FEATURE)
+    known = np.nan_to_num(np.asarray(scores, np.float64), nan=0.0)
+    columns = [known[:, list(SCORES).index(HINGES.get(name, name))] for name in names]
+    features = [np.maximum(z - SCREAMING, 0) if n in HINGES else np.maximum(z, LEAST_FEATURE) for n, z in zip(names, columns)]
+    return np.stack(features, axis=1)
 
 
 def probability_of(log_odds: float) -> float:
@@ -153,13 +170,19 @@ def read_classifier(path: str | Path) -> Classifier:
             f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it "
             "again."
         )
-    unknown = sorted({*content["features"], *content["norms"]} - set(SCORES))
+    unknown = sorted(({*content["features"]} - set(FEATURES)) | ({*content["norms"]} - set(SCORES)))
     if unknown:
         raise InputError(
             f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again."
         )
     norms = {key: Norm(**norm | {"slopes": tuple(norm["slopes"])}) for key, norm in content["norms"].items()}
-    reference = content["reference"] and Reference.of_record(content["reference"])
+    try:
+        reference = content["reference"] and Reference.of_record(content["reference"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"The classifier '{path.name}' rests on other scores than this version's: fit it again with "
+            "`radiomics-persona-train calibrate`."
+        ) from error
     numbers = [*content["coefficients"], content["intercept"]]
     numbers += [
         value for norm in norms.values() for value in (norm.intercept, *norm.slopes, norm.spread, norm.between, norm.dof)

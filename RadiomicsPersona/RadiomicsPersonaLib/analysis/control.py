@@ -39,8 +39,9 @@ def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: boo
 
     Scores are adjusted for size and make-up (see `score`), so that controls need not be as large as the box they are for.
     They are looked for in a fixed order, each beside its mirror image. A control touches no suspect, holds next to nothing
-    that the lesion model marks, lies inside the scan and mostly in brain, and shares little of its volume with another. What
-    is decided of one place changes none that was found before it. The same seed gives the same places, whatever the boxes.
+    that the lesion model marks, neither here nor on its mirrored side, lies inside the scan and mostly in brain, and shares
+    little of its volume with another. What is decided of one place changes none that was found before it. The same seed gives
+    the same places, whatever the boxes.
 
     Args:
         clean: whether what the lesion model marks is left out; False for boxes that stand for any box in a healthy person.
@@ -59,7 +60,7 @@ def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: boo
         if any(_common(box, other.box) > MOST_COMMON for other in placed):
             continue
         hole = _free_hole(prepared, box)
-        if hole is not None and not (clean and _is_suspect(prepared, hole)):
+        if hole is not None and not (clean and (_is_suspect(prepared, hole) or not _mirror_is_unmarked(prepared, box))):
             placed.append(PlacedControl(box, hole))
     return placed
 
@@ -68,8 +69,11 @@ def mirror_is_healthy(prepared: PreparedScan, box: Box) -> bool:
     """Whether the mirrored side may stand for healthy tissue: it lies in no suspect, and the lesion model marks next to nothing
     in it. Else a healthy box opposite a lesion would be called for the lesion's sake.
     """
-    if not mirror_is_free(prepared, box):
-        return False
+    return mirror_is_free(prepared, box) and _mirror_is_unmarked(prepared, box)
+
+
+def _mirror_is_unmarked(prepared: PreparedScan, box: Box) -> bool:
+    """Whether the lesion model marks next to nothing on the mirrored side."""
     evidence = prepared.evidence
     if evidence is None:
         return True

@@ -10,6 +10,9 @@ from .score import SCORES
 
 WIDTH = 0.7
 """Standard deviation of the Gaussian in log volume with which boxes of other sizes count less."""
+LEAST_WEIGHT = 150.0
+"""Weight of all boxes together, the nearest counting one; where it is less the Gaussian widens. Scores are adjusted for size,
+so that a box larger than any known one is held against the largest, and p is not bound by their number."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +31,12 @@ class Reference:
 
     def weights(self, milliliters: float) -> np.ndarray:
         """How much every box counts for one of a volume, at most 1, shape (n,)."""
-        weight = np.exp(-0.5 * (np.log(self.volumes / milliliters) / WIDTH) ** 2)
-        return weight / weight.max()
+        distance, width = np.abs(np.log(self.volumes / milliliters)), WIDTH
+        while True:
+            weight = np.exp(-0.5 * (distance**2 - distance.min() ** 2) / width**2)
+            if weight.sum() >= min(LEAST_WEIGHT, 0.5 * len(weight)):
+                return weight
+            width *= 1.1
 
     def effective(self, milliliters: float) -> float:
         """How many boxes of exactly this volume would tell as much (Kish 1965)."""

@@ -87,6 +87,8 @@ class BoxResult:
         brain_share: share of the box that is brain, 0 to 1.
         unusual: the voxels that drive the verdict, boolean over the hole's region, or None; empty where the label is not 1.
         parts: the pieces of `unusual`, the largest first.
+        rebuilt_again_ml: millilitres that the second look rebuilt, see `second_look`; None where the first persona is shown.
+        error_rates: how often boxes like this one are called, one sentence; empty where that is not known.
         unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
     """
@@ -111,6 +113,8 @@ class BoxResult:
     effective_boxes: float = 0.0
     unusual: np.ndarray | None = None
     parts: tuple[Part, ...] = ()
+    rebuilt_again_ml: float | None = None
+    error_rates: str = ""
     brain_share: float = 1.0
     unlike_known: str | None = None
     stability: tuple[StabilityTrial, ...] = ()
@@ -151,6 +155,16 @@ class BoxResult:
         return f"What is unusual measures {told}{more}, in a box of {self.box.volume_ml:.3g} ml."
 
     @property
+    def persona(self) -> str:
+        """One sentence: what of the box the persona rebuilds; empty where that is all of it."""
+        if self.rebuilt_again_ml is None:
+            return ""
+        return (
+            f"The persona keeps what is healthy in the box: {self.rebuilt_again_ml:.3g} of {self.box.volume_ml:.3g} ml were "
+            "rebuilt, in a second look. All numbers rest on the first persona, which is blind to the whole box."
+        )
+
+    @property
     def stability_in_words(self) -> str:
         """One sentence: the band of p and the labels over `stability`; empty when that was not asked."""
         if not self.stability:
@@ -183,8 +197,9 @@ class Analysis:
     Attributes:
         scan, tissue, midplane: the scan and what was estimated from it outside the boxes.
         boxes: one result per box, in the user's order.
-        reconstruction: the scan with every box replaced by its healthy persona; axes I, J, K, the scan's dtype;
-            bit for bit the scan outside the boxes.
+        reconstruction: the scan with every box replaced by its healthy persona, in called boxes only where they deviate;
+            axes I, J, K, the scan's dtype; bit for bit the scan outside the boxes.
+        blind: the same with the first personas, which are blind to the whole boxes; all numbers rest on them.
         difference: scan minus reconstruction, float32, scan intensities; 0 outside the boxes.
         deviation_p: p of every voxel's difference, float32, 1 outside the boxes.
         decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
@@ -199,6 +214,7 @@ class Analysis:
     midplane: Midplane
     boxes: tuple[BoxResult, ...]
     reconstruction: np.ndarray
+    blind: np.ndarray
     difference: np.ndarray
     deviation_p: np.ndarray
     decision: dict[str, object]

@@ -54,6 +54,7 @@ SCORES: dict[str, Score] = {
     "harmonic_residual": Score(logarithmic=True, two_sided=False),
     "lesion_excess": Score(logarithmic=False, two_sided=False),
     "lesion_peak": Score(logarithmic=False, two_sided=False),
+    "lesion_spot": Score(logarithmic=False, two_sided=False),
     "doubt_excess": Score(logarithmic=False, two_sided=False),
     "asymmetry_excess": Score(logarithmic=False, two_sided=False),
 }
@@ -122,10 +123,10 @@ def _against_the_others(values: np.ndarray, norm: Norm | None) -> np.ndarray:
 
 
 def make_up_of(metrics: dict[str, float]) -> np.ndarray:
-    """What a box's scores are adjusted for, shape (len(MAKE_UP),): log of its millilitres over `USUAL_ML`, and shares of the
-    box that are no brain, fluid and grey matter; that of white matter in a box of `USUAL_ML` where it is not known.
+    """What a box's scores are adjusted for, shape (len(MAKE_UP),): log of its millilitres over `USUAL_ML`, and shares of it
+    that are no brain, fluid and grey matter; that of white matter in a box of `USUAL_ML` where it is not known.
     """
-    volume = metrics.get("box_volume", math.nan)
+    volume = metrics.get("brain_volume", math.nan)
     values = [math.log(volume / USUAL_ML) if volume > 0 else 0.0, *(metrics.get(key, math.nan) for key in MAKE_UP[1:])]
     return np.nan_to_num(np.array(values, float), nan=0.0)
 

@@ -14,8 +14,8 @@ from .classifier import GREY_ZONE, Classifier, probability_of
 from .reference import conformal_p
 from .score import USUAL_ML, Standing, standings
 
-LEAST_BRAIN = 0.3
-"""Share of the box that must lie inside the head for a verdict."""
+LEAST_BRAIN = 0.1
+"""Share of the box that must lie inside the head for a verdict, which rests on that share alone."""
 GREY_P = 1.3
 """p above the threshold, but by no more than this factor, says neither healthy nor pathological:
 a few healthy boxes more or less would decide."""
@@ -96,7 +96,7 @@ def weigh(metrics: dict[str, float], control_metrics: list[dict[str, float]], cl
     ranked, weights = combined[1:], np.ones(len(combined) - 1)
     effective = float(len(ranked))
     if classifier.reference is not None:
-        milliliters = metrics.get("box_volume", math.nan)
+        milliliters = metrics.get("brain_volume", math.nan)
         milliliters = milliliters if milliliters > 0 else USUAL_ML
         ranked = np.concatenate([ranked, classifier.log_odds(classifier.reference.scores)])
         weights = np.concatenate([weights, classifier.reference.weights(milliliters)])

@@ -24,9 +24,10 @@ CLOSING = 10.0
 """Millimetres up to which gaps of the brain mask are closed: a tumour that is not taken for brain lies inside the head."""
 PEAK_SMOOTHING = 6.0
 """Standard deviation, millimetres, of the Gaussian before the largest log odds in a box are taken."""
-SUSPECT_SMOOTHING, SUSPECT_ODDS = 4.0, 1.0
-"""Standard deviation, millimetres, and the smoothed log odds of lesion from which on a voxel is suspect by itself."""
-MOST_SUSPECT = 0.1
+SUSPECT_SMOOTHING, SUSPECT_ODDS = 4.0, -0.5
+"""Standard deviation, millimetres, and the smoothed log odds of lesion from which on a voxel is suspect by itself. In 14
+healthy people the largest were -2.3 to -0.9."""
+MOST_SUSPECT = 0.25
 """Share of the brain that may be suspect by itself; where it is more, the map and not the brain is unusual."""
 LEAST_BEYOND, LEAST_BEYOND_ML = 0.3, 1.0
 """Share and millilitres of what is suspect by itself that lie outside a box before that is told."""
@@ -34,8 +35,12 @@ LEAST_MARKED = -2.0
 """Smoothed log odds that a voxel must exceed to be marked, however calm the rest of the brain is."""
 MOST_ODDS = 9.2
 """Log odds of lesion are cut here."""
-UPPER = 99.0
-"""Percentile of the brain outside that the largest value in a box is held against."""
+SPOT_SMOOTHING = 2.0
+"""The same for small lesions."""
+UPPER, UPPER_SPOT = 99.0, 99.5
+"""Percentiles of the brain outside that the largest values in a box are held against."""
+RIM = 6.0
+"""Millimetres around what is suspect by itself that stand for no healthy brain either."""
 LEAST_COVERED = 0.5
 """Share of a place that must be brain for its mean to count."""
 LEAST_MEAN = 1e-4
@@ -81,10 +86,22 @@ class Evidence:
         return self._smooth(SUSPECT_SMOOTHING)
 
     @cached_property
+    def spots(self) -> np.ndarray:
+        """Log odds after a Gaussian of `SPOT_SMOOTHING` over brain alone; 0 outside it."""
+        return self._smooth(SPOT_SMOOTHING)
+
+    @cached_property
     def suspect(self) -> np.ndarray:
         """Boolean (D, H, W): voxels that are suspect by themselves; none where that would be too much of the brain."""
         found = self.brain & (self.fine_odds > SUSPECT_ODDS)
         return found if found.sum() <= MOST_SUSPECT * self.brain.sum() else np.zeros_like(found)
+
+    @cached_property
+    def healthy(self) -> np.ndarray:
+        """Boolean (D, H, W): the brain farther than `RIM` from what is suspect by itself."""
+        if not self.suspect.any():
+            return self.brain
+        return self.brain & (ndimage.distance_transform_edt(~self.suspect, sampling=self.grid.spacing) > RIM)
 
     def metrics_in(self, scan: Scan, hole: Hole, suspects: Hole | None, mirrored: bool = True) -> dict[str, float]:
         """The metrics of `metric.METRICS` that rest on this, for the voxels of a box; NaN where they are not known.
@@ -96,7 +113,7 @@ class Evidence:
         inside = self.holding(scan, hole)
         usable = self._outside(scan, inside, suspects)
         inside &= self.brain
-        found = dict.fromkeys((*MAPS, "lesion_peak"), math.nan)
+        found = dict.fromkeys((*MAPS, "lesion_peak", "lesion_spot"), math.nan)
         if not inside.any() or not usable.any():
             return found
         window = _window_of(inside)
@@ -110,15 +127,23 @@ class Evidence:
                 usual = float(np.median(np.log(np.maximum(elsewhere, LEAST_MEAN))))
                 found[metric] = math.log(max(own, LEAST_MEAN)) - usual
         found["lesion_peak"] = float(self.peaks[inside].max() - np.percentile(self.peaks[usable], UPPER))
+        found["lesion_spot"] = float(self.spots[inside].max() - np.percentile(self.spots[usable], UPPER_SPOT))
         return found
 
-    def marked_in(self, scan: Scan, hole: Hole, suspects: Hole | None) -> np.ndarray:
-        """Boolean over a hole's region: voxels whose smoothed log odds of lesion exceed nearly all of the brain outside."""
+    def marked_in(
+        self, scan: Scan, hole: Hole, suspects: Hole | None, percentile: float = UPPER, least: float = LEAST_MARKED
+    ) -> np.ndarray:
+        """Boolean over a hole's region: voxels whose smoothed log odds of lesion exceed nearly all of the brain outside.
+
+        Args:
+            suspects: as in `metrics_in`.
+            percentile, least: of the brain outside, and the log odds, that both have to be exceeded.
+        """
         usable = self._outside(scan, self.holding(scan, hole), suspects)
         found = np.zeros(hole.mask.shape, bool)
         if not usable.any():
             return found
-        limit = max(float(np.percentile(self.fine_odds[usable], UPPER)), LEAST_MARKED)
+        limit = max(float(np.percentile(self.fine_odds[usable], percentile)), least)
         index = np.argwhere(hole.mask)
         where = self.grid.ijk_from_ras(scan.ras_from_ijk(index + hole.start)).T
         values = ndimage.map_coordinates(self.fine_odds, where, order=1, mode="constant", cval=-MOST_ODDS)
@@ -167,7 +192,7 @@ class Evidence:
 
     def _outside(self, scan: Scan, inside: np.ndarray, suspects: Hole | None) -> np.ndarray:
         """Boolean (D, H, W): the brain that what is inside may be held against."""
-        usable = self.brain & ~inside & ~self.suspect
+        usable = self.healthy & ~inside
         return usable if suspects is None else usable & ~self.holding(scan, suspects)
 
     def _smooth(self, width: float) -> np.ndarray:

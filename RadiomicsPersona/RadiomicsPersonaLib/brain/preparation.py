@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
 
 from ..geometry.hole import Hole, union_of
 from ..imaging.scan import Scan
@@ -37,6 +40,31 @@ class PreparedScan:
         """What the maps say of every voxel; None where there is no tissue model or lesion model, or no brain."""
         return evidence_of(self.maps, self.midplane)
 
+    @cached_property
+    def marked(self) -> Hole | None:
+        """The voxels that the lesion model marks by themselves, see `Evidence.suspect`; None where there are none."""
+        evidence = self.evidence
+        if evidence is None or not evidence.suspect.any():
+            return None
+        found = self.scan.ijk_from_ras(evidence.grid.ras_from_ijk(np.argwhere(evidence.suspect)))
+        reach = np.ceil(evidence.grid.spacing / self.scan.spacing).astype(int)
+        low = np.clip(np.floor(found.min(axis=0)).astype(int) - reach, 0, self.scan.shape)
+        high = np.clip(np.ceil(found.max(axis=0)).astype(int) + reach + 1, 0, self.scan.shape)
+        to_map = evidence.grid.inverse @ self.scan.affine
+        shift = to_map[:3, :3] @ low + to_map[:3, 3]
+        mask = ndimage.affine_transform(
+            evidence.suspect.astype(np.uint8), to_map[:3, :3], shift, tuple(high - low), order=0, mode="constant"
+        )
+        return Hole(low, mask > 0) if mask.any() else None
+
+    def hiding_marked(self) -> PreparedScan:
+        """The same, with `marked` among the suspects, so that no persona is made from what may be a lesion."""
+        if self.marked is None:
+            return self
+        hiding = replace(self, suspects=union_of([self.marked, *([] if self.suspects is None else [self.suspects])]))
+        hiding.take_maps_of(self)
+        return hiding
+
     def take_maps_of(self, other: PreparedScan) -> None:
         """Share another preparation's maps and evidence where they are there and are the same:
         nothing else than what is compared here goes into them.
@@ -46,6 +74,8 @@ class PreparedScan:
             vars(self)["maps"] = other.maps
             if "evidence" in vars(other) and self.midplane is other.midplane:
                 vars(self)["evidence"] = other.evidence
+                if "marked" in vars(other):
+                    vars(self)["marked"] = other.marked
 
 
 def prepare(scan: Scan, suspects: list[Hole] = ()) -> PreparedScan:

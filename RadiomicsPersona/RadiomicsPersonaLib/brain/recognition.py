@@ -1,8 +1,9 @@
-"""Recognition: why a scan is no brain MRI of which anything can be said."""
+"""Recognition: why a scan is no brain MRI of which anything can be said, and what the reader of one should know of it."""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from .preparation import PreparedScan
 
@@ -10,6 +11,20 @@ CT_AIR, CT_BRAIN = -500.0, (-100.0, 200.0)
 """Hounsfield units: air lies below the first, brain between the others."""
 LEAST_SYMMETRY = 0.3
 """Correlation of a brain with its reflection: 0.8 to 0.97 in heads of six sources."""
+
+MOST_BORDER = 40.0
+"""Square centimetres of brain just within the border of a scan from which on a part of the head is missing; a brain that is cut
+out closely has up to 35 there."""
+BORDER_POINTS = 40
+"""Points along each axis of a border at which its tissue is looked up."""
+BORDER_INSET = 6.0
+"""Millimetres within the border where it is looked at: nearer the tissue model tells little."""
+SKULL_REACH = 28.0
+"""Millimetres from the brain's upper half beyond which there is air."""
+BRIGHT_AIR = 0.12
+"""Brightness of the air around a head, its 95th percentile over the brain's median, from which on it is told."""
+LEAST_AIR = 200
+"""Points of air that are needed for that."""
 
 
 def why_no_brain(prepared: PreparedScan) -> str | None:
@@ -24,3 +39,56 @@ def why_no_brain(prepared: PreparedScan) -> str | None:
     if tissue.anatomy is not None and prepared.midplane.symmetry < LEAST_SYMMETRY:
         return "no two halves of a brain were recognised, so check that this is a whole MRI of a brain"
     return None
+
+
+def notes_on_scan(prepared: PreparedScan) -> list[str]:
+    """What is unlike the whole, quiet heads that verdicts were measured on, one sentence each."""
+    notes = []
+    if prepared.tissue.anatomy is None:
+        return notes
+    cut = {side: area for side, area in brain_on_border(prepared).items() if area >= MOST_BORDER}
+    if cut:
+        sides = " and ".join(f"{side} ({area:.0f} cm2 of brain)" for side, area in cut.items())
+        notes.append(
+            f"The scan ends within the brain at its {sides}: a part of the head is missing. Verdicts were measured on whole "
+            "heads alone; near that end look twice."
+        )
+    air = brightness_of_air(prepared)
+    if air > BRIGHT_AIR:
+        notes.append(
+            f"The air around the head is as bright as {air:.0%} of the brain, as with ghosts, motion or fold-over. Verdicts "
+            "were measured on scans without; look twice."
+        )
+    return notes
+
+
+def brain_on_border(prepared: PreparedScan) -> dict[str, float]:
+    """Square centimetres of brain just within each border of a scan, by "right", "left", "front", "back", "top", "bottom"."""
+    scan = prepared.scan
+    axes, directions = scan.axes_to_ras
+    extents = np.array(scan.shape) * scan.spacing
+    found = {}
+    for axis, direction, (ahead, behind) in zip(axes, directions, (("right", "left"), ("front", "back"), ("top", "bottom"))):
+        area = float(np.prod(np.delete(extents, axis))) / 100
+        for side, last in ((ahead, direction > 0), (behind, direction < 0)):
+            steps = [np.linspace(0, n - 1, min(n, BORDER_POINTS)) for n in scan.shape]
+            inset = min(BORDER_INSET / scan.spacing[axis], (scan.shape[axis] - 1) / 2)
+            steps[axis] = np.array([scan.shape[axis] - 1 - inset if last else inset])
+            points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+            found[side] = area * float((prepared.tissue.classes_at(scan.ras_from_ijk(points)) > 0).mean())
+    return found
+
+
+def brightness_of_air(prepared: PreparedScan) -> float:
+    """Brightness of the air beside and above the head, its 95th percentile, as a share of the brain's; 0 where none is seen."""
+    scan, tissue = prepared.scan, prepared.tissue
+    grid = tissue.grid.patch
+    away = ndimage.distance_transform_edt(~tissue.brain, sampling=grid.spacing) > SKULL_REACH
+    points = grid.ras_from_ijk(np.argwhere(away & tissue.known))
+    middle = np.median(grid.ras_from_ijk(np.argwhere(tissue.brain))[:, 2])
+    index = scan.ijk_from_ras(points)
+    air = (points[:, 2] > middle) & ((index > 1) & (index < np.array(scan.shape) - 2)).all(axis=1)
+    if air.sum() < LEAST_AIR:
+        return 0.0
+    values = tissue.values[away & tissue.known][air] - tissue.background
+    return float(np.percentile(values, 95) / max(tissue.scale.center - tissue.background, 1e-12))

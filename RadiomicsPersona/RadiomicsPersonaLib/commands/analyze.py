@@ -19,7 +19,7 @@ from ..geometry.markups import write_boxes
 from ..imaging.files import write_nifti
 from ..report.exchange import write_exchange
 from ..report.picture import picture_of
-from ..report.results_files import UNUSUAL, results_of, write_results_csv, write_results_json
+from ..report.results_files import BLIND, UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
 from ..system.output import folder_written_whole
@@ -90,6 +90,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="analyze again with every box of label 1 drawn tightly around the largest part of what is unusual in it",
     )
     parser.add_argument(
+        "--one-look",
+        action="store_true",
+        help="show the persona that is blind to the whole box, also where only a part of it deviates; no number changes",
+    )
+    parser.add_argument(
         "--stability",
         action="store_true",
         help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise",
@@ -145,7 +150,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
 
         def analyzed(boxes: list) -> Analysis:
             asked = (options.controls, decision, options.seed, exclude, job.progress, classifier, job.cache.prepare)
-            return analyze(scan, boxes, model, *asked)
+            return analyze(scan, boxes, model, *asked, look_twice=not options.one_look)
 
         analysis = analyzed(boxes)
         if options.tighten:
@@ -154,7 +159,15 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
             analysis = with_stability(
                 analysis,
                 lambda change: analyze(
-                    change.scan, change.boxes, model, options.controls, decision, options.seed, change.exclude, None, classifier
+                    change.scan,
+                    change.boxes,
+                    model,
+                    options.controls,
+                    decision,
+                    options.seed,
+                    change.exclude,
+                    classifier=classifier,
+                    look_twice=False,
                 ),
                 exclude,
                 options.seed,
@@ -201,6 +214,8 @@ def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) 
     write_results_json(analysis, folder / "results.json")
     write_results_csv(analysis, folder / "results.csv")
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    if analysis.blind is not analysis.reconstruction:
+        write_nifti(folder / BLIND, analysis.blind, analysis.scan.affine)
     write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
     write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
     write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), analysis.scan.affine)
@@ -226,6 +241,8 @@ def _print_table(analysis, folder: Path) -> None:
         )
     for result in analysis.boxes:
         print(f"{result.box.name}: {result.reason} {result.where}".rstrip())
+        for sentence in filter(None, (result.error_rates, result.persona)):
+            print(f"  {sentence}")
         if result.stability:
             print(f"  {result.stability_in_words}")
         for warning in result.warnings:
@@ -255,6 +272,7 @@ def _command(options) -> str:
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
     words += [f"--classifier {Path(options.classifier).name}"] if options.classifier else []
     words += ["--stability"] if options.stability else []
+    words += ["--one-look"] if options.one_look else []
     words += ["--tighten"] if options.tighten else []
     words += [f"--precision {options.precision}"] if options.precision != "auto" else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []

@@ -237,7 +237,7 @@ class _Bench:
     """The box around the lesions of one size with its healthy boxes, on which any of them is judged."""
 
     def __init__(self, scan, box, model, controls, decision, seed, classifier, prepare, step):
-        analysis = analyze(scan, [box], model, controls, decision, seed, None, step, classifier, prepare)
+        analysis = analyze(scan, [box], model, controls, decision, seed, None, step, classifier, prepare, False)
         self.scan, self.decision, self.classifier = scan, decision, classifier
         self.healthy: BoxResult = analysis.boxes[0]
         self.warnings = analysis.warnings
@@ -250,7 +250,7 @@ class _Bench:
     def trial(self, asked_ml: float, strength: float, painted: PaintedLesion) -> tuple[SensitivityTrial, PaintedLesion]:
         """The verdict on the box with a lesion painted into the scan."""
         # soft edges and displaced tissue reach beyond the box, so the box is rebuilt from what is there now
-        prepared = replace(self.prepared, scan=Scan(painted.values, self.scan.affine, self.scan.name))
+        prepared = replace(self.prepared, scan=Scan(painted.values, self.scan.affine, self.scan.name)).hiding_marked()
         rebuilt = rebuild(prepared, [self.hole], self.model, self.mirror)[0]
         metrics = metrics_of(prepared, rebuilt, self.model, self.range, self.mirror)
         healthy = self.healthy

@@ -13,7 +13,7 @@ from ..brain.preparation import PreparedScan
 from ..geometry.hole import Hole
 from ..imaging.scan import Scan
 from ..reconstruction import fills
-from ..reconstruction.reconstruction import REGION_MARGIN, Reconstruction, hidden_with
+from ..reconstruction.reconstruction import REGION_MARGIN, Reconstruction, seen_around
 from ..reconstruction.reconstruction_model import Model, NetworkModel
 from .comparison import CONTEXT, compare
 from .feature_distance import feature_distance
@@ -29,7 +29,7 @@ def metrics_of(
     use_mirror: bool = True,
     values: np.ndarray | None = None,
 ) -> dict[str, float]:
-    """All of `metric.METRICS` of one rebuilt box.
+    """All of `metric.METRICS` of one rebuilt box, over its voxels inside the head: skull and scalp have no say.
 
     Args:
         model: whose encoder gives the feature distance; NaN for classical ones.
@@ -39,45 +39,55 @@ def metrics_of(
     """
     scan, scale, hole = prepared.scan, prepared.tissue.scale, reconstruction.hole
     original = scan.array[hole.region] if values is None else values
+    maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
+    evidence = prepared.evidence if values is None else evidence_of(maps, prepared.midplane)
+    head = hole.mask if evidence is None else evidence.brain_in(scan, hole)
+    head = head if head.any() else hole.mask
+    rebuilt = np.where(head, reconstruction.values, original)
     mirrored = mirrored_side(prepared, hole) if use_mirror else None
-    metrics = compare(
-        original, reconstruction.values, hole.mask, scan.spacing, scale, intensity_range, scan.axes_to_ras[0][0], mirrored
-    )
+    metrics = compare(original, rebuilt, head, scan.spacing, scale, intensity_range, scan.axes_to_ras[0][0], mirrored)
     if isinstance(model, NetworkModel):
         metrics["feature_distance"] = feature_distance(
-            model, original, reconstruction.values, hole.mask, scan.spacing, reconstruction.spacing, scale
+            model, original, rebuilt, head, scan.spacing, reconstruction.spacing, scale
         )
-    metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original)
-    maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
+    metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original, head)
     metrics |= maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
-    evidence = prepared.evidence if values is None else evidence_of(maps, prepared.midplane)
     if evidence is not None:
         metrics |= evidence.metrics_in(scan, hole, prepared.suspects, use_mirror)
-    return metrics | make_up(prepared, hole)
+    return metrics | make_up(prepared, hole, head)
 
 
-def make_up(prepared: PreparedScan, hole: Hole) -> dict[str, float]:
-    """How large a box is and what it is made of, as seen without its content: the metrics that scores are adjusted for."""
-    scan, most = prepared.scan, 1 + hole.voxels // MOST_POINTS
-    classes = prepared.tissue.classes_at(scan.ras_from_ijk(np.argwhere(hole.mask)[::most] + hole.start))
+def make_up(prepared: PreparedScan, hole: Hole, head: np.ndarray) -> dict[str, float]:
+    """How much brain a box holds and what it is made of, as seen without its content: what scores are adjusted for.
+
+    Args:
+        head: boolean over the hole's region: its voxels inside the head.
+    """
+    scan, voxels = prepared.scan, int(head.sum())
+    points = np.argwhere(head)[:: 1 + voxels // MOST_POINTS] + hole.start
+    classes = prepared.tissue.classes_at(scan.ras_from_ijk(points))
     shares = np.bincount(classes, minlength=4) / len(classes)
     return {
-        "box_volume": scan.grid.ml_of(hole.voxels),
+        "brain_volume": scan.grid.ml_of(voxels),
         "outside_share": float(shares[0]),
         "fluid_share": float(shares[1]),
         "grey_share": float(shares[2]),
     }
 
 
-def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray) -> float:
+def harmonic_residual(prepared: PreparedScan, hole: Hole, original: np.ndarray, head: np.ndarray) -> float:
     """What the simplest fill leaves; see `metric.METRICS`. Without any model it tells small bright lesions in FLAIR best of
     all.
 
     Args:
         original: (I, J, K) intensities over the hole's region.
+        head: boolean, same shape: the hole's voxels inside the head.
     """
-    values = np.asarray(original, np.float64)
-    residual = (values - fills.harmonic(values, hidden_with(prepared, hole), prepared.scan.spacing))[hole.mask]
+    region, hidden = seen_around(prepared, hole, 0)
+    inner = tuple(slice(int(o), int(o + n)) for o, n in zip(hole.start - region.start, hole.mask.shape))
+    values = np.array(prepared.scan.array[region.region], np.float64)
+    values[inner] = original
+    residual = (values - fills.harmonic(values, hidden, prepared.scan.spacing))[inner][head]
     return float(np.sqrt(np.mean(residual**2)) / prepared.tissue.scale.deviation)
 
 

@@ -85,6 +85,12 @@ METRICS: dict[str, Metric] = {
         True,
         "largest log odds of the lesion model after a Gaussian of 6 mm SD - 99th percentile of the brain outside",
     ),
+    "lesion_spot": Metric(
+        "Lesion spot",
+        "log odds",
+        True,
+        "largest log odds of the lesion model after a Gaussian of 2 mm SD - 99.5th percentile of the brain outside",
+    ),
     "doubt_excess": Metric(
         "Tissue doubt, excess", "", True, "log mean of the tissue doubt - median of the same over all places of this size"
     ),
@@ -94,11 +100,11 @@ METRICS: dict[str, Metric] = {
         True,
         "log mean of the tissue asymmetry - median of the same over all places of this size",
     ),
-    "box_volume": Metric("Volume", "ml", True, "voxels times their volume"),
-    "outside_share": Metric("Share outside the brain", "", True, "share of the voxels that are no brain, seen without the box"),
-    "fluid_share": Metric("Share of fluid", "", True, "share of the voxels that are fluid, seen without the box"),
-    "grey_share": Metric("Share of grey matter", "", True, "share of the voxels that are grey matter, seen without the box"),
+    "brain_volume": Metric("Volume inside the head", "ml", True, "voxels of the box inside the head times their volume"),
+    "outside_share": Metric("Share of no tissue", "", True, "share of these voxels that are no brain, seen without the box"),
+    "fluid_share": Metric("Share of fluid", "", True, "share of these voxels that are fluid, seen without the box"),
+    "grey_share": Metric("Share of grey matter", "", True, "share of these voxels that are grey matter, seen without the box"),
 }
 
-MAKE_UP = ("box_volume", "outside_share", "fluid_share", "grey_share")
+MAKE_UP = ("brain_volume", "outside_share", "fluid_share", "grey_share")
 """Metrics that say what a box is, not how it differs: scores are adjusted for them, and no verdict can rest on them."""

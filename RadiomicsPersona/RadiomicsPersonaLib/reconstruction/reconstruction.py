@@ -99,8 +99,7 @@ def error_over_rim_mean(scan: Scan, reconstruction: Reconstruction) -> float:
 
 def _rebuild_classically(prepared: PreparedScan, hole: Hole, model: ClassicalModel) -> Reconstruction:
     scan = prepared.scan
-    region = hole.grown(scan.shape, REGION_MARGIN)
-    hidden = hidden_with(prepared, region)
+    region, hidden = seen_around(prepared, hole, REGION_MARGIN)
     values = np.array(scan.array[region.region], dtype=np.float64)
     filled = model.fill(prepared, Hole(region.start, hidden), values)
     values[region.mask] = filled[region.mask]
@@ -112,6 +111,22 @@ def hidden_with(prepared: PreparedScan, region: Hole) -> np.ndarray:
     if prepared.suspects is None:
         return region.mask
     return region.mask | prepared.suspects.mask_over(region.start, region.mask.shape)
+
+
+def seen_around(prepared: PreparedScan, hole: Hole, margin: int) -> tuple[Hole, np.ndarray]:
+    """A hole in a region so wide that something in it may be looked at, also where the hole lies deep in another suspect.
+
+    Args:
+        margin: voxels that the region is wider than the hole on every side, at least.
+    Returns:
+        the hole in its region, and the voxels of the region that are not looked at.
+    """
+    shape = prepared.scan.shape
+    region = hole.grown(shape, margin)
+    while (hidden := hidden_with(prepared, region)).all() and region.mask.shape != tuple(shape):
+        margin = 2 * max(margin, 4)
+        region = hole.grown(shape, margin)
+    return region, hidden
 
 
 def _rebuild_with_network(

@@ -19,7 +19,8 @@ def write_exchange(analysis, folder: Path, found=None, told=None) -> None:
     from .results_files import write_results_json  # with all of the analysis, which Slicer's own process must not load
 
     write_results_json(analysis, folder / RESULTS)
-    arrays = {"reconstruction": analysis.reconstruction, "difference": analysis.difference, "deviation_p": analysis.deviation_p}
+    names = ("reconstruction", "difference", "deviation_p", "unusual", "blind")
+    arrays = {name: getattr(analysis, name) for name in names}
     np.savez(folder / ARRAYS, affine=analysis.scan.affine, **arrays)
     if found:
         write_segmentation(found, told, folder)
@@ -29,8 +30,8 @@ def read_exchange(folder: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
     """What `write_exchange` wrote.
 
     Returns:
-        the content of results.json; `reconstruction`, `difference` (scan minus reconstruction) and `deviation_p`, axes I, J, K,
-        with their `affine`, 4x4, IJK to RAS millimetres.
+        the content of results.json; `reconstruction`, `difference` (scan minus reconstruction), `deviation_p`, `unusual` and
+        `blind`, axes I, J, K, with their `affine`, 4x4, IJK to RAS millimetres.
     """
     results = json.loads((Path(folder) / RESULTS).read_text(encoding="utf-8"))
     with np.load(Path(folder) / ARRAYS) as arrays:

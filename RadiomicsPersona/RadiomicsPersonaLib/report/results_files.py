@@ -125,6 +125,10 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
             }
             for part in result.parts
         ],
+        "where": result.where,
+        "persona": result.persona,
+        "rebuilt_again_ml": result.rebuilt_again_ml,
+        "error_rates": result.error_rates,
         "label": result.label,
         "word": result.word,
         "reason": result.reason,
@@ -146,6 +150,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
 
 RESULTS = "results.json"
 UNUSUAL = "unusual.nii.gz"
+BLIND = "blind.nii.gz"
 RECONSTRUCTIONS = ("reconstruction.nii.gz", "reconstruction.nrrd")
 
 
@@ -200,6 +205,7 @@ def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarra
         midplane=None,
         boxes=boxes,
         reconstruction=rebuilt,
+        blind=rebuilt,
         difference=difference,
         deviation_p=np.ones(scan.shape, np.float32),
         decision=results["decision"],
@@ -247,6 +253,8 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarr
             )
             for number, kept in enumerate(record["parts"], start=1)
         ),
+        rebuilt_again_ml=record["rebuilt_again_ml"],
+        error_rates=record["error_rates"],
         stability=tuple(StabilityTrial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
     )
 

@@ -83,6 +83,8 @@ class _Bundle:
         persona = self._add_volume(
             "persona", f"{name} healthy persona", analysis.reconstruction, low, high, "vtkMRMLColorTableNodeGrey", about
         )
+        if analysis.blind is not analysis.reconstruction:
+            self._add_volume("blind", f"{name} blind persona", analysis.blind, low, high, "vtkMRMLColorTableNodeGrey", about)
         self._add_volume("difference", f"{name} difference", analysis.difference, -reach, reach, colors, about)
         # the smaller p, the brighter
         grey = "vtkMRMLColorTableNodeInvertedGrey"

@@ -7,6 +7,7 @@ import json
 from datetime import date
 from pathlib import Path
 
+from RadiomicsPersonaLib.analysis import error_rates
 from RadiomicsPersonaLib.analysis.classifier import load_classifier
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
@@ -16,9 +17,9 @@ from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..evaluation.population_mean import population_mean, training_files
 from ..evaluation.report import markdown_table
-from ..verdict.cases import verdict_scans
+from ..verdict.cases import ages_in, verdict_scans
 from ..verdict.evaluation import VerdictPlan, measure_cases
-from ..verdict.figures import NOTES, figures_of
+from ..verdict.figures import NOTES, error_rates_in, figures_of
 from ..verdict.page import verdict_page
 from ..versions import versions_text, versions_used
 
@@ -30,12 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--classifier", metavar="NAME|FILE", help="a classifier of your own; the shipped one by default")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: IXI,LGG or "MS T2"')
+    parser.add_argument(
+        "--before", metavar="FILE", help="evaluation.json of another version, to stand beside this one's figures"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--output",
         required=True,
         metavar="DIR",
-        help="report.html, evaluation.md, evaluation.json, and cases.jsonl, from which it resumes",
+        help="report.html, evaluation.md, evaluation.json, error-rates.json, and cases.jsonl, from which it resumes",
     )
 
 
@@ -47,6 +51,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     root, output = Path(options.data), Path(options.output)
+    before = _earlier(Path(options.before)) if options.before else None
     model, classifier = load_model(options.model), load_classifier(options.classifier)
     card = model.card if isinstance(model, NetworkModel) else None
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
@@ -60,7 +65,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     average = population_mean(training, output / "population_mean.npz", job.progress) if training else None
     plan = VerdictPlan(tuple(scans), model, average, options.seed)
     cases = measure_cases(plan, output / "cases.jsonl", job.progress)
-    figures, scored = figures_of(cases, classifier, options.seed)
+    figures, scored = figures_of(cases, classifier, options.seed, ages_in(root), before)
     chosen = f' --groups "{options.groups}"' if options.groups else ""
     chosen += f" --subjects {options.subjects}" if options.subjects else ""
     origin = {
@@ -77,6 +82,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     texts = {
         "report.html": verdict_page(figures, scored, origin),
         "evaluation.md": "\n".join(lines),
+        error_rates.FILE: error_rates.written(classifier.sha256, error_rates_in(cases, classifier)),
         "evaluation.json": json.dumps({"notice": RESEARCH_USE, "origin": origin} | figures.record, indent=1) + "\n",
     }
     for name, text in texts.items():
@@ -85,3 +91,13 @@ def run(options: argparse.Namespace, job: Job) -> int:
     print(texts["evaluation.md"])
     print(f"Report: {output / 'report.html'}")
     return 0
+
+
+def _earlier(file: Path) -> dict:
+    """What an evaluation.json holds."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        assert isinstance(content["boxes"], dict)
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise InputError(f"'{file.name}' is no evaluation.json of evaluate-verdict: name another file.") from error
+    return content

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import zlib
 from dataclasses import dataclass
 from itertools import product
@@ -15,7 +16,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, lattice_of
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.markups import boxes_from_label_map
-from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 from ..data.held_out import HeldOutScan, held_out_files
@@ -76,6 +77,17 @@ def verdict_scans(root: Path, card: dict | None, groups: list[str] | None = None
     if own and folder.is_dir():
         found += held_out_files(OASIS, [file for file in scans_in(folder) if "_scan2" not in file.name][:most])
     return [held_out for held_out in found if held_out.read_places is None or held_out.lesion]
+
+
+def ages_in(root: Path) -> dict[str, float]:
+    """Years of the healthy people beneath a data folder, by the subjects of `verdict_scans`, as healthy/subjects.tsv tells."""
+    table = root / "healthy" / "subjects.tsv"
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as stream:
+        told = {row["subject"]: float(row["age"]) for row in csv.DictReader(stream, delimiter="\t") if row.get("age")}
+    scans = scans_in(root / OASIS_FOLDER) if (root / OASIS_FOLDER).is_dir() else []
+    return told | {name_of(file): told[name] for file in scans if (name := "_".join(file.name.split("_")[:2])) in told}
 
 
 def cases_of(held_out: HeldOutScan, scan: Scan, tissue: Tissue, midplane: Midplane) -> list[VerdictCase]:

@@ -7,6 +7,7 @@ lesion. Each of those can be judged in the same way, by the others. What is meas
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from RadiomicsPersonaLib.reconstruction.reconstruction_model import ClassicalMod
 from ..data.held_out import HeldOutScan
 from ..evaluation.rebuilding import POPULATION_MEAN, Rebuilder
 from ..runs.journal import Journal, metrics_from
-from .cases import CUBE, HALF_OFF, HEALTHY, LOOSE, MIRRORED, THIRD_OFF, TIGHT, VerdictCase, cases_of
+from .cases import CUBE, HEALTHY, MIRRORED, TIGHT, VerdictCase, cases_of
 
 FILLS = {"rim mean": "rim-mean", "harmonic": "harmonic", "mirrored side": "mirror"}
 """Simple fills whose residual is a naive score."""
@@ -43,8 +44,11 @@ MAP_ALONE = "lesion map alone"
 CHANGED_EVERY = 9
 """Of every so many scans one is analysed again after changes that should not matter."""
 AS_IT_IS = "as it is"
-HIDDEN = (TIGHT, *list(LOOSE)[:1], THIRD_OFF, HALF_OFF, CUBE)
-"""Kinds of boxes to which a bench is blind: larger ones hold nothing more of the lesion and might leave nothing of a head."""
+OTHER_THREADS = "one thread or two"
+HIDDEN = (TIGHT, CUBE)
+"""Kinds of boxes to which a bench is blind: others hold nothing more of the lesion, and all would leave little of a head."""
+MOST_HIDDEN = 0.4
+"""Share of the brain's volume from which on a box is measured in a scan prepared for it alone: tissue may no longer be told."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -194,17 +198,35 @@ def _is_usable(scan: Scan, case: VerdictCase) -> bool:
 
 def _changes(plan: VerdictPlan, scan: Scan, box: Box) -> dict:
     """The analysis as a user runs it, on the scan as it is and after changes that should not matter."""
-    found = {AS_IT_IS: _record_of(analyze(scan, [box], plan.model, seed=plan.seed).boxes[0])}
+    found = {AS_IT_IS: _record_of(analyze(scan, [box], plan.model, seed=plan.seed, look_twice=False).boxes[0])}
     for changed in (flipped(scan, [box]), shifted(scan, [box])):
-        found[changed.name] = _record_of(analyze(changed.scan, changed.boxes, plan.model, seed=plan.seed).boxes[0])
+        found[changed.name] = _record_of(
+            analyze(changed.scan, changed.boxes, plan.model, seed=plan.seed, look_twice=False).boxes[0]
+        )
+    if not isinstance(plan.model, ClassicalModel):
+        with other_threads():
+            found[OTHER_THREADS] = _record_of(analyze(scan, [box], plan.model, seed=plan.seed, look_twice=False).boxes[0])
     return found
+
+
+@contextmanager
+def other_threads():
+    """Let the networks compute with two threads instead of one, or with one instead of several."""
+    import torch  # which an evaluation of simple fills does without
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2 if before == 1 else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Bench:
     """One scan on which many boxes are measured as an analysis would measure each of them.
 
-    To save time the controls are rebuilt and measured once, blind to the boxes around lesions; each box is held against those
-    that it does not touch.
+    To save time the controls are rebuilt and measured once, blind to the tight boxes around lesions; each box is held against
+    those that it does not touch.
     """
 
     def __init__(self, plan: VerdictPlan, whole: PreparedScan, hidden: list[Hole]):
@@ -218,9 +240,13 @@ class _Bench:
 
     def measured(self, box: Box, hole: Hole) -> tuple[dict, list[int]]:
         """What `MeasuredBox` keeps of a box, and the numbers of the controls that do not touch it."""
-        own = replace(self.blind, suspects=hole)
+        if self.scan.grid.ml_of(hole.voxels) > MOST_HIDDEN * self.blind.tissue.brain_ml:
+            own = prepare(self.scan, [hole])
+        else:
+            own = replace(self.blind, suspects=hole)
         own.take_maps_of(self.blind)
         use_mirror = mirror_is_healthy(own, box)
+        own = own.hiding_marked()
         [persona] = rebuild(own, [hole], self.model, use_mirror)
         metrics = metrics_of(own, persona, self.model, self.limits, use_mirror)
         apart = [
@@ -240,8 +266,9 @@ class _Bench:
 
     def _measured_controls(self, use_mirror: bool) -> list[dict[str, float]]:
         if use_mirror not in self._controls:
-            rebuilt = rebuild(self.blind, [control.hole for control in self.placed], self.model, use_mirror)
-            self._controls[use_mirror] = [metrics_of(self.blind, r, self.model, self.limits, use_mirror) for r in rebuilt]
+            hiding = self.blind.hiding_marked()
+            rebuilt = rebuild(hiding, [control.hole for control in self.placed], self.model, use_mirror)
+            self._controls[use_mirror] = [metrics_of(hiding, r, self.model, self.limits, use_mirror) for r in rebuilt]
         return self._controls[use_mirror]
 
 

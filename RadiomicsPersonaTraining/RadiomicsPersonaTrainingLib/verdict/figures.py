@@ -8,14 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from RadiomicsPersonaLib.analysis.classifier import Classifier
+from RadiomicsPersonaLib.analysis.error_rates import CONTRASTS, ErrorRates
+from RadiomicsPersonaLib.analysis.error_rates import KINDS as CLASS_KINDS
+from RadiomicsPersonaLib.analysis.error_rates import SIZES as CLASS_SIZES
 from RadiomicsPersonaLib.analysis.verdict import STRONG_P
+from RadiomicsPersonaLib.brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 
 from ..evaluation.plots import spoken
 from ..evaluation.summary import DRAWS, Estimate, estimate_of, rounded
 from .calibration import LEVEL, calibration_line, reliability
 from .cases import CUBE, DRAWN, HEALTHY, MIRRORED, TIGHT
 from .evaluation import AS_IT_IS, TISSUES, KnownCase
-from .scores import COMBINED, ScoredCase, auroc, family_of, score_names, scored, verdict_of
+from .scores import COMBINED, ScoredCase, auroc, family_of, score_names, scored, source_of, verdict_of
 
 GOALS = {
     ("glioma", "FLAIR"): 0.99,
@@ -36,13 +40,15 @@ CALLED_GOALS = {
 KINDS = (*DRAWN, CUBE)
 SIZES = ((0.0, 3.0), (3.0, 20.0), (20.0, np.inf))
 """Box volumes in millilitres between which lesions are counted."""
-HEALTHY_STRATA = ((0.0, 6.0), (6.0, 30.0), (30.0, 110.0), (110.0, np.inf))
+HEALTHY_STRATA = CLASS_SIZES
 """Box volumes in millilitres between which healthy boxes are counted: cubes of up to 18, 31 and 48 mm, and above."""
+AGES = (("up to 44 years", 0, 45), ("45 years and older", 45, np.inf))
+"""Bands of age in which healthy boxes are counted."""
 NOTES = (
     "Boxes are drawn around every lesion as people draw them: tight, 1.25, 1.5 and 2 times as large, off by a third of their "
     "size along every axis, off by half along one, and a cube of 30 mm. Each is judged as an analysis judges it, except that "
-    "the 15 controls of a scan are measured once, blind to all boxes around lesions. AUROC holds a lesion's tight box against "
-    "those of the controls that touch no lesion, each judged by the others alone. "
+    "the 15 controls of a scan are measured once, blind to the tight boxes around lesions. AUROC holds a lesion's tight box "
+    "against those of the controls that touch no lesion, each judged by the others alone. "
     "Intervals are 95 % bootstrap intervals over subjects (2,000 draws); with two subjects, as in MS, they say little. "
     "The naive scores need no rebuilt box; they are in tissue SD, the residuals root mean squares; the lesion map alone is in "
     "log odds. p ranks the combined score among healthy boxes of this scan and of the people the classifier was fitted on; a "
@@ -66,8 +72,19 @@ class Figures:
     reliability: tuple[tuple[float, float, int], ...]
 
 
-def figures_of(cases: list[KnownCase], classifier: Classifier, seed: int = 0) -> tuple[Figures, list[ScoredCase]]:
-    """All figures, and the scored cases behind them."""
+def figures_of(
+    cases: list[KnownCase],
+    classifier: Classifier,
+    seed: int = 0,
+    ages: dict[str, float] | None = None,
+    before: dict | None = None,
+) -> tuple[Figures, list[ScoredCase]]:
+    """All figures, and the scored cases behind them.
+
+    Args:
+        ages: years by subject, as far as they are known.
+        before: what an earlier version's evaluation.json holds; it stands beside the new figures.
+    """
     every = [scored(case, classifier) for case in cases]
     tight = [case for case in every if case.case.kind == TIGHT]
     families = list(dict.fromkeys(family_of(case.case) for case in tight))
@@ -75,12 +92,41 @@ def figures_of(cases: list[KnownCase], classifier: Classifier, seed: int = 0) ->
     record: dict = {}
     tables = [
         _scores_table(tight, families, seed, record),
-        _kinds_table(every, families, classifier, seed, record),
-        _healthy_table(every, classifier, seed, record),
+        _kinds_table(every, families, classifier, seed, record, before or {}),
+        _healthy_table(every, classifier, seed, record, ages or {}),
+        _classes_table(error_rates_in(cases, classifier)),
     ]
     probability, reliability = _probability_table(tight, families, seed, record)
     tables += [probability, _size_table(tight, classifier, record), _stability_table(every, classifier, seed, record)]
     return Figures(tuple(tables), record, reliability), every
+
+
+def error_rates_in(cases: list[KnownCase], classifier: Classifier) -> list[ErrorRates]:
+    """Counts of every class of boxes; the lesion-free sides of patients are among the healthy ones."""
+    counted: dict[tuple, dict[str, list[bool]]] = {
+        (contrast, *size): {kind: [] for kind in CLASS_KINDS} for contrast in CONTRASTS for size in CLASS_SIZES
+    }
+    for case in cases:
+        contrast = T1_WEIGHTED if source_of(case)[1].startswith("T1") else OTHER_CONTRAST
+        kind = "tight" if case.kind == TIGHT else "loose" if case.sick else "healthy"
+        volume = case.measured.metrics["brain_volume"]
+        for low, high in CLASS_SIZES:
+            if case.kind != CUBE and low <= volume < high:
+                counted[contrast, low, high][kind].append(verdict_of(case, classifier)[0].label == 1)
+    return [
+        ErrorRates(*where, **{kind: (sum(called), len(called)) for kind, called in kinds.items()})
+        for where, kinds in counted.items()
+        if any(kinds.values())
+    ]
+
+
+def _classes_table(classes: list[ErrorRates]) -> Table:
+    rows = []
+    for rates in classes:
+        size = f"{rates.low:g} to {rates.high:g} ml" if np.isfinite(rates.high) else f"more than {rates.low:g} ml"
+        counts = (getattr(rates, kind) for kind in CLASS_KINDS)
+        rows.append([f"{CONTRASTS[rates.contrast]}, {size}", *(f"{called} of {boxes}" for called, boxes in counts)])
+    return "Called, by class of box, as every verdict tells", ["boxes", *CLASS_KINDS.values()], rows
 
 
 def share_of(rows: list[tuple[str, bool]], seed: int = 0, draws: int = DRAWS) -> Estimate:
@@ -116,7 +162,7 @@ def _scores_table(tight: list[ScoredCase], families: list[tuple[str, str]], seed
     return "Lesions against healthy boxes of the same brains: AUROC (patients; * best naive score)", heads, [goals, *body]
 
 
-def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed: int, record: dict) -> Table:
+def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed: int, record: dict, before: dict) -> Table:
     rows = []
     record["boxes"] = {}
     limit = _map_limit(every)
@@ -135,7 +181,9 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
             goal = CALLED_GOALS.get(family, ())[number : number + 1]
             goal = f"{goal[0]:.2f}" if goal and goal[0] else "-"
             name = f"{' '.join(family)}, {kind}"
-            rows.append([name, str(len(members)), goal, spoken(found), spoken(unknown), spoken(alone)])
+            earlier = before.get("boxes", {}).get(name)
+            earlier = f"{earlier['called_1']['value']:.3g}" if earlier else "-"
+            rows.append([name, str(len(members)), goal, spoken(found), earlier, spoken(unknown), spoken(alone)])
             record["boxes"][name] = {
                 "lesions": len(members),
                 "called_1": rounded(found),
@@ -145,7 +193,8 @@ def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed
     called = [verdict_of(case.case, classifier)[0].label == 1 for case in every if case.case.kind == HEALTHY]
     title = "Boxes as people draw them"
     title += f" (realised false-positive rate in healthy people: {np.mean(called):.3f})" if called else ""
-    return title, ["lesions and boxes", "lesions", "goal", "called", "undetermined", "called by the lesion map alone"], rows
+    heads = ["lesions and boxes", "lesions", "goal", "called", "called by the version before", "undetermined"]
+    return title, [*heads, "called by the lesion map alone"], rows
 
 
 def _map_limit(every: list[ScoredCase]) -> float:
@@ -155,7 +204,7 @@ def _map_limit(every: list[ScoredCase]) -> float:
     return float(np.percentile(values, 95)) if values else np.inf
 
 
-def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, record: dict) -> Table:
+def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, record: dict, ages: dict[str, float]) -> Table:
     rows = []
     record["healthy"] = {}
     healthy = [case for case in every if case.case.kind in (HEALTHY, MIRRORED)]
@@ -166,6 +215,9 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         name = f"healthy people, {low:g} to {high:g} ml" if np.isfinite(high) else f"healthy people, above {low:g} ml"
         parts[name] = [case for case in people if low <= case.case.milliliters < high]
     parts |= {f"healthy people, mostly {tissue}": [c for c in people if c.case.tissue == tissue] for tissue in TISSUES}
+    years = {id(case): ages.get(case.case.subject, np.nan) for case in people}
+    for name, low, high in AGES:
+        parts[f"healthy people, {name}"] = [case for case in people if low <= years[id(case)] < high]
     parts["lesion-free side of patients"] = [case for case in healthy if case.case.kind == MIRRORED]
     for name, members in parts.items():
         if not members:

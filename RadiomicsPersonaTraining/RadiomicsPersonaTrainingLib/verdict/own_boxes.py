@@ -69,7 +69,8 @@ def calibrate_on_own(
 
 def _measured(own: list[OwnBox], scan: Path, model: Model, seed: int, progress: Progress | None) -> list[dict]:
     """The metrics of every box of a scan and of its healthy boxes, none of which touches a box of the site's."""
-    analysis = analyze(read_scan(scan), [box.box for box in own], model, USUAL_CONTROLS, seed=seed, progress=progress)
+    boxes = [box.box for box in own]
+    analysis = analyze(read_scan(scan), boxes, model, USUAL_CONTROLS, seed=seed, progress=progress, look_twice=False)
     return [
         {"metrics": result.metrics, "controls": [control.metrics for control in result.controls]} for result in analysis.boxes
     ]
@@ -79,7 +80,7 @@ def _rows(own: OwnBox, measured: dict, shipped: Classifier) -> tuple[np.ndarray,
     """Scores (boxes, scores), truth (boxes,) and millilitres (boxes,) of a box and of its healthy boxes."""
     box, controls = metrics_from(measured["metrics"]), [metrics_from(metrics) for metrics in measured["controls"]]
     scores = np.concatenate([shipped.scores_of([box, *controls])[:1], shipped.scores_of(controls)])
-    volumes = [metrics["box_volume"] for metrics in (box, *controls)]
+    volumes = [metrics["brain_volume"] for metrics in (box, *controls)]
     return scores, np.array([own.sick] + [False] * len(controls)), np.array(volumes, float)
 
 
