@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
+from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
@@ -95,7 +96,8 @@ def read_scan(path: str | Path) -> Scan:
     ('head_T1', (3, 4, 5), [2.0, 2.0, 3.5])
     """
     path = Path(path)
-    return make_scan(*_read(path), name_of(path))
+    array, affine, told = _read(path)
+    return make_scan(array, affine, name_of(path), told)
 
 
 def read_label_map(path: str | Path) -> Scan:
@@ -105,12 +107,12 @@ def read_label_map(path: str | Path) -> Scan:
         InputError: the file is missing, damaged, not an image, or not 3-D.
     """
     path = Path(path)
-    array, affine = _read(path)
+    array, affine, told = _read(path)
     while array.ndim > 3 and array.shape[-1] == 1:
         array = array[..., 0]
     if array.ndim != 3:
         raise InputError(f"'{path.name}' has {array.ndim} dimensions, not 3: give a single label map.")
-    return Scan(array, affine, name_of(path))
+    return Scan(array, affine, name_of(path), warnings=told)
 
 
 def name_of(path: str | Path) -> str:
@@ -123,13 +125,18 @@ def name_of(path: str | Path) -> str:
 
 
 def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling."""
+    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling.
+
+    A qform cannot be skewed; that of a skewed grid has the code 0, so that the file tells one place and not two.
+    """
     import nibabel
 
     image = nibabel.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    image.set_sform(affine, 1)
     image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    if place_of(image.header, image.shape, Path(path).name)[1]:
+        image.set_qform(affine, 0)
     nibabel.save(image, str(path))
 
 
@@ -144,8 +151,8 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Stored values, axes I, J, K, and the 4x4 matrix from their indices to RAS millimetres."""
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Stored values, axes I, J, K, the 4x4 matrix from their indices to RAS millimetres, and what should be known of it."""
     if not path.exists():
         raise InputError(f"There is no file or folder '{path}': check the path.")
     if path.is_dir():
@@ -157,26 +164,38 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
     raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
 
 
-def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import nibabel
+    from nibabel.imageglobals import LoggingOutputSuppressor
 
+    packed = path.name.lower().endswith((".gz", ".mgz"))
     try:
-        image = nibabel.load(str(path))
-        if len(image.shape) > 4 or (len(image.shape) == 4 and image.shape[3] > 1):
+        with LoggingOutputSuppressor():
+            image = nibabel.load(str(path))
+        if any(length > 1 for length in image.shape[3:]):
             # refused before the data are read
             raise InputError(
                 f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one "
                 "volume of it."
             )
-        stored = np.asanyarray(image.dataobj)
+        with gzip.open(path) if packed else open(path, "rb") as stream:
+            affine, told = image.affine, ()
+            if not path.name.lower().endswith((".mgz", ".mgh")):
+                # nibabel's checks mend sizes that are not above zero
+                affine, told = place_of(type(image.header).from_fileobj(stream, check=False), image.shape, path.name)
+                stream.seek(0)
+            with LoggingOutputSuppressor():
+                image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
+            stored = np.asanyarray(image.dataobj)
+        return stored, affine, told
     except (InputError, MemoryError):
         raise
     except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
         raise _unreadable(path.name, error) from error
-    return stored, image.affine
 
 
-def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_itk(source: str | list[str], name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """A file, or the files of a DICOM series in their order."""
     import SimpleITK
 
     try:
@@ -187,12 +206,14 @@ def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
         raise _unreadable(name, error) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
+        image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
     if image.GetDimension() != 3:
         raise InputError(f"'{name}' has {image.GetDimension()} dimensions, not 3: choose one volume of it.")
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
 
 
 def dicom_files(folder: Path) -> list[str]:

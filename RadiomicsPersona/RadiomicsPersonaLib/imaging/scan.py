@@ -5,6 +5,7 @@ Array order, everywhere in this library: axes I, J, K as in NIfTI, world coordin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -74,8 +75,11 @@ class Scan:
         return self.grid.ijk_from_ras(ras)
 
 
-def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan:
+def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: Sequence[str] = ()) -> Scan:
     """A scan from an array (axes I, J, K) and its 4x4 IJK-to-RAS matrix, checked.
+
+    Args:
+        told: what the user should know about how it was read, one sentence each; the first of its warnings.
 
     Raises:
         InputError: not 3-D, fewer than three slices, nothing finite in it, constant, or without a usable geometry.
@@ -86,7 +90,7 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan
     """
     array = np.asarray(array)
     affine = np.array(affine, dtype=np.float64)
-    notes = []
+    notes = list(told)
     if array.dtype.fields or np.iscomplexobj(array):
         raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
     while array.ndim > 3 and array.shape[-1] == 1:

@@ -35,6 +35,7 @@ from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.geometry.patch import PatchGrid
 from RadiomicsPersonaLib.imaging import files as imaging_files
 from RadiomicsPersonaLib.imaging import grid as imaging_grid
+from RadiomicsPersonaLib.imaging import nifti_place
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.imaging.scan import Scan
@@ -47,6 +48,7 @@ PREPARING = (
     imaging_files,
     imaging_scan,
     imaging_grid,
+    nifti_place,
     tissue,
     anatomy,
     head_model,
