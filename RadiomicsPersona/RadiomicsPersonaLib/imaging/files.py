@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
+from .checksums import check_sums, read_to_end
 from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan
 
@@ -187,6 +189,7 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
             with LoggingOutputSuppressor():
                 image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
             stored = np.asanyarray(image.dataobj)
+            read_to_end(stream)
         return stored, affine, told
     except (InputError, MemoryError):
         raise
@@ -199,8 +202,10 @@ def _read_itk(source: str | list[str], name: str) -> tuple[np.ndarray, np.ndarra
     import SimpleITK
 
     try:
+        if isinstance(source, str):
+            check_sums(Path(source))
         image = SimpleITK.ReadImage(source)
-    except RuntimeError as error:
+    except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
         raise _unreadable(name, error) from error
