@@ -10,7 +10,8 @@ from pathlib import Path
 
 import SimpleITK
 
-from .files import dicom_files, name_of
+from .dicom import dicom_files
+from .files import name_of
 
 KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
 """Where a date may stand in a file beside the scan: DICOM's keywords as dcm2niix writes them, BIDS' column,

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
 from .checksums import check_sums, read_to_end
+from .dicom import read_series
 from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan
 
@@ -158,11 +159,12 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     if not path.exists():
         raise InputError(f"There is no file or folder '{path}': check the path.")
     if path.is_dir():
-        return _read_itk(dicom_files(path), path.name)
+        array, affine, told = read_series(path)
+        return array, LPS_TO_RAS @ affine, told
     if path.name.lower().endswith(NIBABEL_SUFFIXES):
         return _read_nibabel(path)
     if path.name.lower().endswith(ITK_SUFFIXES):
-        return _read_itk(str(path), path.name)
+        return _read_itk(path)
     raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
 
 
@@ -197,14 +199,13 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         raise _unreadable(path.name, error) from error
 
 
-def _read_itk(source: str | list[str], name: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """A file, or the files of a DICOM series in their order."""
+def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import SimpleITK
 
+    name = path.name
     try:
-        if isinstance(source, str):
-            check_sums(Path(source))
-        image = SimpleITK.ReadImage(source)
+        check_sums(path)
+        image = SimpleITK.ReadImage(str(path))
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
@@ -219,28 +220,6 @@ def _read_itk(source: str | list[str], name: str) -> tuple[np.ndarray, np.ndarra
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
-
-
-def dicom_files(folder: Path) -> list[str]:
-    """The files of the one DICOM series in a folder, in its order.
-
-    Raises:
-        InputError: there is none, or several.
-    """
-    import SimpleITK
-
-    reader = SimpleITK.ImageSeriesReader()
-    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
-    try:
-        series = reader.GetGDCMSeriesIDs(str(folder))
-    finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
-    if not series:
-        raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
-    if len(series) > 1:
-        raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
-    return list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

@@ -33,9 +33,9 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry import patch
 from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.geometry.patch import PatchGrid
+from RadiomicsPersonaLib.imaging import dicom, nifti_place
 from RadiomicsPersonaLib.imaging import files as imaging_files
 from RadiomicsPersonaLib.imaging import grid as imaging_grid
-from RadiomicsPersonaLib.imaging import nifti_place
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.imaging.scan import Scan
@@ -49,6 +49,7 @@ PREPARING = (
     imaging_scan,
     imaging_grid,
     nifti_place,
+    dicom,
     tissue,
     anatomy,
     head_model,
