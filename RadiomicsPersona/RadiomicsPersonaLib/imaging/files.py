@@ -18,7 +18,7 @@ from ..system.device import ran_out_of_memory
 from .checksums import check_sums, read_to_end
 from .dicom import read_series
 from .nifti_place import place_of
-from .scan import LPS_TO_RAS, Scan, make_scan
+from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
 # not load.
@@ -35,11 +35,7 @@ def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, n
     name = Path(path).name
     image = read_label_map(path)
     labels, affine = image.array, np.array(image.affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(
-            f"The mask '{name}' has no usable geometry (its voxel-to-world matrix is singular): save it again from its source."
-        )
-    if not np.isfinite(labels).all() or not np.array_equal(labels, np.rint(labels)):
+    if not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
     if not labels.any():
         raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
@@ -104,17 +100,18 @@ def read_scan(path: str | Path) -> Scan:
 
 
 def read_label_map(path: str | Path) -> Scan:
-    """Read a label map as it is stored; unlike a scan it may be 0 everywhere.
+    """Read a label map or mask as it is stored; unlike a scan it may have one value everywhere.
+
+    Voxels that are NaN or infinite are background, 0: several programs write NaN around what they mark.
 
     Raises:
-        InputError: the file is missing, damaged, not an image, or not 3-D.
+        InputError: the file is missing, damaged, not an image, not 3-D, or without a usable geometry.
     """
     path = Path(path)
     array, affine, told = _read(path)
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        raise InputError(f"'{path.name}' has {array.ndim} dimensions, not 3: give a single label map.")
+    array = one_volume(array, affine, path.name)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        array = np.where(np.isfinite(array), array, array.dtype.type(0))
     return Scan(array, affine, name_of(path), warnings=told)
 
 

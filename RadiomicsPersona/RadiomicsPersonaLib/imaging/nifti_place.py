@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from .grid import Grid
+from .grid import SAME_PLACE, Grid
 
 SCANNER = 1
 """The code of a form that gives the coordinates of the scanner."""
 LARGEST_SKEW = 1e-4
 """How far the products of two axes may be from 0, and of one with itself from 1, for ITK to take an sform."""
-SAME_PLACE = 0.02
-"""Places this share of a voxel apart are one."""
+ROUNDED_MM = 1e-3
+"""Millimetres by which the forms of one place differ at most, since they are rounded in their own ways."""
 _MM_PER_UNIT = {1: 1000.0, 3: 0.001}
 """Of metres and micrometres, by their code; what has another code or none is in millimetres."""
 
@@ -69,12 +69,14 @@ def place_of(header, shape: tuple[int, ...], name: str) -> tuple[np.ndarray, tup
             f"The grid of '{name}' is skewed, which 3D Slicer straightens or refuses, so that it shows the scan elsewhere: "
             "resample it onto a straight grid.",
         )
-    apart = [_apart(place, form, shape) for form, counts in ((qform, by_qform), (sform, by_sform)) if counts]
-    voxel = np.linalg.norm(place[:3, :3], axis=0).min()
-    if max(apart) <= SAME_PLACE * voxel:
+    grid = Grid(shape[:3], place)
+    apart = max(grid.apart(Grid(shape[:3], form)) for form, counts in ((qform, by_qform), (sform, by_sform)) if counts)
+    if apart <= ROUNDED_MM:
         return sform if by_sform else qform, ()
+    if apart <= SAME_PLACE * grid.spacing.min():
+        return place, ()
     return place, (
-        f"The header of '{name}' gives more than one place for the scan, up to {max(apart):.3g} mm apart (its qform, sform and "
+        f"The header of '{name}' gives more than one place for the scan, up to {apart:.3g} mm apart (its qform, sform and "
         "voxel sizes disagree); the place where 3D Slicer shows it was taken.",
     )
 
@@ -89,10 +91,3 @@ def _qform(header, sizes: np.ndarray) -> np.ndarray:
     matrix[:3, :3] = quat2mat([np.sqrt(max(1 - parts @ parts, 0.0)), *parts]) * sizes * handed
     matrix[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
     return matrix
-
-
-def _apart(place: np.ndarray, other: np.ndarray, shape: tuple[int, ...]) -> float:
-    """Millimetres between the places of the corner where two matrices differ most; infinite where one is not finite."""
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape[:3]])).reshape(3, -1).T
-    apart = Grid(shape[:3], place).ras_from_ijk(corners) - Grid(shape[:3], other).ras_from_ijk(corners)
-    return float(np.linalg.norm(np.where(np.isfinite(apart), apart, np.inf), axis=1).max())

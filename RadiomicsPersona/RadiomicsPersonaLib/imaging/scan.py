@@ -88,24 +88,13 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: S
     >>> scan.shape, scan.spacing.tolist(), scan.ras_from_ijk((1, 1, 1)).tolist()
     ((3, 4, 5), [2.0, 2.0, 3.5], [2.0, 2.0, 3.5])
     """
-    array = np.asarray(array)
     affine = np.array(affine, dtype=np.float64)
+    array = one_volume(array, affine, name)
     notes = list(told)
-    if array.dtype.fields or np.iscomplexobj(array):
-        raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        shape = " x ".join(map(str, array.shape))
-        raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
     if min(array.shape) < 3:
         shape = " x ".join(map(str, array.shape))
         raise InputError(
             f"'{name}' has only {min(array.shape)} slice(s) along one axis ({shape}): a 3-D scan needs at least 3."
-        )
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(
-            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source."
         )
     if array.dtype == bool or array.dtype == np.float16:
         array = array.astype(np.float32)
@@ -133,3 +122,24 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: S
     elif scan.spacing.max() > 4:
         notes.append(f"The slices are thick ({scan.spacing.max():.1f} mm); fine detail across slices is not rebuilt.")
     return Scan(array, affine, name, original, tuple(notes))
+
+
+def one_volume(array: np.ndarray, affine: np.ndarray, name: str) -> np.ndarray:
+    """The values of a scan or a label map as an array of three axes; further axes of length 1 are left out.
+
+    Raises:
+        InputError: a colour or complex image, several volumes, not 3-D, or without a usable geometry.
+    """
+    array = np.asarray(array)
+    if array.dtype.fields or np.iscomplexobj(array):
+        raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(
+            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source."
+        )
+    return array
