@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..system.json_text import parsed
 from .box import Box
 
 SCHEMA = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
@@ -30,9 +31,11 @@ def read_boxes(path: str | Path) -> list[Box]:
     if not path.is_file():
         raise InputError(f"There is no markups file '{path}': check the path.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parsed(path.read_text(encoding="utf-8-sig"))
         markups = content["markups"]
         rois = [markup for markup in markups if markup["type"] == "ROI"]
+    except OSError as error:
+        raise InputError(f"'{path.name}' cannot be opened ({error.strerror}): see to its permissions, or copy it.") from error
     except (ValueError, KeyError, TypeError):
         raise InputError(f"'{path.name}' is not a Slicer markups file: save the ROI in Slicer as .mrk.json.") from None
     if not rois:
@@ -175,17 +178,21 @@ def _box_from_roi(roi: dict, name: str, file_name: str) -> Box:
         center = np.array(roi["center"], dtype=np.float64).reshape(3) * to_ras
         size = np.array(roi["size"], dtype=np.float64).reshape(3)
         axes = np.array(roi.get("orientation", np.diag(to_ras)), dtype=np.float64).reshape(3, 3) * to_ras[:, None]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise refuse("has no usable centre, size and orientation: save it again from Slicer") from None
-    return Box(center, size, axes, name)
+    try:
+        return Box(center, size, axes, name)
+    except InputError as error:
+        raise InputError(f"'{file_name}': {error}") from error
 
 
 def _name_of(roi: dict) -> str:
     """The markup's name; Slicer does not write it, but its default label of the first point starts with it."""
     if str(roi.get("name") or "").strip():
         return str(roi["name"]).strip()
-    points = roi.get("controlPoints") or [{}]
-    label = str(points[0].get("label") or "").strip()
+    points = roi.get("controlPoints")
+    first = points[0] if isinstance(points, list) and points else None
+    label = str(first.get("label") or "").strip() if isinstance(first, dict) else ""
     return re.sub(r"[-_ ]\d+$", "", label) if "%N" in str(roi.get("labelFormat", "%N-%d")) else label
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import SimpleITK
 
+from ..system.json_text import parsed
 from .dicom import dicom_files
 from .files import name_of
 
@@ -48,7 +48,7 @@ def _in_dicom(folder: Path) -> Iterator[str]:
 
 def _in_json(path: Path) -> Iterator[str]:
     try:
-        content = json.loads(path.with_name(name_of(path) + ".json").read_text(encoding="utf-8"))
+        content = parsed(path.with_name(name_of(path) + ".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):  # another program's file, or none
         return
     if isinstance(content, dict):

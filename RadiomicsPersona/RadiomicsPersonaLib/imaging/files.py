@@ -158,6 +158,10 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     if path.is_dir():
         array, affine, told = read_series(path)
         return array, LPS_TO_RAS @ affine, told
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"'{path.name}' cannot be opened ({error.strerror}): see to its permissions, or copy it.") from error
     if path.name.lower().endswith(NIBABEL_SUFFIXES):
         return _read_nibabel(path)
     if path.name.lower().endswith(ITK_SUFFIXES):

@@ -1,8 +1,21 @@
-"""JSON text: what becomes of a value that JSON has no word for."""
+"""JSON text: how it is read, and what becomes of a value that JSON has no word for."""
 
 from __future__ import annotations
 
+import json
 import math
+
+
+def parsed(text: str):
+    """The value that a JSON text holds.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deeply to be any file of this program.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def json_value(value):
