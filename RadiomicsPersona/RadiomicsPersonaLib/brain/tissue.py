@@ -190,7 +190,7 @@ def estimate_tissue(
     if sample.size < 200 or sample.max() == sample.min():
         raise _no_brain(scan)
     low, median, high = np.percentile(sample, [10, 50, 90])
-    deviation = max((high - low) / 2.563, 1e-3 * abs(median - background), 1e-12)
+    deviation = max((high - low) / 2.563, 1e-3 * abs(median - background), np.finfo(np.float32).tiny)
     scale = IntensityScale(float(median), float(deviation))
     return Tissue(grid, values, known, brain, three_classes(sample), scale, background, anatomy, method, doubt)
 

@@ -155,9 +155,9 @@ def _middle(path: str):
         for axis, size in enumerate(scan.shape)
     ]
     plane = planes_of_scan(scan, scan.ras_from_ijk(np.array(middle)), _PIXELS)[ORIENTATIONS.index("axial")]
-    low, high = float(scan.array.min()), max(float(np.percentile(scan.array, 99.5)), float(scan.array.min()) + 1e-6)
+    low, high = float(scan.array.min()), float(np.percentile(scan.array, 99.5))
     values = cut(scan.array, scan.affine, plane, outside=low)
-    return Image.fromarray(np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8))
+    return Image.fromarray(np.rint(np.clip((values - low) / ((high - low) or 1.0), 0, 1) * 255).astype(np.uint8))
 
 
 def _write_thumbnail(image, folder: Path) -> None:
