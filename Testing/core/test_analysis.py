@@ -176,6 +176,17 @@ def test_what_is_unusual_in_a_loose_box_is_outlined_measured_and_can_be_tightene
     assert f"{result.parts[0].volume_ml:.3g} ml" in result.where
 
 
+def test_a_box_that_is_given_twice_is_one_question(sick_head, harmonic):
+    other = Box([-40, -20, 20], [18, 18, 18], name="other")
+    again = Box(BOX.center, BOX.size, BOX.axes, name="again")
+    first, second = analyze(sick_head, [BOX, other], harmonic, controls=6, prepare=prepared).boxes
+    for boxes in ([BOX, other, again], [again, other, BOX]):
+        twice = analyze(sick_head, boxes, harmonic, controls=6, prepare=prepared)
+        assert [result.p for result in twice.boxes] == [first.p, second.p, first.p]
+        assert [result.q for result in twice.boxes] == [first.q, second.q, first.q]
+        assert any("cover each other by 100%" in sentence for sentence in twice.warnings)
+
+
 def test_boxes_that_cover_each_other_are_told_of(head, harmonic):
     same = Box(BOX.center + [1, 0, 0], BOX.size, name="again")
     told = analyze(head, [BOX, same], harmonic, controls=0, prepare=prepared).warnings

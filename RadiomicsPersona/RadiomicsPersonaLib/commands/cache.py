@@ -59,7 +59,8 @@ class Cache:
         """`preparation.prepare`, remembered for the scan that is kept."""
         if scan is not self._scan:
             return prepare(scan, suspects)
-        key = _voxels(union_of(list(suspects)))
+        hidden = union_of(list(suspects))
+        key = None if hidden is None else hidden.key
         if key not in self._prepared:
             self.tell("Finding the brain")
             prepared = prepare(scan, suspects)
@@ -97,7 +98,3 @@ def _state(path: Path) -> tuple | None:
         return None
     stat = path.stat()
     return str(path), stat.st_size, stat.st_mtime_ns
-
-
-def _voxels(hole: Hole | None) -> tuple | None:
-    return None if hole is None else (*hole.start.tolist(), *hole.mask.shape, hole.mask.tobytes())
