@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,8 @@ from ..report.picture import picture_of
 from ..report.results_files import UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
+from ..system.json_text import written
+from ..system.names import shown
 from ..system.output import folder_written_whole
 from .boxes import boxes_without_scan, label_boxes, mask_on
 from .job import Job
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     analysis = analyze_into_folder(options, job)
     job.made(analysis)
     if options.json:
-        print(json.dumps(results_of(analysis), ensure_ascii=False))
+        print(written(results_of(analysis)))
     else:
         _print_table(analysis, Path(options.output))
     return 0
@@ -258,4 +259,4 @@ def _command(options) -> str:
     words += ["--tighten"] if options.tighten else []
     words += [f"--precision {options.precision}"] if options.precision != "auto" else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
-    return " ".join(words + [f"--seed {options.seed} --device {options.device}"])
+    return shown(" ".join(words + [f"--seed {options.seed} --device {options.device}"]))

@@ -134,7 +134,7 @@ def follow_into_folder(options: argparse.Namespace, folder: Path, job: Job) -> t
             rows.append(visit_row(analysis, result, start, motion, lesion_ml(*mask, result.box) if mask else None))
         shown.append(pictures_of_visit(analysis, f"Visit {number}, {time.years:.2f} years after the first"))
     write_rows(folder / "visits.csv", rows)
-    (folder / "report.html").write_text(report_of_visits(rows, notes, shown), encoding="utf-8")
+    (folder / "report.html").write_text(report_of_visits(rows, notes, shown), encoding="utf-8", errors="backslashreplace")
     return rows, notes
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ..geometry.surface import USUAL_SMOOTHING, Surface, check_suffix, surface_of, write_surface
 from ..imaging.files import read_mask
 from ..imaging.grid import Grid
 from ..report.exchange import write_arrays_of_surface
+from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole
 from .job import Job
 
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         "triangles": len(surface.faces),
     }
     if options.json:
-        print(json.dumps(made, ensure_ascii=False))
+        print(written(made))
     else:
         print(
             f"Surface of {made['area_mm2']:.1f} mm2 around {made['volume_ml']:.3f} ml (voxels of the mask: "

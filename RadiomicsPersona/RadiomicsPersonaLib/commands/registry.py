@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ class Registry:
             when cancelled.
         """
         words = sys.argv[1:] if words is None else list(words)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             options = self.options_of(words)
             return self.run(options, terminal_job(quiet=getattr(options, "json", False)))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
-from ..system.json_text import parsed
+from ..system.json_text import parsed, written
+from ..system.names import shown
 from .box import Box
 
 SCHEMA = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
@@ -43,7 +43,7 @@ def read_boxes(path: str | Path) -> list[Box]:
         raise InputError(f"'{path.name}' holds no ROI, only {kinds}: draw the box with Slicer's Markups module as an ROI.")
     boxes = []
     for number, roi in enumerate(rois, start=1):
-        wanted = _name_of(roi) or (_stem(path) if len(rois) == 1 else f"box {number}")
+        wanted = shown(_name_of(roi)) or (_stem(path) if len(rois) == 1 else f"box {number}")
         boxes.append(_box_from_roi(roi, _unique(wanted, [box.name for box in boxes]), path.name))
     return boxes
 
@@ -75,7 +75,7 @@ def write_boxes(
 
 def markups_text(markups: list[dict]) -> str:
     """The text of a markups file with the given markups."""
-    return json.dumps({"@schema": SCHEMA, "markups": markups}, indent=1, ensure_ascii=False)
+    return written({"@schema": SCHEMA, "markups": markups}, indent=1)
 
 
 def roi_of_box(box: Box, color: tuple[float, float, float], locked: bool = True, visible: bool = True) -> dict:
@@ -197,7 +197,7 @@ def _name_of(roi: dict) -> str:
 
 
 def _stem(path: Path) -> str:
-    return re.sub(r"(\.mrk)?\.json$", "", path.name, flags=re.IGNORECASE)
+    return shown(re.sub(r"(\.mrk)?\.json$", "", path.name, flags=re.IGNORECASE))
 
 
 def _unique(name: str, taken: list[str]) -> str:

@@ -7,10 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import SimpleITK
-
 from ..system.json_text import parsed
-from .dicom import dicom_files
+from .dicom import header_of_series
 from .files import name_of
 
 KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
@@ -38,12 +36,7 @@ def visit_date(path: str | Path) -> str | None:
 
 
 def _in_dicom(folder: Path) -> Iterator[str]:
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(dicom_files(folder)[0])
-    reader.ReadImageInformation()
-    for tag in TAGS:
-        if reader.HasMetaDataKey(tag):
-            yield reader.GetMetaData(tag)
+    yield from filter(None, header_of_series(folder, TAGS))
 
 
 def _in_json(path: Path) -> Iterator[str]:

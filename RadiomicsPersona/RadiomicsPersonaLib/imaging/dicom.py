@@ -6,6 +6,7 @@ where its header places it: a series that has a gap, a repeat, a stray or a dama
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
+from ..system.names import plain_path, shown
 
 # Imported in functions: SimpleITK, which Slicer's own process, which reads this room, must not load.
 
@@ -62,24 +64,45 @@ def read_series(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         InputError: there is no series, or several; a file is damaged, has no position, has several frames, or is of another
             size or orientation; slices are missing, repeated, or not evenly spaced.
     """
+    with plain_path(folder) as plain:
+        return _read_series(plain, shown(folder.name))
+
+
+def header_of_series(folder: Path, tags: Sequence[str]) -> list[str]:
+    """What the first slice of the one DICOM series in a folder says under tags such as "0008|0020"; "" under those it lacks.
+
+    Raises:
+        InputError: there is no series, or several, or a file beside them is a slice that cannot be read.
+    """
     import SimpleITK
 
-    slices = [_slice_of(file) for file in dicom_files(folder)]
+    reader = SimpleITK.ImageFileReader()
+    with plain_path(folder) as plain:
+        reader.SetFileName(_files_of(plain, shown(folder.name))[0])
+        reader.ReadImageInformation()
+    return [reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else "" for tag in tags]
+
+
+def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """`read_series` of a folder whose path every library can open, and which is called `named`."""
+    import SimpleITK
+
+    slices = [_slice_of(file) for file in _files_of(folder, named)]
     first = slices[0]
     for other in slices:
         if np.abs(other.directions - first.directions).max() > SAME_DIRECTION:
             raise InputError(
-                f"'{other.name}' in the folder '{folder.name}' is turned against '{first.name}', as the slices of a localizer "
+                f"'{other.name}' in the folder '{named}' is turned against '{first.name}', as the slices of a localizer "
                 "are: give a folder with slices of one orientation."
             )
         if other.size != first.size or not np.allclose(other.spacing, first.spacing, rtol=1e-3):
             raise InputError(
-                f"'{other.name}' in the folder '{folder.name}' has another size or spacing than '{first.name}': give a folder "
+                f"'{other.name}' in the folder '{named}' has another size or spacing than '{first.name}': give a folder "
                 "with slices of one size."
             )
     normal = np.cross(*first.directions.T)
     slices.sort(key=lambda each: float(normal @ each.position))
-    step = _even_step(slices, normal, folder.name)
+    step = _even_step(slices, normal, named)
     kind = SimpleITK.sitkFloat64 if len({each.rescaling for each in slices}) > 1 else SimpleITK.sitkUnknown
     array = _voxels([each.file for each in slices], kind)
     affine = np.eye(4)
@@ -87,18 +110,14 @@ def read_series(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     affine[:3, 2], affine[:3, 3] = step, slices[0].position
     shift = float(np.linalg.norm(step - (normal @ step) * normal))
     told = (
-        f"Each slice of '{folder.name}' is shifted by {shift:.2g} mm against the one before (gantry tilt); every slice was "
+        f"Each slice of '{named}' is shifted by {shift:.2g} mm against the one before (gantry tilt); every slice was "
         "taken where it lies."
     )
     return array, affine, (told,) if shift > SKEW_TOLD * float(normal @ step) else ()
 
 
-def dicom_files(folder: Path) -> list[str]:
-    """The files of the one DICOM series in a folder, in the order that ITK finds for them.
-
-    Raises:
-        InputError: there is none, or several, or a file beside them is a slice that cannot be read.
-    """
+def _files_of(folder: Path, named: str) -> list[str]:
+    """The files of the one DICOM series in a folder, in the order that ITK finds for them."""
     import SimpleITK
 
     reader = SimpleITK.ImageSeriesReader()
@@ -109,15 +128,15 @@ def dicom_files(folder: Path) -> list[str]:
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
     if not series:
-        raise InputError(f"The folder '{folder}' holds no DICOM series: give a folder with one, or an image file.")
+        raise InputError(f"The folder '{named}' holds no DICOM series: give a folder with one, or an image file.")
     if len(series) > 1:
-        raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
+        raise InputError(f"The folder '{named}' holds {len(series)} DICOM series: give a folder with one of them.")
     files = list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    _refuse_damaged_slices(folder, {Path(file).name for file in files})
+    _refuse_damaged_slices(folder, named, {Path(file).name for file in files})
     return files
 
 
-def _refuse_damaged_slices(folder: Path, read: set[str]) -> None:
+def _refuse_damaged_slices(folder: Path, named: str, read: set[str]) -> None:
     """Refuse a folder with a file that ITK passes over and that is named like a slice, or starts like one."""
     endings = {_ending(name) for name in read}
     for file in sorted(folder.iterdir()):
@@ -128,12 +147,12 @@ def _refuse_damaged_slices(folder: Path, read: set[str]) -> None:
                 start = stream.read(132)
         except OSError as error:
             raise InputError(
-                f"'{file.name}' in the folder '{folder.name}' cannot be opened ({error.strerror}): copy the series again."
+                f"'{file.name}' in the folder '{named}' cannot be opened ({error.strerror}): copy the series again."
             ) from error
         if _ending(file.name) in endings or start[128:] == b"DICM":
             problem = "shows no whole image; it is damaged, cut off or of another kind" if start else "is empty"
             raise InputError(
-                f"'{file.name}' in the folder '{folder.name}' {problem}: copy the series again, or take the file out if it is "
+                f"'{file.name}' in the folder '{named}' {problem}: copy the series again, or take the file out if it is "
                 "no slice."
             )
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
+from ..system.names import plain_path, shown
 from .checksums import check_sums, read_to_end
 from .dicom import read_series
 from .nifti_place import place_of
@@ -96,7 +97,7 @@ def read_scan(path: str | Path) -> Scan:
     """
     path = Path(path)
     array, affine, told = _read(path)
-    return make_scan(array, affine, name_of(path), told)
+    return make_scan(array, affine, shown(name_of(path)), told)
 
 
 def read_label_map(path: str | Path) -> Scan:
@@ -112,7 +113,7 @@ def read_label_map(path: str | Path) -> Scan:
     array = one_volume(array, affine, path.name)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         array = np.where(np.isfinite(array), array, array.dtype.type(0))
-    return Scan(array, affine, name_of(path), warnings=told)
+    return Scan(array, affine, shown(name_of(path)), warnings=told)
 
 
 def name_of(path: str | Path) -> str:
@@ -206,7 +207,8 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     name = path.name
     try:
         check_sums(path)
-        image = SimpleITK.ReadImage(str(path))
+        with plain_path(path) as plain:
+            image = SimpleITK.ReadImage(str(plain))
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
