@@ -29,10 +29,15 @@ def slices_of(image: SimpleITK.Image, series_uid: str = SERIES) -> list[tuple[Si
     ]
 
 
-def write_slices(slices: list[tuple[SimpleITK.Image, dict[str, str]]], folder: Path, prefix: str = "") -> list[Path]:
+def write_slices(
+    slices: list[tuple[SimpleITK.Image, dict[str, str]]], folder: Path, prefix: str = "", compressor: str = ""
+) -> list[Path]:
     """Write slices with exactly these tags; the files in their order."""
     folder.mkdir(exist_ok=True)
     writer = SimpleITK.ImageFileWriter()
+    if compressor:
+        writer.UseCompressionOn()
+        writer.SetCompressor(compressor)
     writer.KeepOriginalImageUIDOn()
     files = []
     for number, (image, tags) in enumerate(slices):

@@ -223,3 +223,22 @@ def test_slices_with_slopes_of_their_own_keep_their_values(tmp_path):
         slices.append((SimpleITK.Cast(image, SimpleITK.sitkFloat64) * slope, tags | stored | {"0028|1053": f"{slope:g}"}))
     write_slices(slices, tmp_path / "series")
     assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+
+
+def test_a_file_with_several_frames_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "series").mkdir()
+    image = volume_image()
+    image.SetMetaData("0008|0060", "MR")
+    SimpleITK.WriteImage(image, str(tmp_path / "series" / "frames.dcm"))
+    with pytest.raises(InputError, match="'frames.dcm' holds 14 frames in one file: convert it"):
+        read_scan(tmp_path / "series")
+
+
+@pytest.mark.parametrize("compressor", ["JPEG2000", "JPEGLS", "JPEG"])
+def test_compressed_slices_are_read_and_a_damaged_one_is_named(tmp_path, compressor):
+    slices = slices_of(volume_image())
+    files = write_slices(slices, tmp_path / "series", compressor=compressor)
+    assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+    files[5].write_bytes(files[5].read_bytes()[:-200])
+    with pytest.raises(InputError, match="'005.dcm'.*again"):
+        read_scan(tmp_path / "series")
