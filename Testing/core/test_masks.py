@@ -30,16 +30,16 @@ def test_what_is_not_a_number_is_background(tmp_path, head, marked, around):
     path = tmp_path / "mask.nii.gz"
     write_nifti(path, np.where(marked > 0, marked, np.float32(around)), head.affine)
     assert np.array_equal(mask_on(head, str(path)), marked > 0)
-    assert np.array_equal(read_mask(path)[0], marked > 0)
+    assert np.array_equal(read_mask(path).array, marked > 0)
     assert np.array_equal(read_label_map(path).array, marked)
-    assert len(label_boxes(str(path))) == 1
+    assert len(label_boxes(str(path))[0]) == 1
 
 
 def test_labels_with_nan_around_them_are_not_spread(tmp_path, head, marked):
     labels = np.where(marked > 0, 1, np.float32(np.nan))
     labels[:4, :4, :4] = 2
     write_nifti(tmp_path / "labels.nii.gz", labels, head.affine)
-    assert [box.name for box in label_boxes(str(tmp_path / "labels.nii.gz"))] == ["label 1, part 1", "label 2, part 1"]
+    assert [box.name for box in label_boxes(str(tmp_path / "labels.nii.gz"))[0]] == ["label 1, part 1", "label 2, part 1"]
 
 
 @pytest.mark.parametrize("value", [0, np.nan])
@@ -83,3 +83,27 @@ def test_a_rounded_header_is_the_same_grid_and_another_place_is_told_in_millimet
     shapes = " against ".join(" x ".join(map(str, shape)) for shape in (marked[1:].shape, head.shape))
     with pytest.raises(InputError, match=f"another grid than the scan .{shapes} voxels"):
         mask_on(head, path)
+
+
+def test_a_mask_whose_header_does_not_say_where_it_lies_is_told_of(tmp_path, capfd, head, marked):
+    image = nibabel.Nifti1Image(marked, head.affine)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nibabel.save(image, tmp_path / "mask.nii.gz")
+    assert "does not say where right and left are" in read_mask(tmp_path / "mask.nii.gz").warnings[0]
+    assert label_boxes(str(tmp_path / "mask.nii.gz"))[1] == read_mask(tmp_path / "mask.nii.gz").warnings
+    assert main(["mesh", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / "mask.ply")]) == 0
+    assert "note: The header of 'mask.nii.gz' does not say where right and left are" in capfd.readouterr().out
+
+
+def test_a_label_map_whose_header_does_not_say_where_it_lies_is_told_of_in_the_results(tmp_path, capfd, head, marked):
+    # ITK's place for a header without codes, so that the boxes lie in the head
+    turned = np.diag([-6.0, -6.0, 6.0, 1.0])
+    image = nibabel.Nifti1Image(marked, turned)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    nibabel.save(image, tmp_path / "labels.nii.gz")
+    write_nifti(tmp_path / "scan.nii.gz", head.array, turned)
+    words = ["analyze", str(tmp_path / "scan.nii.gz"), "--labels", str(tmp_path / "labels.nii.gz"), "--controls", "0"]
+    assert main([*words, "--model", "harmonic", "--output", str(tmp_path / "o")]) == 0
+    assert "note: The header of 'labels.nii.gz' does not say where right and left are" in capfd.readouterr().out

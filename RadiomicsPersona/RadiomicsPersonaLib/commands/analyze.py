@@ -134,8 +134,10 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
     boxes = boxes_without_scan(options)
     scan, sha256 = job.cache.scan(options.scan)
     exclude = mask_on(scan, options.exclude) if options.exclude else None
+    told_of_labels: tuple[str, ...] = ()
     if options.labels:
-        boxes += label_boxes(options.labels)
+        around, told_of_labels = label_boxes(options.labels)
+        boxes += around
     segmented = ()
     with folder_written_whole(options.output) as folder:
         if options.segment_with:
@@ -163,6 +165,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
             )
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
+        analysis = replace(analysis, warnings=(*analysis.warnings, *told_of_labels))
         if segmented:
             analysis = _with_segmentation(analysis, *segmented)
         job.tell("Writing the results")

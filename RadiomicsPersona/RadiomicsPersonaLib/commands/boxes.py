@@ -32,19 +32,20 @@ def boxes_without_scan(options: argparse.Namespace) -> list[Box]:
     return boxes
 
 
-def boxes_of(options: argparse.Namespace) -> list[Box]:
-    """All boxes that the options name, those around the labels of a map too.
+def boxes_of(options: argparse.Namespace) -> tuple[list[Box], tuple[str, ...]]:
+    """All boxes that the options name, those around the labels of a map too, and what the user should know of the map.
 
     Raises:
         InputError: there is none, or one cannot be used.
     """
-    return boxes_without_scan(options) + (label_boxes(options.labels) if options.labels else [])
+    boxes, told = label_boxes(options.labels) if options.labels else ([], ())
+    return boxes_without_scan(options) + boxes, told
 
 
-def label_boxes(path: str) -> list[Box]:
-    """A box around each connected part of each label of a map."""
+def label_boxes(path: str) -> tuple[list[Box], tuple[str, ...]]:
+    """A box around each connected part of each label of a map, and what the user should know of its file."""
     labels = read_label_map(path)
-    return boxes_from_label_map(labels.array, labels.affine)
+    return boxes_from_label_map(labels.array, labels.affine), labels.warnings
 
 
 def mask_on(scan: Scan, path: str) -> np.ndarray:

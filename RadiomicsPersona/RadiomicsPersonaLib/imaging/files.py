@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,28 +26,28 @@ from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
 # not load.
 
 
-def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def read_mask(path: str | Path, label: int | None = None) -> Scan:
     """The voxels of one label, or of all labels other than 0.
 
     Returns:
-        boolean array, axes I, J, K, not empty; 4x4 IJK-to-RAS matrix in millimetres.
+        a boolean array that is not empty, in its place, with what the user should know of the file.
     Raises:
         InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
     """
     name = Path(path).name
     image = read_label_map(path)
-    labels, affine = image.array, np.array(image.affine, np.float64)
+    labels = image.array
     if not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
     if not labels.any():
         raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
     if label is None:
-        return labels != 0, affine
+        return replace(image, array=labels != 0)
     if not (labels == label).any():
         there = np.unique(labels[labels != 0]).astype(int)
         listed = ", ".join(map(str, there[:20])) + (", ..." if len(there) > 20 else "")
         raise InputError(f"The mask '{name}' has no label {label}: choose one of {listed}.")
-    return labels == label, affine
+    return replace(image, array=labels == label)
 
 
 def write_nrrd(stream: BinaryIO, array: np.ndarray, affine: np.ndarray) -> None:
