@@ -2,26 +2,55 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import SimpleITK
+
+SERIES, STUDY = "1.2.826.0.1.3680043.2.1125.1", "1.2.826.0.1.3680043.2.1125.9"
+
+
+def slices_of(image: SimpleITK.Image, series_uid: str = SERIES) -> list[tuple[SimpleITK.Image, dict[str, str]]]:
+    """The slices of a volume as images of two axes, each with its DICOM tags."""
+    direction = image.GetDirection()
+    return [
+        (
+            image[:, :, number],
+            {
+                "0008|0060": "MR",
+                "0020|000e": series_uid,
+                "0020|000d": STUDY,
+                "0008|0018": f"{series_uid}.{number + 1}",
+                "0020|0013": str(number + 1),
+                "0020|0032": "\\".join(f"{v:.10g}" for v in image.TransformIndexToPhysicalPoint((0, 0, number))),
+                "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)),
+            },
+        )
+        for number in range(image.GetDepth())
+    ]
+
+
+def write_slices(
+    slices: list[tuple[SimpleITK.Image, dict[str, str]]], folder: Path, prefix: str = "", compressor: str = ""
+) -> list[Path]:
+    """Write slices with exactly these tags; the files in their order."""
+    folder.mkdir(exist_ok=True)
+    writer = SimpleITK.ImageFileWriter()
+    if compressor:
+        writer.UseCompressionOn()
+        writer.SetCompressor(compressor)
+    writer.KeepOriginalImageUIDOn()
+    files = []
+    for number, (image, tags) in enumerate(slices):
+        image = SimpleITK.Image(image)
+        for tag, value in tags.items():
+            image.SetMetaData(tag, value)
+        files.append(folder / f"{prefix}{number:03d}.dcm")
+        writer.SetFileName(str(files[-1]))
+        writer.Execute(image)
+    return files
 
 
 def write_dicom_series(image: SimpleITK.Image, folder, series_uid: str, more: dict[str, str] | None = None) -> None:
-    folder.mkdir(exist_ok=True)
-    writer = SimpleITK.ImageFileWriter()
-    writer.KeepOriginalImageUIDOn()
-    direction = image.GetDirection()
-    for number in range(image.GetDepth()):
-        slice_image = image[:, :, number]
-        tags = {
-            "0008|0060": "MR",
-            "0020|000e": series_uid,
-            "0020|000d": "1.2.826.0.1.3680043.2.1125.9",
-            "0008|0018": f"{series_uid}.{number + 1}",
-            "0020|0013": str(number + 1),
-            "0020|0032": "\\".join(f"{v:.10g}" for v in image.TransformIndexToPhysicalPoint((0, 0, number))),
-            "0020|0037": "\\".join(f"{direction[i]:.10g}" for i in (0, 3, 6, 1, 4, 7)),
-        } | (more or {})
-        for tag, value in tags.items():
-            slice_image.SetMetaData(tag, value)
-        writer.SetFileName(str(folder / f"{series_uid[-1]}-{number:03d}.dcm"))
-        writer.Execute(slice_image)
+    write_slices(
+        [(slice_image, tags | (more or {})) for slice_image, tags in slices_of(image, series_uid)], folder, f"{series_uid[-1]}-"
+    )

@@ -102,11 +102,13 @@ def analyze(
             seen.take_maps_of(prepared)
             line.total += 1
             results[number] = line.result_of(box, hole, decision, seen)
-    rates = false_discovery_rates([result.p for result in results])
-    results = [_with_rate(result, q, decision) for result, q in zip(results, rates)]
+    # a box that was given twice is one question
+    asked = {hole.key: result.p for hole, result in zip(reversed(holes), reversed(results))}
+    rates = dict(zip(asked, false_discovery_rates(list(asked.values()))))
+    results = [_with_rate(result, rates[hole.key], decision) for hole, result in zip(holes, results)]
     blind = rebuilt = compose(prepared, [result.reconstruction for result in results])
     if look_twice:
-        looks = [line.second_look(result, [h for k, h in enumerate(suspects) if k != n]) for n, result in enumerate(results)]
+        looks = [line.second_look(result, [h for h in suspects if h.key != hole.key]) for hole, result in zip(holes, results)]
         results = [replace(r, rebuilt_again_ml=look and scan.grid.ml_of(look.hole.voxels)) for r, look in zip(results, looks)]
         rebuilt = _with_second_looks(scan, blind, results, looks)
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)

@@ -45,6 +45,8 @@ def estimate_midplane(tissue: Tissue) -> Midplane:
     do for the cross-correlation.
     """
     smooth = ndimage.gaussian_filter(np.where(tissue.brain, tissue.values, tissue.background).astype(np.float32), 1.0)
+    # products of intensities must fit into single precision, whatever their unit is; a power of two leaves every digit
+    smooth /= np.float32(2.0 ** np.frexp(np.abs(smooth).max())[1])
     usable = tissue.brain & tissue.known
     index = np.argwhere(ndimage.binary_dilation(tissue.brain, iterations=2) & tissue.known)
     overview = tissue.grid.patch

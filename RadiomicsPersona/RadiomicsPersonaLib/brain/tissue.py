@@ -168,6 +168,8 @@ def estimate_tissue(
     middle = scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)
     grid = patch_grid(scan, middle, OVERVIEW_SPACING * stretch, OVERVIEW_SIZE)
     background = _background(scan, hidden)
+    if background is None:
+        raise _no_brain(scan)
     values, known = _overview(scan, grid, hidden, background)
     if model == "installed":
         model = TissueModel.installed()
@@ -186,11 +188,9 @@ def estimate_tissue(
     core = ndimage.binary_erosion(outline, iterations=1) & known
     sample = values[core]
     if sample.size < 200 or sample.max() == sample.min():
-        raise InputError(
-            f"'{scan.name}' shows nothing like a brain outside the box: choose a brain MRI and a box smaller than the brain."
-        )
+        raise _no_brain(scan)
     low, median, high = np.percentile(sample, [10, 50, 90])
-    deviation = max((high - low) / 2.563, 1e-3 * abs(median - background), 1e-12)
+    deviation = max((high - low) / 2.563, 1e-3 * abs(median - background), np.finfo(np.float32).tiny)
     scale = IntensityScale(float(median), float(deviation))
     return Tissue(grid, values, known, brain, three_classes(sample), scale, background, anatomy, method, doubt)
 
@@ -261,12 +261,19 @@ def _overview(scan: Scan, grid: PatchGrid, hidden: Hole | None, background: floa
     return (values if known.all() else _fill_by_diffusion(values, known)), known
 
 
-def _background(scan: Scan, hidden: Hole | None) -> float:
+def _no_brain(scan: Scan) -> InputError:
+    return InputError(
+        f"'{scan.name}' shows nothing like a brain outside the box: choose a brain MRI and a box smaller than the brain."
+    )
+
+
+def _background(scan: Scan, hidden: Hole | None) -> float | None:
+    """A low value of the scan outside `hidden`; None where nothing is left outside."""
     every = tuple(slice(None, None, max(1, n // 64)) for n in scan.shape)
     sample = scan.array[every]
     if hidden is not None:
         sample = sample[~hidden.full_mask(scan.shape)[every]]
-    return float(np.percentile(sample, 1))
+    return float(np.percentile(sample, 1)) if sample.size else None
 
 
 def _fill_by_diffusion(values: np.ndarray, known: np.ndarray) -> np.ndarray:

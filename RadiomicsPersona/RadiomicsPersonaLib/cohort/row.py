@@ -24,6 +24,7 @@ from ..report.picture import slice_triplet
 from ..report.slice_plane import ORIENTATIONS, cut, planes_of_scan
 from ..system.child import Cancelled
 from ..system.device import NO_MEMORY, ran_out_of_memory
+from ..system.json_text import written
 
 RECORD, THUMBNAIL = "row.json", "thumbnail.jpg"
 TABLES = ("results.csv", "visits.csv")
@@ -94,7 +95,7 @@ def write_record(folder: Path, identity: dict, results: list[dict], sentence: st
     folder.mkdir(parents=True, exist_ok=True)
     record = {"identity": identity, "results": results, "sentence": sentence, "final": final}
     staging = folder / f".{RECORD}"
-    staging.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
+    staging.write_text(written(record), encoding="utf-8")
     os.replace(staging, folder / RECORD)
 
 
@@ -155,9 +156,9 @@ def _middle(path: str):
         for axis, size in enumerate(scan.shape)
     ]
     plane = planes_of_scan(scan, scan.ras_from_ijk(np.array(middle)), _PIXELS)[ORIENTATIONS.index("axial")]
-    low, high = float(scan.array.min()), max(float(np.percentile(scan.array, 99.5)), float(scan.array.min()) + 1e-6)
+    low, high = float(scan.array.min()), float(np.percentile(scan.array, 99.5))
     values = cut(scan.array, scan.affine, plane, outside=low)
-    return Image.fromarray(np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8))
+    return Image.fromarray(np.rint(np.clip((values - low) / ((high - low) or 1.0), 0, 1) * 255).astype(np.uint8))
 
 
 def _write_thumbnail(image, folder: Path) -> None:

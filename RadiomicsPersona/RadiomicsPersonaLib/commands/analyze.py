@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,8 @@ from ..report.picture import picture_of
 from ..report.results_files import BLIND, UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
+from ..system.json_text import written
+from ..system.names import shown
 from ..system.output import folder_written_whole
 from .boxes import boxes_without_scan, label_boxes, mask_on
 from .job import Job
@@ -111,7 +112,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     analysis = analyze_into_folder(options, job)
     job.made(analysis)
     if options.json:
-        print(json.dumps(results_of(analysis), ensure_ascii=False))
+        print(written(results_of(analysis)))
     else:
         _print_table(analysis, Path(options.output))
     return 0
@@ -138,8 +139,10 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
     boxes = boxes_without_scan(options)
     scan, sha256 = job.cache.scan(options.scan)
     exclude = mask_on(scan, options.exclude) if options.exclude else None
+    told_of_labels: tuple[str, ...] = ()
     if options.labels:
-        boxes += label_boxes(options.labels)
+        around, told_of_labels = label_boxes(options.labels)
+        boxes += around
     segmented = ()
     with folder_written_whole(options.output) as folder:
         if options.segment_with:
@@ -175,6 +178,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
             )
         analysis.provenance["scan_sha256"] = sha256
         analysis.provenance["command"] = _command(options)
+        analysis = replace(analysis, warnings=(*analysis.warnings, *told_of_labels))
         if segmented:
             analysis = _with_segmentation(analysis, *segmented)
         job.tell("Writing the results")
@@ -276,4 +280,4 @@ def _command(options) -> str:
     words += ["--tighten"] if options.tighten else []
     words += [f"--precision {options.precision}"] if options.precision != "auto" else []
     words += [f"--threshold {options.threshold:g}"] if options.threshold is not None else []
-    return " ".join(words + [f"--seed {options.seed} --device {options.device}"])
+    return shown(" ".join(words + [f"--seed {options.seed} --device {options.device}"]))

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.box import Box, parse_box
 from ..geometry.markups import boxes_from_label_map, read_boxes
-from ..imaging.files import read_scan
+from ..imaging.files import read_label_map
 from ..imaging.resampling import share_grid
 from ..imaging.scan import Scan
 
@@ -32,29 +32,41 @@ def boxes_without_scan(options: argparse.Namespace) -> list[Box]:
     return boxes
 
 
-def boxes_of(options: argparse.Namespace) -> list[Box]:
-    """All boxes that the options name, those around the labels of a map too.
+def boxes_of(options: argparse.Namespace) -> tuple[list[Box], tuple[str, ...]]:
+    """All boxes that the options name, those around the labels of a map too, and what the user should know of the map.
 
     Raises:
         InputError: there is none, or one cannot be used.
     """
-    return boxes_without_scan(options) + (label_boxes(options.labels) if options.labels else [])
+    boxes, told = label_boxes(options.labels) if options.labels else ([], ())
+    return boxes_without_scan(options) + boxes, told
 
 
-def label_boxes(path: str) -> list[Box]:
-    """A box around each connected part of each label of a map."""
-    labels = read_scan(path)
-    return boxes_from_label_map(labels.array, labels.affine)
+def label_boxes(path: str) -> tuple[list[Box], tuple[str, ...]]:
+    """A box around each connected part of each label of a map, and what the user should know of its file."""
+    labels = read_label_map(path)
+    return boxes_from_label_map(labels.array, labels.affine), labels.warnings
 
 
 def mask_on(scan: Scan, path: str) -> np.ndarray:
-    """A mask file as a boolean array, refused when it is on another grid than the scan."""
-    mask = read_scan(path)
+    """A mask file as a boolean array of the scan's shape.
+
+    Raises:
+        InputError: it cannot be read, is on another grid than the scan, or is empty.
+    """
+    mask, name = read_label_map(path), Path(path).name
+    if mask.shape != scan.shape:
+        raise InputError(
+            f"The mask '{name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels): resample it "
+            "onto the scan."
+        )
     if not share_grid(scan, mask):
         raise InputError(
-            f"The mask '{Path(path).name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels, "
-            f"or another position): resample it onto the scan."
+            f"The mask '{name}' is on another grid than the scan (its voxels lie up to {scan.grid.apart(mask.grid):.3g} mm "
+            "from the scan's): resample it onto the scan."
         )
+    if not mask.array.any():
+        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
     return mask.array != 0
 
 

@@ -12,10 +12,9 @@ from ..imaging.files import name_of, read_scan, sha256_of
 from ..imaging.scan import Scan
 from ..networks.card import model_cards
 from ..reconstruction.reconstruction_model import Model, NetworkModel, load_model
+from ..system.names import IN_TWO_FILES, shown
 
 KEPT_PREPARATIONS = 4
-IN_TWO_FILES = (".nhdr", ".mhd")
-"""Headers of scans whose voxels lie in another file, which may change on its own."""
 
 
 class Cache:
@@ -48,7 +47,7 @@ class Cache:
             return self._scan, self._sha256
         self.tell("Reading the scan")
         comparable = self._scan is not None and os.access(path, os.R_OK) and Path(path).suffix.lower() not in IN_TWO_FILES
-        if not comparable or self._scan.name != name_of(path) or self._sha256 != sha256_of(path):
+        if not comparable or self._scan.name != shown(name_of(path)) or self._sha256 != sha256_of(path):
             # the earlier scan is let go of before the next one takes its memory
             self._scan, self._file, self._prepared = None, None, {}
             self._scan, self._sha256 = read_scan(path), sha256_of(path)
@@ -59,7 +58,8 @@ class Cache:
         """`preparation.prepare`, remembered for the scan that is kept."""
         if scan is not self._scan:
             return prepare(scan, suspects)
-        key = _voxels(union_of(list(suspects)))
+        hidden = union_of(list(suspects))
+        key = None if hidden is None else hidden.key
         if key not in self._prepared:
             self.tell("Finding the brain")
             prepared = prepare(scan, suspects)
@@ -97,7 +97,3 @@ def _state(path: Path) -> tuple | None:
         return None
     stat = path.stat()
     return str(path), stat.st_size, stat.st_mtime_ns
-
-
-def _voxels(hole: Hole | None) -> tuple | None:
-    return None if hole is None else (*hole.start.tolist(), *hole.mask.shape, hole.mask.tobytes())

@@ -106,8 +106,8 @@ def follow_into_folder(options: argparse.Namespace, folder: Path, job: Job) -> t
     for_all = ANALYSIS.options_of(["analyze", *shlex.split(options.options)], {"scan": None, "output": None})
     times = visit_times(options.dates or [_date_of(path) for path in options.scans])
     first, _ = job.cache.scan(options.scans[0])
-    boxes = boxes_of(options)
-    rows, notes, shown = [], [], []
+    boxes, told = boxes_of(options)
+    rows, notes, shown = [], list(told), []
     for number, (path, time) in enumerate(zip(options.scans, times), 1):
         scan, _ = job.cache.scan(path)
         here, motion, doubts = carried(boxes, first, scan) if number > 1 else (boxes, None, ())
@@ -123,6 +123,7 @@ def follow_into_folder(options: argparse.Namespace, folder: Path, job: Job) -> t
         its.scan, its.output, its.boxes = path, str(visit), [str(visit / "boxes.mrk.json"), *for_all.boxes]
         analysis = analyze_into_folder(its, Job(step, job.tell, cache=job.cache), _nothing if job.for_slicer else None)
         mask = read_mask(options.masks[number - 1]) if options.masks else None
+        notes += mask.warnings if mask else ()
         start = {
             "patient": options.patient,
             "visit": f"visit {number}",
@@ -131,10 +132,12 @@ def follow_into_folder(options: argparse.Namespace, folder: Path, job: Job) -> t
             "scan": scan.name,
         }
         for result in analysis.boxes:
-            rows.append(visit_row(analysis, result, start, motion, lesion_ml(*mask, result.box) if mask else None))
+            rows.append(
+                visit_row(analysis, result, start, motion, lesion_ml(mask.array, mask.affine, result.box) if mask else None)
+            )
         shown.append(pictures_of_visit(analysis, f"Visit {number}, {time.years:.2f} years after the first"))
     write_rows(folder / "visits.csv", rows)
-    (folder / "report.html").write_text(report_of_visits(rows, notes, shown), encoding="utf-8")
+    (folder / "report.html").write_text(report_of_visits(rows, notes, shown), encoding="utf-8", errors="backslashreplace")
     return rows, notes
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ..errors import InputError
 from ..imaging.files import read_scan, write_nifti
 from ..reconstruction.inpainting import inpaint
 from ..reconstruction.reconstruction_model import load_model
+from ..system.json_text import written
 from ..system.output import file_written_whole
 from .boxes import mask_on
 from .job import Job
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         write_nifti(path, rebuilt, scan.affine)
     done = {"output": options.output, "voxels": int(mask.sum()), "model": model.provenance(), "warnings": list(warnings)}
     if options.json:
-        print(json.dumps(done, ensure_ascii=False))
+        print(written(done))
     else:
         print(f"Rebuilt {done['voxels']} voxels with {model.name}: {options.output}")
         for warning in warnings:

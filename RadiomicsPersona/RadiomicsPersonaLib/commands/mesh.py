@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ..geometry.surface import USUAL_SMOOTHING, Surface, check_suffix, surface_of, write_surface
 from ..imaging.files import read_mask
-from ..imaging.grid import Grid
 from ..report.exchange import write_arrays_of_surface
+from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole
 from .job import Job
 
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
             job.check()
         return 0
     check_suffix(options.output)
-    surface, mask_ml = surface_by(options)
+    surface, mask_ml, warnings = surface_by(options)
     with file_written_whole(options.output) as path:
         write_surface(surface, path)
     made = {
@@ -55,19 +54,22 @@ def run(options: argparse.Namespace, job: Job) -> int:
         "mask_volume_ml": mask_ml,
         "points": len(surface.points),
         "triangles": len(surface.faces),
+        "warnings": list(warnings),
     }
     if options.json:
-        print(json.dumps(made, ensure_ascii=False))
+        print(written(made))
     else:
         print(
             f"Surface of {made['area_mm2']:.1f} mm2 around {made['volume_ml']:.3f} ml (voxels of the mask: "
             f"{made['mask_volume_ml']:.3f} ml), {made['triangles']} triangles: {options.output}"
         )
+        for warning in warnings:
+            print(f"note: {warning}")
     return 0
 
 
-def surface_by(options: argparse.Namespace) -> tuple[Surface, float]:
-    """The surface that the arguments ask for, in memory, and the millilitres of the mask's voxels."""
-    mask, affine = read_mask(options.mask, options.label)
-    surface = surface_of(mask, affine, options.smooth, options.decimate)
-    return surface, Grid(mask.shape, affine).ml_of(mask.sum())
+def surface_by(options: argparse.Namespace) -> tuple[Surface, float, tuple[str, ...]]:
+    """The surface that the arguments ask for, in memory, the millilitres of the mask's voxels, and notes on the mask's file."""
+    mask = read_mask(options.mask, options.label)
+    surface = surface_of(mask.array, mask.affine, options.smooth, options.decimate)
+    return surface, mask.grid.ml_of(mask.array.sum()), mask.warnings

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from ..defaults import CLASSICAL
 from ..networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, model_cards, read_card
+from ..system.json_text import written
 from .job import Job
 
 
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     cards, tissue, lesion, segmentation = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
     if options.json:
         found = {"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion, "segmentation": segmentation}
-        print(json.dumps(found, ensure_ascii=False))
+        print(written(found))
         return 0
     for card in cards:
         default = ", default" if card.get("default") else ""

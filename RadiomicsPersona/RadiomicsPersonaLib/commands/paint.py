@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from ..imaging.files import write_nifti
 from ..lesions.outline import outline, radius_of
 from ..lesions.painter import check_kind, paint_lesion
 from ..report.exchange import write_painted
+from ..system.json_text import written
 from ..system.output import folder_written_whole
 from .job import Job
 from .model_arguments import add_model_and_device
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         else:
             write_nifti(folder / PAINTED, lesion.values, scan.affine)
             write_nifti(folder / MASK, lesion.lesion.astype(np.uint8), scan.affine)
-        (folder / TOLD).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        (folder / TOLD).write_text(written(told, indent=1) + "\n", encoding="utf-8")
         job.progress(3, 3, "Writing")
     print(
         f"Painted a lesion of {milliliters:.3g} ml ({2 * radius_of(milliliters):.1f} mm) as {contrast} shows it: "

@@ -7,6 +7,8 @@ the exit code; see `job.Job`.
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +20,9 @@ from ..errors import InputError
 from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
+
+_OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+"""Why a file that is named cannot be opened, where no room of the program is at fault."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,10 @@ class Registry:
         use_precision(getattr(options, "precision", "auto"))
         try:
             return self._module(options.command).run(options, job)
+        except OSError as error:
+            if error.errno not in _OF_THE_USER or error.filename is None:
+                raise
+            raise InputError(f"'{error.filename}' cannot be opened ({error.strerror}): choose another file.") from error
         finally:
             use_precision("auto")
 
@@ -102,6 +111,8 @@ class Registry:
             when cancelled.
         """
         words = sys.argv[1:] if words is None else list(words)
+        if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             options = self.options_of(words)
             return self.run(options, terminal_job(quiet=getattr(options, "json", False)))

@@ -12,6 +12,7 @@ from ..longitudinal.mixed_model import require_statsmodels
 from ..longitudinal.observations import read_table
 from ..longitudinal.outcome_analysis import CORRECTIONS, analyze_visits
 from ..longitudinal.report import interval_text, term_rows, write_regression
+from ..system.json_text import written
 from ..system.output import folder_written_whole
 from .job import Job
 
@@ -90,7 +91,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         write_regression(analyses, folder, settings, options.with_name)
         record = (folder / "regression.json").read_text(encoding="utf-8")
     if options.json:
-        print(json.dumps(json.loads(record), ensure_ascii=False))
+        print(written(json.loads(record)))
         return 0
     for analysis in analyses:
         for row in term_rows(analysis):

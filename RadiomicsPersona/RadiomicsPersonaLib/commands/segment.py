@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..defaults import RESEARCH_USE
@@ -12,6 +11,7 @@ from ..imaging.files import write_nifti
 from ..report.exchange import write_segmentation
 from ..segmentation.segmentation import Segmentation
 from ..segmentation.segmenter import load_segmenting, segment_files
+from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole, refuse_unwritable
 from .job import Job
 from .model_arguments import add_device
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         write_nifti(path, found.labels, found.affine)
     told = {"output": options.output, **told}
     if options.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(written(told))
         return 0
     for entry in told["classes"]:
         print(f"{entry['number']:>3}  {entry['name']:<24} {entry['ml']:10.3f} ml")

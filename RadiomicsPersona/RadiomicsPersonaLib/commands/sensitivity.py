@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from ..analysis.verdict import Decision
@@ -12,7 +11,7 @@ from ..errors import InputError
 from ..lesions.painter import check_kind
 from ..lesions.sensitivity import CAVEAT, STRENGTHS, sensitivity
 from ..lesions.sensitivity_report import record_of, sentences_of, write_sensitivity
-from ..system.json_text import json_value
+from ..system.json_text import json_value, written
 from ..system.output import folder_written_whole
 from .job import Job
 from .paint import add_lesion_arguments, check_seed, place_of
@@ -77,7 +76,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         )
         write_sensitivity(result, scan, folder, example=not job.for_slicer)
     if options.json:
-        print(json.dumps(json_value(record_of(result)), ensure_ascii=False))
+        print(written(json_value(record_of(result))))
         return 0
     for sentence in sentences_of(result):
         print(sentence)

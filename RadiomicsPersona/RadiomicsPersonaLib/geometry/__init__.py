@@ -1,4 +1,4 @@
 """Geometry: boxes, holes, patches, grids and surfaces, in RAS millimetres.
 
-Floor 4; imports imaging.
+Floor 4; imports imaging, system.
 """

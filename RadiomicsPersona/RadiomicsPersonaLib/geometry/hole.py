@@ -62,6 +62,11 @@ class Hole:
         stop = np.minimum(self.stop + margin, shape)
         return Hole(start, self.mask_over(start, stop - start))
 
+    @property
+    def key(self) -> tuple:
+        """What tells it from holes of other voxels."""
+        return (*self.start.tolist(), *self.mask.shape, self.mask.tobytes())
+
     def full_mask(self, shape: tuple[int, int, int]) -> np.ndarray:
         """Boolean array of the scan's shape."""
         return self.mask_over(np.zeros(3, int), shape)

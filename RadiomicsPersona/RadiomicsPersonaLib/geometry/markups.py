@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..system.json_text import parsed, written
+from ..system.names import shown
 from .box import Box
 
 SCHEMA = "https://raw.githubusercontent.com/slicer/slicer/master/Modules/Loadable/Markups/Resources/Schema/markups-schema-v1.0.3.json#"
@@ -30,9 +31,11 @@ def read_boxes(path: str | Path) -> list[Box]:
     if not path.is_file():
         raise InputError(f"There is no markups file '{path}': check the path.")
     try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
+        content = parsed(path.read_text(encoding="utf-8-sig"))
         markups = content["markups"]
         rois = [markup for markup in markups if markup["type"] == "ROI"]
+    except OSError as error:
+        raise InputError(f"'{path.name}' cannot be opened ({error.strerror}): see to its permissions, or copy it.") from error
     except (ValueError, KeyError, TypeError):
         raise InputError(f"'{path.name}' is not a Slicer markups file: save the ROI in Slicer as .mrk.json.") from None
     if not rois:
@@ -40,7 +43,7 @@ def read_boxes(path: str | Path) -> list[Box]:
         raise InputError(f"'{path.name}' holds no ROI, only {kinds}: draw the box with Slicer's Markups module as an ROI.")
     boxes = []
     for number, roi in enumerate(rois, start=1):
-        wanted = _name_of(roi) or (_stem(path) if len(rois) == 1 else f"box {number}")
+        wanted = shown(_name_of(roi)) or (_stem(path) if len(rois) == 1 else f"box {number}")
         boxes.append(_box_from_roi(roi, _unique(wanted, [box.name for box in boxes]), path.name))
     return boxes
 
@@ -72,7 +75,7 @@ def write_boxes(
 
 def markups_text(markups: list[dict]) -> str:
     """The text of a markups file with the given markups."""
-    return json.dumps({"@schema": SCHEMA, "markups": markups}, indent=1, ensure_ascii=False)
+    return written({"@schema": SCHEMA, "markups": markups}, indent=1)
 
 
 def roi_of_box(box: Box, color: tuple[float, float, float], locked: bool = True, visible: bool = True) -> dict:
@@ -175,22 +178,26 @@ def _box_from_roi(roi: dict, name: str, file_name: str) -> Box:
         center = np.array(roi["center"], dtype=np.float64).reshape(3) * to_ras
         size = np.array(roi["size"], dtype=np.float64).reshape(3)
         axes = np.array(roi.get("orientation", np.diag(to_ras)), dtype=np.float64).reshape(3, 3) * to_ras[:, None]
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise refuse("has no usable centre, size and orientation: save it again from Slicer") from None
-    return Box(center, size, axes, name)
+    try:
+        return Box(center, size, axes, name)
+    except InputError as error:
+        raise InputError(f"'{file_name}': {error}") from error
 
 
 def _name_of(roi: dict) -> str:
     """The markup's name; Slicer does not write it, but its default label of the first point starts with it."""
     if str(roi.get("name") or "").strip():
         return str(roi["name"]).strip()
-    points = roi.get("controlPoints") or [{}]
-    label = str(points[0].get("label") or "").strip()
+    points = roi.get("controlPoints")
+    first = points[0] if isinstance(points, list) and points else None
+    label = str(first.get("label") or "").strip() if isinstance(first, dict) else ""
     return re.sub(r"[-_ ]\d+$", "", label) if "%N" in str(roi.get("labelFormat", "%N-%d")) else label
 
 
 def _stem(path: Path) -> str:
-    return re.sub(r"(\.mrk)?\.json$", "", path.name, flags=re.IGNORECASE)
+    return shown(re.sub(r"(\.mrk)?\.json$", "", path.name, flags=re.IGNORECASE))
 
 
 def _unique(name: str, taken: list[str]) -> str:

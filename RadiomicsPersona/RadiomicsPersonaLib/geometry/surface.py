@@ -10,6 +10,8 @@ Slicer's own words (`vtkMRMLModelStorageNode`); programs that know neither take 
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from ..system.names import is_text
 
 # Imported in functions: vtk, which takes a second to load and is an extra on the command line; scipy, which Slicer's own
 # process, which reads this room, must not load.
@@ -285,9 +288,15 @@ def write_surface(surface: Surface, path: str | Path) -> None:
         InputError: another suffix.
         OSError: the file cannot be written.
     """
+    check_suffix(path)
+    if not is_text(path):
+        with tempfile.TemporaryDirectory() as folder:
+            plain = Path(folder) / f"surface{Path(path).suffix}"
+            write_surface(surface, plain)
+            shutil.copyfile(plain, path)
+        return
     import vtk
 
-    check_suffix(path)
     suffix = Path(path).suffix.lower()
     writer = {".ply": vtk.vtkPLYWriter, ".stl": vtk.vtkSTLWriter, ".obj": vtk.vtkOBJWriter, ".vtk": vtk.vtkPolyDataWriter}[
         suffix

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import SimpleITK
-
-from .files import dicom_files, name_of
+from ..system.json_text import parsed
+from .dicom import header_of_series
+from .files import name_of
 
 KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "acq_time", "date")
 """Where a date may stand in a file beside the scan: DICOM's keywords as dcm2niix writes them, BIDS' column,
@@ -37,17 +36,12 @@ def visit_date(path: str | Path) -> str | None:
 
 
 def _in_dicom(folder: Path) -> Iterator[str]:
-    reader = SimpleITK.ImageFileReader()
-    reader.SetFileName(dicom_files(folder)[0])
-    reader.ReadImageInformation()
-    for tag in TAGS:
-        if reader.HasMetaDataKey(tag):
-            yield reader.GetMetaData(tag)
+    yield from filter(None, header_of_series(folder, TAGS))
 
 
 def _in_json(path: Path) -> Iterator[str]:
     try:
-        content = json.loads(path.with_name(name_of(path) + ".json").read_text(encoding="utf-8"))
+        content = parsed(path.with_name(name_of(path) + ".json").read_text(encoding="utf-8"))
     except (OSError, ValueError):  # another program's file, or none
         return
     if isinstance(content, dict):

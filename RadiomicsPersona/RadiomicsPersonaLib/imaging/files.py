@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,38 +16,38 @@ import numpy as np
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
-from .scan import LPS_TO_RAS, Scan, make_scan
+from ..system.names import plain_path, shown
+from .checksums import check_sums, read_to_end
+from .dicom import read_series
+from .nifti_place import place_of
+from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
 # not load.
 
 
-def read_mask(path: str | Path, label: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def read_mask(path: str | Path, label: int | None = None) -> Scan:
     """The voxels of one label, or of all labels other than 0.
 
     Returns:
-        boolean array, axes I, J, K, not empty; 4x4 IJK-to-RAS matrix in millimetres.
+        a boolean array that is not empty, in its place, with what the user should know of the file.
     Raises:
         InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
     """
     name = Path(path).name
     image = read_label_map(path)
-    labels, affine = image.array, np.array(image.affine, np.float64)
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(
-            f"The mask '{name}' has no usable geometry (its voxel-to-world matrix is singular): save it again from its source."
-        )
-    if not np.isfinite(labels).all() or not np.array_equal(labels, np.rint(labels)):
+    labels = image.array
+    if not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
     if not labels.any():
         raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
     if label is None:
-        return labels != 0, affine
+        return replace(image, array=labels != 0)
     if not (labels == label).any():
         there = np.unique(labels[labels != 0]).astype(int)
         listed = ", ".join(map(str, there[:20])) + (", ..." if len(there) > 20 else "")
         raise InputError(f"The mask '{name}' has no label {label}: choose one of {listed}.")
-    return labels == label, affine
+    return replace(image, array=labels == label)
 
 
 def write_nrrd(stream: BinaryIO, array: np.ndarray, affine: np.ndarray) -> None:
@@ -95,22 +97,24 @@ def read_scan(path: str | Path) -> Scan:
     ('head_T1', (3, 4, 5), [2.0, 2.0, 3.5])
     """
     path = Path(path)
-    return make_scan(*_read(path), name_of(path))
+    array, affine, told = _read(path)
+    return make_scan(array, affine, shown(name_of(path)), told)
 
 
 def read_label_map(path: str | Path) -> Scan:
-    """Read a label map as it is stored; unlike a scan it may be 0 everywhere.
+    """Read a label map or mask as it is stored; unlike a scan it may have one value everywhere.
+
+    Voxels that are NaN or infinite are background, 0: several programs write NaN around what they mark.
 
     Raises:
-        InputError: the file is missing, damaged, not an image, or not 3-D.
+        InputError: the file is missing, damaged, not an image, not 3-D, or without a usable geometry.
     """
     path = Path(path)
-    array, affine = _read(path)
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        raise InputError(f"'{path.name}' has {array.ndim} dimensions, not 3: give a single label map.")
-    return Scan(array, affine, name_of(path))
+    array, affine, told = _read(path)
+    array = one_volume(array, affine, path.name)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        array = np.where(np.isfinite(array), array, array.dtype.type(0))
+    return Scan(array, affine, shown(name_of(path)), warnings=told)
 
 
 def name_of(path: str | Path) -> str:
@@ -123,13 +127,18 @@ def name_of(path: str | Path) -> str:
 
 
 def write_nifti(path: str | Path, array: np.ndarray, affine: np.ndarray) -> None:
-    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling."""
+    """Write an array (axes I, J, K) with its IJK-to-RAS matrix as NIfTI, without rescaling.
+
+    A qform cannot be skewed; that of a skewed grid has the code 0, so that the file tells one place and not two.
+    """
     import nibabel
 
     image = nibabel.Nifti1Image(array, affine)
     image.header.set_xyzt_units("mm")
-    image.set_sform(affine, 1)
     image.set_qform(affine, 1)
+    image.set_sform(affine, 1)
+    if place_of(image.header, image.shape, Path(path).name)[1]:
+        image.set_qform(affine, 0)
     nibabel.save(image, str(path))
 
 
@@ -144,77 +153,77 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Stored values, axes I, J, K, and the 4x4 matrix from their indices to RAS millimetres."""
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Stored values, axes I, J, K, the 4x4 matrix from their indices to RAS millimetres, and what should be known of it."""
     if not path.exists():
         raise InputError(f"There is no file or folder '{path}': check the path.")
     if path.is_dir():
-        return _read_itk(dicom_files(path), path.name)
+        array, affine, told = read_series(path)
+        return array, LPS_TO_RAS @ affine, told
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise InputError(f"'{path.name}' cannot be opened ({error.strerror}): see to its permissions, or copy it.") from error
     if path.name.lower().endswith(NIBABEL_SUFFIXES):
         return _read_nibabel(path)
     if path.name.lower().endswith(ITK_SUFFIXES):
-        return _read_itk(str(path), path.name)
+        return _read_itk(path)
     raise InputError(f"'{path.name}' is not a scan this program reads: give {READABLE}.")
 
 
-def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import nibabel
+    from nibabel.imageglobals import LoggingOutputSuppressor
 
+    packed = path.name.lower().endswith((".gz", ".mgz"))
     try:
-        image = nibabel.load(str(path))
-        if len(image.shape) > 4 or (len(image.shape) == 4 and image.shape[3] > 1):
+        with LoggingOutputSuppressor():
+            image = nibabel.load(str(path))
+        if any(length > 1 for length in image.shape[3:]):
             # refused before the data are read
             raise InputError(
                 f"'{path.name}' has {len(image.shape)} dimensions ({' x '.join(map(str, image.shape))}), not 3: choose one "
                 "volume of it."
             )
-        stored = np.asanyarray(image.dataobj)
+        with gzip.open(path) if packed else open(path, "rb") as stream:
+            affine, told = image.affine, ()
+            if not path.name.lower().endswith((".mgz", ".mgh")):
+                # nibabel's checks mend sizes that are not above zero
+                affine, told = place_of(type(image.header).from_fileobj(stream, check=False), image.shape, path.name)
+                stream.seek(0)
+            with LoggingOutputSuppressor():
+                image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
+            stored = np.asanyarray(image.dataobj)
+            read_to_end(stream)
+        return stored, affine, told
     except (InputError, MemoryError):
         raise
     except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
         raise _unreadable(path.name, error) from error
-    return stored, image.affine
 
 
-def _read_itk(source, name: str) -> tuple[np.ndarray, np.ndarray]:
+def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import SimpleITK
 
+    name = path.name
     try:
-        image = SimpleITK.ReadImage(source)
-    except RuntimeError as error:
+        check_sums(path)
+        with plain_path(path) as plain:
+            image = SimpleITK.ReadImage(str(plain))
+    except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
         raise _unreadable(name, error) from error
     if image.GetNumberOfComponentsPerPixel() > 1:
         raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+    while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
+        image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
     if image.GetDimension() != 3:
         raise InputError(f"'{name}' has {image.GetDimension()} dimensions, not 3: choose one volume of it.")
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine
-
-
-def dicom_files(folder: Path) -> list[str]:
-    """The files of the one DICOM series in a folder, in its order.
-
-    Raises:
-        InputError: there is none, or several.
-    """
-    import SimpleITK
-
-    reader = SimpleITK.ImageSeriesReader()
-    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
-    try:
-        series = reader.GetGDCMSeriesIDs(str(folder))
-    finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
-    if not series:
-        raise InputError(f"The folder '{folder}' holds no DICOM series: give {READABLE}.")
-    if len(series) > 1:
-        raise InputError(f"The folder '{folder}' holds {len(series)} DICOM series: give a folder with one of them.")
-    return list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

@@ -7,6 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
+SAME_PLACE = 0.05
+"""Share of a voxel by which two places may differ and be one: headers round."""
+
 
 @dataclass(frozen=True, eq=False)
 class Grid:
@@ -63,6 +66,20 @@ class Grid:
     def ijk_from_ras(self, ras: np.ndarray) -> np.ndarray:
         """Fractional voxel indices (..., 3) of world coordinates (..., 3)."""
         return np.asarray(ras, float) @ self.inverse[:3, :3].T + self.inverse[:3, 3]
+
+    def apart(self, other: Grid) -> float:
+        """Largest distance, millimetres, between the places of the same voxel in two grids; infinite where one is not finite.
+
+        >>> Grid((4, 4, 4), np.eye(4)).apart(Grid((4, 4, 4), np.diag([1.0, 1.0, 1.1, 1.0])))
+        0.3
+        """
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in self.shape])).reshape(3, -1).T
+        apart = self.ras_from_ijk(corners) - other.ras_from_ijk(corners)
+        return float(np.linalg.norm(np.where(np.isfinite(apart), apart, np.inf), axis=1).max().round(6))
+
+    def same_as(self, other: Grid) -> bool:
+        """Whether the voxels of two grids lie in the same places."""
+        return self.shape == other.shape and self.apart(other) <= SAME_PLACE * self.spacing.min()
 
     def nearest(self, ras: np.ndarray) -> np.ndarray:
         """Indices (..., 3), int, of the voxels nearest to world coordinates (..., 3); they may lie beyond the image."""

@@ -48,7 +48,7 @@ def scan_noise(values: np.ndarray, homogeneous: np.ndarray) -> ScanNoise:
         noise = _smoothed(white, width)
         noise /= noise.std()
         ones, twos = (_roughness(noise, everywhere, step) for step in (1, 2))
-        candidates.append((abs(np.log(twos / ones) - np.log(max(far, 1e-12) / near)), width, near / ones))
+        candidates.append((abs(np.log(twos / ones) - np.log(max(far / near, 1e-12))), width, near / ones))
     _, width, deviation = min(candidates)
     return ScanNoise(float(deviation), width)
 

@@ -5,6 +5,7 @@ Array order, everywhere in this library: axes I, J, K as in NIfTI, world coordin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -74,8 +75,11 @@ class Scan:
         return self.grid.ijk_from_ras(ras)
 
 
-def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan:
+def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: Sequence[str] = ()) -> Scan:
     """A scan from an array (axes I, J, K) and its 4x4 IJK-to-RAS matrix, checked.
+
+    Args:
+        told: what the user should know about how it was read, one sentence each; the first of its warnings.
 
     Raises:
         InputError: not 3-D, fewer than three slices, nothing finite in it, constant, or without a usable geometry.
@@ -84,24 +88,13 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan
     >>> scan.shape, scan.spacing.tolist(), scan.ras_from_ijk((1, 1, 1)).tolist()
     ((3, 4, 5), [2.0, 2.0, 3.5], [2.0, 2.0, 3.5])
     """
-    array = np.asarray(array)
     affine = np.array(affine, dtype=np.float64)
-    notes = []
-    if array.dtype.fields or np.iscomplexobj(array):
-        raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
-    while array.ndim > 3 and array.shape[-1] == 1:
-        array = array[..., 0]
-    if array.ndim != 3:
-        shape = " x ".join(map(str, array.shape))
-        raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
+    array = one_volume(array, affine, name)
+    notes = list(told)
     if min(array.shape) < 3:
         shape = " x ".join(map(str, array.shape))
         raise InputError(
             f"'{name}' has only {min(array.shape)} slice(s) along one axis ({shape}): a 3-D scan needs at least 3."
-        )
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        raise InputError(
-            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source."
         )
     if array.dtype == bool or array.dtype == np.float16:
         array = array.astype(np.float32)
@@ -129,3 +122,24 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan") -> Scan
     elif scan.spacing.max() > 4:
         notes.append(f"The slices are thick ({scan.spacing.max():.1f} mm); fine detail across slices is not rebuilt.")
     return Scan(array, affine, name, original, tuple(notes))
+
+
+def one_volume(array: np.ndarray, affine: np.ndarray, name: str) -> np.ndarray:
+    """The values of a scan or a label map as an array of three axes; further axes of length 1 are left out.
+
+    Raises:
+        InputError: a colour or complex image, several volumes, not 3-D, or without a usable geometry.
+    """
+    array = np.asarray(array)
+    if array.dtype.fields or np.iscomplexobj(array):
+        raise InputError(f"'{name}' is a colour or complex image: give a single grey-scale MRI volume.")
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3:
+        shape = " x ".join(map(str, array.shape))
+        raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise InputError(
+            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source."
+        )
+    return array

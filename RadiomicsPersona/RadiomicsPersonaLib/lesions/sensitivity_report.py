@@ -5,7 +5,6 @@ The curve shows size against contrast, what was found and what was not, and the 
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from html import escape
@@ -24,7 +23,7 @@ from ..report.lesion_picture import slices_of
 from ..report.picture import write_text
 from ..report.plots import ticks
 from ..report.results_files import write_rows
-from ..system.json_text import json_value
+from ..system.json_text import json_value, written
 from .sensitivity import CAVEAT, Sensitivity
 
 
@@ -34,11 +33,9 @@ def write_sensitivity(result: Sensitivity, scan: Scan, folder: Path, example: bo
     """
     figure = sensitivity_figure(result)
     write_rows(folder / "sensitivity.csv", rows_of(result))
-    (folder / "sensitivity.json").write_text(
-        json.dumps(json_value(record_of(result)), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    (folder / "sensitivity.json").write_text(written(json_value(record_of(result)), indent=1) + "\n", encoding="utf-8")
     figure.save(folder / "sensitivity.png")
-    (folder / "sensitivity.html").write_text(_page(result, scan, figure), encoding="utf-8")
+    (folder / "sensitivity.html").write_text(_page(result, scan, figure), encoding="utf-8", errors="backslashreplace")
     if example:
         write_nifti(folder / "example.nii.gz", result.example.values, scan.affine)
         write_nifti(folder / "example_mask.nii.gz", result.example.lesion.astype(np.uint8), scan.affine)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict
 from html import escape
@@ -12,7 +11,7 @@ from .. import __version__
 from ..defaults import RESEARCH_USE
 from ..report.html_page import html_page, html_table, number_text
 from ..report.results_files import write_rows
-from ..system.json_text import json_value
+from ..system.json_text import json_value, written
 from .figures import curve_rows, figures_of
 from .outcome_analysis import OutcomeAnalysis
 
@@ -54,10 +53,10 @@ def write_regression(analyses: list[OutcomeAnalysis], folder: Path, settings: di
         "settings": settings,
         "outcomes": [_record(analysis) for analysis in analyses],
     }
-    (folder / "regression.json").write_text(
-        json.dumps(json_value(record), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+    (folder / "regression.json").write_text(written(json_value(record), indent=1) + "\n", encoding="utf-8")
+    (folder / "report.html").write_text(
+        report_of(analyses, figures, names, settings), encoding="utf-8", errors="backslashreplace"
     )
-    (folder / "report.html").write_text(report_of(analyses, figures, names, settings), encoding="utf-8")
 
 
 def report_of(analyses: list[OutcomeAnalysis], figures, names: dict[str, str], settings: dict) -> str:

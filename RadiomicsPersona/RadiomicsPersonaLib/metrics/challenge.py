@@ -64,7 +64,7 @@ def challenge_metrics(
     (0.1, 20.0)
     """
     low, high = limits
-    width = max(high - low, _EPSILON)
+    width = high - low if high > low else _EPSILON
 
     def scaled(image: np.ndarray) -> np.ndarray:
         return (np.clip(np.where(mask, image, 0).astype(np.float64), low, high) - low) / width

@@ -54,7 +54,7 @@ def compare(
     error = x - y
     mse = float(np.mean(error**2))
     low, high = intensity_range
-    width = max(high - low, 1e-12)
+    width = high - low if high > low else 1.0
     unit_x, unit_y = ((a - low) / width for a in (original, rebuilt))
     steps = [float(s) for s in spacing]
     gradients = [_gradient_magnitude(a, steps)[mask] for a in (original, rebuilt)]

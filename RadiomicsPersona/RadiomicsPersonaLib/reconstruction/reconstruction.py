@@ -94,7 +94,7 @@ def error_over_rim_mean(scan: Scan, reconstruction: Reconstruction) -> float:
     original = scan.array[hole.region].astype(np.float64)
     flat = fills.rim_mean(original, hole.mask, scan.spacing)
     error, plain = (np.mean((values - original)[hole.mask] ** 2) for values in (reconstruction.values, flat))
-    return float(error / max(plain, 1e-12))
+    return float(error / max(plain, np.finfo(np.float64).tiny))
 
 
 def _rebuild_classically(prepared: PreparedScan, hole: Hole, model: ClassicalModel) -> Reconstruction:

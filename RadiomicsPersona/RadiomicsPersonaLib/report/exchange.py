@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..system.json_text import written
+
 RESULTS, ARRAYS = "results.json", "arrays.npz"
 PAINTED = "painted.npz"
 SEGMENTATION, SEGMENTS, SURFACE = "segmentation.json", "segments.npz", "surface.npz"
@@ -40,7 +42,7 @@ def read_exchange(folder: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
 
 def write_segmentation(found, told: dict, folder: Path) -> None:
     """Write a `Segmentation`, and what is told of it, see `segment_files`."""
-    (folder / SEGMENTATION).write_text(json.dumps(told, ensure_ascii=False), encoding="utf-8")
+    (folder / SEGMENTATION).write_text(written(told), encoding="utf-8")
     probabilities = {} if found.probabilities is None else {"probabilities": found.probabilities}
     np.savez(folder / SEGMENTS, labels=found.labels, affine=found.affine, **probabilities)
 

@@ -30,7 +30,7 @@ def slices_of(
     panels = []
     for orientation in ORIENTATIONS:
         plane = Plane(orientation, np.asarray(center, float), side, pixels)
-        grey = np.clip((cut(values, scan.affine, plane, low) - low) / max(high - low, 1e-12), 0, 1)
+        grey = np.clip((cut(values, scan.affine, plane, low) - low) / ((high - low) or 1.0), 0, 1)
         picture = np.repeat(np.rint(255 * grey).astype(np.uint8)[..., None], 3, axis=-1)
         if mask is not None:
             inside = cut(mask.astype(np.float32), scan.affine, plane, 0.0) >= 0.5

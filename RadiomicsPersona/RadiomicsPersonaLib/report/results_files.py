@@ -23,7 +23,7 @@ from ..imaging.files import read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
-from ..system.json_text import json_value
+from ..system.json_text import json_value, written
 from .picture import display_window
 
 
@@ -46,7 +46,7 @@ def results_of(analysis: Analysis) -> dict:
 
 def write_results_json(analysis: Analysis, path: str | Path) -> None:
     """`results_of` as a file."""
-    Path(path).write_text(json.dumps(results_of(analysis), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    Path(path).write_text(written(results_of(analysis), indent=1) + "\n", encoding="utf-8")
 
 
 def write_results_csv(analysis: Analysis, path: str | Path) -> None:
@@ -67,7 +67,7 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
 def write_rows(path: str | Path, rows: list[dict]) -> None:
     """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with open(path, "w", newline="", encoding="utf-8") as stream:
+    with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.DictWriter(stream, columns)
         writer.writeheader()
         writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)

@@ -1,8 +1,33 @@
-"""JSON text: what becomes of a value that JSON has no word for."""
+"""JSON text: how it is read and written, and what becomes of a value that JSON has no word for."""
 
 from __future__ import annotations
 
+import json
 import math
+import re
+
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def written(value, indent: int | None = None) -> str:
+    r"""A value as JSON that UTF-8 can hold: half a character, as in a file name that is no text, is written by its number.
+
+    >>> print(written({"scan": "M\udcfcller", "town": "Zürich"}))
+    {"scan": "M\udcfcller", "town": "Zürich"}
+    """
+    return _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def parsed(text: str):
+    """The value that a JSON text holds.
+
+    Raises:
+        ValueError: it is no JSON, or nested too deeply to be any file of this program.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def json_value(value):

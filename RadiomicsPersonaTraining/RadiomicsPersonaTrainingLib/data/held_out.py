@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
-from RadiomicsPersonaLib.imaging.files import name_of, read_scan
+from RadiomicsPersonaLib.imaging.files import name_of, read_label_map, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 LESION_MARGIN = 5.0
@@ -59,7 +59,7 @@ class HeldOutScan:
         """
         if self.lesion is None:
             return None
-        mask = read_scan(self.lesion).array > 0
+        mask = read_label_map(self.lesion).array > 0
         if mask.shape != scan.shape:
             raise InputError(f"The mask '{self.lesion.name}' has another grid than its scan: resample it to the scan's grid.")
         if not mask.any():

@@ -33,6 +33,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry import patch
 from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.geometry.patch import PatchGrid
+from RadiomicsPersonaLib.imaging import dicom, nifti_place
 from RadiomicsPersonaLib.imaging import files as imaging_files
 from RadiomicsPersonaLib.imaging import grid as imaging_grid
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
@@ -47,6 +48,8 @@ PREPARING = (
     imaging_files,
     imaging_scan,
     imaging_grid,
+    nifti_place,
+    dicom,
     tissue,
     anatomy,
     head_model,

@@ -4,7 +4,6 @@ laid upon each other, and brought onto the model's grid.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +17,7 @@ from RadiomicsPersonaLib.imaging.files import ITK_SUFFIXES, NIBABEL_SUFFIXES, na
 from RadiomicsPersonaLib.imaging.resampling import onto_grid_of, share_grid
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.segmentation.segmentation_model import segmentation_input
+from RadiomicsPersonaLib.system.json_text import parsed
 
 from ..settings.sample_sections import SegmentationSettings
 from ..settings.segmentation_labels import CASE, alternatives_in, labels_of
@@ -116,7 +116,7 @@ def _check_description(folder: Path, settings: SegmentationSettings) -> None:
     if not file.is_file():
         return
     try:
-        named = json.loads(file.read_text(encoding="utf-8")).get("labels", {})
+        named = parsed(file.read_text(encoding="utf-8")).get("labels", {})
         pairs = [(key, value) if str(key).lstrip("-").isdigit() else (value, key) for key, value in named.items()]
         numbers = {int(number): str(name) for number, name in pairs if not isinstance(number, list)}
     except (ValueError, AttributeError, TypeError, OSError) as error:

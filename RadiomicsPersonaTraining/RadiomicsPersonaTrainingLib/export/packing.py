@@ -12,7 +12,7 @@ import nibabel
 import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks.card import MASK_KIND, SEGMENTATION_KIND
 from RadiomicsPersonaLib.system.output import file_written_whole
@@ -67,7 +67,7 @@ def pack(
             if progress:
                 progress(number, len(used), row.file.name)
         for file in shapes:
-            _add(archive, f"{MASKS_NAME}/{file.name.removesuffix('.gz')}", _nifti(read_scan(file)))
+            _add(archive, f"{MASKS_NAME}/{file.name.removesuffix('.gz')}", _nifti(read_label_map(file)))
         archive.close()
         return _checked_size(path, largest_mib)
 

@@ -14,9 +14,9 @@ from torch.utils.data import Dataset
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry import model_grid
+from RadiomicsPersonaLib.imaging import dicom, nifti_place, resampling
 from RadiomicsPersonaLib.imaging import files as imaging_files
 from RadiomicsPersonaLib.imaging import grid as imaging_grid
-from RadiomicsPersonaLib.imaging import resampling
 from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import sha256_of
 from RadiomicsPersonaLib.segmentation import segmentation_model
@@ -35,6 +35,8 @@ PREPARING = (
     imaging_files,
     imaging_scan,
     imaging_grid,
+    nifti_place,
+    dicom,
     model_grid,
     resampling,
     segmentation_model,

@@ -11,13 +11,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
-import nibabel
 import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.tissue import FLUID, GREY, NOT_BRAIN, WHITE
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.imaging.files import name_of
+from RadiomicsPersonaLib.imaging.files import read_label_map as read_stored
 
 SULCUS = 4
 """Millimetres: fluid within reach of a closing of the brain by this radius counts as the brain's own, see `LabelMap`."""
@@ -145,14 +145,12 @@ def read_label_map(path: str | Path) -> LabelMap:
         InputError: not a label map of a head at about 1 mm.
     """
     path = Path(path)
-    try:
-        image = nibabel.as_closest_canonical(nibabel.load(path))
-        numbers = np.asarray(image.dataobj)
-    except (OSError, EOFError, nibabel.filebasedimages.ImageFileError) as error:
-        raise InputError(f"The label map '{path.name}' cannot be read ({error}): copy it again.") from error
-    if numbers.ndim != 3 or np.abs(np.array(image.header.get_zooms()[:3]) - 1).max() > 0.05:
+    stored = read_stored(path)
+    if np.abs(stored.spacing - 1).max() > 0.05:
         raise InputError(f"'{path.name}' is not a label map of a head at 1 mm: give one of SynthSeg's.")
-    return LabelMap(codes_of(numbers, path.name), image.affine, name_of(path))
+    turned = io_orientation(stored.affine)
+    numbers, affine = apply_orientation(stored.array, turned), stored.affine @ inv_ornt_aff(turned, stored.shape)
+    return LabelMap(codes_of(numbers, path.name), affine, stored.name)
 
 
 @lru_cache(maxsize=32)

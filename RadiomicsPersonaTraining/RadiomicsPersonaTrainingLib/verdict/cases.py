@@ -16,7 +16,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, lattice_of
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.markups import boxes_from_label_map
-from RadiomicsPersonaLib.imaging.files import name_of, read_scan
+from RadiomicsPersonaLib.imaging.files import name_of, read_label_map
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 from ..data.held_out import HeldOutScan, held_out_files
@@ -109,7 +109,7 @@ def cases_of(held_out: HeldOutScan, scan: Scan, tissue: Tissue, midplane: Midpla
             share = 0.75 if sides[0] < 40 else 0.6
             add(HEALTHY, number, random_box(scan, tissue, rng, sides, brain_share=share))
         return found
-    mask = read_scan(held_out.lesion)
+    mask = read_label_map(held_out.lesion)
     lesion = mask.array > 0
     boxes = boxes_from_label_map(lesion.astype(np.uint8), mask.affine, min_voxels=LEAST_VOXELS)
     boxes.sort(key=lambda box: -box.volume_ml)

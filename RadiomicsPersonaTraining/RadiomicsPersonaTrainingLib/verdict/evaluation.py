@@ -23,7 +23,7 @@ from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, lattice_of
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_box, union_of
-from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.imaging.files import read_label_map
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.metrics.measurement import metrics_of, usual_range
 from RadiomicsPersonaLib.metrics.metric import METRICS
@@ -154,7 +154,7 @@ def measure_cases(plan: VerdictPlan, journal_file: Path, progress: Progress | No
 def _measured(plan: VerdictPlan, held_out: HeldOutScan, change: bool) -> list[dict]:
     """All boxes of one scan."""
     scan = held_out.read()
-    lesion = None if held_out.lesion is None else read_scan(held_out.lesion).array > 0
+    lesion = None if held_out.lesion is None else read_label_map(held_out.lesion).array > 0
     whole = prepare(scan, [])
     cases = cases_of(held_out, scan, whole.tissue, whole.midplane)
     held = [(case, hole_of_box(scan, case.box)) for case in cases if _is_usable(scan, case)]

@@ -1,0 +1,272 @@
+"""DICOM: a folder with the slices of one series, each with its place, read as a volume or refused.
+
+ITK spreads the slices of a series evenly between the first and the last, whatever their positions are. Here every slice is
+where its header places it: a series that has a gap, a repeat, a stray or a damaged file gives no volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import InputError
+from ..system.device import ran_out_of_memory
+from ..system.names import plain_path, shown
+
+# Imported in functions: SimpleITK, which Slicer's own process, which reads this room, must not load.
+
+EVEN = 0.1
+"""Share of the distance between slices by which one may lie off its place in an even row."""
+SAME_DIRECTION = 1e-3
+"""Largest difference of direction cosines that are one direction."""
+SKEW_TOLD = 0.01
+"""Shift of a slice against the one before, as a share of their distance, from which on the user is told."""
+_POSITION, _ORIENTATION, _PIXEL_SPACING, _FRAMES = "0020|0032", "0020|0037", "0028|0030", "0028|0008"
+_INTERCEPT, _SLOPE = "0028|1052", "0028|1053"
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """What the header of a slice says.
+
+    Attributes:
+        file: path.
+        size: voxels along a row and along a column.
+        position: centre of the first voxel, LPS millimetres.
+        directions: 3x2, unit vectors along a row and along a column, LPS.
+        spacing: millimetres between voxels along a row and along a column.
+        rescaling: intercept and slope of its values as the header spells them.
+    """
+
+    file: str
+    size: tuple[int, ...]
+    position: np.ndarray
+    directions: np.ndarray
+    spacing: np.ndarray
+    rescaling: tuple[str, str]
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return Path(self.file).name
+
+
+def read_series(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """The volume of the one DICOM series in a folder.
+
+    Returns:
+        stored values, axes I along rows, J along columns, K across slices; 4x4 matrix from indices to LPS millimetres, skewed
+        where the slices are shifted against each other (gantry tilt); what the user should know, one sentence each.
+    Raises:
+        InputError: there is no series, or several; a file is damaged, has no position, has several frames, or is of another
+            size or orientation; slices are missing, repeated, or not evenly spaced.
+    """
+    with plain_path(folder) as plain:
+        return _read_series(plain, shown(folder.name))
+
+
+def header_of_series(folder: Path, tags: Sequence[str]) -> list[str]:
+    """What the first slice of the one DICOM series in a folder says under tags such as "0008|0020"; "" under those it lacks.
+
+    Raises:
+        InputError: there is no series, or several, or a file beside them is a slice that cannot be read.
+    """
+    import SimpleITK
+
+    reader = SimpleITK.ImageFileReader()
+    with plain_path(folder) as plain:
+        reader.SetFileName(_files_of(plain, shown(folder.name))[0])
+        reader.ReadImageInformation()
+    return [reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else "" for tag in tags]
+
+
+def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """`read_series` of a folder whose path every library can open, and which is called `named`."""
+    import SimpleITK
+
+    slices = [_slice_of(file) for file in _files_of(folder, named)]
+    first = slices[0]
+    for other in slices:
+        if np.abs(other.directions - first.directions).max() > SAME_DIRECTION:
+            raise InputError(
+                f"'{other.name}' in the folder '{named}' is turned against '{first.name}', as the slices of a localizer "
+                "are: give a folder with slices of one orientation."
+            )
+        if other.size != first.size or not np.allclose(other.spacing, first.spacing, rtol=1e-3):
+            raise InputError(
+                f"'{other.name}' in the folder '{named}' has another size or spacing than '{first.name}': give a folder "
+                "with slices of one size."
+            )
+    normal = np.cross(*first.directions.T)
+    slices.sort(key=lambda each: float(normal @ each.position))
+    step = _even_step(slices, normal, named)
+    kind = SimpleITK.sitkFloat64 if len({each.rescaling for each in slices}) > 1 else SimpleITK.sitkUnknown
+    array = _voxels([each.file for each in slices], kind)
+    affine = np.eye(4)
+    affine[:3, :2] = first.directions * first.spacing
+    affine[:3, 2], affine[:3, 3] = step, slices[0].position
+    shift = float(np.linalg.norm(step - (normal @ step) * normal))
+    told = (
+        f"Each slice of '{named}' is shifted by {shift:.2g} mm against the one before (gantry tilt); every slice was "
+        "taken where it lies."
+    )
+    return array, affine, (told,) if shift > SKEW_TOLD * float(normal @ step) else ()
+
+
+def _files_of(folder: Path, named: str) -> list[str]:
+    """The files of the one DICOM series in a folder, in the order that ITK finds for them."""
+    import SimpleITK
+
+    reader = SimpleITK.ImageSeriesReader()
+    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
+    try:
+        series = reader.GetGDCMSeriesIDs(str(folder))
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
+    if not series:
+        raise InputError(f"The folder '{named}' holds no DICOM series: give a folder with one, or an image file.")
+    if len(series) > 1:
+        raise InputError(f"The folder '{named}' holds {len(series)} DICOM series: give a folder with one of them.")
+    files = list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
+    _refuse_damaged_slices(folder, named, {Path(file).name for file in files})
+    return files
+
+
+def _refuse_damaged_slices(folder: Path, named: str, read: set[str]) -> None:
+    """Refuse a folder with a file that ITK passes over and that is named like a slice, or starts like one."""
+    endings = {_ending(name) for name in read}
+    for file in sorted(folder.iterdir()):
+        if file.name in read or not file.is_file() or file.name.startswith(".") or file.name.upper() == "DICOMDIR":
+            continue
+        try:
+            with open(file, "rb") as stream:
+                start = stream.read(132)
+        except OSError as error:
+            raise InputError(
+                f"'{file.name}' in the folder '{named}' cannot be opened ({error.strerror}): copy the series again."
+            ) from error
+        if _ending(file.name) in endings or start[128:] == b"DICM":
+            problem = "shows no whole image; it is damaged, cut off or of another kind" if start else "is empty"
+            raise InputError(
+                f"'{file.name}' in the folder '{named}' {problem}: copy the series again, or take the file out if it is "
+                "no slice."
+            )
+
+
+def _ending(name: str) -> str:
+    """The suffix of a file's name; one word for all that are numbers, as the last part of a DICOM identifier is."""
+    ending = Path(name).suffix.lower()
+    return "number" if ending[1:].isdigit() else ending
+
+
+def _slice_of(file: str) -> Slice:
+    import SimpleITK
+
+    name = Path(file).name
+    reader = SimpleITK.ImageFileReader()
+    reader.SetFileName(file)
+    reader.ReadImageInformation()
+
+    def told(tag: str) -> str:
+        return reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
+
+    def numbers(tag: str, count: int, what: str) -> np.ndarray:
+        try:
+            values = np.array([float(part) for part in told(tag).split("\\")])
+        except ValueError:
+            values = np.empty(0)
+        if len(values) != count or not np.isfinite(values).all():
+            raise InputError(
+                f"'{name}' has no usable {what}, so its place is not known: export the series again from its source."
+            )
+        return values
+
+    if told(_FRAMES) not in ("", "1"):
+        raise InputError(
+            f"'{name}' holds {told(_FRAMES)} frames in one file: convert it to NIfTI with dcm2niix or 3D Slicer, and give that."
+        )
+    position = numbers(_POSITION, 3, "position (ImagePositionPatient)")
+    directions = numbers(_ORIENTATION, 6, "orientation (ImageOrientationPatient)").reshape(2, 3).T
+    spacing = numbers(_PIXEL_SPACING, 2, "distances of its voxels (PixelSpacing)")[::-1]
+    if np.abs(directions.T @ directions - np.eye(2)).max() > SAME_DIRECTION or not (spacing > 0).all():
+        raise InputError(
+            f"'{name}' has directions or distances of voxels that cannot be: export the series again from its source."
+        )
+    return Slice(file, tuple(reader.GetSize()[:2]), position, directions, spacing, (told(_INTERCEPT), told(_SLOPE)))
+
+
+def _even_step(slices: list[Slice], normal: np.ndarray, folder: str) -> np.ndarray:
+    """From one slice to the next, LPS millimetres, shape (3,).
+
+    Args:
+        slices: in their order along the normal.
+        normal: unit vector across the slices.
+    Raises:
+        InputError: slices are repeated, missing, unevenly spaced or irregularly shifted, or there are fewer than three.
+    """
+    if len(slices) < 3:
+        raise InputError(f"The folder '{folder}' holds only {len(slices)} slice(s): a 3-D scan needs at least 3.")
+    positions = np.array([each.position for each in slices])
+    gaps = np.diff(positions @ normal)
+    usual = float(np.median(gaps))
+    for number, gap in enumerate(gaps):
+        if gap < EVEN * usual or gap < 1e-3:
+            raise InputError(
+                f"'{slices[number].name}' and '{slices[number + 1].name}' in the folder '{folder}' lie in the same place (two "
+                "echoes, a repeat or a copy): give a folder with each slice once."
+            )
+    step = (positions[-1] - positions[0]) / (len(slices) - 1)
+    off = np.linalg.norm(positions - (positions[0] + np.arange(len(slices))[:, None] * step), axis=1)
+    if off.max() <= EVEN * usual:
+        return step
+    widest = int(gaps.argmax())
+    others = np.delete(gaps, widest)
+    if gaps[widest] > 1.5 * usual and np.ptp(others[others < 1.5 * usual]) <= EVEN * usual:
+        raise InputError(
+            f"Slices are missing in the folder '{folder}': '{slices[widest].name}' and '{slices[widest + 1].name}' are "
+            f"{gaps[widest]:.3g} mm apart, and others {usual:.3g} mm: copy the whole series again."
+        )
+    if np.ptp(gaps) > EVEN * usual:
+        raise InputError(
+            f"The slices in the folder '{folder}' are unevenly spaced, {gaps.min():.3g} to {gaps.max():.3g} mm apart: resample "
+            "the series evenly, for instance with 3D Slicer, and give that file."
+        )
+    raise InputError(
+        f"'{slices[int(off.argmax())].name}' in the folder '{folder}' does not lie in one row with the other slices: give a "
+        "folder with slices of one stack."
+    )
+
+
+def _voxels(files: list[str], kind: int) -> np.ndarray:
+    """The values of the slices, axes I, J, K; of the type `kind`, or of the first slice's."""
+    import SimpleITK
+
+    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # of places, which are told by the headers here
+    try:
+        image = SimpleITK.ReadImage(files, kind)
+    except RuntimeError as error:
+        if ran_out_of_memory(error):
+            raise
+        raise InputError(f"'{_damaged(files)}' cannot be read as a slice; it is damaged: copy the series again.") from error
+    finally:
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
+    if image.GetNumberOfComponentsPerPixel() > 1:
+        raise InputError(f"'{Path(files[0]).name}' is a colour image: give a single grey-scale MRI series.")
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
+
+
+def _damaged(files: list[str]) -> str:
+    """The name of the first file that cannot be read alone, or of the first."""
+    import SimpleITK
+
+    for file in files:
+        try:
+            SimpleITK.ReadImage(file)
+        except RuntimeError:
+            return Path(file).name
+    return Path(files[0]).name

@@ -1,0 +1,63 @@
+"""Names: of files and folders whose bytes are no text, as they are shown, and as libraries in C++ can open them.
+
+Python holds such a byte as half a character, which no file of text can store. ITK and VTK end the whole process at one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+IN_TWO_FILES = (".nhdr", ".mhd")
+"""Headers of images whose voxels lie in another file, which may change on its own."""
+_HALF = re.compile("[\ud800-\udfff]")
+
+
+def shown(text: str) -> str:
+    r"""A name with stand-ins for what is no text.
+
+    >>> shown("M\udcfcller"), shown("Müller")
+    ('M\\xfcller', 'Müller')
+    """
+    return _HALF.sub(lambda half: _stand_in(ord(half[0])), str(text))
+
+
+def is_text(path: str | Path) -> bool:
+    """Whether every character of a name or path is whole."""
+    return not _HALF.search(str(path))
+
+
+@contextmanager
+def plain_path(path: Path) -> Iterator[Path]:
+    """A path to a file or folder that every library can open, while the block lasts.
+
+    That is the path itself, or where it or a name in the folder is no text, a link in a temporary folder. Files beside a header
+    are linked under their own names, since the header may name them.
+
+    Args:
+        path: of a file or folder that is there.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else []
+    if is_text(path) and all(is_text(file.name) for file in files):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        if path.is_dir():
+            for file in files:
+                os.symlink(file.absolute(), Path(folder) / shown(file.name))
+            yield Path(folder)
+            return
+        plain = Path(folder) / f"plain name{shown(path.suffix)}"
+        if path.suffix.lower() in IN_TWO_FILES:
+            for file in path.parent.iterdir():
+                os.symlink(file.absolute(), Path(folder) / file.name)
+        os.symlink(path.absolute(), plain)
+        yield plain
+
+
+def _stand_in(code: int) -> str:
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"

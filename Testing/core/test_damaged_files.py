@@ -1,0 +1,94 @@
+"""A compressed image is whole, or it is refused: the sums that gzip and zlib keep are compared to the end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import SimpleITK
+
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_mask, read_scan
+
+PACKED = {
+    ".nii.gz": None,
+    ".mgz": None,
+    ".nrrd": None,
+    ".nhdr": ".raw.gz",
+    ".mha": None,
+    ".mhd": ".zraw",
+}
+"""How a compressed image's file ends, and the file beside it that holds its voxels."""
+
+
+def packed_image(folder: Path, suffix: str) -> tuple[Path, Path]:
+    """A compressed image, and the file in which its voxels are."""
+    volume = np.random.default_rng(0).integers(0, 2, (24, 25, 26)).astype(np.int16)
+    path = folder / f"scan{suffix}"
+    if suffix == ".nii.gz":
+        nibabel.save(nibabel.Nifti1Image(volume, np.diag([8.0, 8, 8, 1])), path)
+    elif suffix == ".mgz":
+        nibabel.save(nibabel.MGHImage(volume, np.diag([8.0, 8, 8, 1])), path)
+    else:
+        image = SimpleITK.GetImageFromArray(volume.transpose(2, 1, 0))
+        image.SetSpacing((8.0, 8.0, 8.0))
+        SimpleITK.WriteImage(image, str(path), useCompression=True)
+    return path, folder / f"scan{PACKED[suffix]}" if PACKED[suffix] else path
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+def test_one_wrong_bit_anywhere_in_a_compressed_image_is_found(tmp_path, suffix):
+    """The voxels, or a refusal that names the file; never other voxels."""
+    path, voxels = packed_image(tmp_path, suffix)
+    right, whole = read_scan(path).array, voxels.read_bytes()
+    random = np.random.default_rng(1)
+    refused = 0
+    for place in [*random.integers(400 if path == voxels else 12, len(whole) - 8, 25), *range(len(whole) - 8, len(whole))]:
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(random.integers(8))
+        voxels.write_bytes(damaged)
+        try:
+            assert np.array_equal(read_scan(path).array, right)
+        except InputError as error:
+            assert f"'{path.name}'" in str(error) and "again" in str(error)
+            refused += 1
+    assert refused > 25
+
+
+@pytest.mark.parametrize("suffix", PACKED)
+@pytest.mark.parametrize("read", [read_scan, read_label_map, read_mask])
+def test_a_compressed_image_that_is_cut_off_is_refused(tmp_path, suffix, read):
+    path, voxels = packed_image(tmp_path, suffix)
+    for less in (1, 4, 9, 2000):
+        _, voxels = packed_image(tmp_path, suffix)
+        voxels.write_bytes(voxels.read_bytes()[:-less])
+        with pytest.raises(InputError, match=f"'{path.name}'.*again"):
+            read(path)
+
+
+def test_a_file_that_a_header_names_and_that_is_not_there_is_refused(tmp_path):
+    for suffix in (".nhdr", ".mhd"):
+        path, voxels = packed_image(tmp_path, suffix)
+        voxels.unlink()
+        with pytest.raises(InputError, match=f"'{path.name}'"):
+            read_scan(path)
+
+
+def test_voxels_in_a_list_of_compressed_files_are_read_and_checked(tmp_path):
+    image = SimpleITK.GetImageFromArray(np.random.default_rng(0).integers(0, 900, (6, 25, 24)).astype(np.int16))
+    path, voxels = tmp_path / "scan.nhdr", []
+    for k in range(6):
+        SimpleITK.WriteImage(image[:, :, k : k + 1], str(tmp_path / f"slice{k}.nhdr"), useCompression=True)
+        voxels.append(tmp_path / f"slice{k}.raw.gz")
+    path.write_text(
+        "NRRD0004\ntype: short\ndimension: 3\nsizes: 24 25 6\nencoding: gzip\nendian: little\ndata file: LIST\n"
+        + "".join(f"{file.name}\n" for file in voxels)
+    )
+    assert np.array_equal(read_scan(path).array, SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0))
+    damaged = bytearray(voxels[3].read_bytes())
+    damaged[-6] ^= 1
+    voxels[3].write_bytes(damaged)
+    with pytest.raises(InputError, match="'scan.nhdr'.*CRC"):
+        read_scan(path)

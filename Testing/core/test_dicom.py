@@ -1,0 +1,244 @@
+"""A DICOM series is where the headers of its slices place it, or the folder is refused with the name of the file at fault."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+from bench.dicom_series import slices_of, write_slices
+
+from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import read_scan
+
+SPACING = (6.0, 6.5, 7.0)
+VOLUME = np.random.default_rng(0).integers(0, 900, (16, 15, 14)).astype(np.int16)
+POSITION, ORIENTATION = "0020|0032", "0020|0037"
+
+
+def volume_image() -> SimpleITK.Image:
+    image = SimpleITK.GetImageFromArray(VOLUME.transpose(2, 1, 0))
+    image.SetSpacing(SPACING)
+    turn = np.linalg.qr(np.random.default_rng(3).normal(size=(3, 3)))[0]
+    image.SetDirection((turn * [1, 1, np.linalg.det(turn)]).ravel().tolist())
+    image.SetOrigin((-40.0, 30.0, -20.0))
+    return image
+
+
+def normal_of(image: SimpleITK.Image) -> np.ndarray:
+    return np.array(image.GetDirection()).reshape(3, 3)[:, 2]
+
+
+def moved(slices, offset_of) -> list:
+    """The slices, each moved by `offset_of` its number, LPS millimetres."""
+    result = []
+    for number, (image, tags) in enumerate(slices):
+        place = np.array([float(part) for part in tags[POSITION].split("\\")]) + offset_of(number)
+        result.append((image, tags | {POSITION: "\\".join(f"{value:.10g}" for value in place)}))
+    return result
+
+
+def renamed_tag(file: Path, tag: bytes) -> None:
+    """A tag, little endian, under a number that means nothing, so that it is not there."""
+    content = file.read_bytes()
+    assert tag in content[132:1000]
+    file.write_bytes(content.replace(tag, tag[:2] + bytes([tag[2] - 1]) + tag[3:], 1))
+
+
+def gap(slices):
+    return slices[:5] + slices[7:]
+
+
+def two_echoes(slices):
+    return slices + [(image + 1, tags | {"0008|0018": f"{tags['0008|0018']}.2"}) for image, tags in slices]
+
+
+def one_slice_twice(slices):
+    return [*slices, (slices[4][0], slices[4][1] | {"0008|0018": "1.2.826.0.1.3680043.2.1125.1.99"})]
+
+
+def stray_of_another_orientation(slices):
+    image, tags = slices[6]
+    row = tags[ORIENTATION].split("\\")
+    return [
+        *slices,
+        (image, tags | {"0008|0018": "1.2.826.0.1.3680043.2.1125.1.98", ORIENTATION: "\\".join(row[3:] + row[:3])}),
+    ]
+
+
+def uneven(slices):
+    return moved(slices, lambda number: normal_of(volume_image()) * 0.06 * number**2)
+
+
+def one_slice_aside(slices):
+    row = np.array(volume_image().GetDirection()).reshape(3, 3)[:, 0]
+    return moved(slices, lambda number: row * 9.0 * (number == 6))
+
+
+def one_slice_of_another_size(slices):
+    image, tags = slices[6]
+    return [*slices[:6], (SimpleITK.Expand(image, (2, 2)), tags), *slices[7:]]
+
+
+def empty_file(files):
+    files[3].write_bytes(b"")
+
+
+def file_cut_off_in_its_header(files):
+    files[3].write_bytes(files[3].read_bytes()[:300])
+
+
+def file_cut_off_in_its_voxels(files):
+    files[3].write_bytes(files[3].read_bytes()[:-1])
+
+
+def text_in_place_of_a_slice(files):
+    files[3].write_text("404 not found")
+
+
+def no_position(files):
+    for file in files:
+        renamed_tag(file, b"\x20\x00\x32\x00")
+
+
+def no_orientation(files):
+    for file in files:
+        renamed_tag(file, b"\x20\x00\x37\x00")
+
+
+IN_SLICES = (gap, two_echoes, one_slice_twice, stray_of_another_orientation, uneven, one_slice_aside, one_slice_of_another_size)
+IN_FILES = (
+    empty_file,
+    file_cut_off_in_its_header,
+    file_cut_off_in_its_voxels,
+    text_in_place_of_a_slice,
+    no_position,
+    no_orientation,
+)
+ALONE_AND_IN_PAIRS = [(fault,) for fault in IN_SLICES + IN_FILES] + [
+    *combinations(IN_SLICES, 2),
+    *((first, second) for first in IN_SLICES for second in IN_FILES),
+]
+
+
+@pytest.mark.parametrize("faults", ALONE_AND_IN_PAIRS, ids=lambda faults: " and ".join(fault.__name__ for fault in faults))
+def test_a_series_with_a_fault_is_refused_with_the_name_of_a_file_and_what_to_do(tmp_path, faults):
+    slices = slices_of(volume_image())
+    for fault in faults:
+        slices = fault(slices) if fault in IN_SLICES else slices
+    files = write_slices(slices, tmp_path / "series")
+    for fault in faults:
+        if fault in IN_FILES:
+            fault(files)
+    with pytest.raises(InputError, match=r"\.dcm'|unevenly spaced|2 DICOM series") as refused:
+        read_scan(tmp_path / "series")
+    said = str(refused.value)
+    assert "series" in said and ("again" in said or "give" in said) and "\n" not in said
+
+
+SAID = {
+    gap: "missing.*'004.dcm' and '005.dcm' are 21 mm apart, and others 7 mm",
+    two_echoes: "same place",
+    one_slice_twice: "'004.dcm' and '014.dcm'.*same place|'014.dcm' and '004.dcm'.*same place",
+    stray_of_another_orientation: "turned against",
+    uneven: "unevenly spaced",
+    one_slice_aside: "'006.dcm'.*one row",
+    one_slice_of_another_size: "another size",
+    empty_file: "'003.dcm'.*is empty",
+    file_cut_off_in_its_header: "'003.dcm'.*cut off",
+    file_cut_off_in_its_voxels: "'003.dcm'.*cut off",
+    text_in_place_of_a_slice: "'003.dcm'.*cut off or of another kind",
+    no_position: "no usable position",
+    no_orientation: "no usable orientation",
+}
+
+
+@pytest.mark.parametrize("fault", SAID, ids=lambda fault: fault.__name__)
+def test_a_fault_is_called_by_its_name(tmp_path, capfd, fault):
+    slices = fault(slices_of(volume_image())) if fault in IN_SLICES else slices_of(volume_image())
+    files = write_slices(slices, tmp_path / "series")
+    if fault in IN_FILES:
+        fault(files)
+    with pytest.raises(InputError, match=SAID[fault]):
+        read_scan(tmp_path / "series")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_command_refuses_a_series_with_a_gap_in_one_sentence(tmp_path, capfd):
+    write_slices(gap(slices_of(volume_image())), tmp_path / "series")
+    words = ["analyze", str(tmp_path / "series"), "--box", "0,0,0,20,20,20", "--model", "harmonic"]
+    assert main([*words, "--output", str(tmp_path / "out")]) == 2
+    printed, said = capfd.readouterr()
+    assert printed == "" and said.count("\n") == 1 and "Slices are missing" in said and not (tmp_path / "out").exists()
+
+
+def assert_every_voxel_is_where_its_slice_is(scan, slices) -> None:
+    row, column = np.array(volume_image().GetDirection()).reshape(3, 3)[:, :2].T
+    for image, tags in slices:
+        place = np.array([float(part) for part in tags[POSITION].split("\\")])
+        values = SimpleITK.GetArrayFromImage(image)
+        for i, j in ((0, 0), (13, 2), (5, 14)):
+            lps = place + i * SPACING[0] * row + j * SPACING[1] * column
+            index = scan.ijk_from_ras(lps * [-1, -1, 1])
+            assert np.abs(index - np.rint(index)).max() < 1e-4
+            assert scan.array[tuple(np.rint(index).astype(int))] == values[j, i]
+
+
+def test_a_tilted_gantry_keeps_every_slice_in_its_place(tmp_path):
+    column = np.array(volume_image().GetDirection()).reshape(3, 3)[:, 1]
+    slices = moved(slices_of(volume_image()), lambda number: column * 1.6 * number)
+    write_slices(slices, tmp_path / "series")
+    scan = read_scan(tmp_path / "series")
+    assert_every_voxel_is_where_its_slice_is(scan, slices)
+    assert "shifted by 1.6 mm" in scan.warnings[0]
+
+
+def test_files_in_any_order_and_other_files_beside_them_make_no_difference(tmp_path):
+    slices = slices_of(volume_image())
+    order = np.random.default_rng(2).permutation(len(slices))
+    write_slices([slices[number] for number in order], tmp_path / "series")
+    (tmp_path / "series" / "notes.txt").write_text("of the study")
+    (tmp_path / "series" / ".DS_Store").write_bytes(b"")
+    (tmp_path / "series" / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    scan = read_scan(tmp_path / "series")
+    assert_every_voxel_is_where_its_slice_is(scan, slices)
+    assert not any("shifted" in sentence for sentence in scan.warnings)
+
+
+def test_positions_that_were_rounded_are_taken(tmp_path):
+    random = np.random.default_rng(4)
+    slices = moved(slices_of(volume_image()), lambda number: random.uniform(-0.05, 0.05, 3))
+    write_slices(slices, tmp_path / "series")
+    assert np.array_equal(np.sort(read_scan(tmp_path / "series").array, axis=None), np.sort(VOLUME, axis=None))
+
+
+def test_slices_with_slopes_of_their_own_keep_their_values(tmp_path):
+    stored = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "1", "0028|1052": "0"}
+    slices = []
+    for number, (image, tags) in enumerate(slices_of(volume_image())):
+        slope = 1 + number / 4
+        slices.append((SimpleITK.Cast(image, SimpleITK.sitkFloat64) * slope, tags | stored | {"0028|1053": f"{slope:g}"}))
+    write_slices(slices, tmp_path / "series")
+    assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+
+
+def test_a_file_with_several_frames_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "series").mkdir()
+    image = volume_image()
+    image.SetMetaData("0008|0060", "MR")
+    SimpleITK.WriteImage(image, str(tmp_path / "series" / "frames.dcm"))
+    with pytest.raises(InputError, match="'frames.dcm' holds 14 frames in one file: convert it"):
+        read_scan(tmp_path / "series")
+
+
+@pytest.mark.parametrize("compressor", ["JPEG2000", "JPEGLS", "JPEG"])
+def test_compressed_slices_are_read_and_a_damaged_one_is_named(tmp_path, compressor):
+    slices = slices_of(volume_image())
+    files = write_slices(slices, tmp_path / "series", compressor=compressor)
+    assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+    files[5].write_bytes(files[5].read_bytes()[:-200])
+    with pytest.raises(InputError, match="'005.dcm'.*again"):
+        read_scan(tmp_path / "series")
