@@ -23,6 +23,7 @@ from ..imaging.files import read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
+from ..system.csv_table import written_cell
 from ..system.json_text import json_value
 from .picture import display_window
 
@@ -65,12 +66,14 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
 
 
 def write_rows(path: str | Path, rows: list[dict]) -> None:
-    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty."""
+    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty, and no cell runs as a
+    formula in a spreadsheet.
+    """
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)
+        writer = csv.writer(stream)
+        writer.writerow(map(written_cell, columns))
+        writer.writerows([written_cell(row.get(key)) for key in columns] for row in rows)
 
 
 def probability_bound(p: float | None) -> float | None:
