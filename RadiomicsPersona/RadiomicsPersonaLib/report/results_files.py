@@ -26,6 +26,7 @@ from ..reconstruction.reconstruction import Reconstruction
 from ..system.csv_table import written_cell
 from ..system.json_text import json_value
 from .picture import display_window
+from .results_form import wrong_place
 
 
 def results_of(analysis: Analysis) -> dict:
@@ -181,11 +182,14 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         )
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
+        place = wrong_place(results)
+        if place:
+            raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
         unusual = read_scan(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
         if unusual is not None and unusual.shape != scan.shape:
             raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
         return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
 
 
