@@ -70,7 +70,7 @@ class Wire:
         for line in self._incoming:
             try:
                 request = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 request = None
             if isinstance(request, dict):
                 yield request
@@ -81,7 +81,7 @@ class Wire:
         """Send an answer; a reader that is gone ends the process."""
         with self._lock:
             try:
-                self._outgoing.write(json.dumps(content, ensure_ascii=False).encode() + b"\n")
+                self._outgoing.write(json.dumps(content).encode() + b"\n")
                 self._outgoing.flush()
             except OSError:
                 os._exit(0)

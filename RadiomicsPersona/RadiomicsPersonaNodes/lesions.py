@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import tempfile
@@ -16,6 +15,7 @@ from RadiomicsPersonaLib.defaults import LESION_KINDS, USUAL_THRESHOLDS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.report.colors import FOUND_COLORS
 from RadiomicsPersonaLib.report.exchange import read_painted
+from RadiomicsPersonaLib.system.csv_table import CsvTable
 
 from . import origin, output, roi, segmentation, table, volume
 from . import scan as scans
@@ -146,8 +146,7 @@ def sensitivity(parameter_node, place, kind: str, contrast: str, folder, run) ->
         if not getattr(parameter_node, field):
             kind_ = "vtkMRMLPlotChartNode" if field.endswith("Chart") else "vtkMRMLTableNode"
             setattr(parameter_node, field, slicer.mrmlScene.AddNewNodeByClass(kind_))
-    with open(os.path.join(folder, "sensitivity.csv"), encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = [cells for _line, cells in CsvTable(os.path.join(folder, "sensitivity.csv"))]
     parameter_node.sensitivityTable.SetName(_("{name} painted lesions").format(name=scan.GetName()))
     table.fill_from_rows(parameter_node.sensitivityTable, [list(SHOWN), *([row[name] for name in SHOWN] for row in rows)])
     _fill_chart(

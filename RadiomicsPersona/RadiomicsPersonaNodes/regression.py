@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import os
@@ -14,6 +13,7 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.longitudinal.observations import NO_TIME
+from RadiomicsPersonaLib.system.csv_table import CsvTable
 
 from . import table
 
@@ -154,8 +154,7 @@ def _show_chart(name: str, title: str, across: str, up: str, dots: tuple, lines:
 
 
 def _read(folder, name: str) -> list:
-    with open(os.path.join(folder, name), encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    return [cells for _line, cells in CsvTable(os.path.join(folder, name))]
 
 
 def _text(value) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 
 import slicer
 import vtk
@@ -12,6 +13,7 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
+from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
 
 
 def fill_results(table_node, results: dict) -> None:
@@ -66,39 +68,37 @@ def rows_of(table_node) -> list:
 def text_of(table_node, delimiter: str) -> str:
     """A table node as delimited text, as spreadsheets read it."""
     stream = io.StringIO()
-    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(rows_of(table_node))
+    csv.writer(stream, delimiter=delimiter, lineterminator="\n").writerows(
+        map(written_cell, row) for row in rows_of(table_node)
+    )
     return stream.getvalue()
 
 
 def read_csv(path) -> list:
-    """The rows of a CSV file, the first with the columns' names; commas, semicolons or tabs between columns.
+    """The rows of a CSV file, the first with the columns' names; see `CsvTable`.
 
     Raises:
         InputError: it is no table with rows.
     """
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as stream:
-            text = stream.read()
-    except (OSError, UnicodeDecodeError):
-        raise InputError(_("'{path}' cannot be read: save the table as CSV in UTF-8.").format(path=path)) from None
-    first = text.split("\n", 1)[0]
-    rows = [
-        row
-        for row in csv.reader(io.StringIO(text), delimiter=max(",;\t", key=first.count))
-        if any(cell.strip() for cell in row)
-    ]
+    read = CsvTable(path)
+    rows = [read.heads, *(list(cells.values()) for _line, cells in read)]
     if len(rows) < 2:
         raise InputError(_("The table '{path}' has no rows below its heads: add some.").format(path=path))
     return rows
 
 
 def fill_from_rows(table_node, rows: list) -> None:
-    """Texts, the first row with the columns' names, as a table node; columns that hold nothing but numbers as numbers."""
+    """Texts, the first row with the columns' names, as a table node; columns that hold nothing but numbers as numbers.
+
+    Numbers with a zero in front, such as 007, are names of somebody, and stay texts.
+    """
     heads, *lines = rows
     table = vtk.vtkTable()
     for place, head in enumerate(heads):
         cells = [line[place].strip() if place < len(line) else "" for line in lines]
         try:
+            if any(re.match(r"0\d", cell) for cell in cells):
+                raise ValueError
             table.AddColumn(numbers(head.strip(), [float(cell) if cell else None for cell in cells]))
         except ValueError:
             table.AddColumn(texts(head.strip(), cells))

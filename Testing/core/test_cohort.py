@@ -240,6 +240,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path):
         ("scan,scan", [], "two columns are called 'scan'"),
         ("scan,box", ["--command", "regress"], "is no command that works on one scan"),
         ("scan,box", ["--workers", "0"], "give at least 1"),
+        ("scan,box", ["--workers", "1000000"], "and 1000 at most"),
         ("scan,box", ["--", "--modle", "harmonic"], "--modle"),
         ("scan,box", ["--", "--output", "x"], "are the cohort's own"),
         ("scan,box", ["--scheduler", "tcp://127.0.0.1:9"], "No Dask scheduler answers at 'tcp://127.0.0.1:9'"),

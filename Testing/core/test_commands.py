@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from importlib import import_module
 import pytest
 
 from RadiomicsPersonaLib.commands.registry import ANALYSIS
+from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import TRAINING
 
 COMMANDS = [(registry, name) for registry in (ANALYSIS, TRAINING) for name in registry.commands]
@@ -100,3 +102,39 @@ def test_research_on_the_program_stands_apart_and_last(capsys):
     listed = [line.split()[0] for line in after.splitlines() if line.startswith("  ") and line.strip()]
     assert listed == ["evaluate-verdict", "compare", "evaluate-masks", "experiment"]
     assert not any(f"  {name} " in before for name in listed)
+
+
+@pytest.mark.parametrize("word", ["--help", "-h"])
+def test_a_process_that_runs_commands_for_others_is_not_ended_by_help(word):
+    with pytest.raises(InputError, match="--help and --version are for a terminal alone"):
+        ANALYSIS.options_of(["mesh", word])
+
+
+def test_a_worker_outlives_what_it_cannot_write_or_read(checkout):
+    """A name that is no UTF-8, a request for help, and brackets without end: each is answered or passed over."""
+    requests = [
+        {"id": 1, "kind": "command", "arguments": ["analyze", "\ud800", "--box", "0,0,0,1,1,1", "--output", "q"]},
+        {"id": 2, "kind": "command", "arguments": ["mesh", "--help"]},
+        {"id": 3, "kind": "command", "arguments": ["--version"]},
+        {"id": 4, "kind": "command", "arguments": ["mesh", "no such file", "--output", "q.ply"]},
+    ]
+    lines = ["[" * 100_000, '{"a":' * 100_000, *map(json.dumps, requests)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "RadiomicsPersonaLib.worker"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(checkout / "RadiomicsPersona")},
+    )
+    process.stdin.write("".join(f"{line}\n" for line in lines).encode())
+    process.stdin.flush()
+    refused = {}
+    while len(refused) < len(requests):
+        line = process.stdout.readline()
+        assert line, "it has ended"
+        answer = json.loads(line)
+        if "refused" in answer:
+            refused[answer["id"]] = answer["refused"]
+    process.stdin.close()
+    assert process.wait(20) == 0
+    assert "\ud800" in refused[1] and "no such file" in refused[4]
+    assert "for a terminal" in refused[2] and "for a terminal" in refused[3]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from RadiomicsPersonaLib.geometry.surface import SUFFIXES, surface_of
 
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
 LEFT_HANDED = OBLIQUE @ np.diag([-1.0, 1, 1, 1])
+LIBRARY = Path(__file__).resolve().parents[2] / "RadiomicsPersona"
 CENTER, RADIUS = np.array([20.0, 30, -10]), 18.0
 
 
@@ -151,6 +156,7 @@ def test_one_label_of_several(tmp_path, capsys):
         (0.5, [], "holds values that are not whole numbers: choose a segmentation"),
         (1, ["--decimate", "1"], "at least 0 and below 1"),
         (1, ["--smooth", "-3"], "give 0 for none"),
+        (1, ["--smooth", "1000000"], "give 0 for none, or up to 500"),
     ],
 )
 def test_what_cannot_be_a_mesh_is_told_in_one_sentence(values, options, sentence, tmp_path, capsys):
@@ -164,3 +170,26 @@ def test_what_cannot_be_a_mesh_is_told_in_one_sentence(values, options, sentence
 def test_an_unknown_suffix_is_refused_before_anything_is_read(tmp_path, capsys):
     assert main(["mesh", "not there.nii.gz", "--output", str(tmp_path / "mesh.fbx")]) == 2
     assert "must end in .ply, .stl, .obj or .vtk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("limit", [0, 20_000])
+def test_a_disk_that_fills_leaves_the_old_mesh(suffix, limit, tmp_path):
+    """A limit of the size of files stands for the disk: it is met in the middle of the file."""
+    mask = np.zeros((30, 30, 30), np.uint8)
+    mask[5:25, 5:25, 5:25] = 1
+    write_nifti(tmp_path / "mask.nii.gz", mask, np.eye(4))
+    (tmp_path / f"o{suffix}").write_text("the old mesh")
+    code = (
+        "import resource, sys\n"
+        "from RadiomicsPersonaLib.cli import main\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, resource.RLIM_INFINITY))\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, "mesh", "mask.nii.gz", "--output", f"o{suffix}"]
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert "cannot be written" in done.stderr and f"o{suffix}" in done.stderr
+    assert (tmp_path / f"o{suffix}").read_text() == "the old mesh"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["mask.nii.gz", f"o{suffix}"])

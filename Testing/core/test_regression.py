@@ -244,3 +244,80 @@ def test_what_cannot_be_regressed_is_told_in_one_sentence(change, options, sente
     said = capsys.readouterr().err
     assert sentence in said and said.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+DATES = ("2022-09-08", "2023-03-05", "2023-09-11", "2024-03-26")
+DAYS = [0, 178, 368, 565]
+
+
+def table_text(patients=6, dates=DATES, mark=",", comma=False, end="", heads="patient,date,volume_ml") -> str:
+    """A table in which every volume grows by 2 a year."""
+    lines = [heads.replace(",", mark)]
+    for patient in range(patients):
+        for date, day in zip(dates, DAYS):
+            volume = f"{10 + patient / 4 + 2 * day / 365.25 + 0.01 * (patient * day % 7):.3f}"
+            lines.append(mark.join([f"{patient:03d}", date, volume.replace(".", ",") if comma else volume]) + end)
+    return "\n".join(lines) + "\n"
+
+
+def regressed(tmp_path, capsys, *tables: str, more=()) -> dict:
+    for number, text in enumerate(tables):
+        (tmp_path / f"t{number}.csv").write_text(text, encoding="utf-8")
+    names = [str(tmp_path / f"t{number}.csv") for number in range(len(tables))]
+    assert main(["regress", *names, "--json", *more, "--output", str(tmp_path / "out")]) == 0
+    return json.loads(capsys.readouterr().out)["outcomes"][0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table_text(),
+        table_text(end=","),
+        table_text(mark=";", comma=True),
+        table_text(mark="\t", comma=True).replace(",000", ",0001"),
+        table_text(dates=("20220908", "20230305", "20230911", "20240326")),
+        table_text(dates=("44812", "44990", "45180", "45377")),
+        table_text(dates=("08.09.2022", "05.03.2023", "11.09.2023", "26.03.2024")),
+        table_text(dates=("08/09/2022", "05/03/2023", "11/09/2023", "26/03/2024")),
+        table_text(dates=[f"{date}T10:00:00+0{zone}:00" for date, zone in zip(DATES, (2, 1, 2, 1))]),
+    ],
+    ids=["plain", "trailing comma", "semicolons", "tabs", "compact", "serial numbers", "points", "slashes", "zones"],
+)
+def test_the_same_table_in_every_usual_form_has_the_same_slope(text, tmp_path, capsys):
+    (slope, *_) = regressed(tmp_path, capsys, text)["estimates"]
+    assert slope["estimate"] == pytest.approx(2, abs=0.02) and slope["term"] == "years" and slope["patients"] == 6
+
+
+def test_a_patient_keeps_its_name_in_every_table(tmp_path, capsys):
+    later = table_text().replace("2024", "2027").replace("2023", "2026").replace("2022", "2025") + "X7,2022-01-01,1\n"
+    assert regressed(tmp_path, capsys, table_text(), later)["estimates"][0]["patients"] == 7
+    with open(tmp_path / "out" / "residuals.csv", newline="", encoding="utf-8") as stream:
+        assert {row["patient"] for row in csv.DictReader(stream)} == {*(f"00{n}" for n in range(6)), "X7"}
+    named = table_text().replace("000,", "None,").replace("001,", "NA,")
+    assert regressed(tmp_path, capsys, named)["estimates"][0]["patients"] == 6, "None and NA are names here"
+
+
+def test_rows_that_stand_twice_are_told(tmp_path, capsys):
+    notes = regressed(tmp_path, capsys, table_text(), table_text(patients=1))["notes"]
+    assert any("4 row(s) of the table repeat another one" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "text, more, sentence",
+    [
+        (table_text().replace(".", ",", 1).replace("\n", ",60\n").replace(",60", "", 1), [], "Line 2 of 't.csv' has 5 cells"),
+        (table_text().replace(",10.", ",1e308,", 1).replace("1e308,000", "1e308"), [], "'1e308', which is too large"),
+        (table_text().replace(",10.000", ",inf", 1), [], "holds 'inf', which is not a number"),
+        (table_text(heads="patient,date,age,volume_ml").replace("-08,", "-08,inf,").replace("-05,", "-05,40,"), None, "'inf'"),
+        (table_text(dates=("2022.5", "2023.0", "2023.5", "2024.0")), [], "'2022.5' is neither a number nor a date"),
+        (table_text(dates=("08/09/2022", "05/03/2023", "11/09/2023", "06/03/2024")), [], "can begin with the day or with"),
+        (table_text(mark="\t", comma=True).replace(",000", ",001"), [], "can stand before a fraction or between thousands"),
+    ],
+)
+def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence, tmp_path, capsys):
+    if more is None:
+        text, more = text.replace("-11,", "-11,41,").replace("-26,", "-26,42,"), ["--covariate", "age"]
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    assert main(["regress", str(tmp_path / "t.csv"), *more, "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert sentence in said and "t.csv" in said and said.count("\n") == 1 and not (tmp_path / "out").exists()

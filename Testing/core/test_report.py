@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
 import zlib
 from html.parser import HTMLParser
@@ -14,6 +15,7 @@ from bench.blurred_analysis import blurred_analysis
 from bench.pdf_pages import pages_of
 
 from RadiomicsPersonaLib.analysis.result import StabilityTrial
+from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
@@ -25,6 +27,7 @@ from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
 from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, display_window, picture_of, slice_row, slice_triplet
 from RadiomicsPersonaLib.report.plots import axis_range, ticks
 from RadiomicsPersonaLib.report.results_files import read_analysis
+from RadiomicsPersonaLib.report.results_form import wrong_place
 from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
 
 pytestmark = pytest.mark.usefixtures("small_models")
@@ -442,6 +445,63 @@ def test_the_report_is_written_again_from_the_saved_results_without_the_analysis
         assert main(["report", str(results), scan, "--output", str(tmp_path / "out"), *extra]) == 0
         assert f"<h1>{titles}</h1>" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
         assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
+
+
+def places_in(value, place=()):
+    """Every place of a nested value."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, inner in items:
+        yield (*place, key)
+        yield from places_in(inner, (*place, key))
+
+
+def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analysis, tmp_path):
+    import copy
+
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+    from RadiomicsPersonaLib.report.results_files import results_of
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    whole = json.loads(json.dumps(results_of(dataclasses.replace(analysis, boxes=analysis.boxes[:1]))))
+    assert wrong_place(whole) is None
+    free = ("notice", "scan", "rebuilt_by", "judged_by", "decision", "center_ijk", "voxels", "n_controls", "word")
+    tried, passed = 0, set()
+    for place in places_in(whole):
+        for odd in ("much", [0, []], {}, True, -1e30, 10**400, float("nan")):
+            changed = copy.deepcopy(whole)
+            *way, last = place
+            inner = changed
+            for key in way:
+                inner = inner[key]
+            inner[last] = odd
+            tried += 1
+            if wrong_place(changed) is None:
+                passed.add((place, str(odd)))
+    assert tried > 700
+    # what passes is free text or is never used as a number, or a number where numbers may stand
+    strange = {
+        (place, odd)
+        for place, odd in passed
+        if not {*free, "usual_up_to", "provenance"} & set(place) and odd != "-1e+30" and not (odd == "much" and "name" in place)
+    }
+    texts = {(place, odd) for place, odd in strange if odd == "much" and {"reason", "change", "warnings"} & set(place)}
+    texts |= {(place, odd) for place, odd in strange if odd == "{}" and place[-1] in ("scores", "z")}
+    assert strange == texts, strange - texts
+    changed = copy.deepcopy(whole)
+    changed["provenance"] |= {"seed": [0, []], "versions": "none", "controls": {"a": [[{}]]}}
+    changed["boxes"][0]["scores"] = changed["boxes"][0]["controls"][0]["z"] = {}
+    (tmp_path / "results.json").write_text(json.dumps(changed))
+    assert "<h1>" in report_of(read_analysis(tmp_path, analysis.scan), None)
+    for key, odd in (("window", [0, []]), ("window", [2, 1]), ("boxes", [{}]), ("boxes", 3)):
+        (tmp_path / "results.json").write_text(json.dumps(whole | {key: odd}))
+        with pytest.raises(InputError, match=f"results.json' .*unusable: {key}.*: analyze again"):
+            read_analysis(tmp_path, analysis.scan)
+    for text in ("[" * 100_000, "3", "{", ""):
+        (tmp_path / "results.json").write_text(text)
+        with pytest.raises(InputError, match="results.json' .*: analyze again"):
+            read_analysis(tmp_path, analysis.scan)
 
 
 def test_a_report_of_something_else_is_refused_in_one_sentence(analysis, tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import numpy as np
@@ -239,6 +240,24 @@ def test_a_classifier_that_was_tampered_with_is_refused(whole_classifier, tmp_pa
     )
     error = capfd.readouterr().err
     assert "was changed" in error and error.count("\n") == 1 and not (tmp_path / "o").exists()
+
+
+@pytest.mark.parametrize("key", ["name", "features", "coefficients", "intercept", "norms", "reference", "about"])
+def test_a_signed_classifier_with_a_value_of_another_kind_is_refused(key, whole_classifier, tmp_path):
+    content = json.loads(written(whole_classifier))
+    del content["sha256"]
+    norm = next(iter(content["norms"]))
+    odds = [3, ["x"], [[]], {"a": 1}, True, [1e999, 0.0], content["norms"] | {norm: content["norms"][norm] | {"slopes": [0.0]}}]
+    for odd in odds if key != "about" else odds[:3]:
+        changed = content | {key: odd}
+        signed = changed | {
+            "sha256": hashlib.sha256(json.dumps(changed, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        }
+        (tmp_path / "c.json").write_text(json.dumps(signed))
+        if key == "intercept" and odd in (3, True):
+            continue
+        with pytest.raises(InputError, match="'c.json' .*: fit it again"):
+            read_classifier(tmp_path / "c.json")
 
 
 def test_a_classifier_of_an_older_version_is_refused_in_one_sentence(whole_classifier, tmp_path):

@@ -90,7 +90,7 @@ def test_a_model_travels_as_one_file_and_is_checked_on_arrival(evaluated, own_mo
             "clinic.json": json.dumps(card | {"architecture": card["architecture"] | {"channels": [16, 8, 8, 8]}}).encode(),
         },
         "name of a model of the program": {**content, "clinic.json": json.dumps(card | {"name": "healthy-t1"}).encode()},
-        "does not hold what its card says": {**content, "clinic.json": json.dumps(card | {"grid": {}}).encode()},
+        "an unusable grid": {**content, "clinic.json": json.dumps(card | {"grid": {}}).encode()},
         "cannot be called": {**content, "clinic.json": json.dumps(card | {"name": "../../x"}).encode()},
         "names the weights": {**content, "clinic.json": json.dumps(card | {"weights": "../healthy-t1.safetensors"}).encode()},
     }

@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..resources import SHIPPED_CLASSIFIERS
 from ..system.output import folder_written_whole
 from .reference import Reference
-from .score import SCORES, Norm, standard_scores
+from .score import MAKE_UP, SCORES, Norm, standard_scores
 
 KIND = "verdict classifier"
 DEFAULT = "healthy-or-not"
@@ -154,7 +154,7 @@ def read_classifier(path: str | Path) -> Classifier:
     path = Path(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"The classifier '{path.name}' cannot be read ({error}): make it with `radiomics-persona-train calibrate`."
         ) from error
@@ -170,23 +170,32 @@ def read_classifier(path: str | Path) -> Classifier:
             f"The classifier '{path.name}' was changed after it was fitted (its SHA-256 differs): fit it again, or install it "
             "again."
         )
+    try:
+        return _of_content(content, stored, path)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise InputError(
+            f"The classifier '{path.name}' does not hold what one needs ({type(error).__name__}: {error}): fit it again with "
+            "`radiomics-persona-train calibrate`."
+        ) from error
+
+
+def _of_content(content: dict, stored: str, path: Path) -> Classifier:
+    """The classifier that a file holds, its checksum apart; see `read_classifier`."""
+    if not isinstance(content["name"], str) or not isinstance(content["about"], dict):
+        raise TypeError("its name or what it says about itself")
     unknown = sorted(({*content["features"]} - set(FEATURES)) | ({*content["norms"]} - set(SCORES)))
     if unknown:
         raise InputError(
             f"The classifier '{path.name}' uses the score '{unknown[0]}', which this version does not know: fit it again."
         )
     norms = {key: Norm(**norm | {"slopes": tuple(norm["slopes"])}) for key, norm in content["norms"].items()}
-    try:
-        reference = content["reference"] and Reference.of_record(content["reference"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"The classifier '{path.name}' rests on other scores than this version's: fit it again with "
-            "`radiomics-persona-train calibrate`."
-        ) from error
+    reference = content["reference"] and Reference.of_record(content["reference"])
     numbers = [*content["coefficients"], content["intercept"]]
     numbers += [
         value for norm in norms.values() for value in (norm.intercept, *norm.slopes, norm.spread, norm.between, norm.dof)
     ]
+    if any(len(norm.slopes) != len(MAKE_UP) for norm in norms.values()):
+        raise ValueError("slopes of its norms")
     if len(content["coefficients"]) != len(content["features"]) or not all(math.isfinite(n) for n in numbers):
         raise InputError(f"The classifier '{path.name}' has unusable coefficients: fit it again.")
     return Classifier(

@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from ..report.html_page import number_text, page_parts
+from ..system.csv_table import written_cell
 from ..system.output import file_written_whole
 from .row import THUMBNAIL, identity_of, is_done, read_record, write_record
 from .table import CohortRow, CohortTable
@@ -128,12 +129,13 @@ def write_report_of_cohort(
     renamed = {key: f"result_{key}" if key in table.heads and key not in table.option_columns else key for key in found}
     columns = dict.fromkeys(["row", *table.heads, "sentence", *renamed.values()])
     with file_written_whole(csv_path) as path, open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(columns))
-        writer.writeheader()
+        writer = csv.writer(stream)
+        writer.writerow(map(written_cell, columns))
         for row, record, _ in records():
             for result in record["results"] or [{}]:
                 line = {"row": row.number, **row.cells, "sentence": record["sentence"]}
-                writer.writerow(line | {renamed[key]: _cell(value) for key, value in result.items()})
+                line |= {renamed[key]: value for key, value in result.items()}
+                writer.writerow([written_cell(line.get(column)) for column in columns])
     shown = [key for key in SHOWN if key in found]
     done = sum(1 for _ in records()) - broken
     introduction = (
@@ -168,10 +170,6 @@ def _picture(path: Path, number: int) -> str:
         return ""
     data = base64.b64encode(path.read_bytes()).decode("ascii")
     return f"<img src='data:image/jpeg;base64,{data}' loading='lazy' alt='Slice of row {number}'>"
-
-
-def _cell(value):
-    return "" if value is None or value != value else value
 
 
 def _text(value) -> str:

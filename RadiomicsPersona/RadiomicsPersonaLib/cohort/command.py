@@ -13,6 +13,9 @@ from ..errors import InputError
 from .cohort import REPORT, TABLE, run_cohort
 from .table import CohortTable
 
+MOST_WORKERS = 1000
+"""Processes of one machine."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `cohort` may be asked."""
@@ -49,8 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, job: Job) -> int:
     """Run the command on every row that is not done yet, and write table and report of all."""
-    if options.workers is not None and options.workers < 1:
-        raise InputError(f"The number of workers is {options.workers}: give at least 1.")
+    if options.workers is not None and not 1 <= options.workers <= MOST_WORKERS:
+        raise InputError(f"The number of workers is {options.workers}: give at least 1, and {MOST_WORKERS} at most.")
     table = CohortTable(options.table, options.per_row, shlex.split(options.options))
     folder = Path(options.output).expanduser()
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import csv
 import io
 import json
 import os
@@ -23,6 +22,7 @@ from ..imaging.files import read_label_map
 from ..report.picture import slice_triplet
 from ..report.slice_plane import ORIENTATIONS, cut, planes_of_scan
 from ..system.child import Cancelled
+from ..system.csv_table import CsvTable
 from ..system.device import NO_MEMORY, ran_out_of_memory
 from ..system.json_text import written
 
@@ -107,8 +107,7 @@ def _run(row: dict, folder: Path, job: Job) -> list[dict]:
     _write_thumbnail(_most_unusual(made[-1]) if made else _middle(_file_of(row["image"])), folder)
     for name in TABLES:
         if (folder / name).is_file():
-            with open(folder / name, encoding="utf-8", newline="") as stream:
-                return list(csv.DictReader(stream))
+            return [cells for _, cells in CsvTable(folder / name)]
     return _results_in(json.loads(printed.getvalue()))
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import difflib
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from ..commands.registry import ANALYSIS
 from ..errors import InputError
+from ..system.csv_table import CsvTable
 
 SEPARATOR = ";"
 """Between several values in one cell: boxes, or scans of several contrasts or visits."""
@@ -47,7 +46,7 @@ class CohortTable:
     table's folder.
 
     Args:
-        path: the file; commas, tabs, or where these are absent semicolons between columns.
+        path: the file; see `CsvTable`.
         command: a subcommand of `radiomics-persona`.
         common: options for all rows; the row's own come later and win.
     Raises:
@@ -57,8 +56,7 @@ class CohortTable:
 
     def __init__(self, path: str | Path, command: str, common: list[str]):
         self.path, self.command = Path(path), command
-        if not self.path.is_file():
-            raise InputError(f"There is no table '{path}': check the path.")
+        self._table = CsvTable(path)
         if command not in ANALYSIS.commands or not ANALYSIS.commands[command].per_row:
             raise InputError(
                 f"'{command}' is no command that works on one scan: choose analyze, inpaint, mesh, follow or another of --help."
@@ -73,7 +71,7 @@ class CohortTable:
         }
         self._output = next(action for action in actions if action.dest == "output")
         self.prints_json = any(action.dest == "json" for action in actions)
-        self.heads = self._read_heads()
+        self.heads = self._table.heads
         for argument in self._arguments:
             if argument.dest not in self.heads and _singular(argument.dest) not in self.heads:
                 near = difflib.get_close_matches(_singular(argument.dest), self.heads, 1, 0.5)
@@ -88,10 +86,10 @@ class CohortTable:
             raise InputError(f"The table '{self.path.name}' has no rows below its heads: add some.")
 
     def __len__(self) -> int:
-        return sum(1 for _ in self._cells())
+        return sum(1 for _ in self._table)
 
     def __iter__(self) -> Iterator[CohortRow]:
-        for number, cells in enumerate(self._cells(), 1):
+        for number, (_, cells) in enumerate(self._table, 1):
             try:
                 options = self._options_of(cells)
                 first = options[self._arguments[0].dest]
@@ -118,30 +116,6 @@ class CohortTable:
             for name in (argument.dest, _singular(argument.dest))
             if name in self.heads
         }
-
-    def _read_heads(self) -> list[str]:
-        try:
-            with open(self.path, encoding="utf-8-sig", newline="") as stream:
-                first = stream.readline()
-        except UnicodeDecodeError:
-            raise InputError(f"'{self.path.name}' is not a CSV table in UTF-8: save it as one.") from None
-        # semicolons also separate values in a cell
-        self._delimiter = max(",\t", key=first.count) if any(mark in first for mark in ",\t") else ";"
-        heads = [head.strip() for head in next(csv.reader([first], delimiter=self._delimiter), [])]
-        twice = next((head for head in heads if heads.count(head) > 1), None)
-        if not any(heads) or twice is not None:
-            why = f"two columns are called '{twice}'" if twice else "its first line holds no names of columns"
-            raise InputError(f"The table '{self.path.name}' cannot be used: {why}.")
-        return heads
-
-    def _cells(self) -> Iterator[dict[str, str]]:
-        with open(self.path, encoding="utf-8-sig", newline="") as stream:
-            for cells in itertools.islice(csv.reader(stream, delimiter=self._delimiter), 1, None):
-                if any(cell.strip() for cell in cells):
-                    yield {
-                        head: cell.strip()
-                        for head, cell in itertools.zip_longest(self.heads, cells[: len(self.heads)], fillvalue="")
-                    }
 
     def _options_of(self, cells: dict[str, str]) -> dict:
         """Every option of the command but --output and --json, in plain JSON types."""

@@ -31,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="DATE",
-        help="one per scan, as 2026-03-31, or numbers of years (default: what DICOM headers or the files beside the scans say)",
+        help="one per scan, as 2026-03-31, 20260331 or 31.03.2026, or numbers of years (default: what DICOM headers or "
+        "the files beside the scans say)",
     )
     parser.add_argument(
         "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"

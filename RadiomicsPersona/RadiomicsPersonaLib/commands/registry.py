@@ -71,8 +71,15 @@ class Registry:
             given: values of options and arguments that need not stand among the words, by their names in the namespace;
                 they win.
         Raises:
-            InputError: the words cannot be understood.
+            InputError: the words cannot be understood, or ask for a text that only a terminal can show.
         """
+        try:
+            return self._options_of(words, given)
+        except SystemExit:  # argparse has printed a text, and would end a process that has other work to do
+            raise InputError("--help and --version are for a terminal alone: leave them out here.") from None
+
+    def _options_of(self, words: Sequence[str], given: dict | None = None) -> argparse.Namespace:
+        """See `options_of`; --help and --version end the process."""
         words, given = joined(list(words)), given or {}
         if not words or words[0] not in self.commands:
             self._parser().parse_args(words[:1])
@@ -114,7 +121,7 @@ class Registry:
         if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
             sys.stdout.reconfigure(errors="backslashreplace")
         try:
-            options = self.options_of(words)
+            options = self._options_of(words)
             return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
         except InputError as error:
             print(f"{self.program}: {error}", file=sys.stderr)

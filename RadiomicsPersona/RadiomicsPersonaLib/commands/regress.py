@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time",
         metavar="COLUMN",
-        help="numbers, or dates as 2026-03-31, which count in years from each patient's first (default: years, date, days or "
-        "time); none for covariates alone",
+        help="numbers, or dates (2026-03-31, 20260331, 31.03.2026), which count in years from each patient's first (default: "
+        "years, date, days or time); none for covariates alone",
     )
     parser.add_argument(
         "--covariate", action="append", default=[], metavar="COLUMN", help="numbers or a few texts; may be repeated"
@@ -68,18 +68,22 @@ def run(options: argparse.Namespace, job: Job) -> int:
     require_statsmodels()
 
     frame = read_table(options.tables)
-    analyses = analyze_visits(
-        frame,
-        options.outcome,
-        options.time,
-        options.covariate,
-        options.patient,
-        options.log,
-        options.slope_by,
-        options.correction,
-    )
+    names = [Path(path).name for path in options.tables]
+    try:
+        analyses = analyze_visits(
+            frame,
+            options.outcome,
+            options.time,
+            options.covariate,
+            options.patient,
+            options.log,
+            options.slope_by,
+            options.correction,
+        )
+    except InputError as error:
+        raise InputError(f"{', '.join(names)}: {error}") from error
     settings = {
-        "tables": [Path(path).name for path in options.tables],
+        "tables": names,
         "outcomes": [analysis.regression.observations.outcome for analysis in analyses],
         "time": analyses[0].regression.observations.time or "-",
         "covariates": options.covariate,

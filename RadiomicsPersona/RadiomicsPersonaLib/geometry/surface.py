@@ -10,6 +10,7 @@ Slicer's own words (`vtkMRMLModelStorageNode`); programs that know neither take 
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ from ..system.names import is_text
 
 USUAL_SMOOTHING = 20
 """Iterations of the smoothing filter unless asked otherwise."""
+MOST_SMOOTHING = 500
+"""More iterations change nothing that can be seen, and take minutes."""
 _PASS_BAND = 0.1
 """Of the windowed sinc: takes the staircase of the voxels away and leaves what is wider than about three of them."""
 
@@ -87,7 +90,7 @@ def surface_of(mask: np.ndarray, affine: np.ndarray, smooth: int = USUAL_SMOOTHI
     Args:
         mask: True inside; boolean, axes I, J, K. It may touch the border of the grid.
         affine: 4x4, voxel indices to RAS millimetres; oblique, anisotropic, left-handed or sheared as it is.
-        smooth: iterations of the filter; 0 leaves the voxels' staircase.
+        smooth: iterations of the filter, at most `MOST_SMOOTHING`; 0 leaves the voxels' staircase.
         decimate: share of the faces to take away, at least 0 and below 1.
     Raises:
         InputError: an empty mask, numbers out of range, or VTK is not installed.
@@ -102,9 +105,9 @@ def surface_of(mask: np.ndarray, affine: np.ndarray, smooth: int = USUAL_SMOOTHI
     mask = np.asarray(mask, bool)
     if not mask.any():
         raise InputError("The mask is empty: there is nothing to make a mesh of; mark some voxels first.")
-    if smooth < 0:
+    if not 0 <= smooth <= MOST_SMOOTHING:
         raise InputError(
-            f"The smoothing is {smooth}: give 0 for none, or a positive number of iterations (usual: {USUAL_SMOOTHING})."
+            f"The smoothing is {smooth}: give 0 for none, or up to {MOST_SMOOTHING} iterations (usual: {USUAL_SMOOTHING})."
         )
     if not 0 <= decimate < 1:
         raise InputError(
@@ -286,7 +289,7 @@ def write_surface(surface: Surface, path: str | Path) -> None:
 
     Raises:
         InputError: another suffix.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written whole.
     """
     check_suffix(path)
     if not is_text(path):
@@ -309,7 +312,27 @@ def write_surface(surface: Surface, path: str | Path) -> None:
         writer.SetHeader(HEADER)
     if suffix != ".obj":
         writer.SetFileTypeToBinary()
-    if not writer.Write():
-        raise OSError(f"VTK could not write '{path}'")
+    shown = writer.GetGlobalWarningDisplay()
+    writer.GlobalWarningDisplayOff()  # it would say the same in its own words
+    try:
+        written = writer.Write()
+    finally:
+        writer.SetGlobalWarningDisplay(shown)
+    if not written or not _is_whole(Path(path), surface):
+        raise OSError(errno.ENOSPC, "the file was cut off, perhaps because the disk is full")
     if suffix == ".obj":  # VTK's writer has no comment of one's own
         Path(path).write_text(f"# {HEADER}\n{Path(path).read_text(encoding='utf-8')}", encoding="utf-8")
+
+
+def _is_whole(path: Path, surface: Surface) -> bool:
+    """Whether a file holds the whole surface, of the formats whose writers do not notice that the disk is full."""
+    if path.suffix.lower() == ".ply":
+        end = b"end_header\n"
+        with open(path, "rb") as stream:
+            head = stream.read(4096).partition(end)[0]
+        # six floats a point; the number of corners, a byte, and three integers a face
+        return path.stat().st_size == len(head) + len(end) + 24 * len(surface.points) + 13 * len(surface.faces)
+    if path.suffix.lower() == ".obj":
+        text = path.read_text(encoding="utf-8")
+        return text.endswith("\n") and text.count("\nf ") == len(surface.faces) and text.count("v ") >= len(surface.points)
+    return True

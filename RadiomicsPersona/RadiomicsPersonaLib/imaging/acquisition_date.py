@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import re
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..errors import InputError
+from ..system.csv_table import CsvTable
 from ..system.json_text import parsed
+from .dates import days_of
 from .dicom import header_of_series
 from .files import name_of
 
@@ -16,7 +18,6 @@ KEYS = ("AcquisitionDateTime", "AcquisitionDate", "SeriesDate", "StudyDate", "ac
 or a plain "date"."""
 TAGS = ("0008|002a", "0008|0022", "0008|0021", "0008|0020")
 """AcquisitionDateTime, AcquisitionDate, SeriesDate, StudyDate in a DICOM header."""
-_DATE = re.compile(r"\s*(\d{4})-?(\d\d)-?(\d\d)")
 
 
 def visit_date(path: str | Path) -> str | None:
@@ -29,9 +30,11 @@ def visit_date(path: str | Path) -> str | None:
     path = Path(path)
     told = _in_dicom(path) if path.is_dir() else [*_in_json(path), *_in_tables(path)]
     for text in told:
-        found = _DATE.match(str(text))
-        if found:
-            return "-".join(found.groups())
+        try:
+            (day,) = days_of([str(text)], local=True)
+        except InputError:  # anonymised, or of an unknown form: the next place may tell it
+            continue
+        return datetime.date.fromordinal(int(day)).isoformat()
     return None
 
 
@@ -52,11 +55,8 @@ def _in_tables(path: Path) -> Iterator[str]:
     for folder in (path.parent, path.parent.parent):
         for table in sorted([*folder.glob("*_scans.tsv"), *folder.glob("*.csv")]):
             try:
-                with open(table, encoding="utf-8-sig", newline="") as stream:
-                    first = stream.readline()
-                    stream.seek(0)
-                    rows = list(csv.DictReader(stream, delimiter=max(",;\t", key=first.count)))
-            except (OSError, UnicodeDecodeError, csv.Error):  # no table of ours
+                rows = [row for _, row in CsvTable(table)]
+            except InputError:  # no table of ours
                 continue
             for row in rows:
                 named = row.get("filename") or row.get("scan") or ""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import InputError
+from ..imaging.dates import DAYS_PER_YEAR, are_compact_dates, days_of, is_number
+from ..system.csv_table import CsvTable
 
 # Imported in functions: pandas, which comes with statsmodels, an extra of this package.
 
@@ -19,7 +22,12 @@ NO_TIME = "none"
 """Instead of a column of time: it plays no part."""
 OUTCOMES = ("volume_ml", "deviating_ml", "combined", "deviation")
 """What is analyzed of a table of visits, unless columns are named."""
-_DAYS_PER_YEAR = 365.25
+_DATES = re.compile("date|datum", re.IGNORECASE)
+"""In the name of a column: its numbers are dates too, as spreadsheets and DICOM write them."""
+_NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".")
+"""What stands for a number that is not there."""
+_LARGEST = 1e100
+"""Of a number that can be reckoned with; its square is one too."""
 
 
 @dataclass(frozen=True)
@@ -54,30 +62,40 @@ class Observations:
 
 
 def read_table(paths: list[str | Path]):
-    """The rows of one or several CSV files, one below the other, as a pandas DataFrame; commas,
-    semicolons or tabs between columns.
+    """The rows of one or several CSV files, one below the other, as a pandas DataFrame of texts, None for an empty cell.
+
+    Only decimal commas become points, in columns that hold numbers and nothing else.
 
     Raises:
-        InputError: a file is missing, no table, or without rows.
+        InputError: a file is missing, no table, or without rows; see `CsvTable`.
     """
     import pandas
 
     frames = []
-    for path in map(Path, paths):
-        if not path.is_file():
-            raise InputError(f"There is no table '{path}': check the path.")
-        try:
-            with open(path, encoding="utf-8-sig") as stream:
-                first = stream.readline()
-            frames.append(pandas.read_csv(path, sep=max(",;\t", key=first.count), encoding="utf-8-sig", skipinitialspace=True))
-        except (ValueError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"'{path.name}' is not a CSV table ({str(error).splitlines()[0][:120]}): save it as CSV in UTF-8."
-            ) from error
-        frames[-1].columns = [str(name).strip() for name in frames[-1].columns]
-        if frames[-1].empty:
-            raise InputError(f"The table '{path.name}' has no rows below its heads: add some.")
+    for path in paths:
+        table = CsvTable(path)
+        rows = [list(cells.values()) for _, cells in table]
+        if not rows:
+            raise InputError(f"The table '{table.path.name}' has no rows below its heads: add some.")
+        columns = [_with_points(column, table.delimiter == ";") for column in zip(*rows)]
+        cells = {head: [cell or None for cell in column] for head, column in zip(table.heads, columns)}
+        frames.append(pandas.DataFrame(cells, dtype=object))
     return pandas.concat(frames, ignore_index=True)
+
+
+def _with_points(cells: tuple[str, ...], semicolons: bool) -> list[str]:
+    """The cells of a column with points for decimal commas, where it holds numbers and commas can mean nothing else.
+
+    Args:
+        semicolons: stand between the table's cells, as programs write that use decimal commas. In other tables 1,234 may be
+            a thousand and more, unless a cell of the column such as 12,5 tells.
+    """
+    told = [cell for cell in cells if cell.lower() not in _NO_VALUE]
+    commas = [cell for cell in told if "," in cell]
+    decimal = semicolons or any(not re.fullmatch(r"[+-]?\d{1,3},\d{3}", cell) for cell in commas)
+    if not commas or not decimal or not all(map(is_number, told)):
+        return list(cells)
+    return [cell.replace(",", ".") for cell in cells]
 
 
 def time_column(frame, asked: str | None, covariates: list[str]) -> str | None:
@@ -107,7 +125,7 @@ def outcome_columns(frame, asked: list[str]) -> list[str]:
     """
     if asked:
         return [_existing(frame, name) for name in dict.fromkeys(asked)]
-    found = [name for name in OUTCOMES if name in frame.columns and frame[name].notna().any()]
+    found = [name for name in OUTCOMES if name in frame.columns and _texts(frame[name], True)]
     if not found:
         raise InputError(f"Say what to analyze with --outcome; the table has {_listed(frame)}.")
     return found
@@ -119,17 +137,20 @@ def observations(frame, outcome: str, time: str | None, covariates: list[str], p
     Raises:
         InputError: a column is missing, holds no numbers or dates, or no row is complete.
     """
-    import pandas
-
+    repeated = int(frame.duplicated().sum())
     frame = frame[
         [_existing(frame, name) for name in dict.fromkeys([patient, outcome, *([time] if time else []), *covariates])]
     ]
-    complete = frame.dropna()
+    groups = {name for name in covariates if not all(map(is_number, _texts(frame[name], True)))}
+    missing = frame.apply(lambda column: _is_missing(column, column.name not in {patient, *groups}))
+    complete = frame[~missing.any(axis=1)]
     lost = len(frame) - len(complete)
     notes = []
     if lost:
-        why = ", ".join(f"{int(count)} without {name}" for name, count in frame.isna().sum().items() if count)
+        why = ", ".join(f"{int(count)} without {name}" for name, count in missing.sum().items() if count)
         notes.append(f"{outcome}: {lost} of {len(frame)} rows fall out because values are missing ({why}).")
+    if repeated:
+        notes.append(f"{outcome}: {repeated} row(s) of the table repeat another one in every column; each counts.")
     if complete.empty:
         raise InputError(
             f"No row of the table has a value in each of {', '.join(frame.columns)}: fill them in, or leave a covariate out."
@@ -138,41 +159,68 @@ def observations(frame, outcome: str, time: str | None, covariates: list[str], p
     times, unit = _times(complete, time, patients) if time else (None, "")
     coded = {}
     for name in covariates:
-        column = complete[name]
-        if pandas.api.types.is_numeric_dtype(column):
-            coded[name] = column.to_numpy(float)
+        if name not in groups:
+            coded[name] = _numbers(complete, name)
             continue
-        kinds = sorted(column.astype(str).unique())
+        texts = np.array([str(text) for text in complete[name]])
+        strange = next((text for text in texts if _is_odd_number(text)), None)
+        if strange is not None:
+            raise InputError(f"The column '{name}' holds '{strange}', which is not a number: correct it, or leave it out.")
+        kinds = sorted(set(texts.tolist()))
         if len(kinds) > max(2, len(complete) // 3):
             raise InputError(f"The covariate '{name}' holds {len(kinds)} different texts: give numbers, or a few groups.")
-        coded |= {f"{name} = {kind}": (column.astype(str) == kind).to_numpy(float) for kind in kinds[1:] or kinds}
+        coded |= {f"{name} = {kind}": (texts == kind).astype(float) for kind in kinds[1:] or kinds}
     return Observations(outcome, _numbers(complete, outcome), patients, times, time, unit, coded, tuple(notes))
 
 
-def _numbers(frame, name: str) -> np.ndarray:
-    import pandas
+def _is_missing(column, counts: bool):
+    """Where a column has no value; `counts`: of numbers, where NA and the like stand for none."""
+    return column.map(lambda value: value is None or value != value or counts and str(value).strip().lower() in _NO_VALUE)
 
-    values = pandas.to_numeric(frame[name], errors="coerce").to_numpy(float)
-    if not np.isfinite(values).all():
-        strange = frame[name][~np.isfinite(values)].iloc[0]
-        raise InputError(f"The column '{name}' holds '{strange}', which is not a number: correct it, or choose another column.")
-    return values
+
+def _texts(column, counts: bool) -> list[str]:
+    """The values of a column as texts, without those that are missing."""
+    return [str(value).strip() for value in column[~_is_missing(column, counts)]]
+
+
+def _is_odd_number(text: str) -> bool:
+    """Whether a text is one that is not finite."""
+    return text.strip().lower().lstrip("+-") in ("inf", "infinity", "nan", "1.#inf", "1.#qnan")
+
+
+def _numbers(frame, name: str) -> np.ndarray:
+    """A column's values, float64.
+
+    Raises:
+        InputError: one is no number, not finite, or too large.
+    """
+    texts = [str(value).strip() for value in frame[name]]
+    for text in texts:
+        if "," in text and is_number(text):
+            raise InputError(
+                f"The column '{name}' holds '{text}', whose comma can stand before a fraction or between thousands: write "
+                "numbers with a point and without commas."
+            )
+        if not is_number(text):
+            raise InputError(
+                f"The column '{name}' holds '{text}', which is not a number: correct it, or choose another column."
+            )
+        if not abs(float(text)) <= _LARGEST:
+            raise InputError(f"The column '{name}' holds '{text}', which is too large to reckon with: correct it.")
+    return np.array([float(text) for text in texts])
 
 
 def _times(frame, name: str, patients: np.ndarray) -> tuple[np.ndarray, str]:
     """Numbers as they are; dates as years since the patient's first visit."""
-    import pandas
-
-    if pandas.api.types.is_numeric_dtype(frame[name]):
+    texts = [str(value) for value in frame[name]]
+    if all(map(is_number, texts)) and not _DATES.search(name) and not are_compact_dates(texts):
         return _numbers(frame, name), name
-    dates = pandas.to_datetime(frame[name].astype(str), errors="coerce", format="ISO8601")
-    if dates.isna().any():
-        raise InputError(
-            f"The column '{name}' holds '{frame[name][dates.isna()].iloc[0]}', neither a number nor a date: write dates as "
-            "2026-03-31."
-        )
-    days = (dates - dates.groupby(patients).transform("min")).dt.total_seconds() / 86400
-    return (days / _DAYS_PER_YEAR).to_numpy(float), "years"
+    try:
+        days = np.array(days_of(texts))
+    except InputError as error:
+        raise InputError(f"The column '{name}' cannot be read as dates. {error}") from error
+    first = {patient: days[patients == patient].min() for patient in set(patients.tolist())}
+    return (days - np.array([first[patient] for patient in patients])) / DAYS_PER_YEAR, "years"
 
 
 def _existing(frame, name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,13 +12,15 @@ from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
+from ..imaging.dates import DAYS_PER_YEAR, days_of, is_number
 from ..imaging.grid import Grid
 from ..imaging.registration import RigidMotion, rigid_motion
 from ..imaging.scan import Scan
 
 DEVIATING_P = USUAL_THRESHOLDS["p"]
 """Voxels whose difference from the healthy persona has at most this p make up `deviating_ml`."""
-_DAYS_PER_YEAR = 365.25
+_MOST_YEARS = 3000.0
+"""Larger numbers of years are dates in another form, or mistakes."""
 _LITTLE_INFORMATION = 0.25
 """Nats below which two scans hardly match; scans of one head share more than 0.5 after registration,
 also in other contrasts."""
@@ -39,21 +40,25 @@ class VisitTime:
 
 
 def visit_times(texts: list[str]) -> list[VisitTime]:
-    """Dates as 2026-03-31, or numbers of years, as years since the earliest.
+    """Dates in one of the forms of `dates.days_of`, or numbers of years, as years since the earliest.
 
     Raises:
         InputError: a text is neither, both are mixed, or two visits are at the same time.
+
+    >>> [time.years for time in visit_times(["2", "3.5"])]
+    [0.0, 1.5]
     """
-    try:
-        years = [float(text) for text in texts]
-    except ValueError:
+    numbers = [float(text.replace(",", ".")) for text in texts if is_number(text)]
+    if len(numbers) == len(texts) and max(map(abs, numbers)) <= _MOST_YEARS:
+        years = numbers
+    else:
         try:
-            years = [datetime.date.fromisoformat(text).toordinal() / _DAYS_PER_YEAR for text in texts]
-        except ValueError:
+            years = [day / DAYS_PER_YEAR for day in days_of(texts)]
+        except InputError as error:
             raise InputError(
                 f"The dates {', '.join(texts)} cannot be read: write all as 2026-03-31, or all as numbers of years."
-            ) from None
-    if not np.isfinite(years).all() or len(set(years)) < len(years):
+            ) from error
+    if len(set(years)) < len(years):
         raise InputError(f"The dates {', '.join(texts)} must differ from one another: give every visit its own.")
     return [VisitTime(text, year - min(years)) for text, year in zip(texts, years)]
 

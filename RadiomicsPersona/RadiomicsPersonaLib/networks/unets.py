@@ -215,6 +215,8 @@ class ResidualUNet(_FullUNet):
         return nn.Sequential(*(ResidualBlock(channels, normalized=True) for _ in range(blocks)))
 
 
+MOST_PARAMETERS = 200_000_000
+"""Of a network; shipped ones have 1 to 5 million."""
 NETWORKS = {cls.__name__: cls for cls in (ReconstructionUNet, TissueUNet, LesionUNet, FoldedUNet, PlainUNet, ResidualUNet)}
 """By the `class` of a card's architecture."""
 
@@ -225,13 +227,23 @@ def network_of(architecture: dict) -> nn.Module:
     Args:
         architecture: its `class`, `channels`, `blocks` and, where the class leaves them open, `inputs` and `outputs`.
     Raises:
-        InputError: this version knows no such network.
+        InputError: this version knows no such network, or it is larger than any.
     """
     kind = NETWORKS.get(architecture.get("class"))
     if kind is None:
         raise InputError(f"This version has no network '{architecture.get('class')}': install the model and the program anew.")
     ends = [int(architecture[key]) for key in ("inputs", "outputs") if key in architecture]
-    return kind(*ends, tuple(architecture["channels"]), tuple(architecture["blocks"]))
+    sizes = [*ends, tuple(architecture["channels"]), tuple(architecture["blocks"])]
+    try:
+        with torch.device("meta"):  # no memory is taken, and no random number drawn
+            count = sum(parameter.numel() for parameter in kind(*sizes).parameters())
+    except (TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise InputError(f"There is no {architecture['class']} of these sizes ({error}): install the model again.") from error
+    if count > MOST_PARAMETERS:
+        raise InputError(
+            f"The network has {count / 1e6:.0f} million parameters, and {MOST_PARAMETERS / 1e6:.0f} at most: make it narrower."
+        )
+    return kind(*sizes)
 
 
 class DoubleConvolution(nn.Sequential):

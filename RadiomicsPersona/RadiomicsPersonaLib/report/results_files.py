@@ -23,8 +23,10 @@ from ..imaging.files import read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
+from ..system.csv_table import written_cell
 from ..system.json_text import json_value, written
 from .picture import display_window
+from .results_form import wrong_place
 
 
 def results_of(analysis: Analysis) -> dict:
@@ -65,12 +67,14 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
 
 
 def write_rows(path: str | Path, rows: list[dict]) -> None:
-    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty."""
+    """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty, and no cell runs as a
+    formula in a spreadsheet.
+    """
     columns = list(dict.fromkeys(key for row in rows for key in row))
     with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows({key: "" if value is None or value != value else value for key, value in row.items()} for row in rows)
+        writer = csv.writer(stream)
+        writer.writerow(map(written_cell, columns))
+        writer.writerows([written_cell(row.get(key)) for key in columns] for row in rows)
 
 
 def probability_bound(p: float | None) -> float | None:
@@ -183,11 +187,14 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         )
     try:
         results = json.loads(path.read_text(encoding="utf-8"))
+        place = wrong_place(results)
+        if place:
+            raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
         unusual = read_scan(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
         if unusual is not None and unusual.shape != scan.shape:
             raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
         return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
 
 

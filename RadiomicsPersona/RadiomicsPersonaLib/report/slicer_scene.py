@@ -21,6 +21,7 @@ from ..geometry.box import Box
 from ..geometry.markups import markups_text, roi_of_box
 from ..imaging.files import write_nrrd
 from ..metrics.metric import METRICS
+from ..system.csv_table import written_cell
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .picture import display_window
 from .slice_plane import planes_around
@@ -366,8 +367,8 @@ def _number(value: float) -> str:
 
 
 def _cell(text: str) -> str:
-    """Text for a .tsv file; Slicer's reader loses what stands before a double quote."""
-    return " ".join(text.split()).replace('"', "'")
+    """Text for a .tsv file; Slicer's reader loses what stands before a double quote, and a spreadsheet runs formulas."""
+    return written_cell(" ".join(text.split()).replace('"', "'"))
 
 
 def _values(metrics: dict[str, float]) -> list[str]:

@@ -105,13 +105,16 @@ def ready(network, weights: Path, name: str, device: str):
     """The network with its weights on the device, set for prediction.
 
     Raises:
-        InputError: the weights are those of another architecture.
+        InputError: the weights are those of another architecture, or none.
     """
     import torch
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
         network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
     except RuntimeError as error:
         raise InputError(f"The model '{name}' was made for another version of this program: install both anew.") from error
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"The weights of the model '{name}' cannot be read ({error}): install the model again.") from error
     return network.to(device).to(memory_format=torch.channels_last_3d).eval()

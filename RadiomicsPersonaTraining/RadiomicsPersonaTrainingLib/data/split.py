@@ -12,6 +12,7 @@ import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of
+from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
@@ -58,7 +59,7 @@ def find_scans(place: Path) -> list[tuple[str, Path]]:
     if place.suffix.lower() != ".csv":
         return [(subject_of(file.relative_to(place)), file) for file in scans_in(place)]
     rows = _rows(place, ("subject", "file"))
-    return [(row["subject"], place.parent / row["file"]) for row in rows]
+    return [(row["subject"], place.parent / row["file"]) for _, row in rows]
 
 
 def subject_of(file: Path) -> str:
@@ -104,9 +105,8 @@ def write_split(rows: list[ListedScan], target: Path) -> None:
         for row in sorted(rows, key=lambda r: (r.source, PARTS.index(r.part), r.subject, str(r.file))):
             file = row.file.absolute()
             inside = file.is_relative_to(target.parent)
-            writer.writerow(
-                [row.source, row.subject, row.part, (file.relative_to(target.parent) if inside else file).as_posix()]
-            )
+            place = (file.relative_to(target.parent) if inside else file).as_posix()
+            writer.writerow(map(written_cell, [row.source, row.subject, row.part, place]))
 
 
 def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
@@ -118,9 +118,9 @@ def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
         InputError: no such file, a column or a value is missing, an unknown part, or a subject in two parts.
     """
     rows = []
-    for number, row in enumerate(_rows(path, COLUMNS), start=2):
+    for line, row in _rows(path, COLUMNS):
         if row["part"] not in PARTS:
-            raise InputError(f"Line {number} of '{path}' names the part '{row['part']}': choose {', '.join(PARTS)}.")
+            raise InputError(f"Line {line} of '{path}' names the part '{row['part']}': choose {', '.join(PARTS)}.")
         rows.append(ListedScan(row["source"], row["subject"], row["part"], (root or path.parent) / row["file"]))
     seen = defaultdict(set)
     for row in rows:
@@ -133,18 +133,14 @@ def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
     return rows
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.DictReader(stream))
-    except FileNotFoundError:
-        raise InputError(f"There is no file '{path}': check the path.") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"'{path}' cannot be read as CSV ({error}): save it as comma-separated text.") from error
+def _rows(path: Path, columns: tuple[str, ...]) -> list[tuple[int, dict[str, str]]]:
+    """Lines and cells of a table that has a value in each of the columns."""
+    table = CsvTable(path)
+    rows = [(line, {column: cells.get(column, "") for column in columns}) for line, cells in table]
     if not rows:
         raise InputError(f"'{path}' lists no scan: add one line per scan beneath the header {','.join(columns)}.")
-    for number, row in enumerate(rows, start=2):
-        for column in columns:
-            if not (row.get(column) or "").strip():
-                raise InputError(f"Line {number} of '{path}' has no '{column}': the columns are {','.join(columns)}.")
-    return [{column: row[column].strip() for column in columns} for row in rows]
+    for line, cells in rows:
+        for column, value in cells.items():
+            if not value:
+                raise InputError(f"Line {line} of '{path}' has no '{column}': the columns are {','.join(columns)}.")
+    return rows

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.csv_table import readable_cell, written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 REBUILDING_METRICS = {
@@ -76,7 +77,13 @@ class RowTable:
 
 
 def _cells(row: HoleScore) -> list:
-    return [*row.hole, row.rebuilder, row.milliliters, row.seconds, *(row.metrics[key] for key in REBUILDING_METRICS)]
+    return [
+        *map(written_cell, row.hole),
+        written_cell(row.rebuilder),
+        row.milliliters,
+        row.seconds,
+        *(row.metrics[key] for key in REBUILDING_METRICS),
+    ]
 
 
 def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[HoleScore]:
@@ -87,6 +94,6 @@ def _complete_rows(path: Path, columns: tuple[str, ...]) -> Iterable[HoleScore]:
     for cells in csv.DictReader(lines):
         if set(cells) != set(columns) or None in cells.values():
             raise InputError(f"'{path}' is not a table of this evaluation: choose another output folder.")
-        hole = cells["group"], cells["subject"], cells["stratum"], int(cells["number"])
+        hole = *(readable_cell(cells[key]) for key in ("group", "subject", "stratum")), int(cells["number"])
         metrics = {key: float(cells[key]) for key in REBUILDING_METRICS}
-        yield HoleScore(*hole, cells["rebuilder"], float(cells["milliliters"]), float(cells["seconds"]), metrics)
+        yield HoleScore(*hole, readable_cell(cells["rebuilder"]), float(cells["milliliters"]), float(cells["seconds"]), metrics)

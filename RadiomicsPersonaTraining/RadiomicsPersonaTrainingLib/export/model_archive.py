@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import json
+import lzma
 import re
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from RadiomicsPersonaLib.defaults import CLASSICAL, DEFAULT_MODEL
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.networks.card import MASK_KIND, RECONSTRUCTION_KIND, checked_weights, kind_of, own_models, read_card
+from RadiomicsPersonaLib.networks.card import (
+    MASK_KIND,
+    RECONSTRUCTION_KIND,
+    card_of,
+    checked_weights,
+    kind_of,
+    own_models,
+    read_card,
+)
 from RadiomicsPersonaLib.resources import SHIPPED_MODELS
 from RadiomicsPersonaLib.system.device import ready, require_torch
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
@@ -105,19 +115,19 @@ def install_archive(file: Path) -> Path:
                     f"'{file.name}' unpacks to more than {LARGEST_BYTES // 10**6} MB, which no model has: export it again."
                 )
             content = {PurePosixPath(name).suffix: archive.read(name) for name in names}
-    except (OSError, zipfile.BadZipFile, RuntimeError, EOFError) as error:
+    except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError, EOFError, ValueError) as error:
         raise InputError(f"'{file.name}' is no model archive, or a damaged one ({error}): export the model again.") from error
-    try:
-        card = json.loads(content[".json"])
-        name, weights = str(card["name"]), str(card["weights"])
-    except (ValueError, KeyError, TypeError):
-        raise InputError(f"'{file.name}' holds no model card: export the model again.") from None
+    card = card_of(content[".json"], file.name)
+    name, weights = card["name"], card["weights"]
     refuse_name(name)
     if not _NAME.fullmatch(weights) or not weights.endswith(".safetensors"):
         raise InputError(f"The card in '{file.name}' names the weights '{weights}': export the model again.")
+    # called after the model, for another one may have brought weights of the same name
+    card["weights"] = f"{name}.safetensors"
     with folder_written_whole(own_models()) as folder:
-        (folder / weights).write_bytes(content[".safetensors"])
-        (folder / f"{name}.json").write_bytes(content[".json"])
+        (folder / card["weights"]).write_bytes(content[".safetensors"])
+        text = json.dumps(card, indent=1) + "\n" if card["weights"] != weights else content[".json"].decode("utf-8-sig")
+        (folder / f"{name}.json").write_text(text, encoding="utf-8")
         refuse_unless_usable(folder / f"{name}.json")
     return own_models() / f"{name}.json"
 
@@ -134,6 +144,11 @@ def refuse_name(name: str) -> None:
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():
         raise InputError(f"A model '{name}' is already installed: remove it first, or give this one another name.")
+    if (own_models() / f"{name}.safetensors").exists():
+        raise InputError(
+            f"'{own_models() / name}.safetensors' is there already and belongs to another model: give this one another name, "
+            "or delete the file."
+        )
 
 
 def refuse_unless_usable(card_file: Path) -> None:
@@ -172,11 +187,10 @@ def remove_model(name: str) -> int:
     file = own_models() / f"{name}.json"
     if not _NAME.fullmatch(name) or not file.is_file():
         raise InputError(f"There is no model '{name}' of your own: choose one in '{own_models()}'.")
-    try:
-        weights = file.with_name(Path(read_card(file)["weights"]).name)
-    except InputError:  # a damaged card is removed all the same
-        weights = file.with_suffix(".safetensors")
-    found = [path for path in (file, weights) if path.is_file()]
+    weights = _files_of(file)[1]
+    # a card may name the weights of another model, which stay
+    shared = any(weights in _files_of(other) for other in own_models().glob("*.json") if other != file)
+    found = [path for path in ([file] if shared else [file, weights]) if path.is_file()]
     size = sum(path.stat().st_size for path in found)
     try:
         for path in found:
@@ -184,6 +198,14 @@ def remove_model(name: str) -> int:
     except OSError as error:
         raise InputError(f"'{error.filename}' cannot be deleted ({error.strerror}): close the programs that use it.") from error
     return size
+
+
+def _files_of(card_file: Path) -> tuple[Path, Path]:
+    """Card and weights of a model; a damaged card's weights have its name."""
+    try:
+        return card_file, card_file.with_name(Path(read_card(card_file)["weights"]).name)
+    except InputError:
+        return card_file, card_file.with_suffix(".safetensors")
 
 
 def install_run(run: Path, name: str) -> Path:

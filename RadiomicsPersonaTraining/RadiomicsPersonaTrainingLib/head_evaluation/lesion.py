@@ -17,6 +17,7 @@ from RadiomicsPersonaLib.brain.head_maps import HeadMaps, head_maps
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.networks.head_model import LesionModel
+from RadiomicsPersonaLib.system.csv_table import written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.held_out import HeldOutScan
@@ -178,4 +179,6 @@ def write_cases(cases: list[LesionCase], path: Path) -> None:
         writer = csv.writer(stream)
         writer.writerow(["group", "subject", *COLUMNS])
         for case in cases:
-            writer.writerow([case.group, case.subject, *(f"{case.measure(name):.4f}" for name in COLUMNS)])
+            writer.writerow(
+                [written_cell(case.group), written_cell(case.subject), *(f"{case.measure(name):.4f}" for name in COLUMNS)]
+            )

@@ -17,6 +17,7 @@ from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.metrics.dice import dice_of
 from RadiomicsPersonaLib.segmentation.segmentation import segment
 from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
+from RadiomicsPersonaLib.system.csv_table import written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.segmentation_cases import read_case, truths_in
@@ -173,7 +174,10 @@ def write_cases(cases: list[SegmentedCase], path: Path) -> None:
         for case in cases:
             for structure, measures in case.measures.items():
                 writer.writerow(
-                    [case.subject, case.case, structure, *(f"{measures[m]:.4f}" for m in (*MEASURES, "true_ml", "found_ml"))]
+                    [
+                        *map(written_cell, (case.subject, case.case, structure)),
+                        *(f"{measures[m]:.4f}" for m in (*MEASURES, "true_ml", "found_ml")),
+                    ]
                 )
 
 

@@ -19,6 +19,7 @@ from RadiomicsPersonaLib.imaging.files import name_of
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.metrics.dice import dice_of
 from RadiomicsPersonaLib.networks.head_model import TissueModel
+from RadiomicsPersonaLib.system.csv_table import written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.card_subjects import files_of, of_label_maps
@@ -178,5 +179,10 @@ def write_cases(cases: list[TissueCase], path: Path) -> None:
         writer.writerow(["label_map", "contrast", "slice_mm", *MEASURES, CLASSICAL])
         for case in cases:
             writer.writerow(
-                [case.label_map, case.contrast, f"{case.slices:g}", *(f"{value:.4f}" for value in case.dice.values())]
+                [
+                    written_cell(case.label_map),
+                    written_cell(case.contrast),
+                    f"{case.slices:g}",
+                    *(f"{value:.4f}" for value in case.dice.values()),
+                ]
             )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 from collections import Counter
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
+from RadiomicsPersonaLib.system.csv_table import CsvTable
 
 # Imported in functions: held_out_run, opened_case and rebuilding, which load torch or scipy: the panel lists the worst cases
 # at once.
@@ -32,9 +32,8 @@ def worst_cases(evaluation: Path, kind: str = RECONSTRUCTION_KIND, count: int = 
         InputError: the folder holds no evaluation case by case.
     """
     try:
-        with open(evaluation / (HOLES if kind == RECONSTRUCTION_KIND else CASES), newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-    except OSError:
+        rows = [cells for _, cells in CsvTable(evaluation / (HOLES if kind == RECONSTRUCTION_KIND else CASES))]
+    except InputError:
         raise InputError(f"'{evaluation}' holds no evaluation case by case: evaluate the run first.") from None
     try:
         return sorted(_scored(rows, kind), key=lambda row: row.pop("badness"), reverse=True)[:count]

@@ -9,6 +9,7 @@ from pathlib import Path
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, parse_box
 from RadiomicsPersonaLib.geometry.markups import read_boxes
+from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.source_table import refuse_unless_fittable
@@ -43,11 +44,9 @@ def read_own_boxes(path: Path) -> list[OwnBox]:
     Raises:
         InputError: the file, a column, a value, a scan or a box is missing or cannot be used; the line is named.
     """
-    if not path.is_file():
-        raise InputError(f"There is no file '{path}': check the path.")
     boxes = []
-    for number, row in enumerate(rows_of(path), start=2):
-        values = {column: (row.get(column) or "").strip() for column in COLUMNS}
+    for number, row in CsvTable(path):
+        values = {column: row.get(column, "") for column in COLUMNS}
         missing = [column for column, value in values.items() if not value]
         if missing:
             raise InputError(f"Line {number} of '{path}' has no '{missing[0]}': the columns are {','.join(COLUMNS)}.")
@@ -75,13 +74,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     Raises:
         InputError: it is no table.
     """
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as stream:
-            return list(csv.DictReader(stream))
-    except FileNotFoundError:
-        return []
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"'{path}' cannot be read as CSV ({error}): save it as comma-separated text.") from error
+    return [cells for _, cells in CsvTable(path)] if path.exists() else []
 
 
 def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
@@ -91,6 +84,6 @@ def write_rows(path: Path, rows: list[dict[str, str]]) -> None:
         InputError: the file cannot be written.
     """
     with file_written_whole(path) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(rows)
+        writer = csv.writer(stream)
+        writer.writerow(COLUMNS)
+        writer.writerows([written_cell(row.get(column)) for column in COLUMNS] for row in rows)
