@@ -206,9 +206,9 @@ def fit_classifier(
     """Logistic regression in which every subject, and within it either truth, has the same weight.
 
     Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best
-    where the cases are not those of the fit (Dawes 1979): as strongly as costs predictions for subjects that were left out no
-    more AUROC than one standard error of that loss (the rule of Breiman et al. 1984, on differences within subjects). Their log
-    odds are recalibrated by the line that fits those predictions (Cox 1958).
+    where the cases are not those of the fit (Dawes 1979), and as strongly as predictions for subjects that were left out allow
+    within one standard error of the best (Breiman et al. 1984). Their log odds are recalibrated by the line that fits those
+    predictions (Cox 1958).
 
     Args:
         norms: with which the scores were standardised.
@@ -228,8 +228,8 @@ def fit_classifier(
     tried = {pull: _left_out(boxes, folds, pull) for pull in PULLS}
     areas = {pull: np.array([roc_auc_score(b.sick, o) for b, o in zip(boxes, found)]) for pull, found in tried.items()}
     best = max(areas.values(), key=np.mean)
-    lost = {pull: best - area for pull, area in areas.items()}
-    pull = max(pull for pull, less in lost.items() if less.mean() <= less.std(ddof=1) / np.sqrt(len(boxes)))
+    enough = best.mean() - best.std(ddof=1) / np.sqrt(len(boxes))
+    pull = max(pull for pull, area in areas.items() if area.mean() >= enough)
     left_out = tried[pull]
     odds, truth, weight = np.concatenate(left_out), np.concatenate([b.sick for b in boxes]), _weights(boxes)
     slope, intercept = calibration_line(odds, truth, weight)
