@@ -240,7 +240,7 @@ def test_a_box_deep_inside_another_is_judged_too(head, harmonic, order):
     """Nothing around the small one may be looked at within its own region."""
     wide, deep = Box([10, 0, 10], [56, 60, 56], name="wide"), Box([10, 0, 10], [8, 8, 8], name="deep")
     results = analyze(head, [wide, deep][::order], harmonic, controls=0, prepare=prepared).boxes
-    assert all(result.label is not None and np.isfinite(result.metrics["harmonic_residual"]) for result in results)
+    assert all(result.p is not None and np.isfinite(result.metrics["harmonic_residual"]) for result in results)
 
 
 @pytest.mark.parametrize(("precision", "computed"), [("fp32", "float32"), ("bf16", "bfloat16")])

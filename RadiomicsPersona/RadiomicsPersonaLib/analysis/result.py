@@ -199,7 +199,6 @@ class Analysis:
         boxes: one result per box, in the user's order.
         reconstruction: the scan with every box replaced by its healthy persona, in called boxes only where they deviate;
             axes I, J, K, the scan's dtype; bit for bit the scan outside the boxes.
-        blind: the same with the first personas, which are blind to the whole boxes; all numbers rest on them.
         difference: scan minus reconstruction, float32, scan intensities; 0 outside the boxes.
         deviation_p: p of every voxel's difference, float32, 1 outside the boxes.
         decision: what the verdict rests on ("p", "classifier" or a metric's key) and its threshold.
@@ -207,6 +206,8 @@ class Analysis:
         warnings: what concerns the whole scan, one sentence each.
         window: intensities that pictures show black and white; None where they are still to be found,
             see `picture.display_window`.
+        blind: as `reconstruction`, with the first personas, which are blind to the whole boxes; all numbers rest on them.
+            `reconstruction` itself where it is not given.
     """
 
     scan: Scan
@@ -214,13 +215,17 @@ class Analysis:
     midplane: Midplane
     boxes: tuple[BoxResult, ...]
     reconstruction: np.ndarray
-    blind: np.ndarray
     difference: np.ndarray
     deviation_p: np.ndarray
     decision: dict[str, object]
     provenance: dict[str, object]
     warnings: tuple[str, ...] = field(default_factory=tuple)
     window: tuple[float, float] | None = None
+    blind: np.ndarray | None = None
+
+    def __post_init__(self):
+        if self.blind is None:
+            object.__setattr__(self, "blind", self.reconstruction)
 
     @property
     def unusual(self) -> np.ndarray:

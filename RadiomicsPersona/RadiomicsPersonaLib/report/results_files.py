@@ -212,7 +212,6 @@ def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarra
         midplane=None,
         boxes=boxes,
         reconstruction=rebuilt,
-        blind=rebuilt,
         difference=difference,
         deviation_p=np.ones(scan.shape, np.float32),
         decision=results["decision"],
