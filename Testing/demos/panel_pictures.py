@@ -124,6 +124,8 @@ def hand_over(demo: Path, folder: Path) -> None:
         name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p", "unusual")
     }
     arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
+    blind = demo / "blind.nii.gz"
+    arrays["blind"] = np.asanyarray(nibabel.load(blind).dataobj) if blind.is_file() else arrays["reconstruction"]
     np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
 
 
