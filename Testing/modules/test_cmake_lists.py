@@ -84,6 +84,7 @@ def test_the_parameters_named_in_the_ui_file_exist(checkout):
         "controls",
         "device",
         "seed",
+        "oneLook",
         "shown",
         "fade",
         "showControls",

@@ -182,4 +182,4 @@ def test_the_lesion_has_no_say_in_what_is_said_of_the_healthy_boxes(evaluated):
     assert repr(first.boxes[1:]) == repr(second.boxes[1:])
     assert first.boxes[0].scores[COMBINED] != second.boxes[0].scores[COMBINED]
     figures, _ = figures_of([case], classifier)
-    assert len(figures.tables) == 6
+    assert len(figures.tables) == 7
