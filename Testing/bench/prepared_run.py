@@ -11,6 +11,7 @@ from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.markups import read_boxes
 from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
 from RadiomicsPersonaLib.system.child import Cancelled
 
@@ -107,7 +108,7 @@ class PreparedRun:
             "persona": "",
             "rebuilt_again_ml": None,
             "error_rates": f"Of boxes like this one {number} were called.",
-            "metrics": {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
+            "metrics": dict.fromkeys(METRICS) | {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,
             "q": p,
@@ -136,7 +137,7 @@ class PreparedRun:
                     "center_ras": (box.center + [0.0, 2.0 * place, 0.0]).tolist(),
                     "axes": box.axes.T.tolist(),
                     "size_mm": box.size.tolist(),
-                    "metrics": {"mse": float(place), "ssim": 0.5},
+                    "metrics": dict.fromkeys(METRICS) | {"mse": float(place), "ssim": 0.5},
                     "combined": -1.0 + 0.1 * place,
                     "z": {},
                 }
