@@ -110,7 +110,7 @@ def analyze(
     if look_twice:
         looks = [line.second_look(result, [h for h in suspects if h.key != hole.key]) for hole, result in zip(holes, results)]
         results = [replace(r, rebuilt_again_ml=look and scan.grid.ml_of(look.hole.voxels)) for r, look in zip(results, looks)]
-        rebuilt = _with_second_looks(scan, blind, results, looks)
+        rebuilt = compose(prepared, [look or r.reconstruction for r, look in zip(results, looks)]) if any(looks) else blind
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -297,22 +297,6 @@ class _Line:
                 "here nor for the healthy boxes."
             )
         return tuple(notes)
-
-
-def _with_second_looks(scan: Scan, blind: np.ndarray, results: list[BoxResult], looks: list) -> np.ndarray:
-    """The first personas, but in boxes that were looked at twice the scan with what deviates rebuilt."""
-    if not any(looks):
-        return blind
-    rebuilt = blind.copy()
-    original = scan.array if scan.original is None else scan.original
-    for result, look in zip(results, looks):
-        if look is not None:
-            region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
-            rebuilt[region][mask] = original[region][mask]
-    for look in looks:
-        if look is not None:
-            rebuilt[look.hole.region][look.hole.mask] = look.values[look.hole.mask]
-    return rebuilt
 
 
 def _with_rate(result: BoxResult, q: float | None, decision: Decision) -> BoxResult:

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..errors import InputError
 from ..resources import SHIPPED_CLASSIFIERS
+from ..system.json_text import parsed
 
 FILE = "error-rates.json"
 """File beside the shipped classifiers, as `evaluate-verdict` writes it."""
@@ -38,12 +39,17 @@ class ErrorRates:
     loose: tuple[int, int]
 
     @property
+    def boxes(self) -> str:
+        """The class in words: contrast and size."""
+        size = f"{self.low:g} to {self.high:g} ml" if math.isfinite(self.high) else f"more than {self.low:g} ml"
+        return f"{CONTRASTS[self.contrast]}, {size}"
+
+    @property
     def in_words(self) -> str:
         """One sentence."""
-        size = f"{self.low:g} to {self.high:g} ml" if math.isfinite(self.high) else f"more than {self.low:g} ml"
         counts = {kind: getattr(self, kind) for kind in KINDS}
         told = [f"{called} of {boxes} {KINDS[kind]}" for kind, (called, boxes) in counts.items() if boxes]
-        return f"Of boxes like this one ({CONTRASTS[self.contrast]}, {size}) the evaluation called {_listed(told)}."
+        return f"Of boxes like this one ({self.boxes}) the evaluation called {_listed(told)}."
 
 
 def error_rates_of(classifier: str, contrast: str, milliliters: float) -> ErrorRates | None:
@@ -69,7 +75,7 @@ def read_error_rates(path: Path) -> tuple[str, list[ErrorRates]]:
         InputError: the file is damaged.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parsed(path.read_text(encoding="utf-8"))
         return content["classifier"], [_rates(record) for record in content["classes"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"'{path.name}' cannot be read ({error!r}): install the program again.") from error

@@ -30,15 +30,20 @@ def unusual_in(prepared: PreparedScan, hole: Hole, voxel_p: np.ndarray) -> np.nd
     Returns:
         boolean over the hole's region, axes I, J, K.
     """
-    sigma = SMOOTHING / prepared.scan.spacing
-    inside = hole.mask.astype(np.float32)
-    weight = ndimage.gaussian_filter(inside, sigma)
-    evidence = ndimage.gaussian_filter(np.where(hole.mask, -np.log10(voxel_p), 0).astype(np.float32), sigma)
-    found = hole.mask & (evidence >= LEAST_EVIDENCE * np.maximum(weight, 1e-3))
+    found = far_off(prepared.scan, hole, voxel_p, LEAST_EVIDENCE)
     if prepared.evidence is None:
         return found
     found |= prepared.evidence.marked_in(prepared.scan, hole, prepared.suspects)
     return found & prepared.evidence.brain_in(prepared.scan, hole)
+
+
+def far_off(scan: Scan, hole: Hole, voxel_p: np.ndarray, least: float) -> np.ndarray:
+    """The voxels of a box whose smoothed -log10 p is at least so much; boolean over the hole's region."""
+    sigma = SMOOTHING / scan.spacing
+    weight, evidence = (
+        ndimage.gaussian_filter(a.astype(np.float32), sigma) for a in (hole.mask, np.where(hole.mask, -np.log10(voxel_p), 0))
+    )
+    return hole.mask & (evidence >= least * np.maximum(weight, 1e-3))
 
 
 def parts_of(scan: Scan, hole: Hole, unusual: np.ndarray, name: str) -> tuple[Part, ...]:

@@ -12,15 +12,15 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from ..brain.evidence import grown_and_shrunk
 from ..brain.preparation import PreparedScan
 from ..geometry.hole import Hole, union_of
 from ..reconstruction.reconstruction import Reconstruction, rebuild
 from ..reconstruction.reconstruction_model import Model
+from .part import far_off
 
 LEAST_EVIDENCE = 0.5
 """Smoothed -log10 p from which on a voxel's difference from its persona is doubtful: p = 0.3."""
-SMOOTHING = 2.0
-"""Standard deviation, millimetres, of that smoothing."""
 LEAST_ODDS, PERCENTILE = -3.0, 90.0
 """Smoothed log odds of lesion from which on a voxel is doubtful, and the percentile of the brain outside that they exceed."""
 GROWN = 3.0
@@ -40,11 +40,7 @@ def doubtful_in(prepared: PreparedScan, hole: Hole, voxel_p: np.ndarray, unusual
     Returns:
         boolean over the hole's region, axes I, J, K.
     """
-    spacing = prepared.scan.spacing
-    sigma = SMOOTHING / spacing
-    weight = ndimage.gaussian_filter(hole.mask.astype(np.float32), sigma)
-    evidence = ndimage.gaussian_filter(np.where(hole.mask, -np.log10(voxel_p), 0).astype(np.float32), sigma)
-    found = unusual | (hole.mask & (evidence >= LEAST_EVIDENCE * np.maximum(weight, 1e-3)))
+    found = unusual | far_off(prepared.scan, hole, voxel_p, LEAST_EVIDENCE)
     brain = hole.mask
     if prepared.evidence is not None:
         found |= prepared.evidence.marked_in(prepared.scan, hole, prepared.suspects, PERCENTILE, LEAST_ODDS)
@@ -52,11 +48,7 @@ def doubtful_in(prepared: PreparedScan, hole: Hole, voxel_p: np.ndarray, unusual
     found &= brain
     if not found.any():
         return found
-    pad = int(np.ceil((GROWN + CLOSED) / spacing.min())) + 1
-    away = ndimage.distance_transform_edt(~np.pad(found, pad), sampling=spacing)
-    wide = away <= GROWN + CLOSED
-    closed = ndimage.distance_transform_edt(wide, sampling=spacing) > CLOSED
-    doubtful = closed[pad:-pad, pad:-pad, pad:-pad] & brain
+    doubtful = grown_and_shrunk(found, prepared.scan.spacing, GROWN + CLOSED, CLOSED) & brain
     healthy = hole.mask & ~doubtful
     rim = hole.mask & ~ndimage.binary_erosion(hole.mask, border_value=0)
     joined = ndimage.binary_propagation(healthy & rim, mask=healthy)

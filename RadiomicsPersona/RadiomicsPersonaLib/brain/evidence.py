@@ -230,11 +230,25 @@ def evidence_of(maps: HeadMaps, midplane: Midplane) -> Evidence | None:
 
 def head_inside(brain: np.ndarray, grid: Grid) -> np.ndarray:
     """A brain mask with its gaps closed and its holes filled, so that what is no usual tissue counts where brain is around."""
-    pad = int(np.ceil(CLOSING / grid.spacing.min())) + 1
-    wide = np.pad(brain, pad)
-    grown = ndimage.distance_transform_edt(~wide, sampling=grid.spacing) <= CLOSING
-    closed = ndimage.distance_transform_edt(grown, sampling=grid.spacing) > CLOSING
-    return ndimage.binary_fill_holes(closed | wide)[pad:-pad, pad:-pad, pad:-pad]
+    return ndimage.binary_fill_holes(grown_and_shrunk(brain, grid.spacing, CLOSING, CLOSING) | brain)
+
+
+def grown_and_shrunk(mask: np.ndarray, spacing: np.ndarray, out: float, back: float) -> np.ndarray:
+    """A mask grown by so many millimetres, and what that gives shrunk: by as many its gaps are closed, by fewer it grows too.
+
+    Args:
+        mask: boolean, three axes; what lies beyond the array may be grown into on the way.
+        spacing: millimetres along its axes.
+
+    >>> plates = np.zeros((9, 15, 15), bool)
+    >>> plates[[2, 5]] = True
+    >>> grown_and_shrunk(plates, np.ones(3), 2.0, 2.0)[:, 7, 7].astype(int).tolist()
+    [0, 0, 1, 1, 1, 1, 0, 0, 0]
+    """
+    pad = int(np.ceil(out / spacing.min())) + 1
+    grown = ndimage.distance_transform_edt(~np.pad(mask, pad), sampling=spacing) <= out
+    shrunk = ndimage.distance_transform_edt(grown, sampling=spacing) > back
+    return shrunk[pad:-pad, pad:-pad, pad:-pad]
 
 
 def _window_of(inside: np.ndarray) -> np.ndarray:

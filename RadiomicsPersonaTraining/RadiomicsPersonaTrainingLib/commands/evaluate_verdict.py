@@ -97,7 +97,8 @@ def _earlier(file: Path) -> dict:
     """What an evaluation.json holds."""
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        assert isinstance(content["boxes"], dict)
-    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        if not isinstance(content["boxes"], dict):
+            raise TypeError("boxes")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"'{file.name}' is no evaluation.json of evaluate-verdict: name another file.") from error
     return content

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import zlib
 from dataclasses import dataclass
 from itertools import product
@@ -18,6 +17,7 @@ from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.markups import boxes_from_label_map
 from RadiomicsPersonaLib.imaging.files import name_of, read_label_map
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.system.csv_table import CsvTable
 
 from ..data.held_out import HeldOutScan, held_out_files
 from ..data.held_out_groups import held_out_scans
@@ -84,8 +84,7 @@ def ages_in(root: Path) -> dict[str, float]:
     table = root / "healthy" / "subjects.tsv"
     if not table.is_file():
         return {}
-    with table.open(encoding="utf-8", newline="") as stream:
-        told = {row["subject"]: float(row["age"]) for row in csv.DictReader(stream, delimiter="\t") if row.get("age")}
+    told = {row["subject"]: float(row["age"]) for _, row in CsvTable(table) if row.get("age")}
     scans = scans_in(root / OASIS_FOLDER) if (root / OASIS_FOLDER).is_dir() else []
     return told | {name_of(file): told[name] for file in scans if (name := "_".join(file.name.split("_")[:2])) in told}
 

@@ -198,14 +198,16 @@ def _is_usable(scan: Scan, case: VerdictCase) -> bool:
 
 def _changes(plan: VerdictPlan, scan: Scan, box: Box) -> dict:
     """The analysis as a user runs it, on the scan as it is and after changes that should not matter."""
-    found = {AS_IT_IS: _record_of(analyze(scan, [box], plan.model, seed=plan.seed, look_twice=False).boxes[0])}
+
+    def record(scan: Scan, boxes: list[Box]) -> dict:
+        return _record_of(analyze(scan, boxes, plan.model, seed=plan.seed, look_twice=False).boxes[0])
+
+    found = {AS_IT_IS: record(scan, [box])}
     for changed in (flipped(scan, [box]), shifted(scan, [box])):
-        found[changed.name] = _record_of(
-            analyze(changed.scan, changed.boxes, plan.model, seed=plan.seed, look_twice=False).boxes[0]
-        )
+        found[changed.name] = record(changed.scan, changed.boxes)
     if not isinstance(plan.model, ClassicalModel):
         with other_threads():
-            found[OTHER_THREADS] = _record_of(analyze(scan, [box], plan.model, seed=plan.seed, look_twice=False).boxes[0])
+            found[OTHER_THREADS] = record(scan, [box])
     return found
 
 

@@ -123,9 +123,8 @@ def error_rates_in(cases: list[KnownCase], classifier: Classifier) -> list[Error
 def _classes_table(classes: list[ErrorRates]) -> Table:
     rows = []
     for rates in classes:
-        size = f"{rates.low:g} to {rates.high:g} ml" if np.isfinite(rates.high) else f"more than {rates.low:g} ml"
         counts = (getattr(rates, kind) for kind in CLASS_KINDS)
-        rows.append([f"{CONTRASTS[rates.contrast]}, {size}", *(f"{called} of {boxes}" for called, boxes in counts)])
+        rows.append([rates.boxes, *(f"{called} of {boxes}" for called, boxes in counts)])
     return "Called, by class of box, as every verdict tells", ["boxes", *CLASS_KINDS.values()], rows
 
 
@@ -215,9 +214,8 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
         name = f"healthy people, {low:g} to {high:g} ml" if np.isfinite(high) else f"healthy people, above {low:g} ml"
         parts[name] = [case for case in people if low <= case.case.milliliters < high]
     parts |= {f"healthy people, mostly {tissue}": [c for c in people if c.case.tissue == tissue] for tissue in TISSUES}
-    years = {id(case): ages.get(case.case.subject, np.nan) for case in people}
     for name, low, high in AGES:
-        parts[f"healthy people, {name}"] = [case for case in people if low <= years[id(case)] < high]
+        parts[f"healthy people, {name}"] = [case for case in people if low <= ages.get(case.case.subject, np.nan) < high]
     parts["lesion-free side of patients"] = [case for case in healthy if case.case.kind == MIRRORED]
     for name, members in parts.items():
         if not members:
