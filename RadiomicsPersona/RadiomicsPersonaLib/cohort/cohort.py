@@ -6,6 +6,7 @@ import base64
 import csv
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -14,6 +15,7 @@ from pathlib import Path
 from ..report.html_page import number_text, page_parts
 from ..system.csv_table import written_cell
 from ..system.output import file_written_whole
+from ..system.signals import signals_held
 from .row import THUMBNAIL, identity_of, is_done, read_record, write_record
 from .table import CohortRow, CohortTable
 from .workers import run_here, run_on_cluster
@@ -65,6 +67,7 @@ def run_cohort(
         InputError: the cluster cannot be used.
     """
     total = len(table)
+    _remove_hidden(folder / SCANS)
     waiting = [0, 0]
 
     def jobs() -> Iterator[dict]:
@@ -87,10 +90,14 @@ def run_cohort(
         waiting[1] += 1
         progress(waiting[1], total, Path(job["image"]).name)
 
-    if scheduler:
-        run_on_cluster(jobs(), scheduler, finished)
-    else:
-        run_here(jobs(), min(workers or usual_workers(), total), finished)
+    try:
+        if scheduler:
+            run_on_cluster(jobs(), scheduler, finished)
+        else:
+            run_here(jobs(), min(workers or usual_workers(), total), finished)
+    finally:
+        if not scheduler:  # workers of another machine may still be at it
+            _remove_hidden(folder / SCANS)
     progress(total, total, "")
 
     def records() -> Iterator[tuple[CohortRow, dict, Path]]:
@@ -100,6 +107,13 @@ def run_cohort(
 
     broken = write_report_of_cohort(records, table, folder / TABLE, folder / REPORT, with_name)
     return Outcome(total, total - waiting[0] - broken[1], broken[0])
+
+
+def _remove_hidden(scans: Path) -> None:
+    """Remove what rows that were ended by force have left beside or inside of their folders."""
+    with signals_held():
+        for path in [*scans.glob(".*"), *scans.glob("*/.*")]:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 SHOWN = ("label", "p", "combined", "volume_ml", "deviating_ml", "deviation", "ml", "area_mm2", "mask_volume_ml", "voxels")

@@ -13,11 +13,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from .. import __version__
 from ..defaults import RESEARCH_USE
 from ..errors import InputError
 from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
+from ..system.output import cleaned_up
+from ..system.signals import Ended, signals_end
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
@@ -115,14 +118,16 @@ class Registry:
             words: without the program's name; None takes the process's own.
         Returns:
             0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
-            when cancelled.
+            when cancelled; 128 and the number of the signal where another one ended it.
         """
         words = sys.argv[1:] if words is None else list(words)
         if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
             sys.stdout.reconfigure(errors="backslashreplace")
+        written: list[Path] = []
         try:
-            options = self._options_of(words)
-            return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
+            with signals_end(), cleaned_up() as written:
+                options = self._options_of(words)
+                return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
         except InputError as error:
             print(f"{self.program}: {error}", file=sys.stderr)
             return EXIT_BAD_INPUT
@@ -131,10 +136,12 @@ class Registry:
                 raise
             print(f"{self.program}: {NO_MEMORY}", file=sys.stderr)
             return EXIT_BAD_INPUT
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             after = self.commands[words[0]].after_cancel if words and words[0] in self.commands else Command.after_cancel
+            if written and after == Command.after_cancel:
+                after = f"'{written[-1]}' was written before, whole"
             print(f"{self.program}: cancelled; {after}.", file=sys.stderr)
-            return EXIT_CANCELLED
+            return 128 + stopped.number if isinstance(stopped, Ended) else EXIT_CANCELLED
 
     def _module(self, name: str):
         return import_module(self.commands[name].module)

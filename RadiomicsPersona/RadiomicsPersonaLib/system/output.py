@@ -1,27 +1,43 @@
-"""Output: results appear whole or not at all."""
+"""Output: results appear whole or not at all.
+
+They are written beside their place, or inside of it where it is a folder already, under a hidden name, and then put in place.
+Signals wait meanwhile, and what cannot be put in place brings back what was there. What is hidden is removed however the block
+ends; only a process that is ended by force (SIGKILL, a power cut) leaves it.
+"""
 
 from __future__ import annotations
 
+import atexit
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from .signals import signals_held
+
+_BEFORE = ".before"
+"""In a staging folder: what the new files replace, until all are in place."""
+_staged: set[Path] = set()
+"""Hidden files and folders of this process that are there, or about to be."""
+_listeners: list[list[Path]] = []
+"""Lists of `cleaned_up` that are told what was put in place."""
 
 
 @contextmanager
 def folder_written_whole(target: str | Path) -> Iterator[Path]:
-    """A temporary folder beside `target` whose files are moved into it when the block ends without an error.
+    """A temporary folder whose files are moved into `target` when the block ends without an error.
 
-    Files and folders of the same name are replaced one by one; others in an existing folder stay.
+    Files and folders of the same name are replaced, all of them or none; others in an existing folder stay.
 
     Raises:
-        InputError: the folder cannot be written, found out before anything is computed.
+        InputError: the folder cannot be written, found out before anything is computed, or a file in it cannot be replaced.
     """
     target = Path(target).expanduser().absolute()
+    parents_before: list[Path] = []
+    staging = None
     try:
         if target.exists() and not target.is_dir():
             raise InputError(f"The output '{target}' is a file: name a folder.")
@@ -29,28 +45,34 @@ def folder_written_whole(target: str | Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.is_dir() and not os.access(target, os.W_OK):
             raise PermissionError(13, "Permission denied")
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    try:
+        staging = _new_place(target if target.is_dir() else target.parent, f".{target.name}-", "")
+        staging.mkdir(0o700)
         yield staging
-        target.mkdir(exist_ok=True)
-        for file in sorted(staging.iterdir()):
-            if file.is_dir() and (target / file.name).is_dir():
-                shutil.rmtree(target / file.name)
-            os.replace(file, target / file.name)
+        with signals_held():
+            _put_in_place(staging, target)
+            _tell(target)
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
-        for parent in parents_before:
-            if not target.exists() and parent.exists() and not any(parent.iterdir()):
-                parent.rmdir()
+        with signals_held():
+            if staging is not None:
+                _remove(staging)
+            for parent in parents_before:
+                if not target.exists() and parent.exists() and not any(parent.iterdir()):
+                    parent.rmdir()
 
 
 def refuse_unwritable(target: str | Path) -> None:
     """Raise the `InputError` of `file_written_whole`, and leave nothing: for what may be killed while it computes."""
-    _staged(Path(target).expanduser().absolute()).unlink()
+    target = Path(target).expanduser().absolute()
+    with signals_held():
+        staging = _place_beside(target)
+        try:
+            staging.touch(0o600)
+        except OSError as error:
+            raise _unwritable(target, error) from error
+        finally:
+            _remove(staging)
 
 
 @contextmanager
@@ -61,18 +83,95 @@ def file_written_whole(target: str | Path) -> Iterator[Path]:
         InputError: the file cannot be written, found out before anything is computed.
     """
     target = Path(target).expanduser().absolute()
-    staging = _staged(target)
+    staging = _place_beside(target)
     try:
+        staging.touch(0o600)
         yield staging
         # a temporary file is private; the result gets the permissions that any new file would
-        mask = os.umask(0)
-        os.umask(mask)
-        staging.chmod(0o666 & ~mask)
-        os.replace(staging, target)
+        staging.chmod(0o666 & ~_umask())
+        with signals_held():
+            os.replace(staging, target)
+            _tell(target)
     except OSError as error:
         raise _unwritable(target, error) from error
     finally:
-        staging.unlink(missing_ok=True)
+        with signals_held():
+            _remove(staging)
+
+
+@contextmanager
+def cleaned_up() -> Iterator[list[Path]]:
+    """Around a whole command: removes what is hidden even where a signal came in the moment of removing it.
+
+    Yields:
+        a list of the outputs that are put in place inside, in their order.
+    """
+    written: list[Path] = []
+    _listeners.append(written)
+    try:
+        yield written
+    finally:
+        with signals_held():
+            remove_hidden()
+            _listeners.remove(written)
+
+
+@atexit.register
+def remove_hidden() -> None:
+    """Remove what is hidden of this process and was not put in place."""
+    for path in list(_staged):
+        _remove(path)
+
+
+def _tell(target: Path) -> None:
+    for listener in _listeners:
+        listener.append(target)
+
+
+def _put_in_place(staging: Path, target: Path) -> None:
+    """Move what a folder holds into another one; all of it, or nothing where an error is raised.
+
+    Raises:
+        OSError: something cannot be moved.
+    """
+    if not target.exists():
+        staging.chmod(0o777 & ~_umask())
+        os.rename(staging, target)
+        return
+    files = sorted(staging.iterdir())
+    for file in files:
+        if (target / file.name).is_dir() and not file.is_dir():
+            raise IsADirectoryError(21, f"'{file.name}' is a folder there")
+    before = staging / _BEFORE
+    before.mkdir()
+    undo: list[tuple[Path, Path]] = []
+    try:
+        for file in files:
+            place = target / file.name
+            if os.path.lexists(place):
+                os.rename(place, before / file.name)
+                undo.append((before / file.name, place))
+            os.rename(file, place)
+            undo.append((place, file))
+    except OSError:
+        for source, place in reversed(undo):
+            os.rename(source, place)
+        raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a hidden file or folder, if it is still there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+    _staged.discard(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _missing_parents(target: Path) -> list[Path]:
@@ -84,15 +183,20 @@ def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(f"The output '{target}' cannot be written ({error.strerror or error}): choose another place.")
 
 
-def _staged(target: Path) -> Path:
-    """A new file beside a target, with its suffixes."""
+def _place_beside(target: Path) -> Path:
+    """A new name beside a target, with its suffixes."""
     try:
         if target.is_dir():
             raise InputError(f"The output '{target}' is a folder: name a file.")
         if not target.parent.is_dir():
             raise FileNotFoundError(2, "there is no such folder")
-        handle, staging = tempfile.mkstemp(prefix=".", suffix=f"-{target.name}", dir=target.parent)
-        os.close(handle)
     except OSError as error:
         raise _unwritable(target, error) from error
-    return Path(staging)
+    return _new_place(target.parent, ".", f"-{target.name}")
+
+
+def _new_place(folder: Path, before: str, after: str) -> Path:
+    """A hidden name that nothing has; it is kept in mind before anything is there, so that nothing can be forgotten."""
+    place = folder / f"{before}{secrets.token_hex(4)}{after}"
+    _staged.add(place)
+    return place

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import computes_in_bfloat16
+from RadiomicsPersonaLib.system.signals import signals_kill
 
 from ..runs.state import BEST, LAST
 from ..samples.healthy_pairs import DrawSampler
@@ -97,9 +98,10 @@ def fit(
         plugins=[_WholeCheckpoints()],
     )
     try:
-        trainer.fit(
-            work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
-        )
+        with signals_kill():  # Lightning answers them
+            trainer.fit(
+                work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
+            )
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
     except RuntimeError:
