@@ -16,6 +16,7 @@ import pytest
 from RadiomicsPersonaLib.commands.registry import Command, Registry
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole, refuse_unwritable
+from RadiomicsPersonaLib.system.signals import signals_held
 
 LIBRARY = Path(__file__).resolve().parents[2] / "RadiomicsPersona"
 COMMAND = """
@@ -148,6 +149,24 @@ def test_an_output_that_cannot_be_written_is_found_at_once(tmp_path):
     with pytest.raises(InputError):
         refuse_unwritable(tmp_path / "none" / "x.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_signal_while_the_answers_to_signals_are_put_back_loses_none_of_them(monkeypatch):
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    put, calls = signal.signal, [0]
+
+    def interrupted(number, handler):
+        calls[0] += 1
+        found = put(number, handler)
+        if calls[0] == 4:  # Ctrl-C's own answer is in place again, the others are not
+            signal.raise_signal(signal.SIGINT)
+        return found
+
+    monkeypatch.setattr(signal, "signal", interrupted)
+    with pytest.raises(KeyboardInterrupt), signals_held():
+        pass
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_threads_write_beside_each_other(tmp_path):

@@ -70,8 +70,17 @@ def signals_held() -> Iterator[None]:
             signal.signal(number, lambda number, frame: came.append(number))
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        late = None
+        while before:
+            try:
+                while before:
+                    number, handler = next(iter(before.items()))
+                    signal.signal(number, handler)
+                    del before[number]
+            except KeyboardInterrupt as error:  # one that came between two of them: the others are put back all the same
+                late = error
+        if late is not None:
+            raise late
         if came:
             signal.raise_signal(came[0])
 
