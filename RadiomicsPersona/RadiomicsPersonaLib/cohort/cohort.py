@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..report.html_page import number_text, page_parts
 from ..system.csv_table import written_cell
-from ..system.output import file_written_whole
+from ..system.output import files_written_whole
 from ..system.signals import signals_held
 from .row import THUMBNAIL, identity_of, is_done, read_record, write_record
 from .table import CohortRow, CohortTable
@@ -142,14 +142,6 @@ def write_report_of_cohort(
         found |= dict.fromkeys(key for result in record["results"] for key in result)
     renamed = {key: f"result_{key}" if key in table.heads and key not in table.option_columns else key for key in found}
     columns = dict.fromkeys(["row", *table.heads, "sentence", *renamed.values()])
-    with file_written_whole(csv_path) as path, open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(map(written_cell, columns))
-        for row, record, _ in records():
-            for result in record["results"] or [{}]:
-                line = {"row": row.number, **row.cells, "sentence": record["sentence"]}
-                line |= {renamed[key]: value for key, value in result.items()}
-                writer.writerow([written_cell(line.get(column)) for column in columns])
     shown = [key for key in SHOWN if key in found]
     done = sum(1 for _ in records()) - broken
     introduction = (
@@ -157,9 +149,18 @@ def write_report_of_cohort(
         f"<p class='faint'>radiomics-persona {escape(table.command)}, a row per scan. Pictures show the box that deviates most "
         "(scan, healthy persona, difference) where boxes were analyzed.</p>"
     )
-    with file_written_whole(html_path) as path, open(path, "w", encoding="utf-8", errors="replace") as stream:
-        for part in page_parts("Cohort", _STYLE, introduction, _sections(records, shown, with_name)):
-            stream.write(part)
+    with files_written_whole(csv_path, html_path) as (table_path, page_path):
+        with open(table_path, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(map(written_cell, columns))
+            for row, record, _ in records():
+                for result in record["results"] or [{}]:
+                    line = {"row": row.number, **row.cells, "sentence": record["sentence"]}
+                    line |= {renamed[key]: value for key, value in result.items()}
+                    writer.writerow([written_cell(line.get(column)) for column in columns])
+        with open(page_path, "w", encoding="utf-8", errors="replace") as stream:
+            for part in page_parts("Cohort", _STYLE, introduction, _sections(records, shown, with_name)):
+                stream.write(part)
     return broken, unusable
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..commands.job import Job
 from ..defaults import RESEARCH_USE
 from ..errors import InputError
+from ..system.output import sole_writer
 from .cohort import REPORT, TABLE, run_cohort
 from .table import CohortTable
 
@@ -56,11 +57,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(f"The number of workers is {options.workers}: give at least 1, and {MOST_WORKERS} at most.")
     table = CohortTable(options.table, options.per_row, shlex.split(options.options))
     folder = Path(options.output).expanduser()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"The output '{folder}' cannot be written ({error.strerror}): choose another place.") from error
-    outcome = run_cohort(table, folder, options.workers, options.scheduler, options.with_name, job.progress)
+    with sole_writer(folder):
+        outcome = run_cohort(table, folder, options.workers, options.scheduler, options.with_name, job.progress)
     if options.json:
         print(json.dumps({"rows": outcome.rows, "kept": outcome.kept, "broken": outcome.broken}))
         return 0

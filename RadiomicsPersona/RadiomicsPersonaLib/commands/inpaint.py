@@ -32,7 +32,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(f"The output '{options.output}' must end in .nii or .nii.gz.")
     scan = read_scan(options.scan)
     mask = mask_on(scan, options.mask)
-    with file_written_whole(options.output) as path:
+    with file_written_whole(options.output, alone=True) as path:
         asked = load_model(options.model, options.device)
         rebuilt, model, warnings = inpaint(scan, mask, asked, job.progress)
         write_nifti(path, rebuilt, scan.affine)

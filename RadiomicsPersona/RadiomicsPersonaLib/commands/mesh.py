@@ -44,8 +44,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
             job.check()
         return 0
     check_suffix(options.output)
-    surface, mask_ml, warnings = surface_by(options)
-    with file_written_whole(options.output) as path:
+    with file_written_whole(options.output, alone=True) as path:
+        surface, mask_ml, warnings = surface_by(options)
         write_surface(surface, path)
     made = {
         "output": options.output,

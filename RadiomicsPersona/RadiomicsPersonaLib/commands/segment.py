@@ -12,7 +12,7 @@ from ..report.exchange import write_segmentation
 from ..segmentation.segmentation import Segmentation
 from ..segmentation.segmenter import load_segmenting, segment_files
 from ..system.json_text import written
-from ..system.output import file_written_whole, folder_written_whole, refuse_unwritable
+from ..system.output import files_written_whole, folder_written_whole, refuse_unwritable
 from .job import Job
 from .model_arguments import add_device
 
@@ -50,14 +50,12 @@ def run(options: argparse.Namespace, job: Job) -> int:
             raise InputError(f"The output '{target}' must end in .nii or .nii.gz.")
     if len({Path(target).absolute() for target in targets}) < len(targets):
         raise InputError("--output and --probabilities name the same file: give two.")
-    for target in targets:
-        refuse_unwritable(target)
+    refuse_unwritable(*targets)
     found, told = found_by(options, job)
-    with file_written_whole(options.output) as path:
+    with files_written_whole(*targets, alone=True) as paths:
+        write_nifti(paths[0], found.labels, found.affine)
         if options.probabilities:
-            with file_written_whole(options.probabilities) as more:
-                write_nifti(more, found.probabilities.transpose(1, 2, 3, 0), found.affine)
-        write_nifti(path, found.labels, found.affine)
+            write_nifti(paths[1], found.probabilities.transpose(1, 2, 3, 0), found.affine)
     told = {"output": options.output, **told}
     if options.json:
         print(written(told))

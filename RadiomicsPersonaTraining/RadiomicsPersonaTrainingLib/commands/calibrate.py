@@ -10,7 +10,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import file_written_whole, refuse_unwritable
 
 from ..amounts import in_time
 from ..data.card_subjects import files_of, of_scans
@@ -81,6 +81,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     journal, base = output.with_name(f"{output.stem}-boxes.jsonl"), output.with_name(f"{output.stem}-alive")
     if options.estimate and options.boxes:
         raise InputError("--estimate is for painted lesions: leave it out with --boxes.")
+    refuse_unwritable(output)
     fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
     if options.estimate:
         refuse_if_running(base)

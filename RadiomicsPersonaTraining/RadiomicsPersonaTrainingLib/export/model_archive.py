@@ -124,7 +124,7 @@ def install_archive(file: Path) -> Path:
         raise InputError(f"The card in '{file.name}' names the weights '{weights}': export the model again.")
     # called after the model, for another one may have brought weights of the same name
     card["weights"] = f"{name}.safetensors"
-    with folder_written_whole(own_models()) as folder:
+    with folder_written_whole(own_models(), alone=False) as folder:
         (folder / card["weights"]).write_bytes(content[".safetensors"])
         text = json.dumps(card, indent=1) + "\n" if card["weights"] != weights else content[".json"].decode("utf-8-sig")
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
