@@ -447,6 +447,18 @@ def test_the_report_is_written_again_from_the_saved_results_without_the_analysis
         assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
 
 
+def test_a_report_is_written_again_though_nothing_in_the_box_is_unusual(analysis, tmp_path):
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+    from RadiomicsPersonaLib.report.results_files import UNUSUAL, write_results_json
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    write_results_json(analysis, tmp_path / "results.json")
+    write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    write_nifti(tmp_path / UNUSUAL, np.zeros(analysis.scan.shape, np.uint8), analysis.scan.affine)
+    assert not read_analysis(tmp_path, analysis.scan).unusual.any()
+
+
 def places_in(value, place=()):
     """Every place of a nested value."""
     items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()

@@ -19,7 +19,7 @@ from ..defaults import RESEARCH_USE
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
-from ..imaging.files import read_scan
+from ..imaging.files import read_label_map, read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
@@ -190,7 +190,7 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         place = wrong_place(results)
         if place:
             raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
-        unusual = read_scan(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
+        unusual = read_label_map(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
         if unusual is not None and unusual.shape != scan.shape:
             raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
         return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)

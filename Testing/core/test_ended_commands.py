@@ -1,0 +1,101 @@
+"""Every writing command, ended by Ctrl-C or a kill at moments drawn at random: the old results or the new ones, nothing hidden.
+
+RADIOMICS_PERSONA_KILLS=50 draws as many moments for each; what was found then stands in docs/what-is-checked.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench.ended import files_of, hidden_in, is_old_or_new, signal_at
+from bench.phantom import make_head
+
+from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.imaging.files import write_nifti
+
+pytestmark = pytest.mark.usefixtures("small_models")
+
+KILLS = int(os.environ.get("RADIOMICS_PERSONA_KILLS", 3))
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+BOX = "24,12,20,24,24,24"
+QUICK = ("--model", "harmonic", "--controls", "2")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory) -> Path:
+    """A head, a mask, a table of visits, and an analysis."""
+    folder = tmp_path_factory.mktemp("inputs")
+    head = make_head(6.0)
+    write_nifti(folder / "scan.nii.gz", head.array, head.affine)
+    mask = np.zeros(head.shape, np.uint8)
+    mask[12:16, 12:16, 12:16] = 1
+    write_nifti(folder / "mask.nii.gz", mask, head.affine)
+    lines = [f"{p},{t},{p + 2 * t + (p * 7 + t * 3) % 5 / 10}" for p in range(6) for t in range(4)]
+    (folder / "visits.csv").write_text("\n".join(["patient,years,volume_ml", *lines]), encoding="utf-8")
+    (folder / "cohort.csv").write_text(f"mask\n{folder / 'mask.nii.gz'}\n", encoding="utf-8")
+    words = ["analyze", str(folder / "scan.nii.gz"), "--box", BOX, *QUICK, "--output", str(folder / "analysis")]
+    assert main(words) == 0
+    return folder
+
+
+COMMANDS = {
+    "mesh": ("mesh mask.nii.gz --output OUT.ply", "cheap"),
+    "inpaint": ("inpaint scan.nii.gz --mask mask.nii.gz --model harmonic --output OUT.nii.gz", "cheap"),
+    "regress": ("regress visits.csv --output OUT", "cheap"),
+    "report": ("report analysis scan.nii.gz --output OUT", "cheap"),
+    "analyze": (f"analyze scan.nii.gz --box {BOX} --model harmonic --controls 2 --output OUT", ""),
+    "follow": (
+        f"follow scan.nii.gz scan.nii.gz --dates 2024-01-01 2025-01-01 --box {BOX} --output OUT -- --model harmonic --controls 2",
+        "",
+    ),
+    "paint": ("paint scan.nii.gz --kind stroke --size 4 --place 24,12,20 --model harmonic --output OUT", ""),
+    "sensitivity": (
+        "sensitivity scan.nii.gz --kind stroke --place 24,12,20 --sizes 4 --strengths 1 --model harmonic --controls 2 "
+        "--output OUT",
+        "",
+    ),
+    "segment": ("segment scan.nii.gz --model hippocampus --output OUT.nii.gz --probabilities OUT-p.nii.gz", ""),
+}
+"""What is run in the folder of the inputs, and whether the suite runs it too."""
+
+
+def words_of(command: str, inputs: Path, output: Path) -> list[str]:
+    """The words of a command, with files by their paths and OUT in place of the output."""
+    words = [str(output) + word[3:] if word.startswith("OUT") else word for word in COMMANDS[command][0].split()]
+    return [str(inputs / word) if (inputs / word).exists() else word for word in words]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_that_is_ended_leaves_old_or_new_results(command, inputs, tmp_path, capfd):
+    if COMMANDS[command][1] != "cheap" and "RADIOMICS_PERSONA_KILLS" not in os.environ:
+        pytest.skip("it takes seconds; RADIOMICS_PERSONA_KILLS=3 runs it too")
+    words = words_of(command, inputs, tmp_path / "o")
+    moments, ended = random.Random(command), 0
+    assert main(words) == 0  # what is imported counts only once
+    with signal_at(None) as count:
+        assert main(words) == 0
+        total = count()
+    place = tmp_path
+    before = files_of(place)
+    names = set(before)
+    for turn in range(KILLS):
+        number = NUMBERS[turn % len(NUMBERS)]
+        # the last events are those of writing, which are as many as a hundredth of all
+        moment = moments.randrange(total) if turn % 2 else total - moments.randrange(min(total, 60))
+        with signal_at(moment, number):
+            code = main(words)
+        said = capfd.readouterr().err
+        assert code in (0, 128 + number), said
+        ended += code != 0
+        after = files_of(place)
+        assert is_old_or_new(before, after, names), (moment, total, said)
+        assert not hidden_in(tmp_path), (moment, total, said)
+        before = after
+    assert ended
