@@ -3,7 +3,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 DATA ?= ../shared/data
 
-.PHONY: demo test quick lint evaluate benchmark clean
+.PHONY: demo test quick fuzz lint evaluate benchmark clean
 
 demo: .venv/ready
 	$(PY) Testing/demos/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
@@ -17,6 +17,10 @@ test: .venv/ready
 # after every edit: no training, no process, nothing slow; files that are slow as a whole are not even imported
 quick: .venv/ready
 	$(PY) -m pytest -n 2 --dist worksteal -m "not slow and not clock" $$(grep -rL --include="test_*.py" "^pytestmark = .*mark.slow" Testing)
+
+# damaged inputs of all kinds, for ten minutes; others with SEED=1, longer with MINUTES=60
+fuzz: .venv/ready
+	$(PY) Testing/fuzz --minutes $(or $(MINUTES),10) --seed $(or $(SEED),0) --log fuzz-output.md
 
 lint: .venv/ready
 	$(PY) -m ruff check .
@@ -44,4 +48,4 @@ benchmark: .venv/ready
 	@touch .venv/ready
 
 clean:
-	rm -rf .venv demo-output evaluation-output build *.egg-info
+	rm -rf .venv demo-output evaluation-output fuzz-output.md build *.egg-info

@@ -5,10 +5,8 @@ RADIOMICS_PERSONA_KILLS=50 draws as many moments for each; what was found then s
 
 from __future__ import annotations
 
-import json
 import os
 import random
-import resource
 import signal
 from pathlib import Path
 
@@ -52,7 +50,8 @@ COMMANDS = {
     "report": ("report analysis scan.nii.gz --output OUT", "cheap"),
     "analyze": (f"analyze scan.nii.gz --box {BOX} --model harmonic --controls 2 --output OUT", ""),
     "follow": (
-        f"follow scan.nii.gz scan.nii.gz --dates 2024-01-01 2025-01-01 --box {BOX} --output OUT -- --model harmonic --controls 2",
+        f"follow scan.nii.gz scan.nii.gz --dates 2024-01-01 2025-01-01 --box {BOX} --output OUT "
+        "-- --model harmonic --controls 2",
         "",
     ),
     "paint": ("paint scan.nii.gz --kind stroke --size 4 --place 24,12,20 --model harmonic --output OUT", ""),

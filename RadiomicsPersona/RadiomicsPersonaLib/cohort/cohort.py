@@ -112,8 +112,20 @@ def run_cohort(
 def _remove_hidden(scans: Path) -> None:
     """Remove what rows that were ended by force have left beside or inside of their folders."""
     with signals_held():
-        for path in [*scans.glob(".*"), *scans.glob("*/.*")]:
+        for path in _hidden_in(scans, deeper=True):
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _hidden_in(folder: Path, deeper: bool) -> Iterator[Path]:
+    """What is hidden in a folder and, if `deeper`, in the folders in it; one by one, for there may be very many."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                yield Path(entry)
+            elif deeper:
+                yield from _hidden_in(Path(entry), deeper=False)
 
 
 SHOWN = ("label", "p", "combined", "volume_ml", "deviating_ml", "deviation", "ml", "area_mm2", "mask_volume_ml", "voxels")

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
+import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -80,6 +84,10 @@ def _vector(values: np.ndarray) -> str:
 
 NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+MOST_VOXELS = 2**31
+"""Of an image: a cube of 1,290 voxels along each axis."""
+MOST_PACKED = 1100
+"""Bytes that one byte of a compressed file holds at most."""
 READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), MGZ (.mgz), or a folder with one DICOM series"
 
 
@@ -189,8 +197,14 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
             affine, told = image.affine, ()
             if not path.name.lower().endswith((".mgz", ".mgh")):
                 # nibabel's checks mend sizes that are not above zero
-                affine, told = place_of(type(image.header).from_fileobj(stream, check=False), image.shape, path.name)
+                header = type(image.header).from_fileobj(stream, check=False)
+                if not header["vox_offset"] >= image.header.single_vox_offset:
+                    raise ValueError("its header tells of voxels within itself")
+                affine, told = place_of(header, image.shape, path.name)
                 stream.seek(0)
+            _refuse_unless_plausible(image.shape, path.name)
+            if math.prod(image.shape) * image.get_data_dtype().itemsize > path.stat().st_size * (MOST_PACKED if packed else 1):
+                raise ValueError("its header tells of more voxels than it can hold")
             with LoggingOutputSuppressor():
                 image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
             stored = np.asanyarray(image.dataobj)
@@ -208,8 +222,12 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     name = path.name
     try:
         check_sums(path)
-        with plain_path(path) as plain:
-            image = SimpleITK.ReadImage(str(plain))
+        with plain_path(path) as plain, _silent():
+            reader = SimpleITK.ImageFileReader()
+            reader.SetFileName(str(plain))
+            reader.ReadImageInformation()
+            _refuse_unless_plausible(reader.GetSize(), name)
+            image = reader.Execute()
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
@@ -224,6 +242,33 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
+
+
+def _refuse_unless_plausible(shape: tuple[int, ...], name: str) -> None:
+    """Raise `InputError` where a header tells of sizes that no scan has, before memory is asked for them."""
+    if min(shape, default=0) < 1 or math.prod(shape) > MOST_VOXELS:
+        raise InputError(
+            f"'{name}' has {' x '.join(map(str, shape))} voxels by its header, which no scan has: export or copy it "
+            "again, it is damaged."
+        )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Inside, what libraries in C++ write to standard error by themselves is not shown: the sentence of the refusal is."""
+    try:
+        shown_on = os.dup(2)
+    except OSError:  # a process without one
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(shown_on, 2)
+        os.close(nowhere)
+        os.close(shown_on)
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

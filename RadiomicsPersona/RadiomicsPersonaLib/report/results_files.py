@@ -195,7 +195,9 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
             raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
         return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
+        raise InputError(
+            f"'{path}' was not written by this version of the program ({type(error).__name__}: {error}): analyze again."
+        ) from error
 
 
 def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None) -> Analysis:
