@@ -12,8 +12,8 @@ _NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 class InputError(Exception):
     """Something the user gave cannot be used.
 
-    The message is one sentence that says what is wrong and what to do; it is shown as it is, without a traceback. What it quotes
-    of names and files stays on one line, and of a very long sentence the beginning and the end are shown.
+    The message is one sentence that says what is wrong and what to do; it is shown as it is, without a traceback. It stays on
+    one line, whatever it quotes of names and files, and of a very long one the beginning and the end are shown.
 
     >>> str(InputError("The table 'a\\nb' has no rows: add some."))
     "The table 'a\\\\nb' has no rows: add some."

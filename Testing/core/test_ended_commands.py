@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -98,3 +101,50 @@ def test_a_command_that_is_ended_leaves_old_or_new_results(command, inputs, tmp_
         assert not hidden_in(tmp_path), (moment, total, said)
         before = after
     assert ended
+
+
+@contextmanager
+def no_file_larger_than(size: int):
+    """What a full disk does to a file, from this size on."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("command", ["mesh", "inpaint", "regress", "report"])
+def test_a_disk_that_fills_leaves_the_old_results(command, inputs, tmp_path, capfd):
+    words = words_of(command, inputs, tmp_path / "o")
+    assert main(words) == 0
+    before = files_of(tmp_path)
+    capfd.readouterr()
+    with no_file_larger_than(1500):
+        code = main(words)
+    said = capfd.readouterr().err
+    assert code == 2 and "cannot be written" in said and said.count("\n") == 1, said
+    assert files_of(tmp_path) == before and not hidden_in(tmp_path)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_output_that_cannot_be_written_is_found_before_the_computing(command, inputs, tmp_path, capfd, monkeypatch):
+    """The output lies in a file, as if it were a folder; no room of the computing is entered."""
+    (tmp_path / "file").touch()
+
+    def computes(*arguments, **options):
+        pytest.fail("it was begun")
+
+    for place in ("geometry.surface.surface_of", "reconstruction.inpainting.inpaint", "analysis.analysis.analyze"):
+        room, name = f"RadiomicsPersonaLib.{place}".rsplit(".", 1)
+        for module in [module for module in list(sys.modules.values()) if getattr(module, name, None)]:
+            if module.__name__.startswith("RadiomicsPersonaLib.") and getattr(module, name).__module__ == room:
+                monkeypatch.setattr(module, name, computes)
+    for room, name in (("commands.regress", "analyze_visits"), ("commands.report", "write_reports")):
+        monkeypatch.setattr(f"RadiomicsPersonaLib.{room}.{name}", computes)
+    monkeypatch.setattr("RadiomicsPersonaLib.commands.segment.found_by", computes)
+    monkeypatch.setattr("RadiomicsPersonaLib.commands.cache.Cache.prepare", computes)
+    assert main(words_of(command, inputs, tmp_path / "file" / "o")) == 2
+    said = capfd.readouterr().err
+    assert "cannot be written" in said and said.count("\n") == 1, said
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

@@ -86,6 +86,7 @@ NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
 MOST_VOXELS = 2**31
 """Of an image: a cube of 1,290 voxels along each axis."""
+MGH_HEADER_BYTES = 284
 MOST_PACKED = 1100
 """Bytes that one byte of a compressed file holds at most."""
 READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), MGZ (.mgz), or a folder with one DICOM series"
@@ -194,8 +195,10 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
                 "volume of it."
             )
         with gzip.open(path) if packed else open(path, "rb") as stream:
-            affine, told = image.affine, ()
-            if not path.name.lower().endswith((".mgz", ".mgh")):
+            if path.name.lower().endswith((".mgz", ".mgh")):
+                affine, told = _place_of_mgh(stream.read(MGH_HEADER_BYTES), path.name)
+                stream.seek(0)
+            else:
                 # nibabel's checks mend sizes that are not above zero
                 header = type(image.header).from_fileobj(stream, check=False)
                 if not header["vox_offset"] >= image.header.single_vox_offset:
@@ -214,6 +217,22 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         raise
     except Exception as error:  # nibabel, gzip, zlib and zstd each raise their own kinds on damaged files
         raise _unreadable(path.name, error) from error
+
+
+def _place_of_mgh(start: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Where the voxels of an MGH file lie, IJK to RAS millimetres, as FreeSurfer places them, and what should be known of it.
+
+    Args:
+        start: its header; the number at byte 28 says, above zero, that voxel sizes and directions are given.
+    """
+    from nibabel.freesurfer import MGHHeader
+
+    if int.from_bytes(start[28:30], "big", signed=True) > 0:
+        return MGHHeader(start).get_affine(), ()
+    return MGHHeader(start[:28] + bytes(2) + start[30:]).get_affine(), (
+        f"The header of '{name}' does not say where right and left are, nor how large the voxels are (its goodRASFlag is not "
+        "set); coronal slices and voxels of 1 mm are a guess, the one that FreeSurfer makes: convert it again from its source.",
+    )
 
 
 def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
