@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-CONNECT = {"urllib", "http", "socket", "ssl", "ftplib", "smtplib", "requests", "httpx", "aiohttp", "urllib3", "websockets"}
+CONNECT = {"urllib", "http", "ssl", "ftplib", "smtplib", "requests", "httpx", "aiohttp", "urllib3", "websockets"}
+CALLS = ("pickle.load", "pickle.loads", "os.system", "os.popen", "socket.socket", "socket.create_connection")
 RUN = {"marshal", "shelve", "dill", "cloudpickle", "runpy", "code"}
 
 
@@ -26,7 +27,7 @@ def test_no_source_opens_a_connection_or_runs_what_a_file_holds(checkout):
                 named = {"runs code"} if node.func.id in ("eval", "exec") else set()
             elif isinstance(node, ast.Call):
                 told = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
-                loads = ast.unparse(node.func) in ("pickle.load", "pickle.loads", "os.system", "os.popen")
+                loads = ast.unparse(node.func) in CALLS
                 loads |= ast.unparse(node.func) == "torch.load" and told.get("weights_only") != "True"
                 named = {"runs code"} if loads or told.get("shell") == "True" or told.get("allow_pickle") == "True" else set()
             else:

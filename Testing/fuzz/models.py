@@ -160,8 +160,8 @@ def check_results(content: bytes) -> str:
 
 
 TARGETS = [
-    Target("model cards", lambda: json_or_damaged(card()), check_card, 300),
-    Target("model archives", archives, check_archive, 60),
-    Target("classifiers", classifiers, check_classifier, 150),
-    Target("results", lambda: json_or_damaged(analyzed()[0]), check_results, 60),
+    Target("model cards", lambda: json_or_damaged(card()), check_card, 400),
+    Target("model archives", archives, check_archive, 30),
+    Target("classifiers", classifiers, check_classifier, 200),
+    Target("results", lambda: json_or_damaged(analyzed()[0]), check_results, 30),
 ]

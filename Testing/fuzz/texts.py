@@ -299,9 +299,9 @@ def check_messages(lines: list[bytes]) -> str:
 
 
 TARGETS = [
-    Target("markups", lambda: json_or_damaged(_MARKUPS), check_markups, 400),
-    Target("tables", tables, check_table, 400),
-    Target("tables of visits", visits, check_visits, 12),
-    Target("command lines", command_lines, check_command_line, 60),
-    Target("messages to the worker", messages, check_messages, 8),
+    Target("markups", lambda: json_or_damaged(_MARKUPS), check_markups, 600),
+    Target("tables", tables, check_table, 600),
+    Target("tables of visits", visits, check_visits, 6),
+    Target("command lines", command_lines, check_command_line, 40),
+    Target("messages to the worker", messages, check_messages, 3),
 ]

@@ -24,7 +24,7 @@ from ..system.signals import Ended, signals_end
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
-_OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+_OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
 """Why a file that is named cannot be opened, where no room of the program is at fault."""
 
 

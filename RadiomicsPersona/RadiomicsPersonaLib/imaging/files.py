@@ -225,7 +225,7 @@ def _place_of_mgh(start: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]
     Args:
         start: its header; the number at byte 28 says, above zero, that voxel sizes and directions are given.
     """
-    from nibabel.freesurfer import MGHHeader
+    from nibabel.freesurfer.mghformat import MGHHeader
 
     if int.from_bytes(start[28:30], "big", signed=True) > 0:
         return MGHHeader(start).get_affine(), ()

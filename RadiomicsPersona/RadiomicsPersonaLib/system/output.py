@@ -17,7 +17,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -272,7 +272,9 @@ def _cleared(folder: Path, target: Path) -> bool:
             if (folder / _BEFORE).is_dir():  # all was written, and some of it is in place
                 with signals_held():
                     _go_on(folder, target)
-            shutil.rmtree(folder)
+            with suppress(OSError):  # Windows keeps an open file
+                (folder / _LOCK).unlink()  # whoever was about to lock it sees that it is lost
+        shutil.rmtree(folder, ignore_errors=True)
         return True
     except FileNotFoundError:  # it was not locked yet, or somebody else has cleared it away
         try:
@@ -293,8 +295,12 @@ def _put_in_place(staging: Path, target: Path) -> None:
         OSError: something cannot be moved.
     """
     if not target.exists():
-        os.replace(staging, target)
-        return
+        try:
+            os.replace(staging, target)
+            return
+        except OSError:
+            if not target.is_dir():  # else another process has just made it
+                raise
     files = sorted(staging.iterdir())
     for file in files:
         if (target / file.name).is_dir() and not file.is_dir():
