@@ -229,7 +229,10 @@ def _place_of_mgh(start: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]
 
     if int.from_bytes(start[28:30], "big", signed=True) > 0:
         return MGHHeader(start).get_affine(), ()
-    return MGHHeader(start[:28] + bytes(2) + start[30:]).get_affine(), (
+    header = MGHHeader(start)
+    # nibabel's own default has these directions transposed, and only where the number is 0
+    header["delta"], header["Mdc"], header["Pxyz_c"] = 1, [[-1, 0, 0], [0, 0, -1], [0, 1, 0]], 0
+    return header.get_affine(), (
         f"The header of '{name}' does not say where right and left are, nor how large the voxels are (its goodRASFlag is not "
         "set); coronal slices and voxels of 1 mm are a guess, the one that FreeSurfer makes: convert it again from its source.",
     )
