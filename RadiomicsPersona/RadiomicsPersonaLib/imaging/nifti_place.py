@@ -46,7 +46,8 @@ def place_of(header, shape: tuple[int, ...], name: str) -> tuple[np.ndarray, tup
             "zero: convert it again from its source."
         )
     unit = np.diag([*[_MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)] * 3, 1.0])
-    qform, sform = unit @ _qform(header, sizes), unit @ header.get_sform()
+    with np.errstate(invalid="ignore", over="ignore"):  # a form that does not count may hold anything
+        qform, sform = unit @ _qform(header, sizes), unit @ header.get_sform()
     by_qform, by_sform = int(header["qform_code"]) > 0, int(header["sform_code"]) > 0
     # comparisons with NaN are false
     if not all(np.abs(form).max() <= FARTHEST_MM for form, counts in ((qform, by_qform), (sform, by_sform)) if counts):
