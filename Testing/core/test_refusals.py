@@ -127,3 +127,17 @@ def test_a_file_that_may_not_be_read_is_named(capfd, tmp_path, scan, nothing_may
 
 def test_a_name_that_is_too_long_is_refused(capfd, tmp_path):
     assert "too long" in refused(capfd, "inpaint", f"{'x' * 300}.nii", "--mask", "m.nii", "--output", tmp_path / "o.nii")
+
+
+@pytest.mark.parametrize("sizes", ["DimSize = -8 7 6\n", ""], ids=["negative", "none"])
+def test_a_damaged_header_is_told_in_the_sentence_alone_whatever_itk_prints(capfd, tmp_path, sizes):
+    header = f"NDims = 3\n{sizes}ElementSpacing = 1 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    (tmp_path / "mask.mha").write_bytes(header.encode() + bytes(8 * 7 * 6))
+    said = refused(capfd, "mesh", tmp_path / "mask.mha", "--output", tmp_path / "m.ply")
+    assert "'mask.mha'" in said and "damaged" in said
+
+
+def test_a_sentence_keeps_to_one_line_and_shows_the_two_ends_of_what_is_long():
+    said = str(InputError(f"The file '{'x' * 9000}\n\ty' is no table: save it as one."))
+    assert len(said) < 1100 and said.isprintable()
+    assert said.startswith("The file 'xxx") and said.endswith("\\n\\ty' is no table: save it as one.")
