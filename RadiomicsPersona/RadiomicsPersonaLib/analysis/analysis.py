@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 
@@ -25,7 +24,7 @@ from ..metrics.measurement import metrics_of, usual_range
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
-from ..system.device import usable_cores
+from ..system.threads import thread_per_core
 from .bench import Bench, Probe
 from .classifier import Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
@@ -230,7 +229,7 @@ class _Line:
                 self.total += len(self.placed)
             rebuilt = self._rebuild(self.hiding, [c.hole for c in self.placed], use_mirror, "controls")
             compared = []
-            with ThreadPoolExecutor(usable_cores()) as pool:
+            with thread_per_core() as pool:
                 for measured in pool.map(
                     lambda r: metrics_of(self.hiding, r, self.model, self.intensity_range, use_mirror), rebuilt
                 ):
