@@ -1,9 +1,9 @@
 """Probe: whether a lesion would have been called in a box that was found healthy; `sensitivity` in a second.
 
-A small lesion of usual contrast is painted into the box, in white matter where it holds some. Where that would not be called,
-one that takes more of the box is, and at last one of twice the contrast. The persona is blind to the box and stays, as do the
-healthy boxes. The lesion model looks at the box's surroundings alone, and what that changes is added to what it made of the
-whole head. What the tissue model says is left as it was, which errs on the side of missing.
+A lesion of usual contrast that fills much of the box is painted, in white matter where the box holds some. Where that would be
+called a small one is painted, else one of twice the contrast. The persona is blind to the box and stays, as do the healthy
+boxes. The lesion model looks at the box's surroundings alone, and what that changes is added to what it made of the whole
+head. What the tissue model says is left as it was, which errs on the side of missing.
 """
 
 from __future__ import annotations
@@ -66,25 +66,22 @@ class PaintedTrial:
 
 def what_would_be_found(bench: Bench) -> str:
     """One sentence on a healthy box; empty where nothing can be painted into it."""
-    *missed, last = probe(bench) or [None]
-    if last is None:
-        return ""
-    found = last.label == 1
-    missed = [trial.words for trial in (missed if found else [*missed, last])]
-    told = f"would have been called; not one {' or '.join(missed)}" if missed else "would have been called"
+    trials = probe(bench)
+    found, missed = ([trial for trial in trials if (trial.label == 1) is called] for called in (True, False))
+    missed = " or ".join(trial.words for trial in missed)
     if found:
-        return f"Painted into this box, a lesion {last.words} {told}."
-    return f"Painted into this box, no lesion {' or '.join(missed)} would have been called."
+        told = f"Painted into this box, a lesion {found[-1].words} would have been called"
+        return f"{told}; not one {missed}." if missed else f"{told}."
+    return f"Painted into this box, no lesion {missed} would have been called." if missed else ""
 
 
 def probe(bench: Bench) -> list[PaintedTrial]:
-    """Paint lesions into a box until one is called: a small one, a larger one, and one of twice the contrast.
+    """Paint lesions into a box: a large one, and where that is called a small one, else one of twice the contrast.
 
     Returns:
-        What became of each; none where no lesion fits.
+        What became of each, at most two; none where no lesion fits.
     """
-    prepared = bench.prepared
-    whole = replace(prepared, suspects=None, tissue=_seen(prepared))
+    whole = replace(bench.prepared, suspects=None, tissue=_seen(bench.prepared))
     points = lattice_of(bench.result.box)
     classes = whole.tissue.classes_at(points)
     points = points[classes == (WHITE if (classes == WHITE).any() else GREY)]
@@ -93,22 +90,15 @@ def probe(bench: Bench) -> list[PaintedTrial]:
         return []
     place = points[np.linalg.norm(points - bench.result.box.center, axis=1).argmin()]
     small, large = min(SMALL, most), min(LARGE, most)
-    asked = [(small, 1.0), (large, 1.0), (large, 2.0)] if large > LARGER * small else [(small, 1.0), (small, 2.0)]
-    look, fill, trials = _Look(bench), load_model("harmonic"), []
-    for diameter, strength in asked:
-        rng = np.random.default_rng(0)
-        try:
-            contrast = contrast_of(prepared.scan, prepared.tissue)
-            outline = ball(prepared.scan, whole.tissue, place, math.pi / 6000 * diameter**3, rng, ROUGHNESS)
-        except InputError:  # no room, or tissues that cannot be told apart: it cannot be painted
-            continue
-        painted = paint_lesion(prepared.scan, outline, KIND, contrast, rng, strength=strength, prepared=whole, model=fill)
-        change = np.abs(painted.values[painted.lesion].astype(np.float64) - prepared.scan.array[painted.lesion])
-        sd = float(change.mean() / prepared.tissue.scale.deviation) if change.size else 0.0
-        trials.append(PaintedTrial(diameter, strength, sd, bench.verdict_on(look.metrics_with(painted)).label))
-        if trials[-1].label == 1:
-            break
-    return trials
+    large = large if large > LARGER * small else small
+    look = _Look(bench, whole, place)
+    try:
+        trials = [look.trial(large, 1.0)]
+        if trials[0].label != 1:
+            return [*trials, look.trial(large, 2.0)]
+        return trials if large == small else [*trials, look.trial(small, 1.0)]
+    except InputError:  # no room, or tissues that cannot be told apart: it cannot be painted
+        return []
 
 
 def _seen(prepared: PreparedScan) -> Tissue:
@@ -120,10 +110,16 @@ def _seen(prepared: PreparedScan) -> Tissue:
 
 
 class _Look:
-    """A box's metrics with something else painted into it."""
+    """A box with lesions painted around a place in it.
 
-    def __init__(self, bench: Bench):
-        self.bench, self.model = bench, LesionModel.installed()
+    Args:
+        whole: the scan, prepared with nothing hidden.
+        place: RAS millimetres.
+    """
+
+    def __init__(self, bench: Bench, whole: PreparedScan, place: np.ndarray):
+        self.bench, self.whole, self.place, self.model = bench, whole, place, LesionModel.installed()
+        self.fill = load_model("harmonic")
         self.evidence = bench.prepared.evidence if self.model else None
         scan, hole = bench.prepared.scan, bench.result.reconstruction.hole
         self.head = hole.mask if self.evidence is None else self.evidence.brain_in(scan, hole)
@@ -132,8 +128,23 @@ class _Look:
             self.before = self._odds(scan)
             self.usual = self._own(self.evidence.part(self.window))
 
+    def trial(self, diameter: float, strength: float) -> PaintedTrial:
+        """What becomes of a lesion of so many millimetres and times the usual contrast.
+
+        Raises:
+            InputError: it cannot be painted here.
+        """
+        scan, rng = self.whole.scan, np.random.default_rng(0)
+        contrast = contrast_of(scan, self.whole.tissue)
+        outline = ball(scan, self.whole.tissue, self.place, math.pi / 6000 * diameter**3, rng, ROUGHNESS)
+        words = {"strength": strength, "prepared": self.whole, "model": self.fill}
+        painted = paint_lesion(scan, outline, KIND, contrast, rng, **words)
+        change = np.abs(painted.values[painted.lesion].astype(np.float64) - scan.array[painted.lesion])
+        sd = float(change.mean() / self.whole.tissue.scale.deviation) if change.size else 0.0
+        return PaintedTrial(diameter, strength, sd, self.bench.verdict_on(self.metrics_with(painted)).label)
+
     def metrics_with(self, painted: PaintedLesion) -> dict[str, float]:
-        """The box's metrics, those of the tissue model as they were."""
+        """The box's metrics with a lesion in it, those of the tissue model as they were."""
         bench, prepared = self.bench, self.bench.prepared
         hole = bench.result.reconstruction.hole
         found = differences_of(
@@ -148,9 +159,7 @@ class _Look:
         metrics = bench.result.metrics | {key: value for key, value in found.items() if math.isfinite(value)}
         if self.evidence is None:
             return metrics
-        scan = Scan(painted.values, prepared.scan.affine, prepared.scan.name)
-        part = self.evidence.part(self.window)
-        odds = part.odds + self._odds(scan) - self.before
+        odds = self.evidence.part(self.window).odds + self._odds(Scan(painted.values, prepared.scan.affine)) - self.before
         own = self._own(self.evidence.part(self.window, (1 / (1 + np.exp(-odds))).astype(np.float32)))
         for key, value in own.items():
             metrics[key] += value - self.usual[key]
