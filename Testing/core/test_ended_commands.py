@@ -35,6 +35,8 @@ def inputs(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("inputs")
     head = make_head(6.0)
     write_nifti(folder / "scan.nii.gz", head.array, head.affine)
+    finer = make_head(4.0)  # which shows grey and white matter apart
+    write_nifti(folder / "finer.nii.gz", finer.array, finer.affine)
     mask = np.zeros(head.shape, np.uint8)
     mask[12:16, 12:16, 12:16] = 1
     write_nifti(folder / "mask.nii.gz", mask, head.affine)
@@ -57,10 +59,13 @@ COMMANDS = {
         "-- --model harmonic --controls 2",
         "",
     ),
-    "paint": ("paint scan.nii.gz --kind stroke --size 4 --place 24,12,20 --model harmonic --output OUT", ""),
+    "paint": (
+        "paint finer.nii.gz --contrast T1 --kind stroke --size 4 --place 24,12,20 --model harmonic --output OUT",
+        "",
+    ),
     "sensitivity": (
-        "sensitivity scan.nii.gz --kind stroke --place 24,12,20 --sizes 4 --strengths 1 --model harmonic --controls 2 "
-        "--output OUT",
+        "sensitivity finer.nii.gz --contrast T1 --kind stroke --place 24,12,20 --sizes 4 --strengths 1 --model harmonic "
+        "--controls 2 --output OUT",
         "",
     ),
     "segment": ("segment scan.nii.gz --model hippocampus --output OUT.nii.gz --probabilities OUT-p.nii.gz", ""),
