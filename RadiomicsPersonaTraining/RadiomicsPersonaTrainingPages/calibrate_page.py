@@ -162,8 +162,10 @@ class CalibratePage(Page):
         if rows and not self.listNote.text:
             subjects = {row.get("subject") for row in rows}
             self.listNote.say(
-                _("{file}: {lines} lines, {subjects} subjects.").format(
-                    file=self.listFile, lines=len(rows), subjects=len(subjects)
+                _("{file}: {lines}, {subjects}.").format(
+                    file=self.listFile,
+                    lines=_("1 line") if len(rows) == 1 else _("{count} lines").format(count=len(rows)),
+                    subjects=_("1 subject") if len(subjects) == 1 else _("{count} subjects").format(count=len(subjects)),
                 ),
                 warning=False,
             )
@@ -272,7 +274,9 @@ class CalibratePage(Page):
         """End it; one that is only starting is ended at once."""
         if self.place.jobs.is_starting(self._log) and not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
+            self._busy = False  # it had not begun, and says nothing itself
             self.refresh()
+            self.note.say(_("Cancelled."), warning=False)
             return
         try:
             heartbeat.ask_to_stop(self._base)

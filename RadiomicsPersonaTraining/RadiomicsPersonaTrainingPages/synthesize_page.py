@@ -227,7 +227,9 @@ class SynthesizePage(Page):
         """End it; one that is only starting is ended at once."""
         if not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
+            self._busy = False  # it had not begun, and says nothing itself
             self.refresh()
+            self.note.say(_("Cancelled."), warning=False)
             return
         try:
             heartbeat.ask_to_stop(self._base)

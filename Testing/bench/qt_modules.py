@@ -26,6 +26,7 @@ NAMED_BY_CONNECTORS = (
 """Widgets that Slicer's parameterNodeWrapper only names, to tell what it was given."""
 
 _application = None
+_KEPT = []
 
 
 def install() -> str | None:
@@ -48,6 +49,8 @@ def install() -> str | None:
     import slicer
 
     from . import slicer_widgets
+
+    _refuse_what_is_no_property(QtCore.QObject, slicer_widgets.WIDGETS)
 
     qt = types.ModuleType("qt")
     for source in (QtCore, QtGui, QtWidgets):
@@ -100,6 +103,30 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
     base.className = lambda self: self.metaObject().className()
 
 
+def _refuse_what_is_no_property(base: type, ours: dict[str, type]) -> None:
+    """As PythonQt: what Qt's meta-object does not list cannot be set on a widget; only classes of Python take anything.
+
+    The stand-ins of Slicer's widgets are taken for what they stand for; they keep what they need below an underscore.
+    """
+
+    def strict(self, name: str, value) -> None:
+        cls = type(self)
+        stands_in = cls.__name__ in ours and cls is ours[cls.__name__]
+        native = cls.__module__.startswith("PySide6") or stands_in
+        known = type(getattr(cls, name, None)).__name__ in ("property", "Property") or (stands_in and name.startswith("_"))
+        if native and not known:
+            raise AttributeError(f"Property '{name}' does not exist on {cls.__name__}")
+        holder = getattr(cls, name, None)
+        if type(holder).__name__ == "Property":  # PySide's own kind, of a class of Python
+            base.setProperty(self, name, value)
+        elif hasattr(holder, "__set__"):
+            holder.__set__(self, value)
+        else:
+            self.__dict__[name] = value
+
+    base.__setattr__ = strict
+
+
 def _timer_class(QtCore) -> type:
     class Timer(QtCore.QTimer):
         """Connected as PythonQt does it, by the signal's signature."""
@@ -130,9 +157,14 @@ def _loader_class(QtUiTools, QtCore, custom: dict[str, type]) -> type:
             buffer = QtCore.QBuffer()
             buffer.setData(re.sub(r"<connections>.*</connections>", "", text, flags=re.S).encode())
             self.made = {}
+            # the loader itself gives widgets attributes of their children's names
+            strict = QtCore.QObject.__setattr__
+            del QtCore.QObject.__setattr__
             root = super().load(buffer)
+            QtCore.QObject.__setattr__ = strict
             # Python objects of custom widgets live as long as the widget that holds them
-            root.made = self.made
+            _KEPT.append((root, self.made))
+            root.destroyed.connect(lambda *_, made=self.made: made.clear())
             for sender, signal, receiver, slot in connections:
                 getattr(self.made[sender], signal).connect(getattr(self.made[receiver], slot))
             return root

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -127,3 +129,20 @@ def test_a_file_that_may_not_be_read_is_named(capfd, tmp_path, scan, nothing_may
 
 def test_a_name_that_is_too_long_is_refused(capfd, tmp_path):
     assert "too long" in refused(capfd, "inpaint", f"{'x' * 300}.nii", "--mask", "m.nii", "--output", tmp_path / "o.nii")
+
+
+def test_what_is_said_of_a_scan_advises_nothing_that_only_a_terminal_has(checkout):
+    """The panel shows the same sentences: they name models and columns, not options of the command line."""
+    core = checkout / "RadiomicsPersona" / "RadiomicsPersonaLib"
+    found = []
+    for file in sorted(core.rglob("*.py")):
+        if {"commands", "cohort"} & set(file.relative_to(core).parts) or file.name in ("cli.py", "__main__.py"):
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        holders = [node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))]
+        documents = {id(node.body[0].value) for node in holders if node.body and isinstance(node.body[0], ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+                if re.search(r"(?<!\S)--[a-z]", node.value) and ":root" not in node.value:
+                    found.append(f"{file.name}:{node.lineno} {node.value}")
+    assert not found

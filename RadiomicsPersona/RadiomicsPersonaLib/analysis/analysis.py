@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,11 +23,12 @@ from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
 from ..metrics.deviation_map import deviation_p
 from ..metrics.measurement import metrics_of, usual_range
+from ..metrics.metric import METRICS
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.device import usable_cores
-from .classifier import Classifier, load_classifier
+from .classifier import HINGES, Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
@@ -127,7 +129,10 @@ def analyze(
         deviation_p=voxel_p,
         decision={"rule": decision.rule, "threshold": decision.threshold},
         provenance=_provenance(prepared, model, classifier, intensity_range, controls, seed),
-        warnings=scan.warnings + _scan_warnings(prepared, model) + _covering(boxes, holes),
+        warnings=(
+            *(*scan.warnings, *_scan_warnings(prepared, model), *_covering(boxes, holes)),
+            *_unknown(prepared, classifier, results),
+        ),
     )
 
 
@@ -259,7 +264,7 @@ class _Line:
             return None
         return (
             f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
-            f"plain fill's; check the contrast, or use --model harmonic"
+            f"plain fill's; check the contrast, or take the model harmonic"
         )
 
     @property
@@ -342,6 +347,20 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
     if prepared.midplane.symmetry < 0.7:
         notes.append("No clear mid-sagittal plane was found; the mirrored side may be wrong.")
     return tuple(notes + notes_on_scan(prepared))
+
+
+def _unknown(prepared: PreparedScan, classifier: Classifier, results: list[BoxResult]) -> tuple[str, ...]:
+    """Which scores of the classifier could not be measured in this scan, since the networks behind them did not run."""
+    if prepared.evidence is not None:
+        return ()
+    keys = dict.fromkeys(HINGES.get(feature, feature) for feature in classifier.features)
+    missing = [METRICS[key].label for key in keys if not any(math.isfinite(result.metrics[key]) for result in results)]
+    if not missing:
+        return ()
+    return (
+        f"The networks that look at the whole head did not run, so the verdict weighs fewer scores: {', '.join(missing)} are "
+        "missing.",
+    )
 
 
 def _covering(boxes: list[Box], holes: list[Hole]) -> tuple[str, ...]:

@@ -223,7 +223,7 @@ def diagnose(regression: Regression) -> Diagnostics:
             "estimate more."
         )
     if even_p is not None and even_p < _DOUBTFUL:
-        hint = "" if regression.log or (regression.observations.values <= 0).any() else "; try --log"
+        hint = "" if regression.log or (regression.observations.values <= 0).any() else "; try their logarithms"
         notes.append(
             f"{outcome}: the residuals spread more at some values than at others (Breusch-Pagan p = {even_p:.2g}){hint}."
         )

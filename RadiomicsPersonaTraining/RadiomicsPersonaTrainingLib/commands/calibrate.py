@@ -91,7 +91,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         with file_written_whole(output) as path:
             path.write_text(written(classifier), encoding="utf-8")
     measured, sick = classifier.about["cross_validation"], "pathological" if options.boxes else "with a painted lesion"
-    print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
+    subjects = "1 subject" if measured["subjects"] == 1 else f"{measured['subjects']} subjects"
+    print(f"{subjects}, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
     print(
         f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score "
         f"{measured['brier']:.3f}, slope {measured['slope']:.2f}."

@@ -132,14 +132,19 @@ def install_archive(file: Path) -> Path:
     return own_models() / f"{name}.json"
 
 
+def refuse_no_file_name(name: str) -> None:
+    """Raise an InputError where a model's name is no name for a file in a folder."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
+
+
 def refuse_name(name: str) -> None:
     """Raise where a model of the user's own cannot have this name.
 
     Raises:
         InputError: it is no name for a file, or taken.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
+    refuse_no_file_name(name)
     if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED_MODELS, RESOURCES)):
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():
