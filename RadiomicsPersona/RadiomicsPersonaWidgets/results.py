@@ -42,6 +42,7 @@ class ResultsSection(Section):
         self._shown = None
         self._outdated = []
         self._observed = []
+        self._touched = None
         self.numbers = None
         for label in (ui.verdictLabel, ui.notesLabel):
             keep_whole(label)
@@ -84,10 +85,12 @@ class ResultsSection(Section):
             self._views.update_boxes()
 
     def on_voxels(self, caller=None, event=None) -> None:
-        """Called when the scan's image is touched: a verdict belongs to its voxels."""
-        if self.parameters and self.parameters.resultTable:
+        """Called when the scan is touched: a verdict belongs to its voxels."""
+        touched = _touched(caller)
+        if self.parameters and self.parameters.resultTable and touched != self._touched:
+            self._touched = touched
             analyzed.look_at_voxels(self.parameters.resultTable)
-            self.on_changed()
+        self.on_changed()
 
     def on_row(self, row, column) -> None:
         """Bring the views to a box."""
@@ -216,8 +219,10 @@ class ResultsSection(Section):
             for event in (modified, moved)
         ]
         if scan:
-            wanted += [(scan, event, self.on_changed) for event in (modified, moved)]
-            wanted += [(scan, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.on_voxels)]
+            wanted += [(scan, moved, self.on_changed)]
+            wanted += [(scan, e, self.on_voxels) for e in (modified, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent)]
+            if (scan, modified, self.on_voxels) not in self._observed:
+                self._touched = _touched(scan)
         if table:
             wanted += [(slicer.mrmlScene, slicer.vtkMRMLScene.NodeRemovedEvent, self.on_changed)]
         for node, event, method in [entry for entry in self._observed if entry not in wanted]:
@@ -225,6 +230,13 @@ class ResultsSection(Section):
         for node, event, method in [entry for entry in wanted if entry not in self._observed]:
             self.addObserver(node, event, method)
         self._observed = wanted
+
+
+def _touched(scan):
+    """What changes when somebody may have changed a scan's voxels: whether they did is found out only then."""
+    image = scan.GetImageData()
+    scalars = image.GetPointData().GetScalars() if image else None
+    return (image.GetMTime(), scalars.GetMTime()) if scalars else None
 
 
 def _fill_boxes(widget, boxes: list, identifiers: list, outdated: list) -> None:

@@ -26,7 +26,7 @@ NAMED_BY_CONNECTORS = (
 """Widgets that Slicer's parameterNodeWrapper only names, to tell what it was given."""
 
 _application = None
-_KEPT = []
+_KEPT, _STRICT = [], []
 
 
 def install() -> str | None:
@@ -50,7 +50,7 @@ def install() -> str | None:
 
     from . import slicer_widgets
 
-    _refuse_what_is_no_property(QtCore.QObject, slicer_widgets.WIDGETS)
+    _be_strict(*_refusing(QtCore.QObject, slicer_widgets.WIDGETS, QtWidgets, QtGui))
 
     qt = types.ModuleType("qt")
     for source in (QtCore, QtGui, QtWidgets):
@@ -89,8 +89,7 @@ def process_events() -> None:
 
 
 def _show_properties_as_attributes(base: type, *modules) -> None:
-    found = [getattr(module, name) for module in modules for name in dir(module)]
-    classes = [base] + [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
+    classes = [base, *_classes(base, *modules)]
     getter, setter = base.property, base.setProperty
     for cls in classes:
         meta = cls.staticMetaObject
@@ -103,10 +102,13 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
     base.className = lambda self: self.metaObject().className()
 
 
-def _refuse_what_is_no_property(base: type, ours: dict[str, type]) -> None:
+def _refusing(base: type, ours: dict[str, type], *modules) -> tuple[list, object]:
     """As PythonQt: what Qt's meta-object does not list cannot be set on a widget; only classes of Python take anything.
 
     The stand-ins of Slicer's widgets are taken for what they stand for; they keep what they need below an underscore.
+
+    Returns:
+        the classes of Qt, each with how it sets attributes otherwise; and the function that refuses.
     """
 
     def strict(self, name: str, value) -> None:
@@ -124,7 +126,21 @@ def _refuse_what_is_no_property(base: type, ours: dict[str, type]) -> None:
         else:
             self.__dict__[name] = value
 
-    base.__setattr__ = strict
+    classes = [base, *(c for c in _classes(base, *modules) if "__setattr__" in vars(c))]
+    return [(cls, vars(cls)["__setattr__"]) for cls in classes], strict
+
+
+def _be_strict(classes: list, strict) -> None:
+    """Have classes refuse from now on; `_STRICT` keeps how, since the loader of .ui files has to go without for a while."""
+    _STRICT[:] = [classes, strict]
+    for cls, _usual in classes:
+        cls.__setattr__ = strict
+
+
+def _classes(base: type, *modules) -> list[type]:
+    """The classes of Qt that derive from a base."""
+    found = [getattr(module, name) for module in modules for name in dir(module)]
+    return [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
 
 
 def _timer_class(QtCore) -> type:
@@ -158,10 +174,10 @@ def _loader_class(QtUiTools, QtCore, custom: dict[str, type]) -> type:
             buffer.setData(re.sub(r"<connections>.*</connections>", "", text, flags=re.S).encode())
             self.made = {}
             # the loader itself gives widgets attributes of their children's names
-            strict = QtCore.QObject.__setattr__
-            del QtCore.QObject.__setattr__
+            for cls, usual in _STRICT[0]:
+                cls.__setattr__ = usual
             root = super().load(buffer)
-            QtCore.QObject.__setattr__ = strict
+            _be_strict(*_STRICT)
             # Python objects of custom widgets live as long as the widget that holds them
             _KEPT.append((root, self.made))
             root.destroyed.connect(lambda *_, made=self.made: made.clear())
