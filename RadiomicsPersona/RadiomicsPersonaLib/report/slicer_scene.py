@@ -204,7 +204,7 @@ class _Bundle:
         """The box with its verdict, and its controls; returns the box."""
         about = {"RadiomicsPersona.Verdict": result.reason}
         name = f"{result.box.name} ({result.word})"
-        box = self._add_roi(
+        node = self._add_roi(
             f"box {number}",
             Box(result.box.center, result.box.size, result.box.axes, name),
             VERDICT_COLORS[result.word],
@@ -216,7 +216,7 @@ class _Bundle:
             box = control.box.moved_to(control.box.center, f"{control.box.name} of {result.box.name}")
             controls.append(self._add_roi(f"box {number} control {position}", box, CONTROL_COLOR, False, {}))
         self.folders.append((f"Healthy boxes of {result.box.name}", controls))
-        return box
+        return node
 
     def _add_roi(self, file: str, box: Box, color, visible: bool, about: dict) -> str:
         shade = [part / 255 for part in color]
