@@ -27,6 +27,16 @@ class qMRMLWidget(QWidget):
         self.mrmlSceneChanged.emit(scene)
 
 
+class ModuleParent(QWidget):
+    """What Slicer hands a module's widget: the page that the panel is put on.
+
+    Attributes:
+        isEntered: whether the module is shown.
+    """
+
+    isEntered = True
+
+
 class ctkCollapsibleButton(QAbstractButton):
     """A heading above the widgets that it folds away when it is clicked."""
 

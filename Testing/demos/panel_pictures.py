@@ -48,6 +48,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     import numpy as np
     import qt
     import slicer
+    from bench.slicer_widgets import ModuleParent
     from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
     from RadiomicsPersonaLib.geometry.box import Box
@@ -64,9 +65,8 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     scene = application.new_scene()
     scene.open_views()
     module = application.load_module()
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     widget = module.RadiomicsPersonaWidget(parent)
     widget.setup()
     array, affine = template_with_lesion()

@@ -44,12 +44,12 @@ def parent(slicer_bench, module):
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
+    from bench.slicer_widgets import ModuleParent
 
     raised = []
     hook, sys.excepthook = sys.excepthook, lambda kind, error, trace: raised.append(error)
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     parent.reload = lambda: make_panel(sys.modules["RadiomicsPersona"], parent)
     slicer.modules.radiomicspersona.widgetRepresentation = lambda: parent
     loaded = dict(sys.modules)

@@ -370,8 +370,13 @@ def test_a_scene_that_was_saved_side_by_side_can_leave_that_layout(panel, views,
     assert layout_number() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
 
 
+def slice_node(name: str):
+    """The slice view of that name."""
+    return next(node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.GetLayoutName() == name)
+
+
 def fields(views) -> list[tuple]:
-    nodes = [slicer.mrmlScene.GetFirstNodeByName(view.GetLayoutName()) for view in views]
+    nodes = [slice_node(view.GetLayoutName()) for view in views]
     return [(*node.GetFieldOfView()[:2], *(node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3))) for node in nodes]
 
 
@@ -404,7 +409,7 @@ def test_the_fill_of_a_box_is_off_while_something_lies_over_the_scan(panel, view
 
 def test_the_name_of_a_box_is_written_below_it_at_every_zoom(panel, views, inputs):
     panel.ui.applyButton.click()
-    node = slicer.mrmlScene.GetFirstNodeByName("Red")
+    node = slice_node("Red")
     for millimetres in (90, 30):
         pixels = 8 / millimetres * node.GetDimensions()[1]  # of the box's edge
         for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
