@@ -116,7 +116,8 @@ def _refusing(base: type, ours: dict[str, type], *modules) -> tuple[list, object
         stands_in = cls.__name__ in ours and cls is ours[cls.__name__]
         native = cls.__module__.startswith("PySide6") or stands_in
         known = type(getattr(cls, name, None)).__name__ in ("property", "Property") or (stands_in and name.startswith("_"))
-        if native and not known:
+        by_itself = type(value).__name__ == "SignalInstance"  # PySide keeps signals so
+        if native and not (known or by_itself):
             raise AttributeError(f"Property '{name}' does not exist on {cls.__name__}")
         holder = getattr(cls, name, None)
         if type(holder).__name__ == "Property":  # PySide's own kind, of a class of Python
