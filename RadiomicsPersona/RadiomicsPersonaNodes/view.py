@@ -26,6 +26,10 @@ _ITEM = """<item><view class="vtkMRMLSliceNode" singletontag="{tag}">
 </view></item>"""
 
 
+_named = set()
+"""Identifiers of the plot views whose axes we have given names, which are taken away from the next chart there."""
+
+
 class Overlay:
     """A volume laid over the scan in the user's slice views, which remember what they showed before.
 
@@ -245,6 +249,9 @@ def name_ticks() -> None:
         plot = manager.plotWidget(number)
         shown = plot.mrmlPlotViewNode().GetPlotChartNode()
         text = shown.GetAttribute(table.TICKS) if shown else None
+        if not text and plot.mrmlPlotViewNode().GetID() not in _named:  # somebody else's
+            continue
+        _named.add(plot.mrmlPlotViewNode().GetID())
         named = json.loads(text) if text else {"axis": None}
         for name, index in (("left", vtk.vtkAxis.LEFT), ("bottom", vtk.vtkAxis.BOTTOM)):
             axis = plot.plotView().chart().GetAxis(index)
