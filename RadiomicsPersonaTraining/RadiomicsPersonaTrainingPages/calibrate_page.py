@@ -115,7 +115,8 @@ class CalibratePage(Page):
             _("Put it among your own classifiers, and have the analysis judge by it. One of the same name is replaced."),
             self.onUse,
         )
-        form.addRow(side_by_side(self.reliabilityButton, self.useButton))
+        form.addRow(self.reliabilityButton)
+        form.addRow(self.useButton)
         self.useNote = Note(_("Note on the classifier's use"))
         form.addRow(self.useNote.label)
         layout.addWidget(box)

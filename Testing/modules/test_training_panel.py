@@ -575,7 +575,7 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     page.healthyComboBox.check(healthy)
     page.subjectEdit.text = "p1"
     page.addButton.click()
-    assert page.table.rowCount == 2 and "2 lines, 1 subjects" in page.listNote.text
+    assert page.table.rowCount == 2 and "2 lines, 1 subject." in page.listNote.text
     boxes = read_own_boxes(page.listFile)
     assert [(box.subject, box.sick, box.box.size.tolist()) for box in boxes] == [
         ("p1", True, [20, 22, 24]),
