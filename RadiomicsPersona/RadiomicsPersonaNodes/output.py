@@ -9,7 +9,8 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 
-from . import analyzed, origin, table, volume
+from . import analyzed, origin, roi, volume
+from . import table as tables
 
 VOLUMES = ("reconstructionVolume", "blindVolume", "differenceVolume", "deviationVolume")
 NODES = {
@@ -44,9 +45,9 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     volume.show_like(parameter_node.blindVolume, scan)
     volume.show_difference(parameter_node.differenceVolume)
     volume.show_deviation(parameter_node.deviationVolume)
-    table.fill_results(parameter_node.resultTable, results)
-    table.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
-    table.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
+    tables.fill_results(parameter_node.resultTable, results)
+    tables.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
+    tables.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
     for field, kind in NODES.items():
         if kind != "vtkMRMLPlotChartNode":
             origin.record(getattr(parameter_node, field), scan, results)
@@ -72,6 +73,13 @@ def take_those_of(parameter_node, scan) -> None:
         for field in PER_SCAN:
             if getattr(parameter_node, field) is not own.get(field):
                 setattr(parameter_node, field, own.get(field))
+    if parameter_node.resultTable is not table:  # boxes wear the verdicts on the scan that is chosen, and no other's
+        for node in analyzed.rois(table):
+            roi.hide_verdict(node)
+        if parameter_node.resultTable:
+            analyzed.mark(parameter_node.resultTable)
+        if parameter_node.showControls:
+            analyzed.show_controls(parameter_node.resultTable, True)
 
 
 def belong(node, field: str, scan) -> None:

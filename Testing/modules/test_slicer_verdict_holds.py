@@ -37,12 +37,14 @@ def test_another_scan_shows_its_own_verdicts_and_the_first_one_keeps_its(panel, 
     panel.ui.inputVolumeSelector.setCurrentNode(other)
     assert panel.ui.verdictLabel.text == "" and panel.ui.resultsWidget.isHidden()
     assert panel.logic.getParameterNode().reconstructionVolume is None
+    assert [roi.GetName() for roi in rois] == ["A", "B"]  # nor do the boxes in the views wear them
     panel.ui.applyButton.click()
     second = panel.logic.getParameterNode().reconstructionVolume
     assert (first.GetName(), second.GetName()) == ("MRI healthy persona", "other healthy persona")
     panel.ui.inputVolumeSelector.setCurrentNode(volume)
     assert panel.logic.getParameterNode().reconstructionVolume is first
     assert said(panel.ui.verdictLabel)[0] == "■ A: Pathological: reason 0." and struck(panel) == [False, False]
+    assert [roi.GetName() for roi in rois] == ["A (pathological)", "B (healthy)"]
     assert slicer.mrmlScene.IsNodePresent(second)
 
 
@@ -54,6 +56,7 @@ def test_a_scan_that_is_chosen_during_a_run_shows_none_of_the_other_ones_verdict
     )
     panel.ui.applyButton.click()
     assert panel.ui.verdictLabel.text == "" and panel.logic.getParameterNode().resultTable is None
+    assert [roi.GetName() for roi in inputs[1]] == ["A", "B"]
     panel.ui.inputVolumeSelector.setCurrentNode(inputs[0])
     assert said(panel.ui.verdictLabel)[0] == "■ A: Pathological: reason 0."
 
