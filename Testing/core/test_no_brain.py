@@ -100,7 +100,7 @@ def test_ghosts_are_told_of():
 @pytest.mark.parametrize(("edge", "said"), [(150, "the boxes hide 3375 ml"), (40, "no brain was recognised")])
 def test_a_box_that_hides_the_head_is_what_is_said_to_be_wrong(edge, said):
     """What was not recognised for the box alone is no fault of the scan."""
-    scan = make_scan(np.full((90, 110, 90), 500.0), AFFINE)
+    scan = ball()
     tissue = SimpleNamespace(doubt="what looks like brain measures 100 ml", scale=SimpleNamespace(center=500.0), anatomy=None)
     hole = hole_of_box(scan, Box([0, 0, 0], [edge] * 3))
     assert said in why_no_brain(SimpleNamespace(scan=scan, tissue=tissue, suspects=hole))
