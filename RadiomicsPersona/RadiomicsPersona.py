@@ -31,6 +31,7 @@ from RadiomicsPersonaNodes import (
     model_choice,
     origin,
     output,
+    places,
     regression,
     report,
     unusual,
@@ -45,6 +46,7 @@ from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live_twin import LiveTwinSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
+from RadiomicsPersonaWidgets.places import PlacesSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
 from RadiomicsPersonaWidgets.run import RunSection
@@ -53,7 +55,7 @@ from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
 from RadiomicsPersonaWidgets.views import ViewsSection
 
-UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
+UI_PARTS = ("Places", "Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
 """The .ui files of the sections below the results, from top to bottom."""
 
 
@@ -129,6 +131,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
         self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views.show_reconstruction)
         self.results = ResultsSection(self.ui, self.logic, self.run)
+        self.places = PlacesSection(self.ui, self.logic)
         self.segment = SegmentSection(self.ui, self.logic, self.onRunDone)
         self.mesh = MeshSection(self.ui, self.logic)
         self.followUp = FollowUpSection(self.ui, self.logic)
@@ -142,6 +145,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.run,
             self.live_twin,
             self.results,
+            self.places,
             self.segment,
             self.mesh,
             self.followUp,
@@ -365,6 +369,10 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             probabilities,
             lambda arguments: self._runInWorker(arguments, proceed),
         )
+
+    def findPlaces(self, proceed=lambda line: True) -> dict:
+        """Places of the whole head that stand out; see `RadiomicsPersonaNodes.places.find`."""
+        return places.find(self.getParameterNode(), lambda arguments: self._runInWorker(arguments, proceed))
 
     def makeMesh(self, segmentation, segmentID, smooth=USUAL_SMOOTHING, decimate=0.0, proceed=lambda line: True):
         """The surface of a segment as a model node; see `RadiomicsPersonaNodes.mesh.make`."""

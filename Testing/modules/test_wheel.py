@@ -20,6 +20,7 @@ LIBRARIES = {
 SHIPPED = {
     "RadiomicsPersonaLib/Models": "RadiomicsPersona/Resources/Models",
     "RadiomicsPersonaLib/Classifiers": "RadiomicsPersona/Resources/Classifiers",
+    "RadiomicsPersonaLib/HeadSearch": "RadiomicsPersona/Resources/HeadSearch",
     "RadiomicsPersonaTrainingLib/masks": "RadiomicsPersonaTraining/Resources/masks",
     "RadiomicsPersonaTrainingLib/segmentation": "RadiomicsPersonaTraining/Resources/segmentation",
 }

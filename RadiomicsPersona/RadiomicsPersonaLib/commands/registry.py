@@ -169,6 +169,7 @@ ANALYSIS = Registry(
             "analyze": _here("analyze", "rebuild, compare and judge boxes in a scan", per_row=True),
             "report": _here("report", "write the report of an analysis again, as HTML and PDF"),
             "inpaint": _here("inpaint", "rebuild the voxels of a mask of any shape", per_row=True),
+            "scan": _here("scan", "list the places of a whole head that stand out, each with a box", per_row=True),
             "segment": _here("segment", "find what a segmentation model was trained to find", per_row=True),
             "mesh": _here("mesh", "make a closed surface of a mask or label map", per_row=True),
         },

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE, USUAL_PERCENT
+from ..geometry.box import Box
 from ..geometry.hole import Hole
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
@@ -62,10 +63,10 @@ def slice_row(analysis: Analysis, result: BoxResult, orientation: str, pixels: i
     whole = planes_of_scan(analysis.scan, result.box.center, pixels)[number]
     close = planes_around(result.box, CONTEXT_MM, pixels)[number]
     scan, window = analysis.scan, display_window(analysis)
-    around = _gray(scan.array, scan.affine, close, window)
-    persona = _gray(analysis.reconstruction, scan.affine, close, window)
+    around = gray(scan.array, scan.affine, close, window)
+    persona = gray(analysis.reconstruction, scan.affine, close, window)
     return [
-        _annotated(scan, _gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
+        _annotated(scan, gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
         _annotated(scan, around, result, close, scale_bar=True),
         _annotated(scan, persona, result, close),
         _annotated(scan, _difference(analysis, result, close, around), result, close),
@@ -96,7 +97,7 @@ def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
     shown = analysis.boxes[:MOST_BOXES]
     parts = [_title(analysis, name)] + [_box_part(analysis, result) for result in shown]
     left_out = len(analysis.boxes) - len(shown)
-    parts.append(_lines([RESEARCH_USE] + ([f"{left_out} more boxes are in the report."] if left_out else []), 15, FAINT))
+    parts.append(paragraphs([RESEARCH_USE] + ([f"{left_out} more boxes are in the report."] if left_out else []), 15, FAINT))
     image = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), BACKGROUND)
     top = 0
     for part in parts:
@@ -105,11 +106,12 @@ def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
     return image
 
 
-def _gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[float, float]) -> np.ndarray:
+def gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[float, float]) -> np.ndarray:
+    """A volume on a plane in shades of grey between two intensities; uint8 (pixels, pixels, 3)."""
     low, high = window
     values = cut(array, affine, plane, outside=low)
-    gray = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    return np.repeat(gray[..., None], 3, axis=-1)
+    shades = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return np.repeat(shades[..., None], 3, axis=-1)
 
 
 def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.ndarray) -> np.ndarray:
@@ -132,12 +134,20 @@ def _with_outline(scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plan
 def _annotated(
     scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False
 ) -> Image.Image:
-    """A panel with the outlines of the box and of what is unusual in it, orientation letters, caption and scale bar."""
-    image = Image.fromarray(_with_outline(scan, pixels, result, plane))
+    """`annotated` with the colour of the box's verdict and the outline of what is unusual in the box."""
+    marked = _with_outline(scan, pixels, result, plane)
+    return annotated(marked, result.box, plane, VERDICT_COLORS[result.word], caption, scale_bar)
+
+
+def annotated(
+    pixels: np.ndarray, box: Box, plane: Plane, color: tuple[int, int, int], caption: str = "", scale_bar: bool = False
+) -> Image.Image:
+    """A panel with the outline of a box, orientation letters, caption and scale bar."""
+    image = Image.fromarray(pixels)
     # drawn four times as large and reduced, because Pillow's lines have no smooth edges
     layer = Image.new("RGBA", (image.width * 4, image.height * 4))
-    corners = [tuple(corner) for corner in outline(result.box, plane) * 4]
-    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*VERDICT_COLORS[result.word], 255), width=7, joint="curve")
+    corners = [tuple(corner) for corner in outline(box, plane) * 4]
+    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*color, 255), width=7, joint="curve")
     layer = layer.resize(image.size, Image.Resampling.LANCZOS)
     image.paste(layer, (0, 0), layer)
     draw = ImageDraw.Draw(image)
@@ -163,14 +173,14 @@ def _title(analysis: Analysis, name: str | None) -> Image.Image:
     words = [result.word for result in analysis.boxes]
     counts = [f"{words.count(word)} {word}" for word in VERDICT_COLORS if word in words]
     boxes = "1 box" if len(words) == 1 else f"{len(words)} boxes"
-    part = _lines([title_of(name)], 22, TEXT, bold=True, below=0)
-    return _stack([part, _lines([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
+    part = paragraphs([title_of(name)], 22, TEXT, bold=True, below=0)
+    return stacked([part, paragraphs([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
 
 
 def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
     rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
     bars = [_bars(result)] if result.sorted_scores else []
-    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()]), *bars])
+    return stacked([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()]), *bars])
 
 
 def _heading(result: BoxResult) -> Image.Image:
@@ -184,7 +194,9 @@ def _heading(result: BoxResult) -> Image.Image:
     p = "no p-value" if result.p is None else f"p = {result.p:.2g}"
     name = _fitting(f"{result.box.name}: {p}", 18, WIDTH - 2 * MARGIN - width - 14)
     write_text(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
-    return _stack([image, _lines([f"{result.reason} {result.where}".strip(), *result.warnings], 15, TEXT, above=0, below=4)])
+    return stacked(
+        [image, paragraphs([f"{result.reason} {result.where}".strip(), *result.warnings], 15, TEXT, above=0, below=4)]
+    )
 
 
 def _captions() -> Image.Image:
@@ -268,7 +280,7 @@ def _bars(result: BoxResult) -> Image.Image:
     return image
 
 
-def _stack(parts: list[Image.Image]) -> Image.Image:
+def stacked(parts: list[Image.Image]) -> Image.Image:
     """Parts below each other; narrower ones are indented by the margin and followed by a gap."""
     heights = [part.height + (GAP if part.width < WIDTH else 0) for part in parts]
     image = Image.new("RGB", (WIDTH, sum(heights)), BACKGROUND)
@@ -277,7 +289,7 @@ def _stack(parts: list[Image.Image]) -> Image.Image:
     return image
 
 
-def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
+def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
     """Paragraphs, broken at the picture's width."""
     font, lines = _font(size, bold), []
     for text in texts:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,11 +67,14 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
     write_rows(path, rows)
 
 
-def write_rows(path: str | Path, rows: list[dict]) -> None:
+def write_rows(path: str | Path, rows: list[dict], columns: Sequence[str] = ()) -> None:
     """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty, and no cell runs as a
     formula in a spreadsheet.
+
+    Args:
+        columns: those that come first, and are there without any row too.
     """
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
     with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream)
         writer.writerow(map(written_cell, columns))

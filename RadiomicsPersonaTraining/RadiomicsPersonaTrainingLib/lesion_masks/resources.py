@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib.brain.standard_space import average_brain, write_average
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan
@@ -31,26 +32,23 @@ from .mask_model import MaskModel, roughened
 from .measures import sphericity
 from .pieces import lesion_pieces
 from .places import drawn_ml, drawn_place, real_places, write_places
-from .standard_space import average_brain, write_average
 
 AVERAGED, LOOKED_AT = 24, 6
 """Healthy people in the average, and in whose brains lesions were measured at their own place."""
 
 
 def make_resources(data: Path, target: Path = RESOURCES) -> None:
-    """Write both files.
+    """Write the lesion places and, where the program has its own, the average brain.
 
     Args:
-        target: folder for them.
+        target: folder for the places.
     """
     from nilearn.datasets import load_mni152_template  # which only whoever makes the resources anew needs
 
     image = load_mni152_template(resolution=1)
     template = make_scan(np.asarray(image.dataobj, np.float32), np.array(image.affine), "template")
     healthy = [read_scan(file) for file in _training_files("healthy-t1-split.csv", data)[:AVERAGED]]
-    write_average(
-        [estimate_tissue(scan).anatomy for scan in healthy], estimate_tissue(template).anatomy, target / "average-brain.npz"
-    )
+    write_average([estimate_tissue(scan).anatomy for scan in healthy], estimate_tissue(template).anatomy)
     average_brain.cache_clear()
     grounds = [lesion_ground(read_scan(file)) for file in _training_files("masks-split.csv", data)[:LOOKED_AT]]
     write_places(lesion_pieces(data / "lesion_masks", (STROKE, MS)), grounds, target / "lesion-places.csv")

@@ -17,12 +17,11 @@ import numpy as np
 import SimpleITK
 from scipy import ndimage
 
-from RadiomicsPersonaLib.brain.anatomy import Anatomy
-from RadiomicsPersonaLib.system.output import file_written_whole
+from ..resources import SHIPPED_HEAD_SEARCH
+from ..system.output import file_written_whole
+from .anatomy import Anatomy
 
-from .kinds import RESOURCES
-
-FILE = RESOURCES / "average-brain.npz"
+FILE = SHIPPED_HEAD_SEARCH / "average-brain.npz"
 SPACING = 4.0
 SHAPE = (46, 55, 46)
 AFFINE = np.array([[SPACING, 0, 0, -90], [0, SPACING, 0, -126], [0, 0, SPACING, -72], [0, 0, 0, 1.0]])
