@@ -39,6 +39,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
         "verdictLabel",
         "notesLabel",
         "researchUseLabel",
+        "placesStatusLabel",
         "segmentNoteLabel",
         "segmentStatusLabel",
         "meshStatusLabel",

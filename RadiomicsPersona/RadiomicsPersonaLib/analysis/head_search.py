@@ -18,7 +18,7 @@ from ..brain.standard_space import AFFINE, ras_from_standard
 from ..geometry.box import Box
 from ..imaging.grid import Grid
 from ..networks.head_model import LesionModel
-from .head_norms import FALSE_PER_HEAD, HeadAtlas, HeadNorms, Measured
+from .head_norms import FALSE_PER_HEAD, LEVEL, HeadAtlas, HeadNorms, Measured
 
 SMOOTHINGS = (3.0, 6.0)
 """Standard deviations, millimetres, of the Gaussians before the log odds are looked at: small lesions, and large ones."""
@@ -105,10 +105,10 @@ class Search:
         if self.refusal:
             return self.refusal
         if not self.places:
-            return f"No place stands out more than places do in {self.people} healthy heads. Lesions can still be there."
+            return f"Nothing is listed: no place is rarer than one in each of the {self.people} healthy heads."
         count = "1 place is" if len(self.places) == 1 else f"{len(self.places)} places are"
-        strong = sum(place.p <= 0.05 for place in self.places)
-        return f"{count} listed; {strong or 'none'} of them at p <= 0.05, corrected for the search over the whole head."
+        strong = sum(place.p <= LEVEL for place in self.places)
+        return f"{count} listed, {strong or 'none'} with p <= {LEVEL:g}. p is corrected for the search over the whole head."
 
 
 def search_head(prepared: PreparedScan, atlas: HeadAtlas | None = None, measured: Measured | None = None) -> Search:

@@ -25,8 +25,8 @@ from ..system.json_text import written
 from ..system.names import shown
 from ..system.output import folder_written_whole
 from .boxes import boxes_without_scan, label_boxes, mask_on
+from .command_line import add_model_and_device
 from .job import Job
-from .model_arguments import add_model_and_device
 from .report import add_with_name, name_in_report, write_reports
 
 

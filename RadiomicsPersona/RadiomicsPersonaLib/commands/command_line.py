@@ -1,11 +1,13 @@
-"""Command line: how the words of a command become options, and what its end tells the shell."""
+"""Command line: how the words of a command become options, which of them several share, and what its end tells the shell."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
 
+from ..defaults import DEFAULT_MODEL
 from ..errors import InputError
+from ..system.device import PRECISIONS
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
@@ -41,3 +43,22 @@ def joined(words: list[str]) -> list[str]:
             word = f"{word}={rest.pop(0)}"
         done.append(word)
     return done
+
+
+def add_model_and_device(parser: argparse.ArgumentParser) -> None:
+    """Add --model and --device."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="M", help="a name of `radiomics-persona models` (default auto)"
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device and --precision."""
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=list(PRECISIONS),
+        help="arithmetic of the networks (default auto: bf16 where the processor has it, as fast machines do)",
+    )

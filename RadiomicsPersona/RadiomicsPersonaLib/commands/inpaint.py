@@ -11,8 +11,8 @@ from ..reconstruction.reconstruction_model import load_model
 from ..system.json_text import written
 from ..system.output import file_written_whole
 from .boxes import mask_on
+from .command_line import add_model_and_device
 from .job import Job
-from .model_arguments import add_model_and_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

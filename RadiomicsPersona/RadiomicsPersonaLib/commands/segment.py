@@ -13,8 +13,8 @@ from ..segmentation.segmentation import Segmentation
 from ..segmentation.segmenter import load_segmenting, segment_files
 from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole, refuse_unwritable
+from .command_line import add_device
 from .job import Job
-from .model_arguments import add_device
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
