@@ -30,7 +30,7 @@ LEAST_APART = 12.0
 """Millimetres between the peaks of two places."""
 LEAST_SCORE = 0.5
 """Score below which nothing counts as a place, in healthy heads either."""
-HEIGHT = 0.5
+HEIGHT = 0.6
 """Share of a place's score down to which what is joined to its peak belongs to it."""
 MARGIN, LEAST_SIDE, MOST_SIDE = 2.0, 10.0, 80.0
 """Millimetres around a place on each side of its box, and the least and greatest edge of the box."""
