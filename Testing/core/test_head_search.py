@@ -17,7 +17,6 @@ from scipy import ndimage
 from RadiomicsPersonaLib.analysis import head_norms
 from RadiomicsPersonaLib.analysis.head_norms import HeadAtlas, HeadNorms, Measured, SearchRates
 from RadiomicsPersonaLib.analysis.head_search import (
-    LEAST_APART,
     MOST_PLACES,
     SearchedHead,
     peaks_of,
@@ -69,10 +68,15 @@ def test_a_lesion_is_the_first_place_with_a_box_around_it_and_a_healthy_head_has
     assert places[0].box.contains(SPOT) and (places[0].box.size < 34).all()
     scores = [place.score for place in places]
     assert scores == sorted(scores, reverse=True) and len(places) <= MOST_PLACES
-    apart = [np.linalg.norm(np.subtract(a.point, b.point)) for a in places for b in places if a is not b]
-    assert all(distance >= LEAST_APART for distance in apart)
     norms = HeadNorms(tuple(tuple(peak.score for peak in peaks_of(head(seed=seed), EVEN)) for seed in range(1, 6)))
     assert len(ranked(peaks_of(head(), EVEN), norms)) <= 3
+
+
+def test_two_tops_of_one_lesion_are_one_place():
+    middle = SPOT + [8, 0, 0]
+    peaks = peaks_of(head((SPOT, 6.0), (SPOT + [16, 0, 0], 6.0)), EVEN)
+    assert sum(np.linalg.norm(peak.point - middle) < 16 for peak in peaks) == 1
+    assert peaks[0].box.contains(SPOT) and peaks[0].box.contains(SPOT + [16, 0, 0])
 
 
 def test_what_stands_out_at_the_same_place_of_healthy_heads_is_not_listed():
