@@ -14,7 +14,6 @@ from bench.painted_scan import template
 from bench.phantom import make_head
 from scipy import ndimage
 
-from RadiomicsPersonaLib.analysis import head_norms
 from RadiomicsPersonaLib.analysis.head_norms import HeadAtlas, HeadNorms, Measured, SearchRates
 from RadiomicsPersonaLib.analysis.head_search import (
     MOST_PLACES,
@@ -108,6 +107,10 @@ def test_norms_and_rates_are_read_as_they_were_written_and_a_damaged_file_is_ref
     assert (
         rates.in_words == "MS FLAIR, MS lesions: 12 of 30 were listed, 2 of them first, with 1.5 false places a head (2 scans)."
     )
+    more = (rates, replace(rates, group="MS T1", found=3), SearchRates("IXI", "healthy adults", 4, 0, 0, 0, 0, 6, 1))
+    assert replace(measured, rates=more).in_words == (
+        "Measured: listed were 15 of 60 MS lesions (each contrast counts); healthy people had 1.5 places a head, all of them false."
+    )
     EVEN.save(tmp_path / "atlas.npz")
     loaded = HeadAtlas.load(tmp_path / "atlas.npz")
     assert np.array_equal(loaded.middle, EVEN.middle) and np.array_equal(loaded.usual, EVEN.usual)
@@ -181,8 +184,9 @@ def test_a_painted_lesion_is_first_with_a_box_that_can_be_judged_and_the_misses_
     assert (box.size > RADIUS).all() and (box.size < 3.5 * RADIUS).all()
     assert np.allclose([float(value) for value in first["box"].split(",")], [*box.center, *box.size], atol=0.06)
     assert len(list((output / "boxes").iterdir())) == len(told["places"]) and (output / "places.png").stat().st_size > 10_000
-    rates = Measured.load().rates
-    assert rates and all(rate.in_words in printed and rate.in_words in told["misses"] for rate in rates)
+    measured = Measured.load()
+    assert measured.in_words in printed and measured.in_words in told["misses"]
+    assert len(told["measured"]) == len(measured.rates) > 6
 
 
 def test_a_healthy_head_lists_few_places():
@@ -195,4 +199,6 @@ def test_the_help_says_what_is_missed(capsys):
     with pytest.raises(SystemExit):
         main(["scan", "--help"])
     told = capsys.readouterr().out
-    assert "most small and faint lesions are missed" in told and head_norms.Measured.load().rates[0].in_words in told
+    measured = Measured.load()
+    assert "most small and faint lesions are missed" in told and measured.in_words in told
+    assert all(rates.in_words in told for rates in measured.rates)

@@ -80,3 +80,9 @@ def test_norms_of_one_person_are_refused():
 def test_an_amount_that_is_none_is_refused(tmp_path, capsys):
     assert main(["evaluate-scan", str(tmp_path), "--people", "0", "--output", str(tmp_path / "out")]) == 2
     assert "--people must be at least 1" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_the_page_on_the_search_tells_what_was_measured(checkout):
+    page, measured = (checkout / "docs" / "scan.md").read_text(encoding="utf-8"), Measured.load()
+    rows = [line for line in report_of(measured).splitlines() if line.startswith("|")]
+    assert len(rows) > 6 and all(row in page for row in rows)

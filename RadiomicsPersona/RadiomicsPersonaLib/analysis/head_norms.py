@@ -165,6 +165,18 @@ class Measured:
         """Those of a scan's contrast; of scans that are not T1-weighted for any other one."""
         return self.norms[T1_WEIGHTED if contrast == T1_WEIGHTED else OTHER_CONTRAST]
 
+    @property
+    def in_words(self) -> str:
+        """What is listed of lesions and in healthy people, one sentence over all groups."""
+        listed = []
+        for about in dict.fromkeys(rates.about for rates in self.rates if rates.lesions):
+            same = [rates for rates in self.rates if rates.about == about]
+            listed.append(f"{sum(rates.found for rates in same)} of {sum(rates.lesions for rates in same)} {about}")
+        healthy = [rates for rates in self.rates if not rates.lesions]
+        each = sum(rates.false for rates in healthy) / max(sum(rates.scans for rates in healthy), 1)
+        found = f"Measured: listed were {', '.join(listed)} (each contrast counts)" if listed else "Measured"
+        return f"{found}; healthy people had {each:.1f} places a head, all of them false."
+
     @classmethod
     def load(cls, path: Path | None = None) -> Measured:
         """The shipped file, or another one.

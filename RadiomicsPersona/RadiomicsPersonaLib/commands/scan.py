@@ -20,7 +20,8 @@ SHEET = "places.png"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `scan` may be asked; the help says what was measured."""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "\n".join([MISSES, "", "Measured:", *(f"  {rates.in_words}" for rates in Measured.load().rates)])
+    measured = Measured.load()
+    parser.epilog = "\n".join([MISSES, measured.in_words, *(f"  {rates.in_words}" for rates in measured.rates)])
     parser.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument(
@@ -58,9 +59,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     print(search.in_words)
     for rank, place in enumerate(search.places, start=1):
         print(line_of(rank, place))
-    print(MISSES)
-    for rates in measured.rates:
-        print(f"  {rates.in_words}")
+    print(f"{MISSES}\n{measured.in_words}")
     print(f"Pictures and boxes: {Path(options.output) / SHEET}, {Path(options.output) / BOXES}")
     print(RESEARCH_USE)
     return 0

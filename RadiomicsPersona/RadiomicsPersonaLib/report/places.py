@@ -16,14 +16,16 @@ from ..geometry.markups import write_boxes
 from ..imaging.scan import Scan
 from ..system.json_text import json_value, written
 from .colors import VERDICT_COLORS
-from .picture import FAINT, TEXT, annotated, gray, paragraphs, side_by_side, stacked
+from .picture import FAINT, GAP, MARGIN, TEXT, WIDTH, annotated, gray, paragraphs, side_by_side, stacked
 from .results_files import write_rows
 from .slice_plane import coordinate, planes_of_scan
 
 BOXES = "boxes"
 """Folder of the boxes, one file each."""
-PANEL = 376
+PANEL = (WIDTH - 2 * MARGIN - 2 * GAP) // 3
 """Pixels of a slice on the sheet, three to a row."""
+COLUMNS = ("rank", "p", "false_per_head", "score", "peak_r", "peak_a", "peak_s", "ml", "box", "file")
+"""Of places.csv."""
 MISSES = (
     "What is not listed may still be ill: most small and faint lesions are missed. Draw a box wherever something looks odd."
 )
@@ -40,7 +42,8 @@ def record_of(search: Search, measured: Measured, provenance: dict) -> dict:
             "contrast": search.contrast,
             "healthy_heads": search.people,
             "places": rows_of(search),
-            "misses": [MISSES, *(rates.in_words for rates in measured.rates)],
+            "misses": [MISSES, measured.in_words],
+            "measured": [rates.in_words for rates in measured.rates],
             "provenance": provenance,
         }
     )
@@ -70,10 +73,7 @@ def write_places(search: Search, measured: Measured, provenance: dict, folder: P
         write_boxes(folder / row["file"], [place.box], [color_of(place)], locked=False)
     record = record_of(search, measured, provenance)
     (folder / "places.json").write_text(written(record, indent=1) + "\n", encoding="utf-8")
-    write_rows(folder / "places.csv", rows_of(search), [*_COLUMNS])
-
-
-_COLUMNS = ("rank", "p", "false_per_head", "score", "peak_r", "peak_a", "peak_s", "ml", "box", "file")
+    write_rows(folder / "places.csv", rows_of(search), COLUMNS)
 
 
 def color_of(place: Place) -> tuple[float, float, float]:
