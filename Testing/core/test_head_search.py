@@ -109,7 +109,8 @@ def test_norms_and_rates_are_read_as_they_were_written_and_a_damaged_file_is_ref
     )
     more = (rates, replace(rates, group="MS T1", found=3), SearchRates("IXI", "healthy adults", 4, 0, 0, 0, 0, 6, 1))
     assert replace(measured, rates=more).in_words == (
-        "Measured: listed were 15 of 60 MS lesions (each contrast counts); healthy people had 1.5 places a head, all of them false."
+        "Measured: listed were 15 of 60 MS lesions (each contrast counts); healthy people had 1.5 places a head, all of them "
+        "false."
     )
     EVEN.save(tmp_path / "atlas.npz")
     loaded = HeadAtlas.load(tmp_path / "atlas.npz")
