@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from datetime import date
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
     measured = Measured(lesion_model.card["sha256"], norms, (), {})
     rates = rates_of(held_out_heads(scans, folder, job.progress), atlas, measured, ABOUT)
     chosen = "".join(
-        f" --{name} {getattr(options, name)}" for name in ("people", "subjects", "groups") if getattr(options, name) is not None
+        f" --{name} {shlex.quote(str(getattr(options, name)))}"
+        for name in ("people", "subjects", "groups")
+        if getattr(options, name) is not None
     )
     origin = {
         "Date": date.today().isoformat(),
