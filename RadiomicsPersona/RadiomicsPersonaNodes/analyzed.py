@@ -124,11 +124,12 @@ def by_box(table_node) -> list:
 
 
 def details(table_node) -> list:
-    """Of every box in a table of results what is told beneath its verdict: where the unusual lies, and how often such boxes
-    are right.
+    """Of every box in a table of results what is told beneath its verdict: where the unusual lies, how often such boxes are
+    right, and what would have been found in a healthy one.
     """
     results = origin.results_in(table_node)
-    return [" ".join(filter(None, (box.get("where"), box.get("error_rates")))) for box in results["boxes"]] if results else []
+    told = ("where", "error_rates", "would_be_found")
+    return [" ".join(filter(None, map(box.get, told))) for box in results["boxes"]] if results else []
 
 
 def sentences(table_node) -> list:

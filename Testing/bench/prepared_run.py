@@ -108,6 +108,7 @@ class PreparedRun:
             "persona": "",
             "rebuilt_again_ml": None,
             "error_rates": f"Of boxes like this one {number} were called.",
+            "would_be_found": "" if label else "A painted lesion would have been called.",
             "metrics": dict.fromkeys(METRICS) | {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,

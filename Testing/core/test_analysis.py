@@ -21,6 +21,8 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
+from RadiomicsPersonaLib.lesions import probe as probing
+from RadiomicsPersonaLib.lesions.painter import paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
@@ -217,6 +219,53 @@ def test_the_second_look_sees_neither_what_it_rebuilds_nor_another_box(head, har
     assert second_look(whole, [other], own, own.mask, harmonic, False) is None, "nothing is left to see"
 
 
+def test_a_called_lesion_over_the_midline_is_rebuilt_with_the_mirrored_voxels_that_are_free(head):
+    # the lesion lies right of the midplane in a box over it, whose mirrored side is therefore partly hidden
+    network, over = load_model("auto"), Box([6, -10, 14], [44, 30, 26], name="over the midline")
+    sick = with_dark_blob(head, [17, -10, 14])
+    own = hole_of_box(sick, over)
+    whole = prepare(sick, [own])
+    doubtful = own.mask & (sick.ras_from_ijk(np.argwhere(np.ones(own.mask.shape)) + own.start)[:, 0] > 2).reshape(
+        own.mask.shape
+    )
+    seen = second_look(whole, [], own, doubtful, network, True)
+    hidden = second_look(whole, [own], own, doubtful, network, True)
+    region = seen.hole.region
+    truth, mask = head.array[region], seen.hole.mask
+    errors = [np.square((look.values - truth)[mask]).mean() for look in (seen, hidden)]
+    assert np.array_equal(seen.hole.mask, hidden.hole.mask) and errors[0] < 0.8 * errors[1], errors
+    every = second_look(whole, [], own, own.mask, network, True)
+    assert every.hole.voxels == own.voxels, "a box that went without the mirrored side is rebuilt as a whole"
+
+
+@pytest.mark.parametrize("center", [[-30, 12, 20], [34, -10, 14]])
+def test_what_is_told_of_a_lesion_painted_into_a_healthy_box_is_what_an_analysis_says_of_it(
+    head, harmonic, center, monkeypatch
+):
+    painted = []
+    monkeypatch.setattr(probing, "paint_lesion", lambda *a, **k: painted.append(paint_lesion(*a, **k)) or painted[-1])
+    box = Box(center, [20, 22, 18], name="healthy")
+    result = analyze(head, [box], harmonic, controls=24, probe=probing.what_would_be_found).boxes[0]
+    labels = []
+    for lesion in painted:
+        again = analyze(Scan(lesion.values, head.affine, "painted"), [box], harmonic, controls=24)
+        labels.append(again.boxes[0].label)
+    contrasts = [np.abs(p.values - head.array)[p.lesion].mean() / again.tissue.scale.deviation for p in painted]
+    usual = f"of 10 mm and usual contrast ({contrasts[0]:.1f} SD)"
+    if labels == [1]:
+        assert result.would_be_found == f"Painted into this box, a lesion {usual} would have been called."
+    else:
+        twice = f"of 10 mm and 2 times the usual contrast ({contrasts[1]:.1f} SD)"
+        assert labels == [0, 1]
+        assert result.would_be_found == f"Painted into this box, a lesion {twice} would have been called; not one {usual}."
+
+
+def test_nothing_is_painted_into_a_called_box_or_a_tiny_one(sick_head, harmonic):
+    boxes = [BOX, Box(TURNED.center, [5, 5, 5], name="tiny")]
+    results = analyze(sick_head, boxes, harmonic, controls=10, prepare=prepared, probe=probing.what_would_be_found).boxes
+    assert results[0].label == 1 and [result.would_be_found for result in results] == ["", ""]
+
+
 def test_a_box_that_is_given_twice_is_one_question(sick_head, harmonic):
     other = Box([-40, -20, 20], [18, 18, 18], name="other")
     again = Box(BOX.center, BOX.size, BOX.axes, name="again")
@@ -405,6 +454,23 @@ def test_inpaint_rebuilds_a_mask_of_any_shape_and_nothing_else(head, tmp_path, m
     assert code == 0 and np.array_equal(rebuilt[~mask], head.array[~mask])
     error = np.mean((rebuilt - head.array)[mask] ** 2)
     assert np.sqrt(error) < 0.1 * head.array[mask].mean()
+
+
+def test_inpaint_with_a_second_look_keeps_what_is_healthy_in_a_loose_mask(head, sick_head, tmp_path, capsys):
+    mask = hole_of_box(head, Box(BOX.center + [3, -4, 2], 1.7 * BOX.size)).full_mask(head.shape)
+    write_nifti(tmp_path / "sick.nii.gz", sick_head.array, head.affine)
+    write_nifti(tmp_path / "mask.nii.gz", mask.astype(np.uint8), head.affine)
+    rebuilt = []
+    for look in ([], ["--second-look"]):
+        words = [str(tmp_path / "sick.nii.gz"), "--mask", str(tmp_path / "mask.nii.gz"), "--model", "harmonic", *look]
+        assert main(["inpaint", *words, "--output", str(tmp_path / "out.nii.gz")]) == 0
+        rebuilt.append(nibabel.load(tmp_path / "out.nii.gz").get_fdata())
+    assert "ml deviate and were rebuilt; the rest of the mask was kept." in capsys.readouterr().out
+    blind, looked = rebuilt
+    kept = mask & (looked == sick_head.array)
+    assert 0.2 * mask.sum() < kept.sum() and not kept[sick_head.array != head.array].any(), "the lesion shines through"
+    errors = [np.abs(values - head.array)[mask].mean() for values in (looked, blind)]
+    assert errors[0] < 0.8 * errors[1]
 
 
 def test_importing_the_core_does_not_import_torch():

@@ -433,7 +433,11 @@ def test_the_environment_of_another_python_does_not_reach_the_worker():
         "PYTHONUTF8": "1",
         "PYTHONNOUSERSITE": "1",
         "PYTHONSAFEPATH": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "OPENBLAS_NUM_THREADS": "1",
     }
+    chosen = {"OMP_WAIT_POLICY": "ACTIVE", "OPENBLAS_NUM_THREADS": "4"}
+    assert chosen.items() <= child_environment(chosen, "/module").items(), "what the user chose stays"
 
 
 def test_files_where_slicer_was_started_are_not_taken_for_libraries(start, analyze, tmp_path, monkeypatch):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import combinations
 
@@ -25,7 +24,8 @@ from ..metrics.measurement import metrics_of, usual_range
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
-from ..system.device import usable_cores
+from ..system.threads import thread_per_core
+from .bench import Bench, Probe
 from .classifier import Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
@@ -57,6 +57,7 @@ def analyze(
     classifier: Classifier | None = None,
     prepare: Callable[[Scan, list[Hole]], PreparedScan] = prepare,
     look_twice: bool = True,
+    probe: Probe | None = None,
 ) -> Analysis:
     """Rebuild, compare and judge every box.
 
@@ -73,6 +74,7 @@ def analyze(
         classifier: what gives the probability; the shipped one by default.
         prepare: what estimates tissue and midplane outside the suspects; one that remembers, where a scan comes again.
         look_twice: whether the persona of a called box keeps what is healthy in it; see `second_look`. No number changes.
+        probe: what tells of a healthy box what would have been found in it; see `lesions.probe`.
     Raises:
         InputError: no box, a box off the scan or of air, too much taken out, or an unusable number of controls.
     """
@@ -106,6 +108,8 @@ def analyze(
     asked = {hole.key: result.p for hole, result in zip(reversed(holes), reversed(results))}
     rates = dict(zip(asked, false_discovery_rates(list(asked.values()))))
     results = [_with_rate(result, rates[hole.key], decision) for hole, result in zip(holes, results)]
+    if probe:
+        results = [line.probed(result, decision, probe) if result.label == 0 else result for result in results]
     blind = rebuilt = compose(prepared, [result.reconstruction for result in results])
     if look_twice:
         looks = [line.second_look(result, [h for h in suspects if h.key != hole.key]) for hole, result in zip(holes, results)]
@@ -205,9 +209,18 @@ class _Line:
         """What deviates in a called box, rebuilt again; see `second_look`. None where the first persona stays."""
         if result.label != 1:
             return None
-        hole, use_mirror = result.reconstruction.hole, mirror_is_healthy(self.prepared, result.box)
-        doubtful = doubtful_in(self.prepared, hole, result.deviation_p, result.unusual)
-        return second_look(self.prepared, others, hole, doubtful, self.model, use_mirror)
+        hole, prepared = result.reconstruction.hole, self.prepared
+        doubtful = doubtful_in(prepared, hole, result.deviation_p, result.unusual)
+        others = others if prepared.marked is None else [*others, prepared.marked]
+        went_without = self.model.uses_mirror and not mirror_is_healthy(prepared, result.box)
+        return second_look(prepared, others, hole, doubtful, self.model, went_without)
+
+    def probed(self, result: BoxResult, decision: Decision, probe: Probe) -> BoxResult:
+        """The result with what would have been found in its box."""
+        use_mirror = mirror_is_healthy(self.prepared, result.box)
+        bench = Bench(self.hiding, result, self.model, self.intensity_range, use_mirror, self.classifier, decision)
+        self._advance(0, f"{result.box.name}: what would be found")
+        return replace(result, would_be_found=probe(bench))
 
     def _controls(self, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
         """The controls rebuilt and measured, once for all boxes that may look at the mirrored side and once for the others."""
@@ -216,7 +229,7 @@ class _Line:
                 self.total += len(self.placed)
             rebuilt = self._rebuild(self.hiding, [c.hole for c in self.placed], use_mirror, "controls")
             compared = []
-            with ThreadPoolExecutor(usable_cores()) as pool:
+            with thread_per_core() as pool:
                 for measured in pool.map(
                     lambda r: metrics_of(self.hiding, r, self.model, self.intensity_range, use_mirror), rebuilt
                 ):

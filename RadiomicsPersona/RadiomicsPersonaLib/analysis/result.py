@@ -89,6 +89,7 @@ class BoxResult:
         parts: the pieces of `unusual`, the largest first.
         rebuilt_again_ml: millilitres that the second look rebuilt, see `second_look`; None where the first persona is shown.
         error_rates: how often boxes like this one are called, one sentence; empty where that is not known.
+        would_be_found: whether a lesion painted into a healthy box would have been called, in words; see `lesions.probe`.
         unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
     """
@@ -115,6 +116,7 @@ class BoxResult:
     parts: tuple[Part, ...] = ()
     rebuilt_again_ml: float | None = None
     error_rates: str = ""
+    would_be_found: str = ""
     brain_share: float = 1.0
     unlike_known: str | None = None
     stability: tuple[StabilityTrial, ...] = ()
@@ -163,6 +165,11 @@ class BoxResult:
             f"The persona keeps what is healthy in the box: {self.rebuilt_again_ml:.3g} of {self.box.volume_ml:.3g} ml were "
             "rebuilt, in a second look. All numbers rest on the first persona, which is blind to the whole box."
         )
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is told beneath the verdict: how often such boxes are right, what would be found, what the persona keeps."""
+        return tuple(filter(None, (self.error_rates, self.would_be_found, self.persona)))
 
     @property
     def stability_in_words(self) -> str:

@@ -111,9 +111,12 @@ def head_view(
     background: float,
     hidden: Hole | None = None,
     guess: Callable[[np.ndarray], np.ndarray] | None = None,
+    part: Grid | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """What a head model is shown of a scan: the head on the model's grid. For the arguments see `find_anatomy`.
 
+    Args:
+        part: the grid that an earlier call gave for a scan of this shape and place, to be shown the same part of it.
     Returns:
         Intensities, float32 (D, H, W), axes nearly R, A, S, and the 4x4 matrix from their indices to RAS millimetres.
     """
@@ -125,7 +128,11 @@ def head_view(
     unknown = np.argwhere(share < 0.5)
     if len(unknown) and guess:
         values[tuple(unknown.T)] = guess(grid.patch.ras_from_ijk(unknown))
-    crop = _head(values, background, spacing / stretch)
+    if part is None:
+        crop = _head(values, background, spacing / stretch)
+    else:
+        start = np.rint(np.linalg.solve(grid.affine, part.affine[:, 3])[:3]).astype(int)
+        crop = tuple(slice(a, a + n) for a, n in zip(start, part.shape))
     affine = grid.affine.copy()
     affine[:3, 3] = grid.patch.ras_from_ijk([c.start for c in crop])
     return values[crop], affine

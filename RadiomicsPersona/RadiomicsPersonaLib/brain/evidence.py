@@ -129,15 +129,28 @@ class Evidence:
         covered, spoilt = self._sums("brain", window), _window_sums(_integral(self.brain & ~usable), window)
         free = (covered >= LEAST_COVERED * window.prod()) & (spoilt < 0.5)
         free.ravel()[np.flatnonzero(free)] = np.arange(free.sum()) % (1 + int(free.sum()) // MOST_PLACES) == 0
+        own = self.own_in(inside)
         for metric, name in MAPS.items():
-            own = float(getattr(self, name)[inside].mean())
             elsewhere = self._sums(name, window)[free] / covered[free] if free.any() else getattr(self, name)[usable]
             if mirrored or name != "asymmetry":
-                usual = float(np.median(np.log(np.maximum(elsewhere, LEAST_MEAN))))
-                found[metric] = math.log(max(own, LEAST_MEAN)) - usual
-        found["lesion_peak"] = float(self.peaks[inside].max() - np.percentile(self.peaks[usable], UPPER))
-        found["lesion_spot"] = float(self.spots[inside].max() - np.percentile(self.spots[usable], UPPER_SPOT))
+                found[metric] = own[metric] - float(np.median(np.log(np.maximum(elsewhere, LEAST_MEAN))))
+        found["lesion_peak"] = own["lesion_peak"] - float(np.percentile(self.peaks[usable], UPPER))
+        found["lesion_spot"] = own["lesion_spot"] - float(np.percentile(self.spots[usable], UPPER_SPOT))
         return found
+
+    def own_in(self, inside: np.ndarray) -> dict[str, float]:
+        """What `metrics_in` holds against the rest of the brain, for voxels (D, H, W) inside it: by metric the logarithm of a
+        map's mean, or the largest smoothed log odds.
+        """
+        own = {key: math.log(max(float(getattr(self, name)[inside].mean()), LEAST_MEAN)) for key, name in MAPS.items()}
+        return own | {"lesion_peak": float(self.peaks[inside].max()), "lesion_spot": float(self.spots[inside].max())}
+
+    def part(self, window: tuple[slice, slice, slice], lesion: np.ndarray | None = None) -> Evidence:
+        """The same within a window of the grid alone, perhaps with other probabilities of lesion there."""
+        affine = self.grid.affine.copy()
+        affine[:3, 3] = self.grid.ras_from_ijk([s.start for s in window])
+        brain, own, doubt, asymmetry = (a[window] for a in (self.brain, self.lesion, self.doubt, self.asymmetry))
+        return Evidence(Grid(brain.shape, affine), brain, own if lesion is None else lesion, doubt, asymmetry)
 
     def marked_in(
         self, scan: Scan, hole: Hole, suspects: Hole | None, percentile: float = UPPER, least: float = LEAST_MARKED

@@ -16,13 +16,13 @@ from ..commands.job import Job
 from ..errors import InputError
 from ..resources import folder_of
 from ..system.child import Cancelled, Child, ChildFailed, child_environment
+from ..system.threads import COUNTS
 from .row import run_row, write_record
 
 ATTEMPTS = 3
 """How many workers may die of one row before it is given up."""
 _DIED = "The process that worked on it ended unexpectedly {how_often}; perhaps the memory does not suffice ({why})"
 _WAIT_FOR_CLUSTER = 30
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 
 
 def run_here(jobs: Iterable[dict], workers: int, finished: Callable[[dict], None]) -> None:
@@ -36,7 +36,7 @@ def run_here(jobs: Iterable[dict], workers: int, finished: Callable[[dict], None
     waiting: queue.Queue = queue.Queue()
     ended: queue.Queue = queue.Queue()
     stop = threading.Event()
-    environment = child_environment(os.environ, folder_of().parent) | dict.fromkeys(_THREADS, "1")
+    environment = child_environment(os.environ, folder_of().parent) | dict.fromkeys(COUNTS, "1")
     threads = [threading.Thread(target=_work, args=(waiting, ended, stop, environment), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()

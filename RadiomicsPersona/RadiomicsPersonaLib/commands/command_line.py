@@ -54,7 +54,7 @@ def add_model_and_device(parser: argparse.ArgumentParser) -> None:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    """Add --device and --precision."""
+    """Add --device, --precision and --threads."""
     parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
     parser.add_argument(
         "--precision",
@@ -62,3 +62,4 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         choices=list(PRECISIONS),
         help="arithmetic of the networks (default auto: bf16 where the processor has it, as fast machines do)",
     )
+    parser.add_argument("--threads", type=int, metavar="N", help="processor cores to compute with (default all)")

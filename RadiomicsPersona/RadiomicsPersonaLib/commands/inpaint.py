@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from ..analysis.second_look import second_looks
 from ..errors import InputError
 from ..imaging.files import read_scan, write_nifti
 from ..reconstruction.inpainting import inpaint
@@ -21,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", required=True, metavar="MASK", help="image on the scan's grid; voxels other than 0 are rebuilt"
     )
+    parser.add_argument(
+        "--second-look",
+        action="store_true",
+        help="for a mask drawn loosely: rebuild only what deviates in it, and keep what is confidently healthy and joined to "
+        "its rim",
+    )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
     parser.add_argument("--output", required=True, metavar="OUT.nii.gz")
     add_model_and_device(parser)
@@ -34,7 +41,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     mask = mask_on(scan, options.mask)
     with file_written_whole(options.output) as path:
         asked = load_model(options.model, options.device)
-        rebuilt, model, warnings = inpaint(scan, mask, asked, job.progress)
+        rebuilt, model, warnings = inpaint(scan, mask, asked, job.progress, second_looks if options.second_look else None)
         write_nifti(path, rebuilt, scan.affine)
     done = {"output": options.output, "voxels": int(mask.sum()), "model": model.provenance(), "warnings": list(warnings)}
     if options.json:

@@ -18,6 +18,7 @@ from .. import __version__
 from ..defaults import RESEARCH_USE
 from ..errors import InputError
 from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
+from ..system.threads import let_waiting_sleep, use_threads
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
@@ -99,6 +100,8 @@ class Registry:
             InputError: an input cannot be used.
         """
         use_precision(getattr(options, "precision", "auto"))
+        if getattr(options, "threads", None) is not None:
+            use_threads(options.threads)
         try:
             return self._module(options.command).run(options, job)
         except OSError as error:
@@ -117,6 +120,7 @@ class Registry:
             0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
             when cancelled.
         """
+        let_waiting_sleep()  # nothing has loaded numpy or torch yet
         words = sys.argv[1:] if words is None else list(words)
         if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
             sys.stdout.reconfigure(errors="backslashreplace")

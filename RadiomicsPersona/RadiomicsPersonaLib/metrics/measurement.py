@@ -37,12 +37,37 @@ def metrics_of(
         use_mirror: whether the mirrored side may be looked at.
         values: (I, J, K) intensities over the reconstruction's region to compare instead of the scan's.
     """
-    scan, scale, hole = prepared.scan, prepared.tissue.scale, reconstruction.hole
+    scan, hole = prepared.scan, reconstruction.hole
     original = scan.array[hole.region] if values is None else values
     maps = prepared.maps if values is None else head_maps(_with_values(scan, hole, values), prepared.tissue)
     evidence = prepared.evidence if values is None else evidence_of(maps, prepared.midplane)
     head = hole.mask if evidence is None else evidence.brain_in(scan, hole)
     head = head if head.any() else hole.mask
+    metrics = differences_of(prepared, reconstruction, model, intensity_range, use_mirror, original, head)
+    metrics |= maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
+    if evidence is not None:
+        metrics |= evidence.metrics_in(scan, hole, prepared.suspects, use_mirror)
+    return metrics | make_up(prepared, hole, head)
+
+
+def differences_of(
+    prepared: PreparedScan,
+    reconstruction: Reconstruction,
+    model: Model,
+    intensity_range: tuple[float, float],
+    use_mirror: bool,
+    original: np.ndarray,
+    head: np.ndarray,
+) -> dict[str, float]:
+    """The metrics that hold a box's intensities against its persona, the plainest fill and the mirrored side: all but those
+    of the whole-head models.
+
+    Args:
+        original: (I, J, K) intensities over the reconstruction's region.
+        head: boolean, same shape: the voxels that count.
+        the others: as `metrics_of`.
+    """
+    scan, scale, hole = prepared.scan, prepared.tissue.scale, reconstruction.hole
     rebuilt = np.where(head, reconstruction.values, original)
     mirrored = mirrored_side(prepared, hole) if use_mirror else None
     metrics = compare(original, rebuilt, head, scan.spacing, scale, intensity_range, scan.axes_to_ras[0][0], mirrored)
@@ -51,10 +76,7 @@ def metrics_of(
             model, original, rebuilt, head, scan.spacing, reconstruction.spacing, scale
         )
     metrics["harmonic_residual"] = harmonic_residual(prepared, hole, original, head)
-    metrics |= maps.metrics_over(scan, hole, prepared.midplane if use_mirror else None, prepared.suspects)
-    if evidence is not None:
-        metrics |= evidence.metrics_in(scan, hole, prepared.suspects, use_mirror)
-    return metrics | make_up(prepared, hole, head)
+    return metrics
 
 
 def make_up(prepared: PreparedScan, hole: Hole, head: np.ndarray) -> dict[str, float]:

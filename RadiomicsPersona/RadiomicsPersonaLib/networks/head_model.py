@@ -42,18 +42,27 @@ class HeadModel(TrainedModel):
         what = f"{self.kind} {self.card['sha256']} {self.precision} torch {torch.__version__}"
         return kept(what, shown, lambda: self._probabilities(shown))
 
-    def _probabilities(self, values: np.ndarray) -> np.ndarray:
-        """`probabilities` of what the network is shown."""
+    def probabilities_within(self, values: np.ndarray, window: tuple[slice, slice, slice]) -> np.ndarray:
+        """`probabilities` of a part of the head as seen without the rest and unflipped: a quick look that differs a little.
+
+        Args:
+            values: the whole head.
+            window: its sides are multiples of `STEP`.
+        """
+        return self._probabilities(np.ascontiguousarray(tissue_input(values)[window]), ([],))
+
+    def _probabilities(self, values: np.ndarray, all_flips: tuple[list[int], ...] = ([], [2])) -> np.ndarray:
+        """`probabilities` of what the network is shown, the mean over flips of it."""
         import torch  # which a Slicer may lack
 
         image = torch.from_numpy(values)[None, None]
         total = 0
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
-            for flips in ([], [2]):
+            for flips in all_flips:
                 shown = image.flip(flips).contiguous(memory_format=torch.channels_last_3d)
                 logits = self.network(shown).float()
                 total = total + (torch.softmax(logits, dim=1) if logits.shape[1] > 1 else torch.sigmoid(logits)).flip(flips)
-        return (total / 2)[0].numpy()
+        return (total / len(all_flips))[0].numpy()
 
 
 class TissueModel(HeadModel):

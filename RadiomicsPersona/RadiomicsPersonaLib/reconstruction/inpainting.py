@@ -7,25 +7,33 @@ from collections.abc import Callable
 import numpy as np
 from scipy import ndimage
 
-from ..brain.preparation import prepare
+from ..brain.preparation import PreparedScan, prepare
 from ..errors import InputError
 from ..geometry.hole import Hole, hole_of_mask
 from ..imaging.scan import Scan
-from .reconstruction import compose, rebuild
+from .reconstruction import Reconstruction, compose, rebuild
 from .reconstruction_model import Model, NetworkModel
 
 GAP = 8.0
 """Millimetres; pieces of a mask that are closer share a patch."""
 
 
+SecondLooks = Callable[[PreparedScan, list[Reconstruction], Model], list[Reconstruction]]
+
+
 def inpaint(
-    scan: Scan, mask: np.ndarray, model: Model, progress: Callable[[int, int, str], None] | None = None
+    scan: Scan,
+    mask: np.ndarray,
+    model: Model,
+    progress: Callable[[int, int, str], None] | None = None,
+    second_looks: SecondLooks | None = None,
 ) -> tuple[np.ndarray, Model, tuple[str, ...]]:
     """Rebuild every voxel of a mask without looking at any of them.
 
     Args:
         scan: the scan.
         mask: boolean, the scan's shape.
+        second_looks: what rebuilds again only what deviates in the mask; see `analysis.second_look`.
     Returns:
         The rebuilt scan (axes I, J, K), bit for bit the scan outside the mask; the model that rebuilt it; and warnings, one
         sentence each.
@@ -39,8 +47,17 @@ def inpaint(
     step = (lambda done, total: progress(done, total, "rebuilding")) if progress else None
     model = model.for_scan(prepared)
     results = rebuild(prepared, _pieces(scan, whole), model, progress=step)
+    told = ()
+    if second_looks:
+        if progress:
+            progress(len(results), len(results), "looking again")
+        results = second_looks(prepared, results, model)
+        again = scan.grid.ml_of(sum(result.hole.voxels for result in results))
+        told = (
+            f"{again:.3g} of {scan.grid.ml_of(whole.voxels):.3g} ml deviate and were rebuilt; the rest of the mask was kept.",
+        )
     notes = model.notes if isinstance(model, NetworkModel) else ()
-    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings) + notes)
+    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings) + notes + told)
     return compose(prepared, results), model, tuple(warnings)
 
 

@@ -113,7 +113,7 @@ def _box_section(analysis: Analysis, result: BoxResult) -> str:
 <h2>{escape(result.box.name)}</h2>
 <p class="verdict">{_chip(result.word)} {escape(result.reason)}</p>
 {_where(result)}
-{"".join(f"<p>{escape(sentence)}</p>" for sentence in (result.error_rates, result.persona) if sentence)}
+{"".join(f"<p>{escape(sentence)}</p>" for sentence in result.remarks)}
 {_facts(result)}
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}

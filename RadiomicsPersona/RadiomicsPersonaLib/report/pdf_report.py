@@ -112,7 +112,7 @@ class _Report:
             self.need(PAGE_HEIGHT)
         self.heading(result.box.name)
         self.verdict(result, f"{result.reason} {result.where}".strip())
-        for sentence in (result.error_rates, result.persona, facts_of(result), *chances_of(result), result.stability_in_words):
+        for sentence in (*result.remarks, facts_of(result), *chances_of(result), result.stability_in_words):
             if sentence:
                 self.paragraph(sentence, 8.5, color=FAINT)
         self.bullets("Notes on this box", result.warnings)

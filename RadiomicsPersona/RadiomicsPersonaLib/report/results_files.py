@@ -137,6 +137,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
         "persona": result.persona,
         "rebuilt_again_ml": result.rebuilt_again_ml,
         "error_rates": result.error_rates,
+        "would_be_found": result.would_be_found,
         "label": result.label,
         "word": result.word,
         "reason": result.reason,
@@ -265,6 +266,7 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarr
         ),
         rebuilt_again_ml=record["rebuilt_again_ml"],
         error_rates=record["error_rates"],
+        would_be_found=record["would_be_found"],
         stability=tuple(StabilityTrial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
     )
 

@@ -70,6 +70,7 @@ _BOX = _PLACE | {
     "persona": _text,
     "rebuilt_again_ml": _number_or_null,
     "error_rates": _text,
+    "would_be_found": _text,
     "controls": [_CONTROL],
     "scores": _object,
     "parts": [_PLACE | {"volume_ml": _positive}],

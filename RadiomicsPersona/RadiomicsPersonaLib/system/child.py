@@ -21,6 +21,7 @@ from itertools import count
 from pathlib import Path
 
 from ..errors import InputError
+from .threads import let_waiting_sleep
 
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 0.8
@@ -51,13 +52,14 @@ def child_environment(base: Mapping[str, str], module_folder: str | Path) -> dic
     """The environment for the child's Python.
 
     Variables that point a Python elsewhere (a conda shell's, a user's) are taken out: PythonSlicer sets its own. Nothing is
-    imported from the folder that Slicer happens to be started in.
+    imported from the folder that Slicer happens to be started in. Threads that wait sleep.
 
     Args:
         base: the environment Slicer was started from, without the launcher's own additions.
         module_folder: the folder that contains RadiomicsPersonaLib.
     """
     environment = {name: value for name, value in base.items() if name not in ("PYTHONHOME", "PYTHONSTARTUP")}
+    let_waiting_sleep(environment)
     return environment | {"PYTHONPATH": str(module_folder), "PYTHONUTF8": "1", "PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1"}
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import importlib.util
-import os
 from pathlib import Path
 
 from ..errors import InputError
@@ -19,12 +18,6 @@ PACKAGES = {
 
 NO_MEMORY = "There is not enough free memory for this: close other programs and try again, or give a scan with fewer voxels."
 _OUT_OF_MEMORY = ("out of memory", "allocate memory", "alloc_failed", "bad_alloc", "can't start new thread")
-
-
-def usable_cores() -> int:
-    """Threads that computing beside torch may use: as many as OMP_NUM_THREADS says, which torch heeds too, or one per core."""
-    said = os.environ.get("OMP_NUM_THREADS", "")
-    return int(said) if said.isdigit() and int(said) else os.cpu_count() or 1
 
 
 def missing_package() -> str | None:
