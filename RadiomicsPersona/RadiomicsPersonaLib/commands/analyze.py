@@ -187,7 +187,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
         elif job.for_slicer:
             write_exchange(analysis, folder, *segmented)
         else:
-            _write_all(analysis, folder, name_in_report(options, scan), *segmented)
+            write_all(analysis, folder, name_in_report(options, scan), *segmented)
     return analysis
 
 
@@ -214,7 +214,8 @@ def _with_segmentation(analysis, found, told: dict):
     return replace(analysis, warnings=(*analysis.warnings, note))
 
 
-def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) -> None:
+def write_all(analysis, folder: Path, name: str | None, found=None, told=None) -> None:
+    """Write every file of the command line into a folder; `found` and `told` are those of `segment_files`."""
     write_results_json(analysis, folder / "results.json")
     write_results_csv(analysis, folder / "results.csv")
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
