@@ -32,8 +32,8 @@ def main(what: str) -> None:
     """Set up one of the three."""
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         sys.exit(
-            f"This is Python {platform.python_version()}, and 3.11 to 3.14 is needed: name one with make PYTHON=python3.12 ..., "
-            "or let uv bring one (pip install uv; uv python install 3.12)."
+            f"This is Python {platform.python_version()}, and 3.11 to 3.14 is needed: name one with make PYTHON=python3.12 ..., or "
+            "let uv bring one (pip install uv; uv python install 3.12)."
         )
     torch = os.environ.get("TORCH") or usual_torch()
     cpu = torch == "cpu" or sys.platform != "linux"
@@ -77,12 +77,11 @@ def install(torch: str) -> None:
     tools = VENV.parent / "build" / "tools"
     run(sys.executable, "-m", "venv", str(tools))
     run(str(tools / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "pipx" if torch == PYPI else "uv")
-    package = f"{CHECKOUT}[training,mesh,regression,cluster]"
+    words = ("install", "--force", "--python", sys.executable, f"{CHECKOUT}[training,mesh,regression,cluster]")
     if torch == PYPI:
-        run(str(tools / "bin" / "pipx"), "install", "--force", "--python", sys.executable, "--pip-args", f"--constraint '{PINS}'", package)
+        run(str(tools / "bin" / "pipx"), *words, "--pip-args", f"--constraint '{PINS}'")
     else:
-        words = ("tool", "install", "--force", "--python", sys.executable, "--constraints", PINS, "--torch-backend", torch, package)
-        run(str(tools / "bin" / "uv"), *words)
+        run(str(tools / "bin" / "uv"), "tool", *words, "--constraints", PINS, "--torch-backend", torch)
 
 
 def run(*words: str) -> None:

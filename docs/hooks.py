@@ -86,14 +86,18 @@ def _command(registry: Registry, name: str) -> str:
     usage = parser.format_usage().removeprefix("usage: ").rstrip()
     lines = [f"\n### {name} {{ #{name} }}\n\n{parser.description or ''}\n\n```text\n{usage}\n```\n"]
     for group in parser._action_groups:
-        actions = [action for action in group._group_actions if action.help != SUPPRESS and "--help" not in action.option_strings]
+        actions = [
+            action for action in group._group_actions if action.help != SUPPRESS and "--help" not in action.option_strings
+        ]
         if not actions:
             continue
         lines.append(f"\n*{group.title}*\n\n| | |\n|---|---|")
         for action in actions:
             words = ", ".join(action.option_strings) or str(action.metavar or action.dest)
             if action.option_strings and action.nargs != 0:
-                value = action.metavar or (f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest.upper())
+                value = action.metavar or (
+                    f"{{{','.join(map(str, action.choices))}}}" if action.choices else action.dest.upper()
+                )
                 words += f" {value if isinstance(value, str) else ' '.join(value)}"
             told = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%")
             lines.append(f"| `{words}` | {_cell(told)} |")
@@ -104,24 +108,27 @@ def _command(registry: Registry, name: str) -> str:
 
 def metrics_page() -> str:
     """Metrics, and which of them are scores, from their definitions."""
-    weighed = set(load_classifier().features)
-    names = {True: "yes", False: ""}
-    rows = [
-        f"| `{key}` | {_cell(metric.label)} | {metric.unit} | {_cell(metric.formula)} | {names[key in SCORES]} | {names[key in weighed]} |"
-        for key, metric in METRICS.items()
-    ]
-    return f"""# Metrics and scores
+    weighed = set(load_classifier().features) & set(SCORES)
+    rows = []
+    for key, metric in METRICS.items():
+        used = ("yes" if key in some else "" for some in (SCORES, weighed))
+        rows.append(f"| `{key}` | {metric.label} | {metric.unit} | {_cell(metric.formula)} | {' | '.join(used)} |")
+    return METRICS_HEAD.format(
+        metrics=len(METRICS), scores=len(SCORES), weighed=len(weighed), make_up=len(MAKE_UP)
+    ) + "\n".join(rows)
+
+
+METRICS_HEAD = """# Metrics and scores
 
 A *metric* is one number of how a box differs from its healthy persona. x is the scan, y the persona, over the voxels of the box
-inside the head. A *score* is a metric held against the control regions, larger for less healthy. The classifier *weighs* some scores.
+inside the head. A *score* is a metric held against the control regions, larger for less healthy. The classifier *weighs* scores.
 
-There are {len(METRICS)} metrics. {len(SCORES)} of them are scores, and the shipped classifier weighs {len(weighed & set(SCORES))} scores.
-{len(MAKE_UP)} metrics say what a box is made of; scores are adjusted for them, and no verdict can rest on them.
+There are {metrics} metrics. {scores} of them are scores, and the shipped classifier weighs {weighed} of these.
+{make_up} metrics say what a box is made of. Scores are adjusted for them, and no verdict can rest on them.
 The report shows the scores of a box that stand out most. `results.json` has all metrics and scores under these keys.
 
 | key | name | unit | formula | score | weighed |
 |---|---|---|---|---|---|
-{chr(10).join(rows)}
 """
 
 

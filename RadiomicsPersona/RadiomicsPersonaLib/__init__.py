@@ -48,7 +48,7 @@ def __getattr__(name: str):
     """A public name, loaded when it is first asked for (PEP 562)."""
     if name not in _OFFERED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from importlib import import_module  # Slicer's process reads this file and needs none of it
 
     value = globals()[name] = getattr(import_module(f"{__name__}.{_OFFERED[name]}"), name)
     return value

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.usefixtures("small_models")
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_every_example_of_the_page_says_what_comes_out(tmp_path, monkeypatch):
     rp.save(with_dark_blob(make_head(), (30, 0, 20)), tmp_path / "scan.nii.gz")
     monkeypatch.chdir(tmp_path)

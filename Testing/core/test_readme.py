@@ -15,7 +15,7 @@ from RadiomicsPersonaTrainingLib.cli import TRAINING
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 SHORT = ["README.md", "RadiomicsPersona/README.md", "RadiomicsPersonaTraining/README.md"]
-SHORT += [f"docs/{name}.md" for name in ("index", "install", "tutorial", "howto", "method", "files", "api", "faq", "evaluation")]
+SHORT += [f"docs/{name}.md" for name in "index install tutorial howto method files api faq evaluation".split()]
 PAGES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("*/*.md")))
 """All pages of the repository."""
 MOST_LINES, MEAN_WORDS, MOST_WORDS = 130, 16, 35
@@ -105,7 +105,9 @@ def test_the_figures_of_the_readme_are_those_of_the_shipped_evaluation():
         for size in ("tight", "twice"):
             share = [f"{100 * frozen['boxes'][f'{name}, {size}']['called_1'][key]:.0f}" for key in ("value", "low", "high")]
             cells.append(f"{share[0]} % ({share[1]}-{share[2]})")
-        told = rf"\| {row} \| {frozen['boxes'][f'{name}, tight']['lesions']} in \d+ patients \| {re.escape(' | '.join(cells))} \|"
+        told = (
+            rf"\| {row} \| {frozen['boxes'][f'{name}, tight']['lesions']} in \d+ patients \| {re.escape(' | '.join(cells))} \|"
+        )
         assert re.search(told, text), told
 
 

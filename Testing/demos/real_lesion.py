@@ -2,7 +2,8 @@
 
     python Testing/demos/real_lesion.py DATA/lesion/ms/patient26
 
-The patient is number 26 of Lesjak et al. 2018, doi 10.1007/s12021-017-9348-7, whose scans are CC BY. Writes Resources/real-lesion.png.
+The patient is number 26 of Lesjak et al. 2018, doi 10.1007/s12021-017-9348-7, whose scans are CC BY.
+Writes Resources/real-lesion.png.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ def main(patient: str) -> None:
     rows = [side_by_side(slice_row(analysis, result, orientation, PIXELS)) for orientation in ("axial", "coronal")]
     image = Image.new("RGB", (rows[0].width, 2 * HEAD + sum(row.height + GAP for row in rows) - GAP), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    told = f"{result.word.upper()}, p = {result.p:.2g}. Yellow: what is unusual. Difference: blue darker, red brighter (at most 3 SD)."
-    write_text(draw, (4, 3), told, 15, TEXT)
+    colours = "Yellow: what is unusual. Difference: blue darker, red brighter (at most 3 SD)."
+    write_text(draw, (4, 3), f"{result.word.upper()}, p = {result.p:.2g}. {colours}", 15, TEXT)
     for column, head in enumerate(COLUMNS):
         write_text(draw, (4 + column * (PIXELS + GAP), HEAD + 3), head, 14, FAINT)
     for number, row in enumerate(rows):
