@@ -32,8 +32,8 @@ def main(what: str) -> None:
     """Set up one of the three."""
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         sys.exit(
-            f"This is Python {platform.python_version()}, and 3.11 to 3.14 is needed: name one with make PYTHON=python3.12 ..., or "
-            "let uv bring one (pip install uv; uv python install 3.12)."
+            f"This is Python {platform.python_version()}; 3.11 to 3.14 is needed: name one with make PYTHON=python3.12 ..., "
+            "or let uv bring one (pip install uv; uv python install 3.12)."
         )
     torch = os.environ.get("TORCH") or usual_torch()
     cpu = torch == "cpu" or sys.platform != "linux"

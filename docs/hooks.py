@@ -108,7 +108,8 @@ def _command(registry: Registry, name: str) -> str:
 
 def metrics_page() -> str:
     """Metrics, and which of them are scores, from their definitions."""
-    weighed = set(load_classifier().features) & set(SCORES)
+    classifier = load_classifier()
+    weighed = {name for name, weight in zip(classifier.features, classifier.coefficients) if weight} & set(SCORES)
     rows = []
     for key, metric in METRICS.items():
         used = ("yes" if key in some else "" for some in (SCORES, weighed))
@@ -121,7 +122,8 @@ def metrics_page() -> str:
 METRICS_HEAD = """# Metrics and scores
 
 A *metric* is one number of how a box differs from its healthy persona. x is the scan, y the persona, over the voxels of the box
-inside the head. A *score* is a metric held against the control regions, larger for less healthy. The classifier *weighs* scores.
+inside the head. A *score* is a metric held against the control regions, larger for less healthy. The classifier
+*weighs* scores.
 
 There are {metrics} metrics. {scores} of them are scores, and the shipped classifier weighs {weighed} of these.
 {make_up} metrics say what a box is made of. Scores are adjusted for them, and no verdict can rest on them.

@@ -1,4 +1,4 @@
-"""The README and the pages beside it: short sentences, commands that the parsers take, figures of the shipped version, links."""
+"""The README and the pages beside it: short sentences, commands that the parsers take, true figures, living links."""
 
 from __future__ import annotations
 
