@@ -42,6 +42,7 @@ TRAINING = Registry(
             "experiment": _here("experiment", "measure what painted lesions are worth to a network that segments real ones"),
         },
     },
+    extra="training",
 )
 """The commands of `radiomics-persona-train`."""
 

@@ -49,10 +49,11 @@ class Registry:
         program: what it is called.
         description: what it is for, in a sentence.
         groups: commands by name, under the heads of the groups that `--help` lists.
+        extra: the package's extra that brings what its commands import beyond what is always there.
     """
 
-    def __init__(self, program: str, description: str, groups: dict[str, dict[str, Command]]):
-        self.program, self.description, self.groups = program, description, groups
+    def __init__(self, program: str, description: str, groups: dict[str, dict[str, Command]], extra: str = ""):
+        self.program, self.description, self.groups, self.extra = program, description, groups, extra
         self.commands = {name: command for group in groups.values() for name, command in group.items()}
 
     def parser_of(self, name: str) -> CommandParser:
@@ -125,6 +126,14 @@ class Registry:
             return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
         except InputError as error:
             print(f"{self.program}: {error}", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("RadiomicsPersona"):
+                raise
+            wanted = f'"radiomics-persona[{self.extra}]"' if self.extra else error.name
+            print(
+                f"{self.program}: this needs {error.name}, which is not installed: run pip install {wanted}.", file=sys.stderr
+            )
             return EXIT_BAD_INPUT
         except (MemoryError, RuntimeError, OSError) as error:
             if not ran_out_of_memory(error):
