@@ -24,7 +24,7 @@ PINS = str(CHECKOUT / "requirements-dev.txt")
 OLDEST, NEWEST = (3, 11), (3, 14)
 PYPI = "pypi"
 SITE_SETTINGS = ("index-url", "extra-index-url", "find-links", "no-index")
-GIGABYTES = {"demo": (1.6, 5.5), "test": (3.0, 6.8), "install": (1.4, 5.3)}
+GIGABYTES = {"demo": (1.6, 5.5), "test": (3.0, 6.8), "install": (2.6, 6.4)}
 """Disk that each set-up takes with the CPU build of PyTorch, and with CUDA."""
 
 
