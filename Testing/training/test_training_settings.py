@@ -254,7 +254,7 @@ def test_a_run_only_goes_on_with_its_own_settings(finished_run, fit, capsys):
     assert "l1 in [task]" in capsys.readouterr().err
     assert fit(tiny(steps=4), "run", "--resume") == 0
     assert fit(tiny(steps=4), "elsewhere", "--resume") == 2
-    assert "to go on from" in capsys.readouterr().err
+    assert "no run to go on with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", ["a pickle", "torn", "another network", "not a run", "missing"])

@@ -17,6 +17,13 @@ MOST_WORKERS = 1000
 """Processes of one machine."""
 
 
+EXAMPLES = (
+    "scans.csv -o cohort",
+    "scans.csv --command segment -j 4 -o lesions -- --model lesion",
+    "scans.csv -o cohort -- --controls 39 --outputs json,csv",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `cohort` may be asked."""
     parser.add_argument(
@@ -26,13 +33,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "are given to it, others stay with the row; several values in a cell are separated by ;",
     )
     parser.add_argument(
-        "--command", default="analyze", metavar="NAME", dest="per_row", help="what to do with every row (default analyze)"
+        "--command",
+        default="analyze",
+        metavar="NAME",
+        dest="per_row",
+        help="what to do with every row (default analyze); options for all rows stand behind a lone --",
     )
     parser.add_argument(
         "--options",
         default="",
-        metavar='"..."',
-        help="options of that command for all rows, also as all that stands behind a lone --",
+        help=argparse.SUPPRESS,  # how a program says what a person writes behind a lone --
     )
     parser.add_argument("--workers", type=int, metavar="N", help="processes, one thread each (default: one per core)")
     parser.add_argument(

@@ -14,6 +14,8 @@ from .boxes import mask_on
 from .job import Job
 from .model_arguments import add_model_and_device
 
+EXAMPLES = ("scan.nii.gz --mask lesion.nii.gz -o healthy.nii.gz",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `inpaint` may be asked."""

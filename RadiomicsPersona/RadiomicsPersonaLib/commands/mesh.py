@@ -11,6 +11,11 @@ from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole
 from .job import Job
 
+EXAMPLES = (
+    "lesion.nii.gz -o lesion.stl",
+    "tumour.nii.gz --label 4 --decimate 0.5 -o enhancing.ply",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `mesh` may be asked."""

@@ -22,6 +22,9 @@ from .model_arguments import add_model_and_device
 PAINTED, MASK, TOLD = "painted.nii.gz", "lesion.nii.gz", "painted.json"
 
 
+EXAMPLES = ("scan.nii.gz --place 30,-26,26 --kind ms --size 0.5 -o painted",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `paint` may be asked."""
     add_lesion_arguments(parser)

@@ -16,6 +16,11 @@ from ..system.json_text import written
 from ..system.output import folder_written_whole
 from .job import Job
 
+EXAMPLES = (
+    "visits/visits.csv -o regression",
+    "a.csv b.csv --outcome volume_ml --covariate age --log -o regression",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `regress` may be asked."""

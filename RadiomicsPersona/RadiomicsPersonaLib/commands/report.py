@@ -14,6 +14,8 @@ from ..report.results_files import read_analysis
 from ..system.output import folder_written_whole
 from .job import Job
 
+EXAMPLES = ("results scan.nii.gz -o report --with-name 'patient 7'",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `report` may be asked."""

@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..geometry.hole import Hole
 from ..networks.card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
 from ..system.device import precision_on, ran_out_of_memory, ready, torch_device
+from ..system.names import meant
 from . import fills
 
 # Imported in functions: torch, and unets, which needs it: a Slicer may lack it.
@@ -208,7 +209,8 @@ def card_files(name: str) -> list[Path]:
     elif name.endswith(".json") and Path(name).is_file():
         path = Path(name)
     else:
-        raise InputError(f"There is no model '{name}': choose one of {', '.join(['auto', *cards, *CLASSICAL])}.")
+        names = ["auto", *cards, *CLASSICAL]
+        raise InputError(f"There is no model '{name}'{meant(name, names)}: choose one of {', '.join(names)}.")
     card = read_card(path)
     if kind_of(card) != RECONSTRUCTION_KIND:
         raise InputError(

@@ -22,6 +22,11 @@ from ..verdict.calibration import ANY, LOOKS, calibrate, measuring_time
 from ..verdict.own_box_list import read_own_boxes
 from ..verdict.own_boxes import calibrate_on_own
 
+EXAMPLES = (
+    "healthy/ --kinds ms,tumour -o my-classifier.json --use",
+    "--boxes boxes.csv -o my-classifier.json",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `calibrate` may be asked."""
