@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import platform
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -360,6 +361,9 @@ def _provenance(
 ) -> dict:
     scale = prepared.tissue.scale
     return {
+        "date": datetime.date.today().isoformat(),
+        "contrast": prepared.tissue.contrast,
+        "grid": {"shape": list(prepared.scan.shape), "spacing_mm": prepared.scan.spacing.tolist()},
         "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
         | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
         "model": model.provenance(),

@@ -16,6 +16,8 @@ from ..defaults import RESEARCH_USE, USUAL_CONTROLS, USUAL_THRESHOLDS
 from ..errors import InputError
 from ..geometry.markups import write_boxes
 from ..imaging.files import write_nifti
+from ..report.dicom_objects import FOLDER as DICOM_FOLDER
+from ..report.dicom_objects import require_dicom, write_dicom
 from ..report.exchange import write_exchange
 from ..report.html_report import write_report
 from ..report.pdf_report import write_report_pdf
@@ -45,8 +47,11 @@ OUTPUTS = {
     "html": "report.html",
     "pdf": "report.pdf",
     "scene": "scene.mrb",
+    "dicom": "dicom/",
 }
-"""What may be written, by the names that --outputs takes; all of these by default."""
+"""What may be written, by the names that --outputs takes."""
+EXTRA = {"dicom"}
+"""What is written only where it is named."""
 
 
 EXAMPLES = (
@@ -127,7 +132,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--outputs",
         default=DEFAULT,
         metavar="NAMES",
-        help=f"write only these files, parted by commas: {', '.join(OUTPUTS)} (default: all)",
+        help=f"write only these, parted by commas: {', '.join(OUTPUTS)}; default, which is all but dicom; dicom writes "
+        "segmentation, structured report and map of deviation of a DICOM series, for a PACS",
     )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     add_with_name(parser)
@@ -161,6 +167,8 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
         options.decision, USUAL_THRESHOLDS.get(options.decision) if options.threshold is None else options.threshold
     )
     outputs = outputs_of(options.outputs)
+    if "dicom" in outputs:
+        require_dicom(options.scan)
     classifier = load_classifier(options.classifier)
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
@@ -215,7 +223,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
         elif job.for_slicer:
             write_exchange(analysis, folder, *segmented)
         else:
-            _write_all(analysis, folder, name_in_report(options, scan), outputs, *segmented)
+            _write_all(analysis, folder, options.scan, name_in_report(options, scan), outputs, *segmented)
     return analysis
 
 
@@ -243,7 +251,7 @@ def _with_segmentation(analysis, found, told: dict):
 
 
 def outputs_of(text: str) -> frozenset[str]:
-    """The names of `OUTPUTS` in a text, parted by commas; `default` stands for all.
+    """The names of `OUTPUTS` in a text, parted by commas; `default` stands for all but `EXTRA`.
 
     Raises:
         InputError: there is no output of that name.
@@ -255,10 +263,10 @@ def outputs_of(text: str) -> frozenset[str]:
             raise InputError(f"There is no output '{name}'{hint}: choose from {', '.join([DEFAULT, *OUTPUTS])}.")
     if not names:
         raise InputError(f"--outputs names nothing: choose from {', '.join([DEFAULT, *OUTPUTS])}.")
-    return frozenset(OUTPUTS if DEFAULT in names else names)
+    return frozenset(names) - {DEFAULT} | (frozenset(OUTPUTS) - EXTRA if DEFAULT in names else frozenset())
 
 
-def _write_all(analysis, folder: Path, name: str | None, outputs: frozenset[str], found=None, told=None) -> None:
+def _write_all(analysis, folder: Path, source: str, name: str | None, outputs: frozenset[str], found=None, told=None) -> None:
     """Write the files that are asked for; pictures and pages are drawn for these alone."""
     affine = analysis.scan.affine
     writers = {
@@ -274,6 +282,7 @@ def _write_all(analysis, folder: Path, name: str | None, outputs: frozenset[str]
         "html": lambda: write_report(analysis, folder / "report.html", name),
         "pdf": lambda: write_report_pdf(analysis, folder / "report.pdf", name),
         "scene": lambda: write_scene(analysis, folder / "scene.mrb", name),
+        "dicom": lambda: write_dicom(analysis, source, folder / DICOM_FOLDER),
     }
     for output in OUTPUTS:
         if output in outputs:
@@ -310,7 +319,12 @@ def _print_table(analysis, folder: Path, outputs: frozenset[str]) -> None:
     for warning in analysis.warnings:
         print(f"note: {warning}")
     print(analysis.made_by)
-    kinds = {"Pictures and report": ("png", "html", "pdf"), "Slicer scene": ("scene",), "Numbers": ("json", "csv")}
+    kinds = {
+        "Pictures and report": ("png", "html", "pdf"),
+        "Slicer scene": ("scene",),
+        "DICOM objects": ("dicom",),
+        "Numbers": ("json", "csv"),
+    }
     for what, names in kinds.items():
         files = ", ".join(str(folder / OUTPUTS[name]) for name in names if name in outputs)
         if files:

@@ -28,12 +28,17 @@ from ..system.json_text import json_value, written
 from .picture import display_window
 from .results_form import wrong_place
 
+SCHEMA_VERSION = "1.0"
+"""Of results.json; Resources/Schemas/results.schema.json describes it. A key that is added raises the second number, one that
+is changed or taken away the first."""
+
 
 def results_of(analysis: Analysis) -> dict:
     """Everything but the images, in plain JSON types; numbers that are not finite become null."""
     return json_value(
         {
             "notice": RESEARCH_USE,
+            "schema_version": SCHEMA_VERSION,
             "scan": analysis.scan.name,
             "boxes": [_box_record(result, analysis) for result in analysis.boxes],
             "rebuilt_by": analysis.rebuilt_by,
