@@ -56,9 +56,8 @@ def test_images_have_their_names_sidecars_and_sources(derivatives):
 
 
 def test_the_validator_finds_no_error(derivatives):
-    validator = shutil.which("bids-validator-deno", path=str(Path(sys.executable).parent)) or shutil.which(
-        "bids-validator-deno"
-    )
+    name = "bids-validator-deno"
+    validator = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
     if validator is None:
         pytest.skip("The BIDS validator is not installed: pip install bids-validator-deno.")
     said = subprocess.run([validator, str(derivatives), "--json"], capture_output=True, text=True, check=False).stdout

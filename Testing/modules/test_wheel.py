@@ -19,6 +19,7 @@ LIBRARIES = {
 }
 SHIPPED = {
     "RadiomicsPersonaLib/Models": "RadiomicsPersona/Resources/Models",
+    "RadiomicsPersonaLib/Schemas": "RadiomicsPersona/Resources/Schemas",
     "RadiomicsPersonaLib/Classifiers": "RadiomicsPersona/Resources/Classifiers",
     "RadiomicsPersonaTrainingLib/masks": "RadiomicsPersonaTraining/Resources/masks",
     "RadiomicsPersonaTrainingLib/segmentation": "RadiomicsPersonaTraining/Resources/segmentation",

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 from .. import __version__
 from ..errors import InputError
@@ -81,7 +83,7 @@ def write_derivatives(table: CohortTable, dataset: Path, folder: Path, scans: Pa
         folder: the dataset of derivatives, which holds the cohort.
         scans: folder of the rows.
     """
-    _write(folder / "dataset_description.json", _description(table, dataset))
+    _write(folder / "dataset_description.json", _description(table, dataset, folder))
     (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
     (folder / "README").write_text(
         f"Made by radiomics-persona {table.command} from another BIDS dataset. Research use only, not a medical device.\n",
@@ -118,18 +120,17 @@ def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> I
             yield target / f"{named}.nii.gz"
 
 
-def _description(table: CohortTable, dataset: Path) -> dict:
+def _description(table: CohortTable, dataset: Path, folder: Path) -> dict:
     source = json.loads((dataset / "dataset_description.json").read_text(encoding="utf-8"))
+    raw, command = quote(Path(os.path.relpath(dataset, folder)).as_posix()), f"radiomics-persona {table.command}"
     return {
         "Name": f"RadiomicsPersona {table.command} of {source.get('Name', dataset.name)}",
         "BIDSVersion": VERSION,
         "DatasetType": "derivative",
         "License": str(source.get("License") or "Not stated by the source dataset"),
-        "GeneratedBy": [
-            {"Name": "RadiomicsPersona", "Version": __version__, "Description": f"radiomics-persona {table.command}"}
-        ],
-        "SourceDatasets": [{"URL": dataset.absolute().as_uri()}],
-        "DatasetLinks": {"raw": dataset.absolute().as_uri()},
+        "GeneratedBy": [{"Name": "RadiomicsPersona", "Version": __version__, "Description": command}],
+        "SourceDatasets": [{"URL": raw}],
+        "DatasetLinks": {"raw": raw},
     }
 
 
