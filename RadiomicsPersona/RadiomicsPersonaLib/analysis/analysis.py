@@ -200,6 +200,7 @@ class _Line:
             effective_boxes=weighing.effective,
             brain_share=brain_share,
             unlike_known=unlike_known,
+            brain=self._brain_in(reconstruction.hole) | unusual,
         )
 
     def second_look(self, result: BoxResult, others: list[Hole]) -> Reconstruction | None:
@@ -225,6 +226,16 @@ class _Line:
                     self._advance(0, "controls")  # which may raise to cancel
             self._measured[use_mirror] = rebuilt, compared
         return self._measured[use_mirror]
+
+    def _brain_in(self, hole: Hole) -> np.ndarray:
+        """The voxels of a hole that lie inside the head, boolean over its region."""
+        scan, evidence = self.prepared.scan, self.prepared.evidence
+        if evidence is not None:
+            return evidence.brain_in(scan, hole)
+        found = np.zeros(hole.mask.shape, bool)
+        index = np.argwhere(hole.mask)
+        found[tuple(index.T)] = self.prepared.tissue.classes_at(scan.ras_from_ijk(index + hole.start)) > 0
+        return found
 
     def _brain_share(self, box: Box) -> float:
         """Share of a box that lies inside the head: brain, and what a lesion has made of it."""

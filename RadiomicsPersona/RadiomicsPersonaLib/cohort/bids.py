@@ -30,6 +30,7 @@ WHOLE = {
     "blind.nii.gz": ("healthyblind", None, "The scan with the personas that are blind to whole boxes; all numbers rest on it"),
     "difference.nii.gz": ("difference", None, "Scan minus healthy persona, scan intensities, 0 outside the boxes"),
     "deviation_p.nii.gz": ("deviation", None, "p of every voxel's difference, 1 outside the boxes"),
+    "brain.nii.gz": ("brain", "mask", "The brain inside the boxes"),
     "unusual.nii.gz": ("unusual", "mask", "Voxels that drive the verdicts"),
     "segmentation.nii.gz": ("found", "dseg", "What the segmenting model found"),
     "seg.nii.gz": ("found", "dseg", "What the segmenting model found"),
@@ -110,7 +111,7 @@ def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> I
             shutil.copyfile(place / name, target / f"{named}.nii.gz")
             told = {"Description": what, "Sources": [f"bids:raw:{relative.as_posix()}"], "SpatialReference": "orig"}
             if kind == "mask":
-                told |= {"Type": "Lesion"}
+                told |= {"Type": "Brain" if desc == "brain" else "Lesion"}
             elif kind is None:
                 told |= {"SkullStripped": False}
             _write(target / f"{named}.json", told)

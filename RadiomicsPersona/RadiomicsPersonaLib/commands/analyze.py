@@ -21,8 +21,8 @@ from ..report.dicom_objects import require_dicom, write_dicom
 from ..report.exchange import write_exchange
 from ..report.html_report import write_report
 from ..report.pdf_report import write_report_pdf
-from ..report.picture import picture_of
-from ..report.results_files import BLIND, UNUSUAL, results_of, write_results_csv, write_results_json
+from ..report.picture import pictures_of
+from ..report.results_files import BLIND, BRAIN, UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
 from ..system.json_text import written
@@ -41,6 +41,7 @@ OUTPUTS = {
     "difference": "difference.nii.gz",
     "deviation": "deviation_p.nii.gz",
     "unusual": UNUSUAL,
+    "brain": BRAIN,
     "segmentation": "segmentation.nii.gz, with --segment-with",
     "controls": "controls.mrk.json",
     "png": "report.png",
@@ -276,9 +277,10 @@ def _write_all(analysis, folder: Path, source: str, name: str | None, outputs: f
         "difference": lambda: write_nifti(folder / "difference.nii.gz", analysis.difference, affine),
         "deviation": lambda: write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, affine),
         "unusual": lambda: write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), affine),
+        "brain": lambda: write_nifti(folder / BRAIN, analysis.brain.astype("uint8"), affine),
         "segmentation": lambda: found and write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine),
         "controls": lambda: write_boxes(folder / "controls.mrk.json", _controls_of(analysis)),
-        "png": lambda: picture_of(analysis, name).save(folder / "report.png"),
+        "png": lambda: _write_pictures(analysis, folder, name),
         "html": lambda: write_report(analysis, folder / "report.html", name),
         "pdf": lambda: write_report_pdf(analysis, folder / "report.pdf", name),
         "scene": lambda: write_scene(analysis, folder / "scene.mrb", name),
@@ -293,6 +295,12 @@ def _write_reconstruction(analysis, folder: Path) -> None:
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     if analysis.blind is not analysis.reconstruction:
         write_nifti(folder / BLIND, analysis.blind, analysis.scan.affine)
+
+
+def _write_pictures(analysis, folder: Path, name: str | None) -> None:
+    """report.png, and report-2.png and on where there are more boxes than one picture holds."""
+    for number, page in enumerate(pictures_of(analysis, name), start=1):
+        page.save(folder / ("report.png" if number == 1 else f"report-{number}.png"))
 
 
 def _controls_of(analysis) -> list:
