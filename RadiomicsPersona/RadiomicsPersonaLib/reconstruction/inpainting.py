@@ -11,7 +11,7 @@ from ..brain.preparation import prepare
 from ..errors import InputError
 from ..geometry.hole import Hole, hole_of_mask
 from ..imaging.scan import Scan
-from .reconstruction import compose, rebuild
+from .reconstruction import Reconstruction, compose, rebuild
 from .reconstruction_model import Model, NetworkModel
 
 GAP = 8.0
@@ -40,8 +40,19 @@ def inpaint(
     model = model.for_scan(prepared)
     results = rebuild(prepared, _pieces(scan, whole), model, progress=step)
     notes = model.notes if isinstance(model, NetworkModel) else ()
-    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings) + notes)
-    return compose(prepared, results), model, tuple(warnings)
+    return compose(prepared, results), model, tuple(dict.fromkeys((*scan.warnings, *_on_coarse_grids(results), *notes)))
+
+
+def _on_coarse_grids(results: list[Reconstruction]) -> list[str]:
+    """One note on all pieces that were too large for the finest grid."""
+    coarse = [result.spacing for result in results if result.warnings]
+    if not coarse:
+        return []
+    grids = " to ".join(dict.fromkeys(f"{spacing:.3g}" for spacing in (min(coarse), max(coarse))))
+    return [
+        f"{len(coarse)} of {len(results)} piece(s) of the mask are large; they were rebuilt on a coarse grid of {grids} mm, so "
+        "fine detail is missing there."
+    ]
 
 
 def _pieces(scan: Scan, whole: Hole) -> list[Hole]:

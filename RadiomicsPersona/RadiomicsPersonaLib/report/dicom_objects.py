@@ -164,7 +164,7 @@ def _measurements(analysis: Analysis, sources: list, segmentation):
     from pydicom.sr.codedict import codes
 
     def own(code: str, meaning: str) -> sr.CodedConcept:
-        return sr.CodedConcept(code, SCHEME, meaning)
+        return sr.CodedConcept(code[:16], SCHEME, meaning)  # as long as a code may be
 
     method = sr.AlgorithmIdentification(PROGRAM, __version__, [analysis.rebuilt_by[:64]])
     unit, groups = codes.UCUM.NoUnits, []

@@ -340,6 +340,12 @@ def write_text(draw, place, text: str, size: int, color, bold: bool = False, anc
     draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))
 
 
+def drawn_width(text: str, size: int, bold: bool = False) -> float:
+    """Pixels that a text takes on one line, as `write_text` writes it."""
+    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
+    return font.getlength(_printable(text, font))
+
+
 def _fitting(text: str, size: int, width: float) -> str:
     """The text, its middle left out where it is wider than `width` pixels."""
     font = _font(size, True)
