@@ -7,6 +7,8 @@ import sys
 import time
 from importlib.util import find_spec
 
+# Imported in functions: tqdm, which a terminal alone needs and Slicer's Python may lack.
+
 LEAST_KNOWN = 0.1
 """Share of the steps from which on the time left is told: the first ones wait for models to be read."""
 
@@ -27,7 +29,7 @@ class ProgressBar:
         self._stage, self._started = "", time.monotonic()
 
     def __enter__(self) -> ProgressBar:
-        if self._shown and find_spec("tqdm"):  # Slicer's Python may lack it
+        if self._shown and find_spec("tqdm"):
             from tqdm import tqdm
             from tqdm.contrib import DummyTqdmFile
 
