@@ -331,7 +331,7 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
 def test_the_report_can_be_read_aloud(report):
     page = Page(report)
     assert page.all("html")[0]["lang"] == "en"
-    assert len(page.all("img")) == 9
+    assert len(page.all("img")) == 36, "four panels in three planes of three boxes"
     assert all(len(image["alt"]) > 40 for image in page.all("img"))
     assert all("in this box" in picture["aria-label"] for picture in page.all("svg"))
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
@@ -376,7 +376,7 @@ def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_p
     for told in ("Kopf", "Hals", "Patient^Name"):
         assert told not in text and told not in "".join(pages_of(tmp_path / "a.pdf")) and told.encode() not in pdf
     name = "Kopf & <Hals>, Anna M."
-    assert Page(report_of(analysis, name)).text.count(name) == 2  # the window's title, and the page's
+    assert Page(report_of(analysis, name)).text.count(name) == 3  # the window's title, the page's, and what the report is of
     write_report_pdf(analysis, tmp_path / "b.pdf", name)
     assert pages_of(tmp_path / "b.pdf")[0].startswith(f"Healthy persona of {name}")
     assert np.asarray(picture_of(analysis))[:40].tobytes() != np.asarray(picture_of(analysis, name))[:40].tobytes()

@@ -126,7 +126,7 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
     def share(count: int) -> str:
         return f"yes, in {count} of {len(boxes)}" if count else "no"
 
-    has_volume, has_plane = (isinstance(value, (int, float)) for value in (volume, symmetry))
+    has_volume, has_plane = (isinstance(value, (int, float)) and abs(value) < 1e9 for value in (volume, symmetry))
     own = _at(made, "classifier", "own")
     return [
         ("Was a brain recognised by the tissue model?", "yes" if by_model else "no, or not known"),
