@@ -520,7 +520,18 @@ def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analy
     write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     whole = json.loads(json.dumps(results_of(dataclasses.replace(analysis, boxes=analysis.boxes[:1]))))
     assert wrong_place(whole) is None
-    free = ("notice", "scan", "rebuilt_by", "judged_by", "decision", "center_ijk", "voxels", "n_controls", "word")
+    free = (
+        "notice",
+        "schema_version",
+        "scan",
+        "rebuilt_by",
+        "judged_by",
+        "decision",
+        "center_ijk",
+        "voxels",
+        "n_controls",
+        "word",
+    )
     tried, passed = 0, set()
     for place in places_in(whole):
         for odd in ("much", [0, []], {}, True, -1e30, 10**400, float("nan")):
