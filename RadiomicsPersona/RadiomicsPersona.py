@@ -21,6 +21,7 @@ from RadiomicsPersonaLib.analysis.classifier import load_classifier
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.surface import USUAL_SMOOTHING
 from RadiomicsPersonaLib.system.child import Child, ChildFailed, child_environment
+from RadiomicsPersonaLib.system.work_folder import sweep
 from RadiomicsPersonaNodes import (
     analysis,
     analyzed,
@@ -31,6 +32,7 @@ from RadiomicsPersonaNodes import (
     model_choice,
     origin,
     output,
+    places,
     regression,
     report,
     unusual,
@@ -45,16 +47,24 @@ from RadiomicsPersonaWidgets.follow_up import FollowUpSection
 from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live_twin import LiveTwinSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
+from RadiomicsPersonaWidgets.places import PlacesSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
+from RadiomicsPersonaWidgets.results_menu import ResultsMenu
 from RadiomicsPersonaWidgets.run import RunSection
 from RadiomicsPersonaWidgets.segment import SegmentSection
 from RadiomicsPersonaWidgets.sensitivity import SensitivitySection
 from RadiomicsPersonaWidgets.settings import SettingsSection
 from RadiomicsPersonaWidgets.views import ViewsSection
 
-UI_PARTS = ("Segment", "Mesh", "FollowUp", "Regression", "Sensitivity")
-"""The .ui files of the sections below the results, from top to bottom."""
+UI_PARTS = {
+    "Sensitivity": "judgeTab",
+    "Places": "segmentTab",
+    "Segment": "segmentTab",
+    "FollowUp": "overTimeTab",
+    "Regression": "overTimeTab",
+}
+"""The .ui files of sections, and the pages that they go at the end of."""
 
 
 #
@@ -114,22 +124,25 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         uiWidget = slicer.util.loadUI(self.resourcePath("UI/RadiomicsPersona.ui"))
         self.layout.addWidget(uiWidget)
-        for name in UI_PARTS:
+        for name, page in UI_PARTS.items():
             part = slicer.util.loadUI(self.resourcePath(f"UI/{name}.ui"))
-            uiWidget.layout().insertWidget(uiWidget.layout().indexOf(slicer.util.findChild(uiWidget, "researchUseLabel")), part)
+            column = slicer.util.findChild(uiWidget, page).layout()
+            column.insertWidget(column.count() - 1, part)  # above the empty space
             uiWidget.mrmlSceneChanged.connect(part.setMRMLScene)
         self.ui = slicer.util.childWidgetVariables(uiWidget)
         uiWidget.setMRMLScene(slicer.mrmlScene)
 
         self.logic = RadiomicsPersonaLogic()
 
-        self.views = ViewsSection(self.ui, self.logic, uiWidget)
+        self.menu = menu = ResultsMenu(self.ui.moreButton)
+        self.views = ViewsSection(self.ui, self.logic, uiWidget, menu)
         self.inputs = InputsSection(self.ui, self.logic)
         self.settings = SettingsSection(self.ui, self.logic)
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
-        self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views.show_reconstruction)
-        self.results = ResultsSection(self.ui, self.logic, self.run)
-        self.segment = SegmentSection(self.ui, self.logic, self.onRunDone)
+        self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views)
+        self.results = ResultsSection(self.ui, self.logic, self.run, self.views, menu)
+        self.places = PlacesSection(self.ui, self.logic)
+        self.segment = SegmentSection(self.ui, self.logic, self.onRunDone, self.views.go_to)
         self.mesh = MeshSection(self.ui, self.logic)
         self.followUp = FollowUpSection(self.ui, self.logic)
         self.regression = RegressionSection(self.ui, self.logic)
@@ -142,6 +155,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.run,
             self.live_twin,
             self.results,
+            self.places,
             self.segment,
             self.mesh,
             self.followUp,
@@ -206,7 +220,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         # Select default input nodes if nothing is selected yet to save a few clicks for the user
         if not self._parameterNode.inputVolume:
             for volumeNode in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-                if volumeNode.GetClassName() == "vtkMRMLScalarVolumeNode":  # no label map
+                if volumeNode.GetClassName() == "vtkMRMLScalarVolumeNode" and not origin.is_result(volumeNode):  # no label map
                     self._parameterNode.inputVolume = volumeNode
                     break
 
@@ -237,6 +251,8 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def parameterNodeModified(self, caller=None, event=None) -> None:
         """Bring what the connections of the .ui file do not cover up to date."""
+        if self._parameterNode:
+            self.logic.showResultsOf(self._parameterNode.inputVolume)
         for section in self.sections:
             section.update()
 
@@ -244,6 +260,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """Called after every run: show what there is now."""
         if hasResults:
             self.views.show_reconstruction()
+            self.views.first_result()
         self.results.look_again()
         self.parameterNodeModified()
         self.live_twin.run_ended()
@@ -292,6 +309,8 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         self.liveTwin = live_twin.LiveTwin(self)
         self.foreignSettings = []
         self._parameterNode = None
+        self._shownScan = None
+        sweep()
 
     def _runInWorker(self, arguments, proceed, forSlicer=True) -> None:
         """Run a command of the command line in the worker, with arrays for nodes or with the files for people."""
@@ -366,6 +385,10 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             lambda arguments: self._runInWorker(arguments, proceed),
         )
 
+    def findPlaces(self, proceed=lambda line: True) -> dict:
+        """Places of the whole head that stand out; see `RadiomicsPersonaNodes.places.find`."""
+        return places.find(self.getParameterNode(), lambda arguments: self._runInWorker(arguments, proceed))
+
     def makeMesh(self, segmentation, segmentID, smooth=USUAL_SMOOTHING, decimate=0.0, proceed=lambda line: True):
         """The surface of a segment as a model node; see `RadiomicsPersonaNodes.mesh.make`."""
         made = mesh.make(segmentation, segmentID, smooth, decimate, lambda arguments: self._runInWorker(arguments, proceed))
@@ -415,14 +438,34 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
             lambda arguments: self._runInWorker(arguments, proceed),
         )
 
+    def showResultsOf(self, volume) -> None:
+        """Have the parameter node hold the results of a volume, which may be none; every scan keeps its own."""
+        if volume is not self._shownScan:
+            self._shownScan = volume
+            self.liveTwin.forget()
+            output.take_those_of(self.getParameterNode(), volume)
+
     def _analyze(self, boxArguments, proceed) -> tuple:
-        """See `RadiomicsPersonaNodes.analysis.analyze`."""
-        return analysis.analyze(self.getParameterNode(), boxArguments, lambda arguments: self.runner(arguments, proceed))
+        """See `RadiomicsPersonaNodes.analysis.analyze`.
+
+        :raises InputError: the scan got other voxels meanwhile.
+        """
+        scan = self.getParameterNode().inputVolume
+        before = scan_nodes.checksum(scan)
+        made = analysis.analyze(self.getParameterNode(), boxArguments, lambda arguments: self.runner(arguments, proceed))
+        output.refuse_changed(scan, made[1]["affine"], made[1]["reconstruction"].shape)
+        if scan_nodes.checksum(scan) != before:
+            raise output.changed(scan)
+        return made
 
     def _show(self, inputVolume, rois, results, arrays) -> None:
-        output.fill(self.getParameterNode(), inputVolume, rois, results, arrays)
-        unusual.show(self.getParameterNode(), inputVolume, results, arrays["unusual"])
+        parameterNode = self.getParameterNode()
+        output.fill(parameterNode, inputVolume, rois, results, arrays)
+        unusual.show(parameterNode, inputVolume, results, arrays["unusual"])
         self.liveTwin.forget()
+        # another one may have been chosen while this one was analyzed; what is shown belongs to what is chosen
+        self._shownScan = parameterNode.inputVolume
+        output.take_those_of(parameterNode, parameterNode.inputVolume)
         if self.getParameterNode().showControls:
             self.showControls(True)
 
@@ -472,7 +515,7 @@ class RadiomicsPersonaLogic(ScriptedLoadableModuleLogic):
         return analyzed.rois(self.getParameterNode().resultTable)
 
     def markROIs(self) -> list:
-        """Show every analyzed ROI's verdict; returns the names of the boxes that have been moved or removed since."""
+        """Show every analyzed ROI's verdict; returns why each is outdated, one sentence, or an empty text."""
         return analyzed.mark(self.getParameterNode().resultTable)
 
     def showControls(self, shown) -> None:

@@ -115,12 +115,26 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.synthesize = SynthesizePage(place)
         self.pages = [self.data, self.settings, self.run, self.results, self.calibrate, self.synthesize, self.models]
         titles = (_("Data"), _("Settings"), _("Run"), _("Results"), _("Calibrate"), _("Synthesize"), _("Models"))
+        # seven tabs are wider than the panel: their titles stand in rows
+        self.steps = named(qt.QListWidget(), _("The steps of a training."), _("Pages"))
+        self.steps.setFlow(qt.QListView.LeftToRight)
+        self.steps.setWrapping(True)
+        self.steps.setResizeMode(qt.QListView.Adjust)
+        self.steps.setSpacing(2)
+        self.tabs.tabBar().hide()
         for page, title in zip(self.pages, titles):
             self.tabs.addTab(page.widget, title)
+            self.steps.addItem(title)
+        self.steps.setFixedHeight(2 * self.steps.sizeHintForRow(0) + 16)
+        self.steps.setCurrentRow(0)
+        self.steps.currentRowChanged.connect(lambda row: self.tabs.setCurrentIndex(row))
+        self.tabs.currentChanged.connect(lambda index: self.steps.setCurrentRow(index))
+        layout.addWidget(self.steps)
         self.tabs.currentChanged.connect(self.onPageChanged)
         layout.addWidget(self.tabs)
         self.activityLabel = named(qt.QLabel(), _("What is being done."), _("Status"))
         self.activityLabel.wordWrap = True
+        self.activityLabel.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)
         self.stopButton = push(
             _("Sto&p"), _("Give up what is being looked up. A training is not ended by this."), self.logic.questions.cancel
         )

@@ -1,5 +1,14 @@
 """RadiomicsPersona: what a region of a brain MRI would look like if it were healthy, and how far it is from that.
 
+    import RadiomicsPersonaLib as rp
+
+    scan = rp.read_scan("scan.nii.gz")
+    analysis = rp.analyze(scan, rp.Box(center=(30, -26, 26), size=(30, 34, 28)))
+    print(analysis.boxes[0].label, analysis.boxes[0].reason)
+    rp.save(analysis, "output")
+
+`api` holds these functions. A name is loaded when it is first used, so that a room of this library never loads another's needs.
+
 Arrays and their geometry in, arrays and numbers out; no Slicer, no Qt. `analysis.analysis.analyze` is the whole line.
 A folder imports only folders below it; its docstring says which.
 
@@ -20,3 +29,30 @@ card        what a model says of itself, as JSON beside its weights: kind, grid,
 from __future__ import annotations
 
 __version__ = "0.1.0"
+
+_OFFERED = {
+    "read_scan": "imaging.files",
+    "Scan": "imaging.scan",
+    "Box": "geometry.box",
+    "analyze": "api",
+    "rebuild": "api",
+    "segment": "api",
+    "save": "api",
+    "InputError": "errors",
+}
+"""The public names, and the rooms that they live in."""
+__all__ = ["__version__", *_OFFERED]
+
+
+def __getattr__(name: str):
+    """A public name, loaded when it is first asked for (PEP 562)."""
+    if name not in _OFFERED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # Slicer's process reads this file and needs none of it
+
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_OFFERED[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

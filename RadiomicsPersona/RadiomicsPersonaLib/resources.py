@@ -30,3 +30,6 @@ SHIPPED_MODELS = shipped("Models")
 
 
 SHIPPED_CLASSIFIERS = shipped("Classifiers")
+
+
+SHIPPED_HEAD_SEARCH = shipped("HeadSearch")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.markups import write_boxes
 from RadiomicsPersonaLib.report.exchange import read_exchange, read_segmentation
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import scan
 from .parameter_node import RadiomicsPersonaParameterNode, analysis_options
@@ -22,7 +22,7 @@ def analyze(parameter_node: RadiomicsPersonaParameterNode, box_arguments: Callab
             returns the arguments that say where the boxes are.
         run: called with the arguments of the command `analyze`, see `worker`.
     """
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
+    with work_folder() as folder:
         path, output = scan.write(parameter_node.inputVolume, folder), os.path.join(folder, "output")
         options = analysis_options(parameter_node)
         run(["analyze", path, *box_arguments(path, folder), *options, "--json", "--output", output])

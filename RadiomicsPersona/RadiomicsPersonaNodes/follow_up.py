@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import os
 import re
-import tempfile
 
 import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.markups import write_boxes
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import output, roi, table
 from . import scan as scans
@@ -56,7 +56,7 @@ def follow(parameter_node, visits: list, folder, run):
             _("'{name}' has no date: write when it was taken, as 2026-03-31 or as a number of years.").format(name=missing[0])
         )
     boxes = [roi.box_from_roi(node, first) for node in rois]
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         paths = []
         for number, (volume, _date) in enumerate(visits):
             os.mkdir(os.path.join(work, str(number)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 import numpy as np
 import slicer
@@ -16,6 +15,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.report.colors import FOUND_COLORS
 from RadiomicsPersonaLib.report.exchange import read_painted
 from RadiomicsPersonaLib.system.csv_table import CsvTable
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import origin, output, roi, segmentation, table, volume
 from . import scan as scans
@@ -68,7 +68,7 @@ def paint(parameter_node, place, kind: str, contrast: str, size: float, strength
     """
     scan = parameter_node.inputVolume
     scans.check(scan)
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         folder = os.path.join(work, "output")
         run(
             [
@@ -124,7 +124,7 @@ def sensitivity(parameter_node, place, kind: str, contrast: str, folder, run) ->
     decision, threshold = parameter_node.decision, parameter_node.threshold
     if decision not in USUAL_THRESHOLDS:
         decision, threshold = "p", USUAL_THRESHOLDS["p"]
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         run(
             [
                 "sensitivity",
@@ -199,7 +199,7 @@ def _fill_chart(table_node, chart, name: str, record: dict) -> None:
                 table.numbers(f"{word} {suffix}", [*(point[place] for point in points), *[None] * (longest - len(points))])
             )
     with slicer.util.NodeModify(table_node):
-        table_node.SetAndObserveTable(columns)
+        table.put(table_node, columns)
     for node in (table_node, chart):
         node.SetName(name)
     table.remove_series(chart)

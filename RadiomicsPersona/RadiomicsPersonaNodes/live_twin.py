@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 
 import numpy as np
@@ -11,6 +10,7 @@ import slicer
 import vtk
 
 from RadiomicsPersonaLib.system.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import output
 from . import scan as scans
@@ -66,7 +66,7 @@ class LiveTwin:
         state = self._state_of(scan)
         if state != self._scan_state:
             self.stop()
-            self._folder = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
+            self._folder = work_folder()
             self._scan = scans.write(scan, self._folder.name)
             self._scan_state = state
         path = os.path.join(self._folder.name, f"twin {time.monotonic_ns()}.npz")
@@ -142,7 +142,7 @@ class LiveTwin:
         values, mask = arrays
         if not slicer.mrmlScene.IsNodePresent(scan):
             return
-        self.is_new = self._logic.getParameterNode().reconstructionVolume in (None, scan)
+        self.is_new = self._logic.getParameterNode().reconstructionVolume is None
         if self._volume is None or not slicer.mrmlScene.IsNodePresent(self._volume):
             self._volume, self._covered = output.reconstruction_of(self._logic.getParameterNode(), scan), None
         self._uncover()

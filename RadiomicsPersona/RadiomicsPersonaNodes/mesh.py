@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 import numpy as np
 import slicer
@@ -14,6 +13,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.surface import Surface, poly_data, write_surface
 from RadiomicsPersonaLib.report.exchange import read_arrays_of_surface
 from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import output, roi
 from . import scan as scans
@@ -39,7 +39,7 @@ def make(segmentation, key: str, smooth: int, decimate: float, run):
         raise InputError(_("No segment is selected: choose a segmentation and one of its segments."))
     name = source.GetName()
     array, image_to_node = roi.label_map_of(segmentation, key)
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
+    with work_folder() as folder:
         volume = slicer.vtkMRMLScalarVolumeNode()  # in no scene
         slicer.util.updateVolumeFromArray(volume, array.astype(np.uint8))
         volume.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(image_to_node))

@@ -13,6 +13,8 @@ from RadiomicsPersonaLib.networks.card import TISSUE_KIND, model_cards, read_car
 
 ATTRIBUTE_PREFIX = "RadiomicsPersona."
 INPUT_VOLUME_ROLE = "RadiomicsPersona.inputVolume"
+OUTPUT = ATTRIBUTE_PREFIX + "output"
+"""Attribute of a node of results with the field of the parameter node that it belongs in, for its scan."""
 GEOMETRY = ("name", "center_ras", "size_mm", "axes", "voxels", "label", "word", "p")
 
 
@@ -34,8 +36,13 @@ def record(node, scan, results: dict) -> None:
 def erase(node) -> None:
     """Take away what `record` kept with a node that holds those results no longer."""
     for name in node.GetAttributeNames():
-        if name.startswith(ATTRIBUTE_PREFIX):
+        if name.startswith(ATTRIBUTE_PREFIX) and name != OUTPUT:
             node.RemoveAttribute(name)
+
+
+def is_result(node) -> bool:
+    """Whether a volume is a result of this module, and no scan."""
+    return bool(node.GetAttribute(OUTPUT) or node.GetAttribute(ATTRIBUTE_PREFIX + "provenance"))
 
 
 def record_results(table, results: dict) -> None:

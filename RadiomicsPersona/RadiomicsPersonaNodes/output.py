@@ -9,7 +9,8 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 
-from . import analyzed, origin, table, volume
+from . import analyzed, origin, roi, volume
+from . import table as tables
 
 VOLUMES = ("reconstructionVolume", "blindVolume", "differenceVolume", "deviationVolume")
 NODES = {
@@ -18,6 +19,8 @@ NODES = {
     **dict.fromkeys(("scoreChart", "standingChart"), "vtkMRMLPlotChartNode"),
 }
 """Class of the node behind each field of the parameter node."""
+PER_SCAN = {**NODES, "unusualSegmentation": "vtkMRMLSegmentationNode"}
+"""The same of all nodes of which every scan has its own."""
 
 
 def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
@@ -31,6 +34,7 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
         InputError: the scan was removed or put on another grid meanwhile; no node was touched.
     """
     refuse_changed(scan, arrays["affine"], arrays["reconstruction"].shape)
+    take_those_of(parameter_node, scan)
     _make_missing(parameter_node, scan)
     deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
     fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
@@ -41,9 +45,9 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     volume.show_like(parameter_node.blindVolume, scan)
     volume.show_difference(parameter_node.differenceVolume)
     volume.show_deviation(parameter_node.deviationVolume)
-    table.fill_results(parameter_node.resultTable, results)
-    table.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
-    table.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
+    tables.fill_results(parameter_node.resultTable, results)
+    tables.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
+    tables.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
     for field, kind in NODES.items():
         if kind != "vtkMRMLPlotChartNode":
             origin.record(getattr(parameter_node, field), scan, results)
@@ -52,8 +56,47 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     analyzed.record(parameter_node.resultTable, rois)
 
 
+def take_those_of(parameter_node, scan) -> None:
+    """Put the results of a scan into the parameter node's fields, and none where the scan has none; no result is lost."""
+    table = parameter_node.resultTable
+    analyzed_scan = table.GetNodeReference(origin.INPUT_VOLUME_ROLE) if table else None
+    for field in PER_SCAN:
+        node = getattr(parameter_node, field)
+        if node and not node.GetAttribute(origin.OUTPUT):  # of a scene of an earlier version
+            belong(node, field, node.GetNodeReference(origin.INPUT_VOLUME_ROLE) or analyzed_scan)
+    own = {}
+    for kind in dict.fromkeys(PER_SCAN.values()) if scan else ():
+        for node in slicer.util.getNodesByClass(kind):
+            if node.GetAttribute(origin.OUTPUT) and node.GetNodeReference(origin.INPUT_VOLUME_ROLE) is scan:
+                own[node.GetAttribute(origin.OUTPUT)] = node
+    with slicer.util.NodeModify(parameter_node.parameterNode):
+        for field in PER_SCAN:
+            if getattr(parameter_node, field) is not own.get(field):
+                setattr(parameter_node, field, own.get(field))
+    if parameter_node.resultTable is not table:  # boxes wear the verdicts on the scan that is chosen, and no other's
+        for node in analyzed.rois(table):
+            roi.hide_verdict(node)
+        if parameter_node.resultTable:
+            analyzed.mark(parameter_node.resultTable)
+        if parameter_node.showControls:
+            analyzed.show_controls(parameter_node.resultTable, True)
+
+
+def belong(node, field: str, scan) -> None:
+    """Have a node be a scan's result of that field."""
+    node.SetAttribute(origin.OUTPUT, field)
+    if scan:
+        node.SetNodeReferenceID(origin.INPUT_VOLUME_ROLE, scan.GetID())
+
+
+def volumes() -> list:
+    """The volumes of the scene that are results, and no scans."""
+    return [node for node in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode") if origin.is_result(node)]
+
+
 def reconstruction_of(parameter_node, scan):
     """The reconstruction volume, made if it is missing, with the scan's voxels; and no result's provenance."""
+    take_those_of(parameter_node, scan)
     _make(parameter_node, "reconstructionVolume", scan)
     node = parameter_node.reconstructionVolume
     node.SetName(_names(scan)["reconstructionVolume"])
@@ -76,7 +119,12 @@ def refuse_changed(scan, affine: np.ndarray, shape: tuple) -> None:
     scan.GetIJKToRASMatrix(ijk_to_ras)
     same_place = np.allclose(affine, slicer.util.arrayFromVTKMatrix(ijk_to_ras), rtol=1e-4, atol=1e-3)
     if not same_place or tuple(shape) != scan.GetImageData().GetDimensions():
-        raise InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
+        raise changed(scan)
+
+
+def changed(scan) -> InputError:
+    """What is said of a scan that is no longer what was analyzed."""
+    return InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
 
 
 def _names(scan) -> dict:
@@ -102,9 +150,11 @@ def _make_missing(parameter_node, scan) -> None:
 
 
 def _make(parameter_node, field: str, scan) -> None:
-    """Make an output that is missing; one that is now the input is kept, and replaced by a new one."""
-    if getattr(parameter_node, field) in (None, scan):
-        setattr(parameter_node, field, slicer.mrmlScene.AddNewNodeByClass(NODES[field]))
+    """Make an output that is missing."""
+    if not getattr(parameter_node, field):
+        node = slicer.mrmlScene.AddNewNodeByClass(NODES[field])
+        belong(node, field, scan)
+        setattr(parameter_node, field, node)
 
 
 def fill_volume(node, scan, array) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 
 import slicer
 import vtk
@@ -14,6 +13,7 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.longitudinal.observations import NO_TIME
 from RadiomicsPersonaLib.system.csv_table import CsvTable
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import table
 
@@ -48,7 +48,7 @@ def regress(
     """
     if not table_node or not outcome:
         raise InputError(_("No table is selected: choose one with a row per visit, and the column that is to be explained."))
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         path = os.path.join(work, "table.csv")
         with open(path, "w", encoding="utf-8", newline="") as stream:
             stream.write(table.text_of(table_node, ","))
@@ -138,7 +138,7 @@ def _show_chart(name: str, title: str, across: str, up: str, dots: tuple, lines:
         for suffix, key in (("x", x), ("y", y)):
             values = [float(row[key]) if row[key] else None for row in rows]
             columns.AddColumn(table.numbers(f"{label} {suffix}", [*values, *[None] * (longest - len(values))]))
-    table_node.SetAndObserveTable(columns)
+    table.put(table_node, columns)
     for node in (table_node, chart):
         node.SetAttribute(FIGURE, title)
     for number, (label, *_rest) in enumerate(drawn):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import origin
 from . import scan as scans
@@ -34,7 +34,7 @@ def write(parameter_node, folder, name, run) -> list:
         not results or not scan or not persona or not persona.GetAttribute(origin.ATTRIBUTE_PREFIX + "provenance")
     ):  # a live twin has none
         raise InputError(_("There is nothing to report: apply first; the scan and the healthy persona must be in the scene."))
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         path = os.path.join(work, "scan.nrrd")
         scans.write_file(scan, path)
         scans.write_file(persona, os.path.join(work, "reconstruction.nrrd"))

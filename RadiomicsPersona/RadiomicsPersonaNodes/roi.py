@@ -17,6 +17,10 @@ from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
 
 LOOK_BEFORE = "RadiomicsPersona.lookBefore"
 """Attribute of an ROI with its colours from before it was given a verdict's."""
+FILL_BEFORE = "RadiomicsPersona.fillBefore"
+"""Attribute of an ROI whose fill is off for a while: whether it was on."""
+NAME_GAP = 8
+"""Pixels between a box and its name."""
 CONTROL_OF = "RadiomicsPersona.controlOf"
 """Attribute of a control's ROI, and of the folder that holds it, with the name of the box it was compared with."""
 SAME_PLACE_MM = 0.01
@@ -209,7 +213,6 @@ def show_verdict(roi, word: str) -> None:
             "selected": display.GetSelectedColor(),
             "active": display.GetActiveColor(),
             "label": bool(display.GetPropertiesLabelVisibility()),
-            "fill": bool(display.GetFillVisibility()),
         }
         roi.SetAttribute(LOOK_BEFORE, json.dumps(look))
     color = [part / 255 for part in VERDICT_COLORS[word]]
@@ -218,8 +221,7 @@ def show_verdict(roi, word: str) -> None:
         display.SetSelectedColor(color)
         display.SetActiveColor(color)
         display.SetPropertiesLabelVisibility(True)
-        # the fill would tint what is to be looked at
-        display.SetFillVisibility(False)
+    show_fill(roi, False)
     _rename(roi, f"{plain_name(roi)} ({word})")
 
 
@@ -236,8 +238,40 @@ def hide_verdict(roi) -> None:
         display.SetSelectedColor(look["selected"])
         display.SetActiveColor(look["active"])
         display.SetPropertiesLabelVisibility(look["label"])
-        display.SetFillVisibility(look["fill"])
+    if "fill" in look:  # a scene of an earlier version
+        roi.SetAttribute(FILL_BEFORE, str(look["fill"]))
     roi.RemoveAttribute(LOOK_BEFORE)
+
+
+def show_fill(roi, shown: bool) -> None:
+    """Switch the fill of an ROI off, which would tint what is to be looked at, or back to what it was."""
+    roi.CreateDefaultDisplayNodes()
+    display, before = roi.GetDisplayNode(), roi.GetAttribute(FILL_BEFORE)
+    if not shown:
+        if before is None:
+            roi.SetAttribute(FILL_BEFORE, str(bool(display.GetFillVisibility())))
+        display.SetFillVisibility(False)
+    elif before is not None:
+        display.SetFillVisibility(before == "True")
+        roi.RemoveAttribute(FILL_BEFORE)
+
+
+def wears_verdict(roi) -> bool:
+    """Whether an ROI shows a verdict's colour and word."""
+    return bool(roi.GetAttribute(LOOK_BEFORE))
+
+
+def put_name_below(roi, pixels: float) -> None:
+    """Have the views write an ROI's name that far below its middle, where it covers nothing of the box.
+
+    The views begin it at the middle, whatever the box; only the text's own offset and justification move it.
+    """
+    text = roi.GetDisplayNode().GetTextProperty()
+    if text.GetLineOffset() != pixels + NAME_GAP:
+        text.SetLineOffset(pixels + NAME_GAP)
+        text.SetJustificationToCentered()
+        text.SetVerticalJustificationToTop()
+        roi.GetDisplayNode().Modified()
 
 
 def show_controls(records: list, volume) -> list:

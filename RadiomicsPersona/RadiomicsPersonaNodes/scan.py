@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 
 import numpy as np
 import slicer
@@ -12,6 +13,7 @@ from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
 
+from . import origin
 from .roi import matrix_to_world, refuse_non_linear_transform
 
 LEAST_EXTENT_MM = 100.0
@@ -26,6 +28,10 @@ def check(volume) -> None:
     """
     if not volume:
         raise InputError(_("No volume is selected: choose the MRI."))
+    if volume.IsA("vtkMRMLLabelMapVolumeNode"):
+        raise InputError(_("'{name}' is a label map: choose the MRI that it belongs to.").format(name=volume.GetName()))
+    if origin.is_result(volume):
+        raise InputError(_("'{name}' is a result of this module: choose the MRI itself.").format(name=volume.GetName()))
     image = volume.GetImageData()
     if not image or image.GetNumberOfPoints() == 0:
         raise InputError(_("The volume '{name}' holds no image: choose another one.").format(name=volume.GetName()))
@@ -65,6 +71,33 @@ def notes(volume) -> list:
             )
         )
     return sentences
+
+
+def place(volume) -> dict:
+    """Where a volume lies, to tell later whether it still lies there.
+
+    Returns:
+        "grid": IJK to RAS before the volume's own parent transform, 16 numbers; "to_world": that transform, 16 numbers, or
+        None where it is not linear.
+    """
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
+    transform = volume.GetParentTransformNode()
+    linear = not transform or transform.IsTransformToWorldLinear()
+    return {
+        "grid": slicer.util.arrayFromVTKMatrix(ijk_to_ras).ravel().tolist(),
+        "to_world": matrix_to_world(volume).ravel().tolist() if linear else None,
+    }
+
+
+def checksum(volume) -> int:
+    """Of the voxels as they lie in memory."""
+    return zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(volume)))
+
+
+def is_same_place(one: list | None, other: list | None) -> bool:
+    """Whether two grids or transforms of `place` are the same, as far as files keep them."""
+    return one is not None and other is not None and np.allclose(one, other, rtol=1e-4, atol=1e-3)
 
 
 def write(volume, folder, relative_to=None) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 import numpy as np
 import slicer
@@ -16,6 +15,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.contrast_name import named_contrast
 from RadiomicsPersonaLib.networks.card import LESION_KIND, SEGMENTATION_KIND, model_cards, read_card
 from RadiomicsPersonaLib.report.exchange import read_segmentation
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import origin, output, roi, table
 from . import scan as scans
@@ -114,7 +114,7 @@ def segment(parameter_node, model: str, volumes: dict, probabilities: bool, run)
     wanted = contrasts(_card(model))
     volumes = chosen(scan, wanted, volumes)
     first = scan if scan in volumes.values() else next(iter(volumes.values()))
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as folder:
+    with work_folder() as folder:
         paths = write_contrasts(first, volumes, folder)
         names = sorted(paths, key=lambda name: volumes[name] is not first)
         files = [paths[name] if len(wanted) == 1 else f"{name}={paths[name]}" for name in names]
@@ -200,7 +200,7 @@ def fill(parameter_node, scan, told: dict, arrays: dict) -> None:
     columns = vtk.vtkTable()
     columns.AddColumn(table.texts("segment", [entry["name"] for entry in told["classes"]]))
     columns.AddColumn(table.numbers("ml", [entry["ml"] for entry in told["classes"]]))
-    volumes.SetAndObserveTable(columns)
+    table.put(volumes, columns)
     made = [segmentation, volumes]
     for entry, values in zip(told["classes"], arrays.get("probabilities", ())):
         made.append(_probability_volume(scan, model, entry["name"], values))

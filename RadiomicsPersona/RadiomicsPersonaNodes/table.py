@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 
@@ -14,6 +15,10 @@ from slicer.i18n import tr as _
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS
 from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
+
+TICKS = "RadiomicsPersona.ticks"
+"""Attribute of a chart with the names that stand at an axis: {"axis": "bottom" or "left", "names": [...], "first": place}."""
+BAR_MARGIN = 0.7
 
 
 def fill_results(table_node, results: dict) -> None:
@@ -47,11 +52,17 @@ def fill_results(table_node, results: dict) -> None:
     for key in dict.fromkeys(key for box in boxes for key in box["metrics"]):
         add_numbers(key, [box["metrics"].get(key) for box in boxes])
     table.AddColumn(texts("reason", [box["reason"] for box in boxes]))
-    table.AddColumn(texts("warnings", ["\n".join(box["warnings"]) for box in boxes]))
+    table.AddColumn(texts("warnings", [" ".join(box["warnings"]) for box in boxes]))
     with slicer.util.NodeModify(table_node):
-        table_node.SetAndObserveTable(table)
+        put(table_node, table)
         for name, unit in units.items():
             table_node.SetColumnUnitLabel(name, unit)
+
+
+def put(table_node, table) -> None:
+    """Give a table node its columns, whose names the views shall show as heads and not as a row."""
+    table_node.SetAndObserveTable(table)
+    table_node.SetUseColumnTitleAsColumnHeader(True)
 
 
 def rows_of(table_node) -> list:
@@ -102,29 +113,35 @@ def fill_from_rows(table_node, rows: list) -> None:
             table.AddColumn(numbers(head.strip(), [float(cell) if cell else None for cell in cells]))
         except ValueError:
             table.AddColumn(texts(head.strip(), cells))
-    table_node.SetAndObserveTable(table)
+    put(table_node, table)
 
 
 def fill_scores(table_node, chart, results: dict) -> None:
-    """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first."""
+    """The scores behind the verdicts as a bar plot: a series per box, the first box's most unusual score first.
+
+    Bars of Slicer stand at 0, 1, 2, whatever the column of places says.
+    """
     boxes = [box for box in results["boxes"] if box["scores"]]
     scores = boxes[0]["scores"] if boxes else {}
     keys = sorted((key for key in scores if scores[key]["z"] is not None), key=lambda key: -scores[key]["z"])
     table = vtk.vtkTable()
     table.AddColumn(texts("score", [scores[key]["name"] for key in keys]))
-    table.AddColumn(numbers("place", range(1, len(keys) + 1)))
-    for box in boxes:
-        table.AddColumn(numbers(box["name"], [box["scores"][key]["z"] for key in keys]))
+    table.AddColumn(numbers("place", range(len(keys))))
+    for number, box in enumerate(boxes, start=1):
+        table.AddColumn(numbers(f"{number} {box['name']}", [box["scores"][key]["z"] for key in keys]))
     with slicer.util.NodeModify(table_node):
-        table_node.SetAndObserveTable(table)
+        put(table_node, table)
     remove_series(chart)
-    for box in boxes:
-        series = add_series(chart, box["name"], table_node, "place", box["name"], VERDICT_COLORS[box["word"]])
+    for number, box in enumerate(boxes, start=1):
+        series = add_series(chart, box["name"], table_node, "place", f"{number} {box['name']}", VERDICT_COLORS[box["word"]])
         series.SetPlotType(series.PlotTypeBar)
         series.SetLabelColumnName("score")
     chart.SetTitle(_("What stands out"))
-    chart.SetXAxisTitle(_("score"))
+    chart.SetXAxisTitle("")
     chart.SetYAxisTitle(_("robust SD of the healthy boxes"))
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(-BAR_MARGIN, max(len(keys), 1) - 1 + BAR_MARGIN)
+    name_axis(chart, "bottom", [scores[key]["name"] for key in keys], 0)
 
 
 def fill_standing(table_node, chart, results: dict) -> None:
@@ -147,7 +164,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
         # three lines of dots, so that dots of nearly the same score can be told apart
         add(f"{place} healthy lines", [place + 0.08 * (number % 3 - 1) for number in range(len(box["controls"]))])
     with slicer.util.NodeModify(table_node):
-        table_node.SetAndObserveTable(table)
+        put(table_node, table)
     remove_series(chart)
     for place, (box, (own, healthy)) in enumerate(zip(boxes, names), start=1):
         for name, prefix, color, marker, size in (
@@ -164,9 +181,15 @@ def fill_standing(table_node, chart, results: dict) -> None:
             series.SetMarkerSize(size)
     chart.SetTitle(_("Every box among its healthy boxes"))
     chart.SetXAxisTitle(_("combined score (log odds); further right is less like healthy tissue"))
-    chart.SetYAxisTitle(_("box"))
+    chart.SetYAxisTitle("")
     chart.SetYAxisRangeAuto(False)
     chart.SetYAxisRange(0.5, max(len(boxes), 1) + 0.5)
+    name_axis(chart, "left", [box["name"] for box in boxes], 1)
+
+
+def name_axis(chart, axis: str, names: list, first: float) -> None:
+    """Have names stand at an axis, "bottom" or "left", one apart from `first` on; see `view.show_chart`."""
+    chart.SetAttribute(TICKS, json.dumps({"axis": axis, "names": names, "first": first}))
 
 
 def remove_series(chart) -> None:
@@ -179,24 +202,29 @@ def remove_series(chart) -> None:
 def add_series(chart, name: str, table_node, x: str, y: str, color):
     node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotSeriesNode", name)
     node.SetAndObserveTableNodeID(table_node.GetID())
-    node.SetXColumnName(x)
-    node.SetYColumnName(y)
+    node.SetXColumnName(cell(x))
+    node.SetYColumnName(cell(y))
     node.SetColor(*(part / 255 for part in color))
     chart.AddAndObservePlotSeriesNodeID(node.GetID())
     return node
 
 
+def cell(text: str) -> str:
+    """A text that Slicer's own files of tables give back as it was: they hold no line, no tab and no double quote in a cell."""
+    return " ".join(text.split()).replace('"', "'")
+
+
 def texts(name: str, values) -> vtk.vtkStringArray:
     column = vtk.vtkStringArray()
-    column.SetName(name)
+    column.SetName(cell(name))
     for value in values:
-        column.InsertNextValue(value)
+        column.InsertNextValue(cell(value))
     return column
 
 
 def numbers(name: str, values) -> vtk.vtkDoubleArray:
     column = vtk.vtkDoubleArray()
-    column.SetName(name)
+    column.SetName(cell(name))
     for value in values:
         column.InsertNextValue(float("nan") if value is None else value)
     return column

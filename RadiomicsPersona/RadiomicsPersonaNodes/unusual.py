@@ -31,6 +31,7 @@ def show(parameter_node, scan, results: dict, unusual: np.ndarray) -> None:
         return
     if not node:
         node = parameter_node.unusualSegmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode")
+        output.belong(node, "unusualSegmentation", scan)
     node.SetName(_("{name} unusual part").format(name=scan.GetName()))
     entry = {"name": _("unusual part"), "number": 1, "color": UNUSUAL_COLOR, "code": None}
     fill_segmentation(node, scan, [entry], unusual.astype(np.uint8))

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import json
+
+import numpy as np
 import slicer
+import vtk
+
+from . import table
 
 SIDE_BY_SIDE = 20171
 """Number of our layout; Slicer's own are below 1000."""
 SCAN_VIEW, TWIN_VIEW = "RadiomicsPersonaScan", "RadiomicsPersonaTwin"
+SHOWN_AROUND = 3.0
+"""Of a box's width so much is shown of the slice when a view is zoomed to it."""
+LEAST_SHOWN_MM = 90.0
 _GROUP = 7
 """View group of our two views: linked with each other, and with no view of the user's."""
 _ITEM = """<item><view class="vtkMRMLSliceNode" singletontag="{tag}">
@@ -15,6 +24,10 @@ _ITEM = """<item><view class="vtkMRMLSliceNode" singletontag="{tag}">
 <property name="viewcolor" action="default">{color}</property>
 <property name="viewgroup" action="default">{group}</property>
 </view></item>"""
+
+
+_named = set()
+"""Identifiers of the plot views whose axes we have given names, which are taken away from the next chart there."""
 
 
 class Overlay:
@@ -44,6 +57,7 @@ class Overlay:
                 composite.SetBackgroundVolumeID(scan.GetID())
                 composite.SetForegroundVolumeID(None if own else volume.GetID())
                 composite.SetForegroundOpacity(opacity)
+        tell_scales()
 
     def adopt(self, scan, volume, opacity: float) -> None:
         """Take what the views of an opened scene show as it is; nothing is known of what they showed before."""
@@ -80,6 +94,7 @@ class Overlay:
                 composite.SetForegroundVolumeID(known[1])
                 composite.SetForegroundOpacity(opacity)
         self.forget()
+        tell_scales()
 
     def forget(self) -> None:
         """Let go of the scene's nodes without touching them."""
@@ -109,6 +124,8 @@ class Arrangement:
             return
         if self.number is None or node.GetViewArrangement() != self.number:
             self._before = node.GetViewArrangement()
+            if self._before == SIDE_BY_SIDE:  # a scene was saved in it: it is nobody's own
+                self._before = slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
         node.SetViewArrangement(number)
         self.number = number
 
@@ -135,11 +152,10 @@ def register_layout() -> None:
         node.AddLayoutDescription(SIDE_BY_SIDE, f'<layout type="horizontal" split="true">{"".join(items)}</layout>')
 
 
-def side_by_side(arrangement: Arrangement, scan, volume, opacity: float, center) -> None:
+def side_by_side(arrangement: Arrangement, scan, volume, opacity: float) -> None:
     """Two linked slice views of our own, the scan on the left and the same with the volume over it on the right.
 
-    Args:
-        center: world coordinates that both views show, or None for where they are.
+    New views get their size one event later: fit them then, by `fit_side_by_side`.
     """
     register_layout()
     arrangement.take(SIDE_BY_SIDE)
@@ -151,18 +167,107 @@ def side_by_side(arrangement: Arrangement, scan, volume, opacity: float, center)
                 composite.SetBackgroundVolumeID(scan.GetID())
                 composite.SetForegroundVolumeID(volume.GetID() if composite.GetLayoutName() == TWIN_VIEW else None)
                 composite.SetForegroundOpacity(opacity)
+
+
+def fit_side_by_side(center) -> None:
+    """Show the whole head in both views of ours, in the slice through a point.
+
+    Args:
+        center: world coordinates, or None for where the views are.
+    """
     for name in (SCAN_VIEW, TWIN_VIEW):
         logic = slicer.app.applicationLogic().GetSliceLogicByLayoutName(name)
         if logic:
             logic.FitSliceToBackground()
             if center is not None:
-                logic.GetSliceNode().JumpSliceByCentering(*(float(value) for value in center))
+                logic.GetSliceNode().JumpSliceByOffsetting(*(float(value) for value in center))
+
+
+def is_side_by_side() -> bool:
+    """Whether the layout is that of our two views, as in a scene that was saved so."""
+    node = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")
+    return bool(node) and node.GetViewArrangement() == SIDE_BY_SIDE
+
+
+def go_to(bounds, zoom: bool) -> None:
+    """Move the user's slice views to a box, and perhaps zoom them to it; `r` in a view shows the whole head again.
+
+    Args:
+        bounds: low and high R, A, S of the box in the world.
+    """
+    low, high = np.array(bounds[::2]), np.array(bounds[1::2])
+    for node in _slice_nodes():
+        node.JumpSliceByOffsetting(*((low + high) / 2))
+        if not zoom:
+            continue
+        # how far the box reaches along the view's axes
+        axes = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, :2]
+        reach = np.abs(axes).T @ (high - low)
+        width, height, depth = node.GetDimensions()
+        if not width or not height:
+            continue
+        pixel = max(reach[0] / width, reach[1] / height) * SHOWN_AROUND
+        pixel = max(pixel, LEAST_SHOWN_MM / min(width, height))
+        node.JumpSliceByCentering(*((low + high) / 2))
+        node.SetXYZOrigin(0, 0, 0)
+        node.SetFieldOfView(pixel * width, pixel * height, node.GetFieldOfView()[2])
+
+
+def zooms() -> tuple:
+    """What decides how many pixels a millimetre takes in the user's slice views; changes when one of them is zoomed."""
+    return tuple((*node.GetFieldOfView()[:2], *node.GetDimensions()[:2]) for node in _slice_nodes())
+
+
+def half_height(bounds) -> float:
+    """The most pixels that half a box takes from top to bottom in any of the user's slice views."""
+    size = np.array(bounds[1::2]) - np.array(bounds[::2])
+    tallest = 0.0
+    for node in _slice_nodes():
+        up = slicer.util.arrayFromVTKMatrix(node.GetSliceToRAS())[:3, 1]
+        field, pixels = node.GetFieldOfView()[1], node.GetDimensions()[1]
+        tallest = max(tallest, float(np.abs(up) @ size / 2 / field * pixels) if field else 0.0)
+    return tallest
+
+
+def tell_scales() -> None:
+    """Have the colour scales look anew at what the views show: they follow only what a user does by hand."""
+    for scale in slicer.util.getNodesByClass("vtkMRMLColorLegendDisplayNode"):
+        scale.Modified()
 
 
 def show_chart(arrangement: Arrangement, chart) -> None:
     """A plot, in a layout that has room for one beside the slices."""
     arrangement.take(slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpPlotView)
     slicer.modules.plots.logic().ShowChartInLayout(chart)
+    name_ticks()
+
+
+def name_ticks() -> None:
+    """Write the names of a chart's bars and lines at its axes, in every plot view: charts of MRML hold only numbers there."""
+    manager = slicer.app.layoutManager()
+    for number in range(manager.plotViewCount if manager else 0):
+        plot = manager.plotWidget(number)
+        shown = plot.mrmlPlotViewNode().GetPlotChartNode()
+        text = shown.GetAttribute(table.TICKS) if shown else None
+        if not text and plot.mrmlPlotViewNode().GetID() not in _named:  # somebody else's
+            continue
+        _named.add(plot.mrmlPlotViewNode().GetID())
+        named = json.loads(text) if text else {"axis": None}
+        for name, index in (("left", vtk.vtkAxis.LEFT), ("bottom", vtk.vtkAxis.BOTTOM)):
+            axis = plot.plotView().chart().GetAxis(index)
+            if name != named["axis"]:
+                axis.SetCustomTickPositions(None)
+                axis.GetLabelProperties().SetOrientation(0)
+                continue
+            places = table.numbers("", [named["first"] + n for n in range(len(named["names"]))])
+            axis.SetCustomTickPositions(places, table.texts("", named["names"]))
+            axis.GetLabelProperties().SetOrientation(90 if name == "bottom" else 0)
+        plot.plotView().scene().SetDirty(True)
+
+
+def _slice_nodes() -> list:
+    """The user's slice views, ours left out."""
+    return [n for n in slicer.util.getNodesByClass("vtkMRMLSliceNode") if n.GetLayoutName() not in (SCAN_VIEW, TWIN_VIEW)]
 
 
 def _composites() -> list:

@@ -11,7 +11,7 @@ from RadiomicsPersonaNodes import follow_up
 from . import packages
 from .job import ButtonJob
 from .report_file import ReportFile
-from .section import Section
+from .section import Section, show_table
 
 
 class FollowUpSection(Section):
@@ -23,9 +23,8 @@ class FollowUpSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
-        ui.followUpCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = ButtonJob(logic, ui.followUpButton, ui.followUpProgressBar, ui.followUpStatusLabel)
-        self.report = ReportFile(ui.followUpReportButton)
+        self.report = ReportFile(ui.followUpReportButton, ui.followUpStatusLabel)
         self._dates = {}
         self._shown = None
         ui.visitDatesTable.setColumnCount(2)
@@ -42,7 +41,7 @@ class FollowUpSection(Section):
             self._shown = state
             self._show_dates(visits)
         self.ui.followUpButton.enabled = bool(len(visits) > 1 and any(self.parameters.inputROIs)) or self._job.running
-        self.ui.followUpTableView.setMRMLTableNode(self.parameters.visitTable if self.parameters else None)
+        show_table(self.ui.followUpTableView, self.parameters.visitTable if self.parameters else None)
 
     def scene_closes(self) -> None:
         self._job.cancel()

@@ -7,29 +7,37 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaNodes import output
 from RadiomicsPersonaNodes import roi as roi_nodes
 
-from .section import Section, show_note
+from .section import Section
+from .wrapped_text import show_text
 
 
 class InputsSection(Section):
-    """Scan with its note, checked ROIs, and the buttons for new ones."""
+    """Scan with its note, checked ROIs, and the button for new ones.
+
+    Attributes:
+        segment_menu, mirror_menu: of the button, boxes around segments and mirrored ones.
+    """
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
         self._updating = False
         ui.inputROIsSelector.checkedNodesChanged.connect(self.on_checked)
         ui.newBoxButton.clicked.connect(self.on_new_box)
-        for button, fill in ((ui.segmentButton, self.fill_segment_menu), (ui.mirrorButton, self.fill_mirror_menu)):
-            menu = qt.QMenu(button)
-            button.setMenu(menu)
-            menu.aboutToShow.connect(fill)
+        menu = qt.QMenu(ui.newBoxButton)
+        ui.newBoxButton.setMenu(menu)
+        self.segment_menu, self.mirror_menu = menu.addMenu(_("&Around a segment")), menu.addMenu(_("&Mirrored"))
+        self.segment_menu.aboutToShow.connect(self.fill_segment_menu)
+        self.mirror_menu.aboutToShow.connect(self.fill_mirror_menu)
 
     def update(self) -> None:
         if self.parameters:
             self._check(self.parameters.inputROIs)
+            self._hide_results()
         notes = self.logic.scanNotes(self.parameters.inputVolume) if self.parameters else []
-        show_note(self.ui.scanNoteLabel, "\n".join(f"\u26a0 {note}" for note in notes))
+        show_text(self.ui.scanNoteLabel, "\n".join(f"\u26a0 {note}" for note in notes))
 
     def on_checked(self) -> None:
         """Called when the user checks or unchecks an ROI."""
@@ -51,7 +59,7 @@ class InputsSection(Section):
         choices = [
             (text, lambda checked=False, s=node, k=key: self._box_around(s, k)) for node, key, text in roi_nodes.segments()
         ]
-        _fill(self.ui.segmentButton.menu(), choices, _("There is no segment: draw one in the Segment Editor"))
+        _fill(self.segment_menu, choices, _("There is no segment: draw one in the Segment Editor"))
 
     def fill_mirror_menu(self) -> None:
         """Offer every box."""
@@ -59,7 +67,13 @@ class InputsSection(Section):
             roi for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if not roi.GetAttribute(roi_nodes.CONTROL_OF)
         ]
         choices = [(roi.GetName(), lambda checked=False, r=roi: self._mirror(r)) for roi in rois]
-        _fill(self.ui.mirrorButton.menu(), choices, _("There is no box: place one first"))
+        _fill(self.mirror_menu, choices, _("There is no box: place one first"))
+
+    def _hide_results(self) -> None:
+        """Results are no scans: the list of volumes leaves them out, also when it chooses by itself."""
+        proxy, hidden = self.ui.inputVolumeSelector.sortFilterProxyModel(), [node.GetID() for node in output.volumes()]
+        if list(proxy.hiddenNodeIDs) != hidden:
+            proxy.hiddenNodeIDs = hidden
 
     def _box_around(self, segmentation, key) -> None:
         try:

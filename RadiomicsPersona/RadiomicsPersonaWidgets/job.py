@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 
+import qt
 import slicer
 from slicer.i18n import tr as _
 
@@ -29,6 +30,9 @@ class ButtonJob:
         self._text = button.text
         self._cancelled = False
         self.started = 0.0
+        self._first = self._latest = (0.0, 0)
+        self._loop, self._tick = qt.QEventLoop(), qt.QTimer(button)
+        self._tick.connect("timeout()", self._loop.quit)
 
     @property
     def running(self) -> bool:
@@ -55,6 +59,7 @@ class ButtonJob:
             self._label.text = _("Something else is being computed: wait for its end, or cancel it.")
             return False
         self._logic.job, self._cancelled, self.started = self, False, time.monotonic()
+        self._first = self._latest = (0.0, 0)
         self._button.text = _("Cancel")
         self._bar.visible = True
         self._bar.maximum = 0
@@ -78,20 +83,35 @@ class ButtonJob:
     def proceed(self, line: str) -> bool:
         """Show the newest message of the work and keep the window alive; returns False to end it.
 
-        A line with "12/80" or "12 of 80" in it moves the bar and tells the time left.
+        A line with "12/80" or "12 of 80" in it moves the bar and tells the time left. That is reckoned from the first such
+        line on: what is prepared before takes its own time. An application that is about to quit ends the work.
         """
         activity = line or _("Starting...")
-        seconds = time.monotonic() - self.started
+        now = time.monotonic()
+        seconds = now - self.started
         counted = re.search(r"(\d+) ?(?:/|of) ?(\d+)", line)
         done, total = (int(number) for number in counted.groups()) if counted else (0, 0)
         self._bar.maximum = total
         self._bar.value = done
-        if 0 < done < total:
+        if total and not self._first[1] <= self._latest[1] <= done:  # something else is counted now
+            self._first = (0.0, 0)
+        if total and not self._first[0]:
+            self._first = (now, done)
+        self._latest = (now, done) if total else self._latest
+        steps, spent = done - self._first[1], now - self._first[0]
+        if total and steps > 0 and done < total:
             text = _("{activity} ({seconds} s, about {left} s left)").format(
-                activity=activity, seconds=int(seconds), left=max(1, round(seconds / done * (total - done)))
+                activity=activity, seconds=int(seconds), left=max(1, round(spent / steps * (total - done)))
             )
         else:
             text = _("{activity} ({seconds} s)").format(activity=activity, seconds=int(seconds))
         self._label.text = text
         slicer.app.processEvents()
-        return not self._cancelled
+        return not (self._cancelled or self._quits())
+
+    def _quits(self) -> bool:
+        """Whether the application was told to exit: no event loop begins any more then, and none would end this work."""
+        self._tick.start()
+        ended = self._loop.exec_()
+        self._tick.stop()
+        return ended != 0

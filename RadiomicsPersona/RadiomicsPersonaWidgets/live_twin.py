@@ -20,12 +20,12 @@ class LiveTwinSection(Section):
 
     Args:
         run: the `RunSection`; its run is cancelled by a drag.
-        appear: called when a twin is there that was not before.
+        views: the `ViewsSection`.
     """
 
-    def __init__(self, ui, logic, run, appear):
+    def __init__(self, ui, logic, run, views):
         super().__init__(ui, logic)
-        self._run, self._appear = run, appear
+        self._run, self._views = run, views
         self._ticker = Ticker(ui.liveTwinCheckBox, INTERVAL_MS, self.on_tick)
         self._soon = Ticker(ui.liveTwinCheckBox, 0, self._apply_if_ready)
         self._followed = []
@@ -87,8 +87,9 @@ class LiveTwinSection(Section):
                 self._moved = self._moved or roi
             if live.take():
                 self.say(_("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
+                self._views.follow_drag(self._dragged is not None)
                 if live.is_new:
-                    self._appear()
+                    self._views.show_reconstruction()
         except Cancelled:
             self._moved = self._moved or roi or self._dragged  # the worker was ended: the next one knows nothing of it
         except (InputError, ChildFailed) as error:
@@ -99,6 +100,7 @@ class LiveTwinSection(Section):
 
     def run_ended(self) -> None:
         """Called after every run: a box that was let go of meanwhile gets its own."""
+        self._views.follow_drag(False)
         if self._apply_again:
             self._apply_after_drag()
 
@@ -108,6 +110,7 @@ class LiveTwinSection(Section):
         self._soon.stop()
         self._moved = self._dragged = None
         self._apply_again = False
+        self._views.follow_drag(False)
 
     def _apply_after_drag(self) -> None:
         """Apply as soon as the event that asks for it, or the run that it ends, is over."""

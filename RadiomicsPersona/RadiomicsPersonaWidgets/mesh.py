@@ -17,7 +17,7 @@ class MeshSection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
-        ui.meshCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
+        ui.meshCollapsibleButton.collapsed = True
         self._job = ButtonJob(logic, ui.meshButton, ui.meshProgressBar, ui.meshStatusLabel)
         self._watched = None
         ui.meshSegmentationSelector.currentNodeChanged.connect(self.update)

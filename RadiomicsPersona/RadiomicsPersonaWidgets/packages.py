@@ -21,11 +21,14 @@ from . import pytorch_extension
 REQUIREMENTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "Resources", "requirements.txt")
 TORCH, STATSMODELS = "torch", "statsmodels"
 REQUESTER = "Radiomics Persona"
+HARMONIC = _("The model Harmonic, on the page Settings, works without.")
 
 
-def ensure(model: str) -> bool:
+def ensure(model: str, without: str = HARMONIC) -> bool:
     """Have installed what a model needs; the user is asked once for all of it.
 
+    Args:
+        without: what the user can do without it, one sentence.
     Returns:
         whether something was installed.
     Raises:
@@ -39,14 +42,14 @@ def ensure(model: str) -> bool:
             _(
                 "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. "
                 "{without}"
-            ).format(without=_without())
+            ).format(without=without)
         )
     _ask(
         _(
             "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics "
             "card) and safetensors. Nothing of your images leaves this computer. Install them now?"
         ),
-        _("The network needs packages that are not installed. {without}").format(without=_without()),
+        _("The network needs packages that are not installed. {without}").format(without=without),
     )
 
     def install() -> None:
@@ -54,7 +57,7 @@ def ensure(model: str) -> bool:
             pytorch_extension.install_torch(extension)
         _pip_ensure(slicer.packaging.load_requirements(REQUIREMENTS))
 
-    _install(install, missing_package, _without())
+    _install(install, missing_package, without)
     return True
 
 
@@ -103,7 +106,3 @@ def _install(install, missing, without: str) -> None:
                 name=missing(), without=without
             )
         )
-
-
-def _without() -> str:
-    return _("Harmonic, under Advanced, Model, works without.")

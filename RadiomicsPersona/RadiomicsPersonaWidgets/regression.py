@@ -17,7 +17,7 @@ from RadiomicsPersonaNodes import view as views
 from . import packages
 from .job import ButtonJob
 from .report_file import ReportFile
-from .section import Section
+from .section import Section, show_table
 
 USUAL = {
     "outcomeComboBox": ("volume_ml", "deviating_ml", "combined", "deviation"),
@@ -38,7 +38,7 @@ class RegressionSection(Section):
         super().__init__(ui, logic)
         ui.regressionCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
         self._job = ButtonJob(logic, ui.regressionButton, ui.regressionProgressBar, ui.regressionStatusLabel)
-        self.report = ReportFile(ui.regressionReportButton)
+        self.report = ReportFile(ui.regressionReportButton, ui.regressionStatusLabel)
         self._arrangement = views.Arrangement()
         self._columns = self._table = None
         ui.regressionTableSelector.currentNodeChanged.connect(self.update)
@@ -63,7 +63,7 @@ class RegressionSection(Section):
             self._columns = columns
             self._offer(*columns)
         self.ui.regressionButton.enabled = bool(self.ui.outcomeComboBox.count) or self._job.running
-        self.ui.regressionTableView.setMRMLTableNode(self.parameters.estimateTable if self.parameters else None)
+        show_table(self.ui.regressionTableView, self.parameters.estimateTable if self.parameters else None)
 
     def on_table(self, caller=None, event=None) -> None:
         """Called when the chosen table gets other columns."""

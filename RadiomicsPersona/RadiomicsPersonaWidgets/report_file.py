@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 import qt
+from slicer.i18n import tr as _
+
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 
 class ReportFile:
-    """The folder goes when a new report comes, and with the panel; from the browser the report can be saved."""
+    """The folder goes when a new report comes, and with the panel; from the browser the report can be saved.
 
-    def __init__(self, button):
-        self._button = button
+    Args:
+        button: opens the report.
+        label: where it is said that no browser could be opened, and where the report lies then.
+    """
+
+    def __init__(self, button, label):
+        self._button, self._label = button, label
         self._folder = self._next = None
         self.path = ""
         button.clicked.connect(self.open)
 
     def fresh_folder(self) -> str:
         """An empty folder for the next report; the latest one stays until `keep`."""
-        self._next = tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True)
+        self._next = work_folder()
         return self._next.name
 
     def keep(self, name: str) -> None:
@@ -30,8 +37,9 @@ class ReportFile:
         self._button.enabled = True
 
     def open(self) -> None:
-        """Show the report in the browser."""
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(self.path))
+        """Show the report in the browser, or say where it lies."""
+        if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(self.path)):
+            self._label.text = _("No browser could be opened: open this file by hand, {path}").format(path=self.path)
 
     def forget(self) -> None:
         """Let go of the report."""

@@ -37,7 +37,7 @@ class Section(VTKObservationMixin):
         self.ui.statusLabel.text = text
 
 
-def show_note(label, text: str) -> None:
-    """Show a note, or no empty line where there is none."""
-    label.text = text
-    label.visible = bool(text)
+def show_table(view, node) -> None:
+    """Show a table node in a table of Slicer's, or no empty one where there is none."""
+    view.setMRMLTableNode(node)
+    view.visible = bool(node)

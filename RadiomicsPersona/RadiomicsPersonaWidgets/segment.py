@@ -11,7 +11,8 @@ from RadiomicsPersonaNodes import segmentation
 
 from . import packages
 from .job import ButtonJob
-from .section import Section, show_note
+from .section import Section, show_table
+from .wrapped_text import show_text
 
 
 class SegmentSection(Section):
@@ -19,15 +20,15 @@ class SegmentSection(Section):
 
     Args:
         done: called after every analysis, whether there are results (True) or not.
+        go: called to bring the views to a box that was found.
 
     Attributes:
         contrast_selectors: the node selector of every contrast, by its name; none where the model takes one.
     """
 
-    def __init__(self, ui, logic, done):
+    def __init__(self, ui, logic, done, go):
         super().__init__(ui, logic)
-        ui.segmentCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
-        self._done = done
+        self._done, self._go = done, go
         self._cards = {}
         self._updating = False
         self.contrast_selectors = {}
@@ -51,7 +52,7 @@ class SegmentSection(Section):
             button.enabled = has
         if self.parameters:
             self._show_model()
-        self.ui.segmentTableView.setMRMLTableNode(self.parameters.segmentTable if self.parameters else None)
+        show_table(self.ui.segmentTableView, self.parameters.segmentTable if self.parameters else None)
 
     def scene_closes(self) -> None:
         self._cancel()
@@ -83,6 +84,8 @@ class SegmentSection(Section):
         finally:
             if not running:
                 self._done(done)
+        if done:
+            self._go(self.logic.analyzedROIs()[0])
 
     def _segment(self) -> str:
         self._ensure_packages(self.parameters.segmentationModel)
@@ -101,7 +104,8 @@ class SegmentSection(Section):
         return "\n".join(f"{box['name']}: {box['reason']}" for box in results["boxes"])
 
     def _ensure_packages(self, model: str) -> None:
-        if packages.ensure(model):
+        without = _("Without it, place the box by hand.") if model == self.parameters.segmentationModel else packages.HARMONIC
+        if packages.ensure(model, without):
             self.logic.worker.end()  # it was started without them
 
     def _volumes(self) -> dict:
@@ -134,7 +138,7 @@ class SegmentSection(Section):
         finally:
             self._updating = False
         card = self._cards.get(model, {})
-        show_note(self.ui.segmentNoteLabel, card.get("limits", ""))
+        show_text(self.ui.segmentNoteLabel, card.get("limits", ""))
         self._offer_segments(segmentation.segment_names(card))
         wanted = segmentation.contrasts(card)
         self._ask_for_contrasts(wanted if len(wanted) > 1 else [])

@@ -12,7 +12,7 @@ from RadiomicsPersonaNodes import view as views
 from . import packages
 from .job import ButtonJob
 from .report_file import ReportFile
-from .section import Section
+from .section import Section, show_table
 
 
 class SensitivitySection(Section):
@@ -24,13 +24,14 @@ class SensitivitySection(Section):
 
     def __init__(self, ui, logic):
         super().__init__(ui, logic)
-        ui.sensitivityCollapsibleButton.collapsed = True  # now, so that what is hidden inside stays so when it is unfolded
+        ui.sensitivityWidget.visible = False
+        ui.sensitivityHereButton.toggled.connect(self.on_here)
         status = (ui.sensitivityProgressBar, ui.sensitivityStatusLabel)
         self._paint_job, self._curve_job = (
             ButtonJob(logic, ui.paintButton, *status),
             ButtonJob(logic, ui.sensitivityButton, *status),
         )
-        self.report = ReportFile(ui.sensitivityReportButton)
+        self.report = ReportFile(ui.sensitivityReportButton, ui.sensitivityStatusLabel)
         self._arrangement = views.Arrangement()
         for kind, name in LESION_KINDS.items():
             ui.lesionKindComboBox.addItem(_(name), kind)
@@ -50,7 +51,7 @@ class SensitivitySection(Section):
         if boxes and not selector.currentNode():
             selector.setCurrentNode(boxes[0])
         chart = self.parameters.sensitivityChart if self.parameters else None
-        self.ui.sensitivityTableView.setMRMLTableNode(self.parameters.sensitivityTable if self.parameters else None)
+        show_table(self.ui.sensitivityTableView, self.parameters.sensitivityTable if self.parameters else None)
         self.ui.sensitivityChartButton.enabled = bool(chart)
 
     def scene_closes(self) -> None:
@@ -64,6 +65,10 @@ class SensitivitySection(Section):
         super().close()
         self._cancel()
         self.report.forget()
+
+    def on_here(self, checked) -> None:
+        """Show what is asked for, or fold it away again."""
+        self.ui.sensitivityWidget.visible = checked
 
     def on_paint(self) -> None:
         """Show the scan with a painted lesion, or end that."""

@@ -10,6 +10,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.metrics.metric import METRICS
 
 from .section import Section
+from .wrapped_text import show_text
 
 
 class SettingsSection(Section):
@@ -44,6 +45,10 @@ class SettingsSection(Section):
         if self.card:
             self.card.deleteLater()
             self.card = None
+
+    def say(self, text: str) -> None:
+        """Tell the user on this page."""
+        show_text(self.ui.settingsNoteLabel, text)
 
     def on_model(self) -> None:
         """Called when the user chooses a model."""

@@ -37,11 +37,13 @@ TRAINING = Registry(
         },
         "Research on the program itself, for its developers": {
             "evaluate-verdict": _here("evaluate_verdict", "measure what the verdict is worth, on patients and healthy people"),
+            "evaluate-scan": _here("evaluate_scan", "make the norms of the search over whole heads, and measure what it lists"),
             "compare": _here("compare", "fit variations of one training on the same steps, and measure them in the same holes"),
             "evaluate-masks": _here("evaluate_masks", "measure how far drawn lesion masks are from real ones"),
             "experiment": _here("experiment", "measure what painted lesions are worth to a network that segments real ones"),
         },
     },
+    extra="training",
 )
 """The commands of `radiomics-persona-train`."""
 

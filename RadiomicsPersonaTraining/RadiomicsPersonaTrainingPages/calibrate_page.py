@@ -115,7 +115,8 @@ class CalibratePage(Page):
             _("Put it among your own classifiers, and have the analysis judge by it. One of the same name is replaced."),
             self.onUse,
         )
-        form.addRow(side_by_side(self.reliabilityButton, self.useButton))
+        form.addRow(self.reliabilityButton)
+        form.addRow(self.useButton)
         self.useNote = Note(_("Note on the classifier's use"))
         form.addRow(self.useNote.label)
         layout.addWidget(box)
@@ -162,8 +163,10 @@ class CalibratePage(Page):
         if rows and not self.listNote.text:
             subjects = {row.get("subject") for row in rows}
             self.listNote.say(
-                _("{file}: {lines} lines, {subjects} subjects.").format(
-                    file=self.listFile, lines=len(rows), subjects=len(subjects)
+                _("{file}: {lines}, {subjects}.").format(
+                    file=self.listFile,
+                    lines=_("1 line") if len(rows) == 1 else _("{count} lines").format(count=len(rows)),
+                    subjects=_("1 subject") if len(subjects) == 1 else _("{count} subjects").format(count=len(subjects)),
                 ),
                 warning=False,
             )
@@ -272,7 +275,9 @@ class CalibratePage(Page):
         """End it; one that is only starting is ended at once."""
         if self.place.jobs.is_starting(self._log) and not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
+            self._busy = False  # it had not begun, and says nothing itself
             self.refresh()
+            self.note.say(_("Cancelled."), warning=False)
             return
         try:
             heartbeat.ask_to_stop(self._base)

@@ -9,10 +9,14 @@ import slicer
 import vtk
 from slicer.i18n import tr as _
 
+from RadiomicsPersonaNodes import table as tables
+
 PART = "RadiomicsPersonaTraining.part"
 """Attribute that tells what a table, series or chart of ours is."""
 COLORS = ((0.0, 0.45, 0.7), (0.84, 0.37, 0.0), (0.0, 0.62, 0.45), (0.8, 0.47, 0.65), (0.9, 0.62, 0.0), (0.34, 0.71, 0.91))
 """Told apart by colour-blind readers (Okabe and Ito 2008)."""
+
+LEGEND_ABOVE = 1.35
 
 
 def show_curves(runs: dict[str, list[dict[str, float]]]):
@@ -60,6 +64,10 @@ def show_reliability(name: str, points: list):
     perfect.SetLineStyle(perfect.LineStyleDash)
     perfect.SetMarkerStyle(perfect.MarkerStyleNone)
     _show(chart, [own, perfect])
+    # shares end at 1: above it there is room for the legend, which would cover the curve
+    for axis, high in (("X", 1.0), ("Y", LEGEND_ABOVE)):
+        getattr(chart, f"Set{axis}AxisRangeAuto")(False)
+        getattr(chart, f"Set{axis}AxisRange")(0.0, high)
     chart.SetXAxisTitle(_("probability that was said"))
     chart.SetYAxisTitle(_("share that was pathological"))
     return chart
@@ -77,7 +85,7 @@ def show_ratios(runs: dict[str, dict[str, float]]):
     _fill(
         table,
         {
-            "place": list(range(1, len(kinds) + 1)),
+            "place": list(range(len(kinds))),
             **{name: [ratios.get(kind, np.nan) for kind in kinds] for name, ratios in runs.items()},
         },
     )
@@ -89,7 +97,10 @@ def show_ratios(runs: dict[str, dict[str, float]]):
         series.SetLabelColumnName("holes")
         kept.append(series)
     _show(chart, kept)
-    chart.SetXAxisTitle(_("holes"))
+    chart.SetXAxisTitle("")
+    chart.SetXAxisRangeAuto(False)
+    chart.SetXAxisRange(-tables.BAR_MARGIN, max(len(kinds), 1) - 1 + tables.BAR_MARGIN)
+    tables.name_axis(chart, "bottom", kinds, 0)
     chart.SetYAxisTitle(_("share of the best simple fill's error; below 1 is better"))
     return chart
 
@@ -131,6 +142,7 @@ def _fill(table, columns: dict) -> None:
     arrays = [np.asarray(values, float) for values in columns.values()]
     if arrays and len(arrays[0]):
         slicer.util.updateTableFromArray(table, arrays, list(columns))
+        table.SetUseColumnTitleAsColumnHeader(True)
     else:
         table.RemoveAllColumns()
 
@@ -139,5 +151,5 @@ def _label(table, texts: list) -> None:
     column = vtk.vtkStringArray()
     column.SetName("holes")
     for text in texts:
-        column.InsertNextValue(text)
+        column.InsertNextValue(tables.cell(text))
     table.AddColumn(column)

@@ -7,6 +7,8 @@ from __future__ import annotations
 import ctk
 import qt
 
+from RadiomicsPersonaWidgets.wrapped_text import fit, keep_whole
+
 
 class Note:
     """A line for what a user should know or do about the control above it; no empty line where there is nothing."""
@@ -19,11 +21,14 @@ class Note:
         self.label.accessibleName = name
         self.label.toolTip = name
         self.label.visible = False
+        self.label.setSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Preferred)  # a long text widens no panel
+        keep_whole(self.label)
 
     def say(self, text: str, warning: bool = True) -> None:
         """Show a text, or nothing."""
         self.label.text = f"\u26a0 {text}" if text and warning else text
         self.label.visible = bool(text)
+        fit(self.label)
 
     @property
     def text(self) -> str:

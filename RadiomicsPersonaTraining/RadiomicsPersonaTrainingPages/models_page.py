@@ -27,7 +27,7 @@ class ModelsPage(Page):
         self.table = table(
             _("Models that the analysis can take. Choose one to read its card."),
             _("Models"),
-            [_("Model"), _("What it does"), _("From"), _("Meant for"), _("Checksum")],
+            [_("Model"), _("Checksum"), _("From"), _("What it does"), _("Meant for")],
         )
         self.table.setSelectionMode(qt.QAbstractItemView.SingleSelection)
         self.table.itemSelectionChanged.connect(self.onChosen)
@@ -55,10 +55,10 @@ class ModelsPage(Page):
         rows = [
             (
                 model.name,
-                model.kind,
-                _("your own") if model.own else _("shipped"),
-                model.card.get("contrasts", ""),
                 _("wrong") if model.problem else _("right"),
+                _("your own") if model.own else _("shipped"),
+                model.kind,
+                model.card.get("contrasts", ""),
             )
             for model in self._models.values()
         ]

@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND
 from RadiomicsPersonaNodes import view
 from RadiomicsPersonaTrainingLib.amounts import in_bytes
-from RadiomicsPersonaTrainingLib.export.model_archive import taken_by_itself
+from RadiomicsPersonaTrainingLib.export.model_archive import refuse_no_file_name, taken_by_itself
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import curves, dialogs, scene
@@ -203,9 +203,22 @@ class ResultsPage(Page):
 
     def onExport(self) -> None:
         """Write the model somewhere."""
+        name = self.nameEdit.text.strip() or self.run.name
+        try:
+            refuse_no_file_name(name)
+        except InputError as error:
+            self.useNote.say(str(error))
+            return
         folder = dialogs.folder(_("Folder for the model"))
         if folder and self.run:
-            target = Path(folder) / (self.nameEdit.text.strip() or self.run.name)
+            target = Path(folder) / name
+            there = [
+                file for file in (target.with_name(f"{name}.json"), target.with_name(f"{name}.safetensors")) if file.exists()
+            ]
+            if there and not dialogs.confirmed(
+                _("Export the model"), _("'{file}' is there already: replace it?").format(file=there[0])
+            ):
+                return
             request = {"kind": "command", "arguments": ["export", str(self.run), "--output", str(target)]}
             said = _("Written: {file}").format(file=target.with_name(f"{target.name}.json"))
             self.place.questions.ask(request, lambda answer: self.useNote.say(said, warning=False), self.useNote.say)
@@ -241,8 +254,10 @@ class ResultsPage(Page):
         def done(answer):
             if answer["labels"]:
                 scene.segmentation_like(str(output), volume, name, answer["labels"])
+                slicer.util.setSliceViewerLayers(background=volume)
             else:
-                scene.volume_like(str(output), volume, name)
+                made = scene.volume_like(str(output), volume, name)
+                slicer.util.setSliceViewerLayers(background=volume, foreground=made, foregroundOpacity=1.0)
             shutil.rmtree(folder, ignore_errors=True)
             self.useNote.say(
                 "\n".join([_("'{name}' is in the scene.").format(name=name), *answer["notes"]]), warning=bool(answer["notes"])

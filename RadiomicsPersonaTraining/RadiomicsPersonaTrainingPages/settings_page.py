@@ -229,7 +229,7 @@ def _control(key: dict):
             0 if key["low"] is None else int(key["low"]),
             min(LARGEST_SPIN, LARGEST_SPIN if key["high"] is None else int(key["high"])),
         )
-        control.groupSeparatorShown = True
+        control.setGroupSeparatorShown(True)
         return control
     return qt.QLineEdit()
 

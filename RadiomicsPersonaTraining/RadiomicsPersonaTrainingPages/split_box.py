@@ -12,6 +12,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.data.split import PARTS, ListedScan, split_subjects, write_split
 
 from .form import Note, folded, labelled, push, side_by_side
+from .project import Choices
 from .workplace import Workplace
 
 
@@ -38,6 +39,9 @@ class SplitBox:
         self.seedSpinBox = labelled(form, _("See&d:"), qt.QSpinBox(), _("Another seed draws other subjects."))
         for spinBox, low, high in ((self.validationSpinBox, 1, 50), (self.testSpinBox, 0, 50), (self.seedSpinBox, 0, 99999)):
             spinBox.setRange(low, high)
+        usual = Choices()  # as a new project has them
+        self.validationSpinBox.value, self.testSpinBox.value, self.seedSpinBox.value = usual.validation, usual.test, usual.seed
+        for spinBox in (self.validationSpinBox, self.testSpinBox, self.seedSpinBox):
             spinBox.valueChanged.connect(lambda *value: self.onChanged())
         self.countsNote = Note(_("Counts of the split"))
         form.addRow(self.countsNote.label)

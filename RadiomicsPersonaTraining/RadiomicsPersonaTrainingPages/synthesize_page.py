@@ -48,7 +48,8 @@ class SynthesizePage(Page):
         self.volumesMenu.aboutToShow.connect(self.fillVolumesMenu)
         self.volumesButton.setMenu(self.volumesMenu)
         self.clearButton = push(_("Start o&ver"), _("Forget these scans; nothing is deleted."), self.onClear)
-        form.addRow(side_by_side(self.folderButton, self.fileButton, self.volumesButton, self.clearButton))
+        form.addRow(side_by_side(self.folderButton, self.fileButton))
+        form.addRow(side_by_side(self.volumesButton, self.clearButton))
         self.scansNote = Note(_("Healthy scans to paint into"))
         form.addRow(self.scansNote.label)
         layout.addWidget(box)
@@ -71,6 +72,8 @@ class SynthesizePage(Page):
             ("sphere", _("spheres")),
         ):
             self.masksComboBox.addItem(text, key)
+        self.masksComboBox.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
+        self.masksComboBox.setMinimumContentsLength(16)
         self.masksComboBox.currentIndexChanged.connect(lambda index: self._show_shapes())
         self.shapesEdit = named(
             qt.QLineEdit(), _("Folder with binary masks of real lesions; only for real outlines."), _("Lesion masks")
@@ -227,7 +230,9 @@ class SynthesizePage(Page):
         """End it; one that is only starting is ended at once."""
         if not heartbeat.is_running(self._base):
             self.place.jobs.end(self._log)
+            self._busy = False  # it had not begun, and says nothing itself
             self.refresh()
+            self.note.say(_("Cancelled."), warning=False)
             return
         try:
             heartbeat.ask_to_stop(self._base)

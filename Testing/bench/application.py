@@ -58,6 +58,10 @@ class Application:
     def clipboard(self):
         return qt_modules.clipboard()
 
+    def layoutManager(self):
+        """None, as without a main window; tests of plots put a `PlotViews` here."""
+        return None
+
     def applicationLogic(self):
         return self.scene.application
 

@@ -16,5 +16,12 @@ def pages_of(path) -> list[str]:
         zlib.decompress(found)
         for found in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL)
     ]
-    pieces = [re.findall(rb"Td \((.*?)\) Tj", stream) for stream in streams]
-    return ["\n".join(re.sub(rb"\\(.)", rb"\1", piece).decode("cp1252") for piece in page) for page in pieces]
+    pieces = [re.findall(rb"Td \((.*?)\) Tj|/ActualText <(.*?)>", stream) for stream in streams]
+    return ["\n".join(_text(*piece) for piece in page) for page in pieces]
+
+
+def _text(written: bytes, drawn: bytes) -> str:
+    """A piece of text, or the text behind a drawn one."""
+    if drawn:
+        return bytes.fromhex(drawn.decode()).decode("utf-16")
+    return re.sub(rb"\\(.)", rb"\1", written).decode("cp1252")

@@ -13,6 +13,7 @@ from RadiomicsPersonaLib.geometry.markups import read_boxes
 from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
+from RadiomicsPersonaLib.report.results_form import SCHEMA_VERSION
 from RadiomicsPersonaLib.system.child import Cancelled
 
 LABELS = (1, 0, None)
@@ -64,6 +65,7 @@ class PreparedRun:
                 arrays["unusual"][hole.region] |= hole.mask & half
         np.savez(output / ARRAYS, affine=self.scan.affine, **arrays)
         results = {
+            "schema_version": SCHEMA_VERSION,
             "boxes": [self._record(number, box, hole) for number, (box, hole) in enumerate(zip(self.boxes, holes))],
             "decision": {"rule": option["--decision"], "threshold": float(option["--threshold"])},
             "window": [0.0, 900.0],

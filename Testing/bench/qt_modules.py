@@ -26,6 +26,7 @@ NAMED_BY_CONNECTORS = (
 """Widgets that Slicer's parameterNodeWrapper only names, to tell what it was given."""
 
 _application = None
+_KEPT, _STRICT = [], []
 
 
 def install() -> str | None:
@@ -48,6 +49,8 @@ def install() -> str | None:
     import slicer
 
     from . import slicer_widgets
+
+    _be_strict(*_refusing(QtCore.QObject, slicer_widgets.WIDGETS, QtWidgets, QtGui))
 
     qt = types.ModuleType("qt")
     for source in (QtCore, QtGui, QtWidgets):
@@ -86,8 +89,7 @@ def process_events() -> None:
 
 
 def _show_properties_as_attributes(base: type, *modules) -> None:
-    found = [getattr(module, name) for module in modules for name in dir(module)]
-    classes = [base] + [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
+    classes = [base, *_classes(base, *modules)]
     getter, setter = base.property, base.setProperty
     for cls in classes:
         meta = cls.staticMetaObject
@@ -98,6 +100,48 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
                 setattr(cls, name, property(read, write))
     base.name = property(lambda self: getter(self, "objectName"))
     base.className = lambda self: self.metaObject().className()
+
+
+def _refusing(base: type, ours: dict[str, type], *modules) -> tuple[list, object]:
+    """As PythonQt: what Qt's meta-object does not list cannot be set on a widget; only classes of Python take anything.
+
+    The stand-ins of Slicer's widgets are taken for what they stand for; they keep what they need below an underscore.
+
+    Returns:
+        the classes of Qt, each with how it sets attributes otherwise; and the function that refuses.
+    """
+
+    def strict(self, name: str, value) -> None:
+        cls = type(self)
+        stands_in = cls.__name__ in ours and cls is ours[cls.__name__]
+        native = cls.__module__.startswith("PySide6") or stands_in
+        known = type(getattr(cls, name, None)).__name__ in ("property", "Property") or (stands_in and name.startswith("_"))
+        by_itself = type(value).__name__ == "SignalInstance"  # PySide keeps signals so
+        if native and not (known or by_itself):
+            raise AttributeError(f"Property '{name}' does not exist on {cls.__name__}")
+        holder = getattr(cls, name, None)
+        if type(holder).__name__ == "Property":  # PySide's own kind, of a class of Python
+            base.setProperty(self, name, value)
+        elif hasattr(holder, "__set__"):
+            holder.__set__(self, value)
+        else:
+            self.__dict__[name] = value
+
+    classes = [base, *(c for c in _classes(base, *modules) if "__setattr__" in vars(c))]
+    return [(cls, vars(cls)["__setattr__"]) for cls in classes], strict
+
+
+def _be_strict(classes: list, strict) -> None:
+    """Have classes refuse from now on; `_STRICT` keeps how, since the loader of .ui files has to go without for a while."""
+    _STRICT[:] = [classes, strict]
+    for cls, _usual in classes:
+        cls.__setattr__ = strict
+
+
+def _classes(base: type, *modules) -> list[type]:
+    """The classes of Qt that derive from a base."""
+    found = [getattr(module, name) for module in modules for name in dir(module)]
+    return [cls for cls in found if isinstance(cls, type) and issubclass(cls, base)]
 
 
 def _timer_class(QtCore) -> type:
@@ -130,9 +174,14 @@ def _loader_class(QtUiTools, QtCore, custom: dict[str, type]) -> type:
             buffer = QtCore.QBuffer()
             buffer.setData(re.sub(r"<connections>.*</connections>", "", text, flags=re.S).encode())
             self.made = {}
+            # the loader itself gives widgets attributes of their children's names
+            for cls, usual in _STRICT[0]:
+                cls.__setattr__ = usual
             root = super().load(buffer)
+            _be_strict(*_STRICT)
             # Python objects of custom widgets live as long as the widget that holds them
-            root.made = self.made
+            _KEPT.append((root, self.made))
+            root.destroyed.connect(lambda *_, made=self.made: made.clear())
             for sender, signal, receiver, slot in connections:
                 getattr(self.made[sender], signal).connect(getattr(self.made[receiver], slot))
             return root

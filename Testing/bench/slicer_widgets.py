@@ -27,12 +27,22 @@ class qMRMLWidget(QWidget):
         self.mrmlSceneChanged.emit(scene)
 
 
+class ModuleParent(QWidget):
+    """What Slicer hands a module's widget: the page that the panel is put on.
+
+    Attributes:
+        isEntered: whether the module is shown.
+    """
+
+    isEntered = True
+
+
 class ctkCollapsibleButton(QAbstractButton):
     """A heading above the widgets that it folds away when it is clicked."""
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._collapsed = False
+        self._collapsed = self._forcing = False
         self.setFocusPolicy(Qt.TabFocus)
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Preferred)
         self.clicked.connect(lambda: self._set_collapsed(not self._collapsed))
@@ -54,18 +64,28 @@ class ctkCollapsibleButton(QAbstractButton):
     collapsed = Property(bool, _get_collapsed, _set_collapsed)
 
     def _hide_or_show(self, child) -> None:
-        """What the owner had hidden stays hidden when the rest is unfolded."""
-        if self._collapsed:
-            child.setProperty("hiddenByOwner", child.isHidden() and child.testAttribute(Qt.WA_WState_ExplicitShowHide))
-            child.hide()
-        elif not child.property("hiddenByOwner"):
-            child.show()
+        """What the owner has hidden, before or meanwhile, stays hidden when the rest is unfolded."""
+        explicit = child.testAttribute(Qt.WA_WState_ExplicitShowHide)
+        self._forcing = True
+        child.setVisible(not self._collapsed and not child.property("hiddenByOwner"))
+        child.setAttribute(Qt.WA_WState_ExplicitShowHide, explicit)
+        self._forcing = False
 
     def childEvent(self, event) -> None:
-        """A child that arrives while the heading is folded is hidden, as in CTK."""
-        if event.type() == QEvent.ChildAdded and self._collapsed and isinstance(event.child(), QWidget):
-            self._hide_or_show(event.child())
+        """A child that arrives while the heading is folded is hidden, and heard when its owner hides or shows it, as in CTK."""
+        if event.type() == QEvent.ChildAdded and isinstance(event.child(), QWidget):
+            event.child().installEventFilter(self)
+            if self._collapsed:
+                self._hide_or_show(event.child())
         super().childEvent(event)
+
+    def eventFilter(self, child, event) -> bool:
+        """What an owner does to a child counts when the heading is unfolded."""
+        if not self._forcing and event.type() in (QEvent.HideToParent, QEvent.ShowToParent):
+            child.setProperty("hiddenByOwner", event.type() == QEvent.HideToParent)
+            if event.type() == QEvent.ShowToParent and self._collapsed:
+                self._hide_or_show(child)
+        return False
 
     def showEvent(self, event) -> None:
         """The contents begin below the heading."""
@@ -114,7 +134,7 @@ class _NodeList(QComboBox):
 
     def __init__(self, parent=None):
         super().__init__(parent)
-        self._scene, self._tags, self._types, self._nodes = None, [], [], []
+        self._scene, self._tags, self._types, self._nodes, self._kept = None, [], [], [], {}
         self._filter = _Filter(self)
 
     def sortFilterProxyModel(self) -> _Filter:
@@ -128,6 +148,14 @@ class _NodeList(QComboBox):
         self._refresh()
 
     nodeTypes = Property("QStringList", _get_types, _set_types)
+    noneEnabled, addEnabled, removeEnabled, renameEnabled, editEnabled, showChildNodeTypes = (
+        Property(bool, lambda self, n=name: self._kept.get(n, False), lambda self, value, n=name: self._kept.update({n: value}))
+        for name in ("none", "add", "remove", "rename", "edit", "children")
+    )
+    noneDisplay, baseName = (
+        Property(str, lambda self, n=name: self._kept.get(n, ""), lambda self, value, n=name: self._kept.update({n: value}))
+        for name in ("display", "base")
+    )
 
     def setMRMLScene(self, scene) -> None:
         for tag in self._tags:
@@ -150,13 +178,16 @@ class _NodeList(QComboBox):
 
 
 class qMRMLNodeComboBox(_NodeList):
-    """One node or none; never selects by itself."""
+    """One node or none. It selects nothing by itself until its node is removed or hidden: then the one beside it, as Qt's
+    lists do, unless it may show none.
+    """
 
     currentNodeChanged = Signal(object)
 
     def __init__(self, parent=None):
         super().__init__(parent)
         self._current = None
+        self._place = 0
         self.activated.connect(lambda index: self.setCurrentNode(self._nodes[index]))
 
     def currentNode(self):
@@ -166,6 +197,7 @@ class qMRMLNodeComboBox(_NodeList):
         node = node if node in self._nodes else None
         if node is not self._current:
             self._current = node
+            self._place = self._nodes.index(node) if node else 0
             self.setCurrentIndex(self._nodes.index(node) if node else -1)
             self.currentNodeChanged.emit(node)
 
@@ -175,7 +207,8 @@ class qMRMLNodeComboBox(_NodeList):
         self.addItems([node.GetName() or "" for node in self._nodes])
         self.setCurrentIndex(self._nodes.index(self._current) if self._current in self._nodes else -1)
         if self._current not in self._nodes:
-            self.setCurrentNode(None)
+            beside = self._nodes[min(self._place, len(self._nodes) - 1)] if self._nodes and self._current else None
+            self.setCurrentNode(None if self.noneEnabled else beside)
 
 
 class qMRMLCheckableNodeComboBox(_NodeList):
@@ -224,12 +257,18 @@ class qMRMLTableView(QTableWidget):
     def setMRMLTableNode(self, node) -> None:
         self._node = node
         table = node.GetTable() if node else None
-        self.setRowCount(table.GetNumberOfRows() if table else 0)
+        # the names of the columns are its first row, below A, B, C, unless the node says that they are the heads
+        heads = bool(node) and node.GetUseColumnTitleAsColumnHeader()
+        first = 0 if heads else 1
+        self.setRowCount(table.GetNumberOfRows() + first if table else 0)
         self.setColumnCount(table.GetNumberOfColumns() if table else 0)
         for column in range(self.columnCount):
-            self.setHorizontalHeaderItem(column, QTableWidgetItem(table.GetColumnName(column)))
-            for row in range(self.rowCount):
-                self.setItem(row, column, QTableWidgetItem(table.GetValue(row, column).ToString()))
+            name = table.GetColumnName(column)
+            self.setHorizontalHeaderItem(column, QTableWidgetItem(name if heads else chr(ord("A") + column % 26)))
+            if not heads:
+                self.setItem(0, column, QTableWidgetItem(name))
+            for row in range(table.GetNumberOfRows()):
+                self.setItem(row + first, column, QTableWidgetItem(table.GetValue(row, column).ToString()))
 
 
 _CLASSES = (qMRMLWidget, ctkCollapsibleButton, qMRMLNodeComboBox, qMRMLCheckableNodeComboBox, qMRMLTableView)

@@ -100,7 +100,7 @@ def test_research_on_the_program_stands_apart_and_last(capsys):
     head = "Research on the program itself, for its developers:"
     before, after = told.split(head)
     listed = [line.split()[0] for line in after.splitlines() if line.startswith("  ") and line.strip()]
-    assert listed == ["evaluate-verdict", "compare", "evaluate-masks", "experiment"]
+    assert listed == ["evaluate-verdict", "evaluate-scan", "compare", "evaluate-masks", "experiment"]
     assert not any(f"  {name} " in before for name in listed)
 
 

@@ -107,3 +107,13 @@ def test_a_label_map_whose_header_does_not_say_where_it_lies_is_told_of_in_the_r
     words = ["analyze", str(tmp_path / "scan.nii.gz"), "--labels", str(tmp_path / "labels.nii.gz"), "--controls", "0"]
     assert main([*words, "--model", "harmonic", "--output", str(tmp_path / "o")]) == 0
     assert "note: The header of 'labels.nii.gz' does not say where right and left are" in capfd.readouterr().out
+
+
+def test_only_the_largest_parts_of_a_label_map_are_taken_and_it_is_said(tmp_path):
+    labels = np.zeros((30, 30, 30), np.uint8)
+    labels[2:5, 2:5, 2:5], labels[10:16, 10:16, 10:16], labels[20:25, 20:25, 20:25] = 1, 1, 2
+    write_nifti(tmp_path / "labels.nii.gz", labels, np.eye(4))
+    boxes, told = label_boxes(str(tmp_path / "labels.nii.gz"), 2)
+    assert [box.name for box in boxes] == ["label 1, part 1", "label 2, part 1"]
+    assert told[-1] == "Of the 3 parts of 'labels.nii.gz' the 2 largest were taken."
+    assert len(label_boxes(str(tmp_path / "labels.nii.gz"))[0]) == 3

@@ -110,6 +110,11 @@ UNUSABLE_HEADERS = {
     "quaternion that is too long alone": {"scode": 0, "quatern_b": 0.9, "quatern_c": 0.8},
     "qform that is not finite": {"scode": 0, "qoffset_x": np.nan},
     "sform that is not finite": {"qcode": 0, "srow_x": np.nan},
+    "sform that is not finite beside a qform": {"srow_x": np.nan},
+    "a place that no patient has": {"srow_x": [8, 0, 0, 1e30]},
+    "voxels within the header": {"vox_offset": 0},
+    "more voxels than the file holds": {"dim": [3, 1200, 1200, 1200, 1, 1, 1, 1]},
+    "more voxels than any scan has": {"dim": [3, 30000, 30000, 30000, 1, 1, 1, 1]},
 }
 
 
@@ -128,6 +133,21 @@ def test_a_skewed_grid_is_written_and_read_as_it_is_and_told(tmp_path):
     assert "skewed" in told(scan)[0]
     with pytest.raises(RuntimeError, match="orthonormal"):
         place_of_itk(tmp_path / "scan.nii")
+
+
+@pytest.mark.parametrize("flag", [0, -1])
+def test_an_mgh_file_that_does_not_say_where_the_sides_are_is_told(tmp_path, flag):
+    affine = np.array([[0, 2.0, 0, -20], [-2, 0, 0, 30], [0, 0, 3, -10], [0, 0, 0, 1]])
+    nibabel.save(nibabel.MGHImage(np.arange(60, dtype=np.int16).reshape(3, 4, 5), affine), tmp_path / "s.mgh")
+    scan = read_scan(tmp_path / "s.mgh")
+    np.testing.assert_allclose(scan.affine, affine, atol=1e-5)
+    assert not any("goodRASFlag" in told for told in scan.warnings)
+    content = bytearray((tmp_path / "s.mgh").read_bytes())
+    content[28:30] = flag.to_bytes(2, "big", signed=True)
+    (tmp_path / "s.mgh").write_bytes(content)
+    scan = read_scan(tmp_path / "s.mgh")
+    np.testing.assert_allclose(scan.affine[:3, :3], [[-1, 0, 0], [0, 0, 1], [0, -1, 0]])
+    assert any("right and left" in told and "goodRASFlag" in told for told in scan.warnings)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".nrrd", ".mha"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.brain.preparation import prepare
-from RadiomicsPersonaLib.brain.recognition import notes_on_scan
+from RadiomicsPersonaLib.brain.recognition import notes_on_scan, why_no_brain
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
@@ -92,3 +95,12 @@ def test_ghosts_are_told_of():
     head = make_head(2.0)
     ghost = 0.3 * (np.roll(head.array, 45, axis=1) + np.roll(head.array, -45, axis=1))
     assert "as with ghosts" in notes_on(Scan(head.array + ghost, head.affine, "ghosts"))
+
+
+@pytest.mark.parametrize(("edge", "said"), [(150, "the boxes hide 3375 ml"), (40, "no brain was recognised")])
+def test_a_box_that_hides_the_head_is_what_is_said_to_be_wrong(edge, said):
+    """What was not recognised for the box alone is no fault of the scan."""
+    scan = ball()
+    tissue = SimpleNamespace(doubt="what looks like brain measures 100 ml", scale=SimpleNamespace(center=500.0), anatomy=None)
+    hole = hole_of_box(scan, Box([0, 0, 0], [edge] * 3))
+    assert said in why_no_brain(SimpleNamespace(scan=scan, tissue=tissue, suspects=hole))

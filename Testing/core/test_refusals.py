@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import io
 import json
+import re
 
 import numpy as np
 import pytest
@@ -127,3 +129,34 @@ def test_a_file_that_may_not_be_read_is_named(capfd, tmp_path, scan, nothing_may
 
 def test_a_name_that_is_too_long_is_refused(capfd, tmp_path):
     assert "too long" in refused(capfd, "inpaint", f"{'x' * 300}.nii", "--mask", "m.nii", "--output", tmp_path / "o.nii")
+
+
+def test_what_is_said_of_a_scan_advises_nothing_that_only_a_terminal_has(checkout):
+    """The panel shows the same sentences: they name models and columns, not options of the command line."""
+    core = checkout / "RadiomicsPersona" / "RadiomicsPersonaLib"
+    found = []
+    for file in sorted(core.rglob("*.py")):
+        if {"commands", "cohort"} & set(file.relative_to(core).parts) or file.name in ("cli.py", "__main__.py"):
+            continue
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        holders = [node for node in ast.walk(tree) if isinstance(node, (ast.Module, ast.FunctionDef, ast.ClassDef))]
+        documents = {id(node.body[0].value) for node in holders if node.body and isinstance(node.body[0], ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in documents:
+                if re.search(r"(?<!\S)--[a-z]", node.value) and ":root" not in node.value:
+                    found.append(f"{file.name}:{node.lineno} {node.value}")
+    assert not found
+
+
+@pytest.mark.parametrize("sizes", ["DimSize = -8 7 6\n", ""], ids=["negative", "none"])
+def test_a_damaged_header_is_told_in_the_sentence_alone_whatever_itk_prints(capfd, tmp_path, sizes):
+    header = f"NDims = 3\n{sizes}ElementSpacing = 1 1 1\nElementType = MET_UCHAR\nElementDataFile = LOCAL\n"
+    (tmp_path / "mask.mha").write_bytes(header.encode() + bytes(8 * 7 * 6))
+    said = refused(capfd, "mesh", tmp_path / "mask.mha", "--output", tmp_path / "m.ply")
+    assert "'mask.mha'" in said and "damaged" in said
+
+
+def test_a_sentence_keeps_to_one_line_and_shows_the_two_ends_of_what_is_long():
+    said = str(InputError(f"The file '{'x' * 9000}\n\ty' is no table: save it as one."))
+    assert len(said) < 1100 and said.isprintable()
+    assert said.startswith("The file 'xxx") and said.endswith("\\n\\ty' is no table: save it as one.")

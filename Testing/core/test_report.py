@@ -216,7 +216,7 @@ def test_the_picture_grows_with_the_boxes_and_leaves_very_many_to_the_report(ana
     assert one.width == two.width == WIDTH
     assert two.height > 1.6 * one.height
     monkeypatch.setattr(picture, "MOST_BOXES", 2)
-    assert two.height < picture_of(analysis).height < three.height
+    assert two.height <= picture_of(analysis).height < three.height
 
 
 def test_the_picture_needs_no_font_of_the_system(analysis, monkeypatch):
@@ -331,7 +331,7 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
 def test_the_report_can_be_read_aloud(report):
     page = Page(report)
     assert page.all("html")[0]["lang"] == "en"
-    assert len(page.all("img")) == 9
+    assert len(page.all("img")) == 36, "four panels in three planes of three boxes"
     assert all(len(image["alt"]) > 40 for image in page.all("img"))
     assert all("in this box" in picture["aria-label"] for picture in page.all("svg"))
     assert all(head["scope"] in ("col", "row") for head in page.all("th"))
@@ -370,13 +370,13 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
 
 def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_path):
     text = Page(report).text
-    assert "model.name" in text and "blur" in text
+    assert "model, name" in text and "blur" in text
     write_report_pdf(analysis, tmp_path / "a.pdf")
     pdf = (tmp_path / "a.pdf").read_bytes().replace(b"\0", b"")
     for told in ("Kopf", "Hals", "Patient^Name"):
         assert told not in text and told not in "".join(pages_of(tmp_path / "a.pdf")) and told.encode() not in pdf
     name = "Kopf & <Hals>, Anna M."
-    assert Page(report_of(analysis, name)).text.count(name) == 2  # the window's title, and the page's
+    assert Page(report_of(analysis, name)).text.count(name) == 3  # the window's title, the page's, and what the report is of
     write_report_pdf(analysis, tmp_path / "b.pdf", name)
     assert pages_of(tmp_path / "b.pdf")[0].startswith(f"Healthy persona of {name}")
     assert np.asarray(picture_of(analysis))[:40].tobytes() != np.asarray(picture_of(analysis, name))[:40].tobytes()
@@ -389,11 +389,11 @@ def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
     pages = pages_of(tmp_path / "a.pdf")
     text = " ".join(" ".join(pages).split())
     for result in analysis.boxes:
-        assert printable(result.box.name) in text and result.word.upper() in text
+        assert result.box.name in text and result.word.upper() in text
         assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
         assert all(number_text(value) in text for value in result.metrics.values())
     assert all(
-        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model.name blur", analysis.made_by)
+        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model, name blur", analysis.made_by)
     )
     assert all("Research use only, not a medical device." in page for page in pages)
     assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
@@ -422,6 +422,60 @@ def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
     assert printable("脳 ő ²") == "? o ²"
 
 
+def test_names_in_other_scripts_stay_whole_in_the_pdf(analysis, tmp_path):
+    name = "Очаг β ő"
+    odd = dataclasses.replace(analysis.boxes[0], box=dataclasses.replace(analysis.boxes[0].box, name=name))
+    write_report_pdf(dataclasses.replace(analysis, boxes=(odd,)), tmp_path / "a.pdf", "Голова")
+    assert pages_of(tmp_path / "a.pdf")[0].startswith("Healthy persona of Голова")
+    text = "\n".join(pages_of(tmp_path / "a.pdf"))
+    assert text.count(name) >= 2 and "??" not in text
+    pictures = (tmp_path / "a.pdf").read_bytes().count(b"/Subtype /Image")
+    assert pictures > 3, "drawn, since Helvetica has no such letters"
+
+
+def test_a_report_tells_on_its_first_page_what_it_is_of(analysis, tmp_path):
+    made = {"date": "2026-03-31", "versions": {"RadiomicsPersona": "9.9"}, "contrast": "T1w", "scan_sha256": "ab" * 32}
+    told = dataclasses.replace(analysis, provenance=analysis.provenance | made)
+    write_report_pdf(told, tmp_path / "a.pdf", "Anna")
+    first = " ".join(pages_of(tmp_path / "a.pdf")[0].split())
+    spacing = " x ".join(f"{value:.3g}" for value in analysis.scan.spacing)
+    for text in (first, " ".join(Page(report_of(told, "Anna")).text.split())):
+        assert "2026-03-31, by RadiomicsPersona 9.9" in text and "looks T1-weighted" in text and "abababababab" in text
+        assert f"voxels of {spacing} mm" in text and "(black) to" in text
+
+
+def test_every_box_is_a_link_away_and_what_was_not_checked_is_said(report):
+    page = Page(report)
+    targets = {attributes.get("id") for attributes in page.all("section")}
+    links = [attributes["href"].removeprefix("#") for attributes in page.all("a")]
+    assert len(links) == 3 and set(links) <= targets
+    assert "What was checked" in page.text and "Were motion and artefacts looked for?" in page.text
+
+
+def test_a_large_difference_widens_the_colours_and_shows_none_beyond_the_brain(analysis):
+    from RadiomicsPersonaLib.report.picture import difference_range
+
+    assert difference_range(analysis) == 3
+    result, deviation = analysis.boxes[1], analysis.tissue.scale.deviation
+    brain = np.zeros(result.reconstruction.hole.mask.shape, bool)
+    brain[: brain.shape[0] // 2] = True
+    boxes = (dataclasses.replace(result, brain=brain & result.reconstruction.hole.mask),)
+    large = np.full(analysis.scan.shape, 7 * deviation, np.float32)
+    changed = dataclasses.replace(analysis, boxes=boxes, difference=large)
+    assert difference_range(changed) == 8
+    whole = dataclasses.replace(changed, boxes=(result,))
+    panels = [np.asarray(slice_row(each, each.boxes[0], "axial")[3]).astype(int) for each in (changed, whole)]
+    red, every = ((np.abs(panel - diverging(np.array(7 / 8))).max(axis=-1) <= 1).sum() for panel in panels)
+    assert 0.3 < red / every < 0.7
+
+
+def test_many_boxes_are_several_pictures(analysis):
+    from RadiomicsPersonaLib.report.picture import pictures_of
+
+    pages = list(pictures_of(dataclasses.replace(analysis, boxes=analysis.boxes[:1] * 9)))
+    assert len(pages) == 3 and max(page.height for page in pages) < 6000
+
+
 def test_the_report_is_written_again_from_the_saved_results_without_the_analysis(analysis, tmp_path):
     from RadiomicsPersonaLib.cli import main
     from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
@@ -447,6 +501,18 @@ def test_the_report_is_written_again_from_the_saved_results_without_the_analysis
         assert pages_of(tmp_path / "out" / "report.pdf")[0].splitlines()[0] == titles
 
 
+def test_a_report_is_written_again_though_nothing_in_the_box_is_unusual(analysis, tmp_path):
+    from RadiomicsPersonaLib.imaging.files import write_nifti
+    from RadiomicsPersonaLib.report.results_files import UNUSUAL, write_results_json
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    write_results_json(analysis, tmp_path / "results.json")
+    write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    write_nifti(tmp_path / UNUSUAL, np.zeros(analysis.scan.shape, np.uint8), analysis.scan.affine)
+    assert not read_analysis(tmp_path, analysis.scan).unusual.any()
+
+
 def places_in(value, place=()):
     """Every place of a nested value."""
     items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
@@ -466,7 +532,18 @@ def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analy
     write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     whole = json.loads(json.dumps(results_of(dataclasses.replace(analysis, boxes=analysis.boxes[:1]))))
     assert wrong_place(whole) is None
-    free = ("notice", "scan", "rebuilt_by", "judged_by", "decision", "center_ijk", "voxels", "n_controls", "word")
+    free = (
+        "notice",
+        "schema_version",
+        "scan",
+        "rebuilt_by",
+        "judged_by",
+        "decision",
+        "center_ijk",
+        "voxels",
+        "n_controls",
+        "word",
+    )
     tried, passed = 0, set()
     for place in places_in(whole):
         for odd in ("much", [0, []], {}, True, -1e30, 10**400, float("nan")):
@@ -486,7 +563,7 @@ def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analy
         for place, odd in passed
         if not {*free, "usual_up_to", "provenance"} & set(place) and odd != "-1e+30" and not (odd == "much" and "name" in place)
     }
-    said = {"reason", "change", "warnings", "where", "persona", "error_rates"}
+    said = {"reason", "change", "warnings", "where", "persona", "error_rates", "would_be_found"}
     texts = {(place, odd) for place, odd in strange if odd == "much" and said & set(place)}
     texts |= {(place, odd) for place, odd in strange if odd == "{}" and place[-1] in ("scores", "z")}
     assert strange == texts, strange - texts

@@ -280,3 +280,24 @@ def test_a_file_name_that_is_not_utf8_does_not_stop_the_scene(analysis, tmp_path
     box = analysis.boxes[1]
     assert node_named(opened, f"{box.box.name} ({box.word})").IsA("vtkMRMLMarkupsROINode")
     assert any(np.array_equal(array_of(node_named(opened, name)), analysis.reconstruction) for name in names)
+
+
+def test_the_panel_shows_the_verdicts_of_a_bundle_that_is_opened(analysis, tmp_path, slicer_bench):
+    """It finds its scan, boxes, results and what lies over the scan, as if it had made them."""
+    scene = slicer_bench.new_scene()
+    scene.node.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
+    write_scene(analysis, tmp_path / "scene.mrb")
+    assert scene.node.ReadFromMRB(str(tmp_path / "scene.mrb"), True, slicer.vtkMRMLMessageCollection())
+    logic = slicer_bench.load_module().RadiomicsPersonaLogic(runner=lambda arguments, proceed: None)
+    parameters = logic.getParameterNode()
+    assert parameters.inputVolume.GetName() == "scan" and len(parameters.inputROIs) == 2
+    assert (parameters.shown, parameters.fade) == ("reconstruction", 50)
+    logic.showResultsOf(parameters.inputVolume)
+    assert parameters.reconstructionVolume.GetName() == "scan healthy persona"
+    assert parameters.differenceVolume and parameters.deviationVolume
+    said = logic.verdictsByBox(parameters.resultTable)
+    assert said == [(result.box.name, result.label, result.reason) for result in analysis.boxes]
+    assert logic.markROIs() == ["", ""] and logic.analyzedROIs() == list(parameters.inputROIs)
+    parameters.inputROIs[0].SetSize(5, 5, 5)
+    assert "has been moved since" in logic.markROIs()[0]
+    scene.close()

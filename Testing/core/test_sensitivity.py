@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.outline import outline
 from RadiomicsPersonaLib.lesions.sensitivity import box_around, sensitivity, usual_outlines
+from RadiomicsPersonaLib.lesions.sensitivity_report import sentences_of
 
 pytestmark = pytest.mark.slow
 
@@ -149,3 +151,17 @@ def test_painting_writes_image_mask_and_what_was_painted(scan_file, tmp_path):
     inside = mask.array > 0
     assert 0.2 * scan.array[inside].std() < (scan.array - painted.array)[inside].mean()
     assert (painted.array != scan.array).sum() < 4 * inside.sum()
+
+
+def test_where_no_verdict_was_reached_nothing_is_said_to_be_missed():
+    """With too few healthy boxes every lesion is undetermined: that is no miss."""
+    trials = [SimpleNamespace(asked_ml=ml, label=label) for ml, label in ((1.0, None), (1.0, None), (4.0, None), (4.0, 0))]
+    sizes = [
+        SimpleNamespace(asked_ml=ml, size_ml=ml, diameter_mm=10.0, least_contrast_sd=None, missed_contrast_sd=2.0)
+        for ml in (1.0, 4.0)
+    ]
+    said = list(sentences_of(SimpleNamespace(trials=trials, sizes=sizes)))
+    assert said == [
+        "Of 10.0 mm (1 ml) nothing can be told: no verdict was reached there.",
+        "Of 10.0 mm (4 ml) nothing was found, up to 2.00 SD of contrast.",
+    ]

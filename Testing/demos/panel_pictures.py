@@ -1,4 +1,4 @@
-"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, before and after the demo's analysis.
+"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, three widths, before and after the demo's analysis.
 
 make demo && python Testing/demos/panel_pictures.py FOLDER demo-output
 """
@@ -20,6 +20,8 @@ DARK = {
     "HighlightedText": "#ffffff", "Link": "#3ca4ff",
 }  # fmt: skip
 """The colours of Slicer's dark style."""
+WIDTHS = (360, 430, 600)
+PAGES = ("judge", "segment", "over-time", "settings")
 DISABLED = {"WindowText": "#6d6d6d", "Base": "#1e1e1e", "Text": "#6d6d6d", "ButtonText": "#b4b4b4", "Highlight": "#505050"}
 
 
@@ -46,6 +48,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     import numpy as np
     import qt
     import slicer
+    from bench.slicer_widgets import ModuleParent
     from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
     from RadiomicsPersonaLib.geometry.box import Box
@@ -62,18 +65,16 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     scene = application.new_scene()
     scene.open_views()
     module = application.load_module()
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     widget = module.RadiomicsPersonaWidget(parent)
     widget.setup()
     array, affine = template_with_lesion()
     volume = slicer.util.addVolumeFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)), affine, "MRBrain T1")
     widget.ui.inputVolumeSelector.setCurrentNode(volume)
     name = f"{'dark' if dark else 'light'}-{scale}"
-    parent.resize(430, 420)
     parent.show()
-    _save(parent, folder / f"empty-{name}.png")
+    _save_widths(parent, folder, f"empty-{name}")
     for number, center in enumerate((LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:])), start=1):
         widget._parameterNode.inputROIs = [
             *widget._parameterNode.inputROIs,
@@ -82,29 +83,22 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     # the same scan and boxes, analyzed already
     widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
-    parent.resize(430, 1010)
-    _save(parent, folder / f"results-{name}.png")
-    for button in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
-        getattr(widget.ui, button).collapsed = False
-    parent.resize(430, 1370)
-    _save(parent, folder / f"unfolded-{name}.png")
+    _save_widths(parent, folder, f"results-{name}")
+    widget.ui.moreButton.menu().adjustSize()
+    _save(widget.ui.moreButton.menu(), folder / f"menu-{name}.png")
+    widget.menu.numbers.trigger()
+    _save(widget.results.numbers, folder / f"numbers-{name}.png")
+    widget.results.numbers.close()
+    widget.menu.sensitivity.trigger()
+    _save_widths(parent, folder, f"sensitivity-{name}")
+    widget.menu.sensitivity.trigger()
+    widget.ui.meshCollapsibleButton.collapsed = widget.ui.regressionCollapsibleButton.collapsed = False
+    for page, word in enumerate(PAGES[1:], start=1):
+        widget.ui.tabWidget.currentIndex = page
+        _save_widths(parent, folder, f"{word}-{name}")
     widget.settings.on_card()
     _save(widget.settings.card, folder / f"card-{name}.png")
     widget.settings.card.close()
-    for button in ("inputsCollapsibleButton", "settingsCollapsibleButton", "resultsCollapsibleButton"):
-        getattr(widget.ui, button).collapsed = True
-    for button in (
-        "segmentCollapsibleButton",
-        "meshCollapsibleButton",
-        "followUpCollapsibleButton",
-        "regressionCollapsibleButton",
-    ):
-        getattr(widget.ui, button).collapsed = False
-    # these by the worker itself
-    widget.ui.segmentScanButton.click()
-    widget.ui.meshButton.click()
-    parent.resize(430, 1560)
-    _save(parent, folder / f"sections-{name}.png")
     parent.hide()
     widget.cleanup()
     parent.layout().itemAt(0).widget().setMRMLScene(None)
@@ -129,11 +123,24 @@ def hand_over(demo: Path, folder: Path) -> None:
     np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
 
 
-def _save(widget, path: Path) -> None:
+def _save_widths(parent, folder: Path, name: str) -> None:
+    """As high as the panel wants to be at each width, as in Slicer, where it scrolls."""
+    for width in WIDTHS:
+        for _ in range(2):  # wrapped text tells its height when it has its width
+            parent.resize(width, parent.minimumSizeHint().height())
+            _settle()
+        _save(parent, folder / f"{name}-{width}.png")
+
+
+def _settle() -> None:
     import slicer
 
     for _ in range(3):
         slicer.app.processEvents()
+
+
+def _save(widget, path: Path) -> None:
+    _settle()
     widget.grab().save(str(path))
 
 

@@ -20,12 +20,12 @@ def panel(module, slicer_bench):
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
+    from bench.slicer_widgets import ModuleParent
 
     raised = []
     hook, sys.excepthook = sys.excepthook, lambda kind, error, trace: raised.append(error)
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     widget = module.RadiomicsPersonaWidget(parent)
     widget.setup()
     widget.logic.runner = PreparedRun()

@@ -61,6 +61,8 @@ def test_classical_fills_judge_a_box(worker, scan, tmp_path, model):
     results, arrays = read_exchange(tmp_path)
     assert results["boxes"][0]["n_controls"] == 3 and results["boxes"][0]["p"] is not None
     assert np.abs(arrays["difference"]).max() > 5
+    told = next(note for note in results["warnings"] if "weighs fewer scores" in note)
+    assert "Lesion" in told and "Tissue asymmetry" in told
 
 
 def test_a_report_is_written(worker, scan, tmp_path):
@@ -74,7 +76,9 @@ def test_a_report_is_written(worker, scan, tmp_path):
 
 
 def test_a_network_is_refused_with_what_to_do(worker, scan, tmp_path):
-    with pytest.raises(InputError, match="needs torch, which is not installed: install PyTorch"):
+    with pytest.raises(
+        InputError, match="needs torch, which is not installed: install PyTorch .*, or choose the model harmonic"
+    ):
         analyze(worker, scan, "auto", tmp_path)
     assert not list(tmp_path.iterdir())
 

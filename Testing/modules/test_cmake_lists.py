@@ -87,8 +87,6 @@ def test_the_parameters_named_in_the_ui_file_exist(checkout):
         "oneLook",
         "shown",
         "fade",
-        "showControls",
-        "nameScan",
     }
     assert named <= set(re.findall(r"^    (\w+):", fields, re.M))
 

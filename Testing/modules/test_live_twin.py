@@ -77,15 +77,15 @@ def panel(module, slicer_bench, tmp_path, monkeypatch):
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
+    from bench.slicer_widgets import ModuleParent
 
     folder = tmp_path / "Zoë Müller"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
     raised = []
     hook, sys.excepthook = sys.excepthook, lambda kind, error, trace: raised.append(error)
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     widget = module.RadiomicsPersonaWidget(parent)
     widget.setup()
     yield widget

@@ -130,9 +130,9 @@ scene = application.new_scene()
 panel = None
 if not slicer.no_qt:
     import qt
-    parent = qt.QWidget()
+    from bench.slicer_widgets import ModuleParent
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     panel = module.RadiomicsPersonaWidget(parent)
     panel.setup()
 with np.load({path!r}) as head:

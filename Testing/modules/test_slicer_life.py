@@ -44,12 +44,12 @@ def parent(slicer_bench, module):
     if slicer.no_qt:
         pytest.skip(slicer.no_qt)
     import qt
+    from bench.slicer_widgets import ModuleParent
 
     raised = []
     hook, sys.excepthook = sys.excepthook, lambda kind, error, trace: raised.append(error)
-    parent = qt.QWidget()
+    parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
-    parent.isEntered = True
     parent.reload = lambda: make_panel(sys.modules["RadiomicsPersona"], parent)
     slicer.modules.radiomicspersona.widgetRepresentation = lambda: parent
     loaded = dict(sys.modules)
@@ -164,7 +164,7 @@ def test_an_roi_that_is_deleted_or_renamed_in_the_middle_of_a_run_changes_nothin
         del slicer.app.processEvents
     assert panel.ui.statusLabel.text == "Done."
     assert rois[0].GetName() == "renamed (pathological)"
-    assert panel.ui.notesLabel.text.splitlines()[0] == "'B' has been moved since: apply again for its verdict."
+    assert panel.ui.notesLabel.text.splitlines()[0] == "'B' was deleted; its verdict no longer holds."
     assert panel.logic.analyzedROIs() == [rois[0]] and list(panel.ui.inputROIsSelector.checkedNodes()) == [rois[0]]
 
 
@@ -193,15 +193,23 @@ def test_a_scan_that_is_replaced_in_the_middle_of_a_run_gets_no_results_of_the_o
     assert slicer.mrmlScene.GetNumberOfNodes() <= count
 
 
-def test_scans_and_boxes_in_turn_leave_as_many_nodes_as_one_of_each(panel, inputs):
+def test_every_scan_keeps_its_own_results_and_applying_again_adds_no_node(panel, inputs):
+    before = slicer.mrmlScene.GetNumberOfNodes()
     panel.ui.applyButton.click()
-    count = slicer.mrmlScene.GetNumberOfNodes()
-    for number in range(3):
+    volumes, counts = [inputs[0]], [slicer.mrmlScene.GetNumberOfNodes()]
+    for number in range(2):
         volume = add_volume(
             np.random.default_rng(number).integers(0, 900, (24, 22, 20)).astype(np.int16), np.diag([2.0, 2, 2, 1])
         )
+        volumes.append(volume)
         panel.ui.inputVolumeSelector.setCurrentNode(volume)
         panel.ui.applyButton.click()
         assert panel.ui.statusLabel.text == "Done."
-        count += 2  # the volume and its display
-        assert slicer.mrmlScene.GetNumberOfNodes() == count
+        counts.append(slicer.mrmlScene.GetNumberOfNodes())
+    # every scan has results of its own: the volume, its display, and no more than the first one's
+    assert counts[2] - counts[1] == counts[1] - counts[0] <= counts[0] - before + 2
+    count = counts[-1]
+    for volume in volumes:
+        panel.ui.inputVolumeSelector.setCurrentNode(volume)
+        panel.ui.applyButton.click()
+        assert panel.ui.statusLabel.text == "Done." and slicer.mrmlScene.GetNumberOfNodes() == count

@@ -44,7 +44,7 @@ def test_without_the_extension_a_sentence_says_where_it_is_and_what_works_withou
     panel.ui.applyButton.click()
     assert panel.ui.statusLabel.text == (
         "The network needs PyTorch: install the extension 'PyTorch' in the Extensions Manager and restart Slicer. "
-        "Harmonic, under Advanced, Model, works without."
+        "The model Harmonic, on the page Settings, works without."
     )
     assert fresh.questions == [] and panel.ui.applyButton.enabled and panel.ui.applyButton.text == "Apply"
     assert not panel.logic.getParameterNode().resultTable
@@ -73,7 +73,7 @@ def test_who_declines_is_told_what_works_and_nothing_is_installed(panel, fresh, 
     add_extension(monkeypatch, lambda self: fresh.installed.append(True))
     fresh.agrees = False
     panel.ui.applyButton.click()
-    assert panel.ui.statusLabel.text.endswith("Harmonic, under Advanced, Model, works without.")
+    assert panel.ui.statusLabel.text.endswith("The model Harmonic, on the page Settings, works without.")
     assert fresh.installed == [] and len(fresh.questions) == 1
     panel.ui.modelComboBox.currentIndex = panel.ui.modelComboBox.findData("harmonic")
     panel.ui.applyButton.click()

@@ -18,7 +18,7 @@ from bench.nodes import add_roi, add_segmentation, add_transform, add_volume, fo
 def test_the_panel_opens_on_an_empty_scene_and_says_what_is_missing(panel):
     assert not panel.ui.applyButton.enabled
     assert panel.ui.applyButton.toolTip == "Select a volume and check at least one ROI first."
-    assert not panel.ui.resultsCollapsibleButton.enabled
+    assert panel.ui.resultsWidget.isHidden()
     assert panel.ui.researchUseLabel.text == "Research use only, not a medical device."
 
 
@@ -26,7 +26,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     """A control is what takes the keyboard's focus, and whatever says something that changes."""
     import qt
 
-    controls = [w for name, w in vars(panel.ui).items() if isinstance(w, qt.QWidget) and not name.startswith("qt_")]
+    controls = [w for name, w in vars(panel.ui).items() if isinstance(w, qt.QWidget) and not name.startswith(("qt_", "Scroll"))]
     controls = [w for w in controls if w.focusPolicy != qt.Qt.NoFocus or w.property("SlicerParameterName")]
     assert len(controls) > 25
     for widget in controls:
@@ -39,6 +39,8 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
         "verdictLabel",
         "notesLabel",
         "researchUseLabel",
+        "placesStatusLabel",
+        "settingsNoteLabel",
         "segmentNoteLabel",
         "segmentStatusLabel",
         "meshStatusLabel",
@@ -65,15 +67,25 @@ def test_every_field_has_a_mnemonic_of_its_own(panel):
 
 def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
     """From top to bottom, and from left to right in one row."""
-    import qt
 
     panel.ui.applyButton.click()
-    for name in ("settingsCollapsibleButton", "allNumbersCollapsibleButton"):
-        getattr(panel.ui, name).collapsed = False
+    panel.ui.sensitivityHereButton.click()
     window = panel.parent
     window.resize(460, 1700)
     window.show()
-    slicer.app.processEvents()
+    visited = []
+    for page in range(panel.ui.tabWidget.count):
+        panel.ui.tabWidget.currentIndex = page
+        slicer.app.processEvents()
+        visited += in_order_of_tab(panel, window)
+    assert len(visited) > 40
+    window.hide()
+
+
+def in_order_of_tab(panel, window) -> list:
+    """The visible controls in the order of the Tab key, which is seen to be that of the eye."""
+    import qt
+
     controls = [
         w for w in vars(panel.ui).values() if isinstance(w, qt.QWidget) and w.isVisible() and w.focusPolicy & qt.Qt.TabFocus
     ]
@@ -81,15 +93,15 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
         w
         for w in controls
         if w.objectName
-        and not w.objectName.startswith("qt_")
+        and not w.objectName.startswith(("qt_", "Scroll"))
         and w.parentWidget().metaObject().className() != "QAbstractScrollArea"
     ]
-    chain, widget = [], panel.ui.inputsCollapsibleButton
+    chain, widget = [], panel.ui.tabWidget
     while widget not in chain:
         chain.append(widget)
         widget = widget.nextInFocusChain()
     visited = [w for w in chain if w in controls]
-    assert len(visited) == len(controls) > 25
+    assert len(visited) == len(controls)
     places = [w.mapTo(window, qt.QPoint(0, 0)) for w in visited]
     for (one, here), (other, there) in zip(zip(visited, places), list(zip(visited, places))[1:]):
         # a heading is as high as what it folds away
@@ -103,16 +115,20 @@ def test_the_tab_key_goes_where_the_eye_goes(panel, inputs):
             one.objectName,
             other.objectName,
         )
-    window.hide()
+    return visited
 
 
 def test_sections_that_are_unfolded_show_no_bar_before_anything_runs(panel):
     panel.parent.show()
-    for name in ("segment", "mesh", "followUp", "regression", "sensitivity"):
-        button, bar = getattr(panel.ui, f"{name}CollapsibleButton"), getattr(panel.ui, f"{name}ProgressBar")
+    panel.menu.sensitivity.trigger()
+    for button in (panel.ui.meshCollapsibleButton, panel.ui.regressionCollapsibleButton):
         assert button.collapsed
         button.collapsed = False
-        assert bar.isHidden() and getattr(panel.ui, f"{name}StatusLabel").isVisible(), name
+    pages = {"sensitivity": 0, "segment": 1, "mesh": 1, "followUp": 2, "regression": 2}
+    for name, page in pages.items():
+        panel.ui.tabWidget.currentIndex = page
+        assert getattr(panel.ui, f"{name}ProgressBar").isHidden(), name
+        assert getattr(panel.ui, f"{name}StatusLabel").isVisible(), name
     panel.parent.hide()
 
 
@@ -158,7 +174,7 @@ def test_a_classifier_of_the_user_s_own_is_chosen_checked_and_taken(panel, input
     assert parameters.classifier == "healthy-or-not"
     (tmp_path / "own" / "clinic.json").write_text("{}")
     combo.currentIndex = combo.findData("clinic")
-    assert "'clinic.json' is not a verdict classifier" in panel.ui.statusLabel.text
+    assert "'clinic.json' is not a verdict classifier" in panel.ui.settingsNoteLabel.text
     parameters.classifier = "elsewhere"
     assert combo.currentText == "elsewhere (not installed here)"
 
@@ -174,8 +190,7 @@ def test_apply_shows_the_verdict_in_words_and_the_table(panel, inputs):
         "Scores weighed by a classifier of your own, clinic.",
         "Note: The slices are thick; naïve détail is lost.",
     ]
-    assert panel.ui.resultTableView.mrmlTableNode() is panel.logic.getParameterNode().resultTable
-    assert panel.ui.resultsCollapsibleButton.enabled
+    assert not panel.ui.resultsWidget.isHidden()
     assert panel.ui.applyButton.text == "Apply" and panel.ui.progressBar.isHidden()
 
 
@@ -239,7 +254,7 @@ def test_closing_the_scene_clears_the_results(panel, inputs, shown):
     panel.ui.applyButton.click()
     panel.parent.isEntered = shown
     slicer.mrmlScene.Clear(0)
-    assert panel.ui.verdictLabel.text == "" and panel.ui.resultTableView.mrmlTableNode() is None
+    assert panel.ui.verdictLabel.text == "" and panel.ui.resultsWidget.isHidden()
     assert not panel.ui.applyButton.enabled
 
 
@@ -275,21 +290,21 @@ def test_the_panel_forgets_the_parameter_node_while_another_module_is_shown(pane
 
 
 def test_what_stands_out_is_plotted_when_asked_for(panel, inputs):
-    assert not panel.ui.showScoresButton.enabled
+    assert not panel.menu.scores.enabled
     layout = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLayoutNode")
     before = layout.GetViewArrangement()
     panel.ui.applyButton.click()
-    assert panel.ui.showScoresButton.enabled
-    panel.ui.showScoresButton.click()
+    assert panel.menu.scores.enabled
+    panel.menu.scores.trigger()
     chart = panel.logic.getParameterNode().scoreChart
     assert layout.GetViewArrangement() != before
     assert slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActivePlotChartID() == chart.GetID()
 
 
-def menu_texts(button, fill) -> list[str]:
-    """What a button's menu offers when it opens."""
+def menu_texts(menu, fill) -> list[str]:
+    """What a menu offers when it opens."""
     fill()
-    return [action.text for action in button.menu().actions()]
+    return [action.text for action in menu.actions()]
 
 
 def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
@@ -311,10 +326,10 @@ def test_a_new_box_is_placed_with_the_mouse_and_is_checked(panel):
 
 
 def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
-    assert menu_texts(panel.ui.segmentButton, panel.inputs.fill_segment_menu) == [
+    assert menu_texts(panel.inputs.segment_menu, panel.inputs.fill_segment_menu) == [
         "There is no segment: draw one in the Segment Editor"
     ]
-    assert not panel.ui.segmentButton.menu().actions()[0].enabled
+    assert not panel.inputs.segment_menu.actions()[0].enabled
     random = np.random.default_rng(8)
     for _ in range(5):
         affine = four_by_four(random_rotation(random) * [1.0, 1.5, 2.0], (5, 6, 7))
@@ -324,7 +339,7 @@ def test_a_box_is_drawn_around_a_segment_two_millimetres_wider(panel):
         to_world = four_by_four(random_rotation(random), random.uniform(-30, 30, 3))
         segmentation.SetAndObserveTransformNodeID(add_transform(to_world).GetID())
         panel.inputs.fill_segment_menu()
-        action = panel.ui.segmentButton.menu().actions()[0]
+        action = panel.inputs.segment_menu.actions()[0]
         assert action.text.startswith("Lesions && more: ")
         action.trigger()
         roi = panel.logic.getParameterNode().inputROIs[-1]
@@ -343,7 +358,7 @@ def test_an_empty_segment_is_refused_in_one_sentence(panel):
     segmentation = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode", "S")
     segmentation.GetSegmentation().AddEmptySegment("", "tumour")
     panel.inputs.fill_segment_menu()
-    panel.ui.segmentButton.menu().actions()[0].trigger()
+    panel.inputs.segment_menu.actions()[0].trigger()
     assert panel.ui.statusLabel.text == "Segment 'tumour' is empty: paint it in the Segment Editor, or choose another one."
     assert not slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLMarkupsROINode")
 
@@ -353,12 +368,12 @@ def test_a_box_is_mirrored_at_the_middle_first_and_at_the_midplane_once_it_is_kn
     move = add_transform(four_by_four(np.eye(3), (100, 0, 0)))
     for node in (volume, *rois):
         node.SetAndObserveTransformNodeID(move.GetID())
-    assert menu_texts(panel.ui.mirrorButton, panel.inputs.fill_mirror_menu) == ["A", "B"]
+    assert menu_texts(panel.inputs.mirror_menu, panel.inputs.fill_mirror_menu) == ["A", "B"]
     center = np.zeros(3)
     # the volume's middle is at 39 / 2 mm, and the prepared analysis finds the midplane at 18
     for plane, words in ((19.0, "check its place"), (18.0, "midplane that the analysis found")):
         panel.inputs.fill_mirror_menu()
-        panel.ui.mirrorButton.menu().actions()[0].trigger()
+        panel.inputs.mirror_menu.actions()[0].trigger()
         mirrored = panel.logic.getParameterNode().inputROIs[-1]
         mirrored.GetCenterWorld(center)
         np.testing.assert_allclose(center, [100 + 2 * plane - 10, 20, 20])
@@ -414,7 +429,7 @@ def test_the_card_of_the_chosen_model_is_one_click_away(panel):
     panel.logic.getParameterNode().model = "site-7"
     assert panel.ui.modelComboBox.currentText == "site-7 (not installed here)"
     panel.ui.modelCardButton.click()
-    assert panel.ui.statusLabel.text == "There is no model 'site-7' here: choose another one."
+    assert panel.ui.settingsNoteLabel.text == "There is no model 'site-7' here: choose another one."
 
 
 def test_the_decision_brings_its_usual_threshold_and_reaches_the_command_line(panel, inputs):
@@ -425,7 +440,7 @@ def test_the_decision_brings_its_usual_threshold_and_reaches_the_command_line(pa
         combo.activated.emit(combo.currentIndex)
 
     decide("MSE")
-    assert panel.ui.statusLabel.text == "Enter the value of MSE at which a box counts as pathological."
+    assert panel.ui.settingsNoteLabel.text == "Enter the value of MSE at which a box counts as pathological."
     decide("probability by the classifier")
     assert spin.value == 0.5 and (spin.minimum, spin.maximum) == (0.001, 0.999)
     panel.ui.applyButton.click()
@@ -438,28 +453,35 @@ def test_the_decision_brings_its_usual_threshold_and_reaches_the_command_line(pa
     assert spin.value == 0.05
 
 
-def test_the_bar_shows_how_much_is_done_and_the_time_left(panel, inputs):
+def test_the_bar_shows_how_much_is_done_and_the_time_left(panel, inputs, monkeypatch):
+    """What is prepared takes its own time, and is not reckoned into the steps."""
     seen = []
-    panel.logic.runner = PreparedRun(("Loading the model", "20/80 control 19 of A"))
-    process = slicer.app.processEvents
+    lines = ("Loading the model", "Preparing the head", "20/80 control 19 of A", "30/80 control 29 of A", "2/4 second look")
+    panel.logic.runner = PreparedRun(lines)
+    process, job, clock = slicer.app.processEvents, panel.run.job, [1000.0]
 
     def look():
         process()
-        if panel.run.job.started:
-            panel.run.job.started -= 10  # ten seconds pass
+        clock[0] += 10  # ten seconds pass
         seen.append((panel.ui.progressBar.value, panel.ui.progressBar.maximum, panel.ui.statusLabel.text))
 
     slicer.app.processEvents = look
+    monkeypatch.setattr("RadiomicsPersonaWidgets.job.time.monotonic", lambda: clock[0])
     try:
         panel.ui.applyButton.click()
     finally:
         del slicer.app.processEvents
+    assert not job.running
     assert seen[0][1:] == (0, "Loading the model (0 s)")  # a maximum of 0 is a bar that only moves
-    assert seen[1] == (20, 80, "20/80 control 19 of A (10 s, about 30 s left)")
+    assert seen[2] == (20, 80, "20/80 control 19 of A (20 s)")
+    assert seen[3] == (30, 80, "30/80 control 29 of A (30 s, about 50 s left)")
+    assert seen[4] == (2, 4, "2/4 second look (40 s)")
 
 
 def test_the_table_sorts_numbers_as_numbers(panel, inputs):
     import qt
+
+    from RadiomicsPersonaNodes import origin
 
     panel.ui.inputROIsSelector.check(add_roi("C", (8, 8, 8), np.eye(3), (30, 20, 20)))
     panel.ui.applyButton.click()
@@ -471,23 +493,25 @@ def test_the_table_sorts_numbers_as_numbers(panel, inputs):
 
     assert column("Box") == ["A", "B", "C"] and column("Verdict") == ["pathological (1)", "healthy (0)", "undetermined"]
     result = panel.logic.getParameterNode().resultTable
-    for row, value in enumerate((10.0, 9.0, 0.00001)):
-        result.GetTable().GetColumnByName("p").SetValue(row, value)
+    results = origin.results_in(result)
+    for box, value in zip(results["boxes"], (10.0, 9.0, 0.00001)):
+        box["p"] = value
+    origin.record_results(result, results)
     result.Modified()
     panel.parameterNodeModified()
-    table.sortItems(2, qt.Qt.AscendingOrder)
+    table.sortItems(3, qt.Qt.AscendingOrder)
     assert column("p") == [0.00001, 9.0, 10.0] and column("Box") == ["C", "B", "A"]
 
 
 def test_a_called_box_can_be_drawn_around_what_is_unusual_in_it_and_loses_its_verdict(panel, inputs):
     panel.ui.applyButton.click()
-    assert panel.ui.tightenButton.enabled
+    assert panel.menu.tighten.enabled
     called, healthy = panel.logic.analyzedROIs()
     before, kept = np.array(called.GetSize()), np.array(healthy.GetSize())
-    panel.ui.tightenButton.click()
+    panel.menu.tighten.trigger()
     assert np.allclose(called.GetSize(), 0.5 * before) and np.allclose(healthy.GetSize(), kept)
     assert "A. Apply again" in panel.ui.statusLabel.text and "'A' has been moved since" in panel.ui.notesLabel.text
-    assert not panel.ui.tightenButton.enabled
+    assert not panel.menu.tighten.enabled
 
 
 def test_beneath_a_verdict_stands_where_the_unusual_lies_and_how_often_such_boxes_are_right(panel, inputs):
@@ -504,10 +528,10 @@ def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):
     import csv
 
     panel.ui.applyButton.click()
-    panel.ui.copyButton.click()
+    panel.menu.copy.trigger()
     copied = [line.split("\t") for line in slicer.app.clipboard().text().splitlines()]
     panel.results.ask_for_path = lambda *asked: str(tmp_path / "é.csv")
-    panel.ui.exportButton.click()
+    panel.menu.export.trigger()
     with open(tmp_path / "é.csv", encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert copied[0] == list(rows[0]) and copied[1] == list(rows[0].values())
@@ -516,5 +540,5 @@ def test_the_table_is_copied_and_exported_whole(panel, inputs, tmp_path):
         ("B", "0.0", "0.6", "2.5"),
     ]
     panel.results.ask_for_path = lambda *asked: str(tmp_path / "nowhere" / "a.csv")
-    panel.ui.exportButton.click()
+    panel.menu.export.trigger()
     assert "cannot be written (No such file or directory): choose another place." in panel.ui.statusLabel.text

@@ -18,7 +18,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 def report_into(panel, folder: Path) -> tuple[str, str]:
     """Click "Save report..." and choose the folder; the text of HTML and PDF."""
     panel.results.ask_for_folder = lambda title: str(folder)
-    panel.ui.reportButton.click()
+    panel.menu.report.trigger()
     assert panel.ui.statusLabel.text.startswith("Written: "), panel.ui.statusLabel.text
     return (folder / "report.html").read_text(encoding="utf-8"), "\n".join(pages_of(folder / "report.pdf"))
 
@@ -35,14 +35,14 @@ def test_one_click_writes_the_report_anonymous_unless_ticked(panel, inputs, tmp_
     volume, _ = inputs
     volume.SetName("T1 of Muster")
     name_the_patient(volume)
-    assert not panel.ui.reportButton.enabled
+    assert not panel.menu.report.enabled
     panel.ui.applyButton.click()
     texts = report_into(panel, tmp_path / "rapport é")
     for text in texts:
         assert "Pathological: reason 0." in text and "Research use only, not a medical device." in text
         assert not any(told in text for told in ("Muster", "Anna", "4711"))
     assert texts[0].count("<img") == 6
-    panel.ui.nameScanCheckBox.click()
+    panel.menu.name_scan.trigger()
     for text in report_into(panel, tmp_path / "named"):
         assert "Healthy persona of T1 of Muster, Muster^Anna, ID-4711" in text
 
@@ -51,16 +51,16 @@ def test_a_report_that_cannot_be_written_is_one_sentence_and_a_cancelled_choice_
     panel.ui.applyButton.click()
     (tmp_path / "file").write_text("")
     panel.results.ask_for_folder = lambda title: str(tmp_path / "file")
-    panel.ui.reportButton.click()
+    panel.menu.report.trigger()
     assert panel.ui.statusLabel.text == f"The output '{tmp_path / 'file'}' is a file: name a folder."
-    assert panel.ui.reportButton.enabled
+    assert panel.menu.report.enabled
     panel.results.ask_for_folder = lambda title: ""
     panel.ui.statusLabel.text = "as before"
-    panel.ui.reportButton.click()
+    panel.menu.report.trigger()
     assert panel.ui.statusLabel.text == "as before"
     slicer.mrmlScene.RemoveNode(panel.logic.getParameterNode().reconstructionVolume)
     panel.results.ask_for_folder = lambda title: str(tmp_path / "gone")
-    panel.ui.reportButton.click()
+    panel.menu.report.trigger()
     assert panel.ui.statusLabel.text.startswith("There is nothing to report: apply first")
 
 
@@ -82,7 +82,7 @@ def reopened(module, panel, inputs, slicer_bench, tmp_path):
     from RadiomicsPersonaNodes import table as table_nodes
 
     panel.ui.applyButton.click()
-    panel.ui.showControlsCheckBox.click()
+    panel.menu.controls.trigger()
     parameters = panel.logic.getParameterNode()
     saved = {
         "arrays": {
@@ -117,7 +117,7 @@ def test_a_saved_scene_comes_back_whole(module, reopened, tmp_path):
         np.testing.assert_allclose(roi.GetDisplayNode().GetSelectedColor(), color, atol=1e-6)
         np.testing.assert_allclose(color, np.array(VERDICT_COLORS[word]) / 255, atol=1e-6)
     assert sorted(roi.GetName() for roi in roi_nodes.control_rois()) == saved["controls"] and len(saved["controls"]) == 6
-    assert logic.analyzedROIs() == rois and logic.markROIs() == []
+    assert logic.analyzedROIs() == rois and logic.markROIs() == ["", ""]
     for chart, table in ((parameters.scoreChart, parameters.scoreTable), (parameters.standingChart, parameters.standingTable)):
         series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
         assert series and all(node.GetTableNode() is table for node in series)
@@ -132,7 +132,7 @@ def test_a_saved_scene_comes_back_whole(module, reopened, tmp_path):
     assert parameters.reconstructionVolume.GetNodeReference(module.INPUT_VOLUME_ROLE) is parameters.inputVolume
     # and a moved box gets its own look back even now
     rois[0].SetCenter(3, 3, 3)
-    assert logic.markROIs() == ["A"] and rois[0].GetName() == "A"
+    assert logic.markROIs() == ["'A' has been moved since: apply again for its verdict.", ""] and rois[0].GetName() == "A"
     assert list(rois[0].GetDisplayNode().GetSelectedColor()) == pytest.approx([1.0, 0.5, 0.5])
     # the report needs nothing but the scene
     logic.writeReport(tmp_path / "again")

@@ -15,6 +15,8 @@ from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
 from bench.nodes import add_transform, add_volume, four_by_four, said
+from bench.prepared_run import PreparedRun
+from bench.scene import SIZE
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_a_view_in_which_the_user_chose_something_else_is_left_alone(panel, view
     views[1].SetForegroundVolumeID(own.GetID())
     views[1].SetForegroundOpacity(0.8)
     panel.ui.fadeSlider.value = 20
-    panel.ui.flickerButton.click()
+    panel.menu.flicker.trigger()
     choose(panel.ui.shownComboBox, "nothing")
     assert views[1].GetForegroundVolumeID() == own.GetID() and views[1].GetForegroundOpacity() == 0.8
 
@@ -96,7 +98,7 @@ def test_the_slider_fades_and_flicker_switches_in_place(panel, views):
     panel.ui.applyButton.click()
     panel.ui.fadeSlider.value = 40
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
-    panel.ui.flickerButton.click()
+    panel.menu.flicker.trigger()
     assert {c.GetForegroundOpacity() for c in views} == {0.0}
     panel.views.flicker_key.activated.emit()
     assert {round(c.GetForegroundOpacity(), 6) for c in views} == {0.4}
@@ -174,7 +176,7 @@ def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, vi
     panel.ui.applyButton.click()
     wait_until(lambda: not panel.views.fade_in.running)
     before, layout = state(views), layout_number()
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     composites = {c.GetLayoutName(): c for c in slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")}
     left, right = composites["RadiomicsPersonaScan"], composites["RadiomicsPersonaTwin"]
     persona = panel.logic.getParameterNode().reconstructionVolume
@@ -184,15 +186,21 @@ def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, vi
     slices = {n.GetLayoutName(): n for n in slicer.util.getNodesByClass("vtkMRMLSliceNode")}
     own = [slices["RadiomicsPersonaScan"], slices["RadiomicsPersonaTwin"]]
     assert own[0].GetViewGroup() == own[1].GetViewGroup() != slices["Red"].GetViewGroup()
-    for node in own:  # both at the middle of the first box
+    wait_until(lambda: not panel.views._settled.running)
+    for node in own:  # both in the slice of the first box, with the whole head in the picture
         assert node.GetOrientation() == "Axial"
-        np.testing.assert_allclose([node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)], [10, 20, 20], atol=1e-6)
+        assert node.GetSliceToRAS().GetElement(2, 3) == pytest.approx(20)
+        middle = np.array([node.GetSliceToRAS().GetElement(axis, 3) for axis in range(2)])
+        np.testing.assert_allclose(middle, [19, 21], atol=1.5)  # of the scan, 40 x 44 mm
+        width, height = node.GetFieldOfView()[:2]
+        assert tuple(node.GetDimensions()[:2]) == SIZE and width / height == pytest.approx(SIZE[0] / SIZE[1])
+        assert 40 <= width < 60  # fitted to the size that the view has now, not to that of its first moment
     assert layout_number() != layout
     choose(panel.ui.shownComboBox, "difference, in SD")
     assert left.GetForegroundVolumeID() is None
     assert right.GetForegroundVolumeID() == panel.logic.getParameterNode().differenceVolume.GetID()
     choose(panel.ui.shownComboBox, "healthy persona")
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     assert layout_number() == layout and state(views) == before
 
 
@@ -201,7 +209,7 @@ def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, 
     from RadiomicsPersonaNodes.view import SIDE_BY_SIDE
 
     panel.ui.applyButton.click()
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     messages = slicer.vtkMRMLMessageCollection()
     assert slicer.mrmlScene.WriteToMRB(str(tmp_path / "scene.mrb"), None, messages)
     panel.exit()
@@ -223,33 +231,33 @@ def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, 
     again.close()
 
 
-@pytest.mark.parametrize("name", ["sideBySideButton", "showScoresButton", "showStandingButton"])
+@pytest.mark.parametrize("name", ["side_by_side", "scores", "standing"])
 def test_a_pressed_button_gives_the_users_layout_back_when_it_is_released(panel, views, name):
     panel.ui.applyButton.click()
     layout = layout_number()
-    getattr(panel.ui, name).click()
+    getattr(panel.menu, name).trigger()
     assert layout_number() != layout
-    getattr(panel.ui, name).click()
+    getattr(panel.menu, name).trigger()
     assert layout_number() == layout
 
 
 def test_one_button_after_the_other_still_ends_at_the_users_layout(panel, views):
     panel.ui.applyButton.click()
     layout = layout_number()
-    panel.ui.sideBySideButton.click()
-    panel.ui.showStandingButton.click()
-    assert not panel.ui.sideBySideButton.checked
+    panel.menu.side_by_side.trigger()
+    panel.menu.standing.trigger()
+    assert not panel.menu.side_by_side.checked
     chart = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLSelectionNode").GetActivePlotChartID()
     assert chart == panel.logic.getParameterNode().standingChart.GetID()
-    panel.ui.showStandingButton.click()
+    panel.menu.standing.trigger()
     assert layout_number() == layout
 
 
 def test_a_layout_that_the_user_chose_meanwhile_is_kept(panel, views):
     panel.ui.applyButton.click()
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode").SetViewArrangement(4)
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     assert layout_number() == 4
 
 
@@ -265,7 +273,7 @@ def test_a_box_says_its_verdict_in_colour_and_in_words(panel, views, inputs):
         assert not display.GetFillVisibility()  # which would tint scan and persona
     rois[0].SetCenter(12, 20, 20)
     assert rois[0].GetName() == "A" and rois[0].GetDisplayNode().GetSelectedColor() == before
-    assert rois[0].GetDisplayNode().GetFillVisibility()
+    assert not rois[0].GetDisplayNode().GetFillVisibility()  # while the persona lies over the scan
     assert rois[1].GetName() == "B (healthy)"
     assert panel.ui.notesLabel.text.splitlines()[0] == "'A' has been moved since: apply again for its verdict."
     assert "<s>" in panel.ui.verdictLabel.text.split("</p>")[0] and "<s>" not in panel.ui.verdictLabel.text.split("</p>")[1]
@@ -293,7 +301,7 @@ def test_the_healthy_boxes_come_on_demand_and_go_again(panel, views, inputs):
         node.SetAndObserveTransformNodeID(move.GetID())
     panel.ui.applyButton.click()
     count, items = slicer.mrmlScene.GetNumberOfNodes(), hierarchy.GetNumberOfItems()
-    panel.ui.showControlsCheckBox.click()
+    panel.menu.controls.trigger()
     controls = [roi for roi in slicer.util.getNodesByClass("vtkMRMLMarkupsROINode") if roi not in inputs[1]]
     assert [roi.GetName() for roi in controls] == [f"control {n} of {name}" for name in "AB" for n in (1, 2, 3)]
     first = controls[0]
@@ -308,16 +316,168 @@ def test_the_healthy_boxes_come_on_demand_and_go_again(panel, views, inputs):
     assert hierarchy.GetItemName(folder) == "Healthy boxes of A"
     listed = [panel.ui.inputROIsSelector.itemText(n) for n in range(panel.ui.inputROIsSelector.count)]
     assert not [text for text in listed if "control" in text]  # forty boxes nobody wants to judge
-    panel.ui.showControlsCheckBox.click()
+    panel.menu.controls.trigger()
     assert (slicer.mrmlScene.GetNumberOfNodes(), hierarchy.GetNumberOfItems()) == (count, items)
 
 
 def test_closing_the_scene_leaves_no_pressed_button_and_no_observer(panel, views, inputs):
     panel.ui.applyButton.click()
-    panel.ui.sideBySideButton.click()
+    panel.menu.side_by_side.trigger()
     display = inputs[0].GetDisplayNode()
     assert panel.views.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.views.on_scan_display)
     slicer.mrmlScene.Clear(0)
-    assert not panel.ui.sideBySideButton.checked and not panel.ui.sideBySideButton.enabled
+    assert not panel.menu.side_by_side.checked and not panel.menu.side_by_side.enabled
     assert not panel.views.hasObserver(display, vtk.vtkCommand.ModifiedEvent, panel.views.on_scan_display)
-    assert not [roi for roi in inputs[1] if panel.results.hasObserver(roi, vtk.vtkCommand.ModifiedEvent, panel.results.on_roi)]
+    assert not [
+        roi for roi in inputs[1] if panel.results.hasObserver(roi, vtk.vtkCommand.ModifiedEvent, panel.results.on_changed)
+    ]
+
+
+def test_the_scale_of_colours_comes_and_goes_with_what_is_shown(scene, panel, views):
+    panel.ui.applyButton.click()
+    parameters = panel.logic.getParameterNode()
+    for word, wanted in (
+        ("difference, in SD", {parameters.differenceVolume}),
+        ("p of the difference", {parameters.deviationVolume}),
+        ("healthy persona", set()),
+        ("nothing", set()),
+    ):
+        choose(panel.ui.shownComboBox, word)
+        assert scene.legends.shown == wanted, word
+
+
+def test_a_result_that_comes_while_another_module_is_shown_is_there_when_the_user_comes_back(panel, views):
+    panel.logic.runner = lambda given, proceed: (panel.exit(), PreparedRun()(given, proceed))
+    panel.ui.applyButton.click()
+    panel.enter()
+    wait_until(lambda: not panel.views.fade_in.running)
+    assert {c.GetForegroundVolumeID() for c in views} == {panel.logic.getParameterNode().reconstructionVolume.GetID()}
+    assert said(panel.ui.verdictLabel)[0] == "■ A: Pathological: reason 0."
+
+
+def test_a_scene_that_was_saved_side_by_side_can_leave_that_layout(panel, views, slicer_bench):
+    panel.ui.applyButton.click()
+    panel.menu.side_by_side.trigger()
+    wait_until(lambda: not panel.views._settled.running)
+    panel.exit()
+    panel.views._arrangement.forget()  # another session opens the scene: it knows nothing of the layout before
+    panel.menu.side_by_side.blockSignals(True)
+    panel.menu.side_by_side.checked = False
+    panel.menu.side_by_side.blockSignals(False)
+    panel.enter()
+    assert panel.menu.side_by_side.checked
+    panel.menu.side_by_side.trigger()
+    assert layout_number() == slicer.vtkMRMLLayoutNode.SlicerLayoutFourUpView
+
+
+def slice_node(name: str):
+    """The slice view of that name."""
+    return next(node for node in slicer.util.getNodesByClass("vtkMRMLSliceNode") if node.GetLayoutName() == name)
+
+
+def fields(views) -> list[tuple]:
+    nodes = [slice_node(view.GetLayoutName()) for view in views]
+    return [(*node.GetFieldOfView()[:2], *(node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3))) for node in nodes]
+
+
+def test_the_first_result_brings_the_views_to_the_box_and_later_ones_leave_them(panel, views, inputs):
+    slices = slicer.util.getNodesByClass("vtkMRMLSliceNode")
+    panel.ui.applyButton.click()
+    for node in slices:
+        np.testing.assert_allclose([node.GetSliceToRAS().GetElement(axis, 3) for axis in range(3)], [10, 20, 20], atol=1e-6)
+        assert min(node.GetFieldOfView()[:2]) == pytest.approx(90)  # the box is small
+        width, height = node.GetDimensions()[:2]
+        assert node.GetFieldOfView()[0] / node.GetFieldOfView()[1] == pytest.approx(width / height)  # nothing is stretched
+    slices[0].JumpSliceByOffsetting(0, 0, 35)
+    before = fields(views)
+    panel.ui.applyButton.click()
+    assert fields(views) == before
+    panel.ui.boxTable.cellClicked.emit(1, 0)  # a row brings them to its box
+    assert slices[0].GetSliceToRAS().GetElement(0, 3) == pytest.approx(20)
+
+
+def test_the_fill_of_a_box_is_off_while_something_lies_over_the_scan(panel, views, inputs):
+    display = inputs[1][0].GetDisplayNode()
+    assert display.GetFillVisibility()
+    panel.ui.applyButton.click()
+    inputs[1][0].SetCenter(12, 20, 20)
+    assert not display.GetFillVisibility()
+    choose(panel.ui.shownComboBox, "nothing")
+    assert display.GetFillVisibility()  # it wears no verdict, and covers nothing
+    assert not inputs[1][1].GetDisplayNode().GetFillVisibility()
+
+
+def test_the_name_of_a_box_is_written_below_it_at_every_zoom(panel, views, inputs):
+    panel.ui.applyButton.click()
+    node = slice_node("Red")
+    for millimetres in (90, 30):
+        pixels = 8 / millimetres * node.GetDimensions()[1]  # of the box's edge
+        for view in slicer.util.getNodesByClass("vtkMRMLSliceNode"):
+            ratio = view.GetDimensions()[0] / view.GetDimensions()[1]
+            view.SetFieldOfView(millimetres * ratio, millimetres, 1)
+        text = inputs[1][0].GetDisplayNode().GetTextProperty()
+        assert pixels / 2 < text.GetLineOffset() < pixels / 2 + 20
+        assert text.GetVerticalJustificationAsString() == "Top" and text.GetJustificationAsString() == "Centered"
+
+
+def test_our_key_is_none_of_slicers_and_nothing_changes_how_the_wheel_and_the_links_work(panel, views):
+    before = [(c.GetLinkedControl(), c.GetHotLinkedControl()) for c in views]
+    panel.ui.applyButton.click()
+    assert [(c.GetLinkedControl(), c.GetHotLinkedControl()) for c in views] == before
+    taken = {"B", "F", "R", "V", "G", "T", "[", "]", "{", "}", "Left", "Right"}  # of Slicer's slice views
+    assert panel.views.flicker_key.key.toString() not in taken
+
+
+def test_what_is_unusual_is_outlined_and_not_filled(panel, views):
+    panel.ui.applyButton.click()
+    display = panel.logic.getParameterNode().unusualSegmentation.GetDisplayNode()
+    assert display.GetVisibility2DOutline() and not display.GetVisibility2DFill()
+
+
+class PlotViews:
+    """A layout manager with one plot view, whose chart is VTK's own."""
+
+    plotViewCount = 1
+
+    def __init__(self):
+        self.axes = vtk.vtkChartXY()
+        self.view, self.scene = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLPlotViewNode"), vtk.vtkContextScene()
+
+    def plotWidget(self, number):
+        view = SimpleNamespace(chart=lambda: self.axes, scene=lambda: self.scene)
+        return SimpleNamespace(mrmlPlotViewNode=lambda: self.view, plotView=lambda: view)
+
+    def names(self, axis: int) -> list[str]:
+        found = self.axes.GetAxis(axis)
+        found.Update()
+        labels = found.GetTickLabels()
+        return [labels.GetValue(n) for n in range(labels.GetNumberOfValues())]
+
+
+def test_bars_and_boxes_have_their_names_at_the_axis(panel, views, monkeypatch):
+    plots = PlotViews()
+    monkeypatch.setattr(slicer.app, "layoutManager", lambda: plots, raising=False)
+    panel.ui.applyButton.click()
+    parameters = panel.logic.getParameterNode()
+    for button, chart, axis, names in (
+        (panel.menu.scores, parameters.scoreChart, vtk.vtkAxis.BOTTOM, ["Peak difference", "SSIM (3-D)"]),
+        (panel.menu.standing, parameters.standingChart, vtk.vtkAxis.LEFT, ["A", "B"]),
+    ):
+        plots.view.SetPlotChartNodeID(chart.GetID())
+        button.trigger()
+        wait_until(lambda: not panel.views._settled.running)
+        assert plots.names(axis) == names
+        assert not set(names) & set(plots.names(vtk.vtkAxis.LEFT if axis == vtk.vtkAxis.BOTTOM else vtk.vtkAxis.BOTTOM))
+    low, high = parameters.scoreChart.GetXAxisRange()
+    assert -1 < low < 0 and 1 < high < 2  # two bars stand at 0 and 1
+
+
+def test_a_drag_shows_the_persona_that_follows_it_also_where_a_difference_was_shown(panel, views):
+    panel.ui.applyButton.click()
+    choose(panel.ui.shownComboBox, "difference, in SD")
+    parameters = panel.logic.getParameterNode()
+    panel.views.follow_drag(True)
+    assert {c.GetForegroundVolumeID() for c in views} == {parameters.reconstructionVolume.GetID()}
+    panel.views.follow_drag(False)
+    assert {c.GetForegroundVolumeID() for c in views} == {parameters.differenceVolume.GetID()}
+    assert parameters.shown == "difference"

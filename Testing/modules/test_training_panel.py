@@ -117,6 +117,10 @@ def panel(opened, tmp_path):
     return panel
 
 
+WIDTH = 430
+"""Of Slicer's module panel, as it usually is."""
+
+
 def wait(panel, happened, seconds: float = 150) -> None:
     deadline = time.monotonic() + seconds
     while not happened():
@@ -345,12 +349,14 @@ def test_a_segmentation_run_is_evaluated_looked_at_and_tried_on_loaded_scans(pan
     center = [slicer.util.getNodesByClass("vtkMRMLSliceNode")[0].GetSliceToRAS().GetElement(row, 3) for row in range(3)]
     assert (np.abs(kept.ijk_from_ras(np.array(center)) - np.array(kept.shape) / 2) < np.array(kept.shape) / 2).all()
 
+    composite.SetBackgroundVolumeID(None)
     results.predictButton.click()
     assert results.useNote.text == "Choose a scan."
     results.scanComboBox.setCurrentNode(scan)
     results.predictButton.click()
     wait(panel, lambda: "is in the scene" in results.useNote.text)
     node = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[-1]
+    assert composite.GetBackgroundVolumeID() == scan.GetID()  # shown, and not only in the scene
     assert node.GetName().endswith("segmented by seg") and node.GetSegmentation().GetNumberOfSegments() == 2
     assert not (run / "predicted").exists()
 
@@ -405,6 +411,7 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
 
     settings = panel.settings
     turn_to(panel, settings)
+    assert settings.controls["fit.steps"].showGroupSeparator
     keys = {f"{s['name']}.{key['name']}" for s in definition()["sections"] for key in s["keys"]} - {"scans.split"}
     assert keys == {name for name in settings.controls if not name.startswith("data.")}
     for name, control in settings.controls.items():
@@ -568,7 +575,7 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     page.healthyComboBox.check(healthy)
     page.subjectEdit.text = "p1"
     page.addButton.click()
-    assert page.table.rowCount == 2 and "2 lines, 1 subjects" in page.listNote.text
+    assert page.table.rowCount == 2 and "2 lines, 1 subject." in page.listNote.text
     boxes = read_own_boxes(page.listFile)
     assert [(box.subject, box.sick, box.box.size.tolist()) for box in boxes] == [
         ("p1", True, [20, 22, 24]),
@@ -597,6 +604,8 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     page.reliabilityButton.click()
     series = [node for node in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode") if node.GetYColumnName() == "share"]
     assert slicer.util.arrayFromTableColumn(series[0].GetTableNode(), "share").tolist() == [0.05, 0.8]
+    chart = next(node for node in slicer.util.getNodesByClass("vtkMRMLPlotChartNode") if node.GetName() == "Reliability")
+    assert chart.GetXAxisRange() == (0, 1) and chart.GetYAxisRange()[1] > 1.3  # the legend stands above the curve
 
 
 def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_the_analysis(panel, site, tmp_path, monkeypatch):
@@ -729,10 +738,14 @@ def test_models_are_shown_with_their_checksum_and_travel_as_one_file(panel, mode
     page = panel.models
     turn_to(panel, page)
     rows = {
-        page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (1, 2, 4)]
+        page.table.item(line, 0).text(): [page.table.item(line, place).text() for place in (3, 2, 1)]
         for line in range(page.table.rowCount)
     }
     assert rows["healthy-t1"] == ["reconstruction", "shipped", "right"] and rows["mine"] == ["tissue", "your own", "right"]
+    panel.parent.resize(WIDTH, 700)
+    panel.parent.show()
+    slicer.app.processEvents()
+    assert page.table.columnViewportPosition(1) + page.table.columnWidth(1) <= page.table.viewport().width  # the checksum
     page.show("healthy-t1")
     assert not page.removeButton.enabled and "SHA-256" in page.card.plainText
     page.show("mine")
@@ -770,6 +783,58 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     assert len(inside) > 80
     for widget in inside:
         assert widget.toolTip and widget.accessibleName, (widget.className(), widget.objectName, widget.property("text"))
+
+
+def test_all_pages_are_seen_and_reached_in_a_narrow_panel(opened):
+    panel = opened()
+    panel.parent.resize(WIDTH, 700)
+    panel.parent.show()
+    for index, page in enumerate(panel.pages):
+        panel.steps.setCurrentRow(index)
+        slicer.app.processEvents()
+        assert page.widget.isVisible() and panel.parent.minimumSizeHint().width() <= WIDTH, panel.steps.item(index).text()
+        assert panel.steps.viewport().rect.contains(panel.steps.visualItemRect(panel.steps.item(index)))
+    panel.tabs.currentIndex = 1
+    assert panel.steps.currentRow == 1
+
+
+def test_before_a_project_is_chosen_the_defaults_are_shown(opened):
+    panel = opened()
+    split = panel.data.split
+    assert (split.validationSpinBox.value, split.testSpinBox.value, split.seedSpinBox.value) == (10, 10, 0)
+    assert panel.settings.controls["fit.steps"].value > 100
+
+
+def test_an_export_stays_in_its_folder_and_replaces_nothing_unasked(panel, tmp_path, monkeypatch):
+    page, asked = panel.results, []
+    (tmp_path / "run").mkdir()
+    monkeypatch.setattr(type(page), "run", tmp_path / "run")
+    monkeypatch.setattr(page.place.questions, "ask", lambda request, *more: asked.append(request))
+    answer_with(monkeypatch, folder=str(tmp_path / "models"), confirmed=False)
+    page.nameEdit.text = "../x/y"
+    page.onExport()
+    assert "A model cannot be called '../x/y'" in page.useNote.text and not asked and not (tmp_path / "x").exists()
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "mine.json").write_text("{}")
+    page.nameEdit.text = "mine"
+    page.onExport()
+    assert not asked
+    answer_with(monkeypatch, confirmed=True)
+    page.onExport()
+    assert asked[0]["arguments"][-1] == str(tmp_path / "models" / "mine")
+
+
+@pytest.mark.parametrize("name", ["synthesize", "calibrate"])
+def test_what_is_cancelled_while_it_starts_says_so(panel, name, monkeypatch):
+    page = getattr(panel, name)
+    turn_to(panel, page)
+    monkeypatch.setattr(type(page.place.jobs), "is_starting", lambda self, output: not ended)
+    monkeypatch.setattr(type(page.place.jobs), "end", lambda self, output: ended.append(output))
+    ended, page._busy = [], True
+    page.onCancel()
+    assert ended and page.note.text == "Cancelled."
+    page.refresh()
+    assert page.note.text == "Cancelled."
 
 
 IN_SLICERS_PROCESS = """

@@ -298,7 +298,7 @@ def test_a_model_says_what_it_cannot_take(trained, tmp_path, capsys):
     assert "no contrast 'pd'" in refused(f"pd={scan}", "--model", str(card))
     assert "same place" in refused(scan, str(far), "--model", str(card))
     assert "are both flair" in refused(scan, f"flair={far}", "--model", str(card))
-    assert "no segmentation model" in refused(scan, "--model", "tissue")
+    assert "no segmentation model" in refused(scan, "--model", "healthy-t1")
     assert analysis(["segment", scan, "--model", str(card), "--output", str(tmp_path / "seg.png")]) == 2
 
 

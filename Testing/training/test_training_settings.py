@@ -254,7 +254,7 @@ def test_a_run_only_goes_on_with_its_own_settings(finished_run, fit, capsys):
     assert "l1 in [task]" in capsys.readouterr().err
     assert fit(tiny(steps=4), "run", "--resume") == 0
     assert fit(tiny(steps=4), "elsewhere", "--resume") == 2
-    assert "to go on from" in capsys.readouterr().err
+    assert "no run to go on with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("case", ["a pickle", "torn", "another network", "not a run", "missing"])
@@ -316,3 +316,25 @@ def test_a_full_disk_leaves_the_checkpoint_before(site, tmp_path):
     assert done.returncode == 2 and "free some space" in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert not list((tmp_path / "run").glob("*.ckpt*"))
     assert "free some space" in state_of(tmp_path / "run").sentence
+
+
+def test_a_first_epoch_that_takes_too_long_is_left_and_the_run_can_begin_again(fit, monkeypatch, capsys):
+    from RadiomicsPersonaTrainingLib.fitting import callbacks
+
+    monkeypatch.setattr(callbacks, "FIRST_EPOCH_SECONDS", 0.0)
+    assert fit(tiny(steps=2), "late", "--minutes", "0.0001") == 2
+    told = capsys.readouterr()
+    assert "Time is over before the epoch is" in told.out and "--resume" in told.err
+    assert fit(tiny(steps=2), "late", "--resume") == 0
+    assert "begins at its first step" in capsys.readouterr().out
+
+
+def test_an_export_states_the_licence_and_what_was_never_measured(finished_run, tmp_path, capsys):
+    from RadiomicsPersonaTrainingLib.commands.export import notes_on
+
+    card = {"training": {"best_after_steps": 8}, "licence": "", "evaluation": {}}
+    assert [note for note in notes_on(card, tmp_path / "m.json") if "--licence" in note]
+    assert main(["export", str(finished_run()), "--output", str(tmp_path / "m"), "--licence", "CC-BY-4.0"]) == 0
+    told = capsys.readouterr().out
+    assert json.loads((tmp_path / "m.json").read_text())["licence"] == "CC-BY-4.0"
+    assert "after 2 steps" in told and "never measured" in told and "no licence" not in told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import platform
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,12 +23,13 @@ from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
 from ..metrics.deviation_map import deviation_p
 from ..metrics.measurement import metrics_of, usual_range
+from ..metrics.metric import METRICS
 from ..networks.head_model import LesionModel
 from ..reconstruction.reconstruction import Reconstruction, compose, error_over_rim_mean, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.threads import thread_per_core
 from .bench import Bench, Probe
-from .classifier import Classifier, load_classifier
+from .classifier import HINGES, Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
@@ -131,7 +134,10 @@ def analyze(
         deviation_p=voxel_p,
         decision={"rule": decision.rule, "threshold": decision.threshold},
         provenance=_provenance(prepared, model, classifier, intensity_range, controls, seed),
-        warnings=scan.warnings + _scan_warnings(prepared, model) + _covering(boxes, holes),
+        warnings=(
+            *(*scan.warnings, *_scan_warnings(prepared, model), *_covering(boxes, holes)),
+            *_unknown(prepared, classifier, results),
+        ),
     )
 
 
@@ -203,6 +209,7 @@ class _Line:
             effective_boxes=weighing.effective,
             brain_share=brain_share,
             unlike_known=unlike_known,
+            brain=self._brain_in(reconstruction.hole) | unusual,
         )
 
     def second_look(self, result: BoxResult, others: list[Hole]) -> Reconstruction | None:
@@ -238,6 +245,16 @@ class _Line:
             self._measured[use_mirror] = rebuilt, compared
         return self._measured[use_mirror]
 
+    def _brain_in(self, hole: Hole) -> np.ndarray:
+        """The voxels of a hole that lie inside the head, boolean over its region."""
+        scan, evidence = self.prepared.scan, self.prepared.evidence
+        if evidence is not None:
+            return evidence.brain_in(scan, hole)
+        found = np.zeros(hole.mask.shape, bool)
+        index = np.argwhere(hole.mask)
+        found[tuple(index.T)] = self.prepared.tissue.classes_at(scan.ras_from_ijk(index + hole.start)) > 0
+        return found
+
     def _brain_share(self, box: Box) -> float:
         """Share of a box that lies inside the head: brain, and what a lesion has made of it."""
         points, evidence = lattice_of(box), self.prepared.evidence
@@ -272,7 +289,7 @@ class _Line:
             return None
         return (
             f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
-            f"plain fill's; check the contrast, or use --model harmonic"
+            f"plain fill's; check the contrast, or take the model harmonic"
         )
 
     @property
@@ -357,6 +374,20 @@ def _scan_warnings(prepared: PreparedScan, model: Model) -> tuple[str, ...]:
     return tuple(notes + notes_on_scan(prepared))
 
 
+def _unknown(prepared: PreparedScan, classifier: Classifier, results: list[BoxResult]) -> tuple[str, ...]:
+    """Which scores of the classifier could not be measured in this scan, since the networks behind them did not run."""
+    if prepared.evidence is not None:
+        return ()
+    keys = dict.fromkeys(HINGES.get(feature, feature) for feature in classifier.features)
+    missing = [METRICS[key].label for key in keys if not any(math.isfinite(result.metrics[key]) for result in results)]
+    if not missing:
+        return ()
+    return (
+        f"The networks that look at the whole head did not run, so the verdict weighs fewer scores: {', '.join(missing)} are "
+        "missing.",
+    )
+
+
 def _covering(boxes: list[Box], holes: list[Hole]) -> tuple[str, ...]:
     """A note for every two boxes of which one lies largely in the other."""
     notes = []
@@ -373,6 +404,9 @@ def _provenance(
 ) -> dict:
     scale = prepared.tissue.scale
     return {
+        "date": datetime.date.today().isoformat(),
+        "contrast": prepared.tissue.contrast,
+        "grid": {"shape": list(prepared.scan.shape), "spacing_mm": prepared.scan.spacing.tolist()},
         "versions": {"RadiomicsPersona": __version__, "python": platform.python_version(), "numpy": np.__version__}
         | ({"torch": _torch_version()} if isinstance(model, NetworkModel) else {}),
         "model": model.provenance(),

@@ -247,7 +247,7 @@ def install_classifier(file: Path, name: str) -> Path:
     """
     refuse_classifier_name(name)
     read_classifier(file)
-    with folder_written_whole(own_classifiers()) as folder:
+    with folder_written_whole(own_classifiers(), alone=False) as folder:
         (folder / f"{name}.json").write_bytes(file.read_bytes())
     return own_classifiers() / f"{name}.json"
 

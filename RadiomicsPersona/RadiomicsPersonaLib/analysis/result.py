@@ -92,6 +92,8 @@ class BoxResult:
         would_be_found: whether a lesion painted into a healthy box would have been called, in words; see `lesions.probe`.
         unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
+        brain: the voxels inside the head, boolean over the hole's region; pictures show no difference elsewhere. None where
+            that is not known.
     """
 
     box: Box
@@ -120,6 +122,7 @@ class BoxResult:
     brain_share: float = 1.0
     unlike_known: str | None = None
     stability: tuple[StabilityTrial, ...] = ()
+    brain: np.ndarray | None = None
 
     @property
     def sorted_scores(self) -> list[str]:
@@ -241,6 +244,16 @@ class Analysis:
         for result in self.boxes:
             if result.unusual is not None:
                 found[result.reconstruction.hole.region] |= result.unusual
+        return found
+
+    @property
+    def brain(self) -> np.ndarray | None:
+        """The voxels of all boxes that lie inside the head; boolean, axes I, J, K; None where that is not known."""
+        if any(result.brain is None for result in self.boxes):
+            return None
+        found = np.zeros(self.scan.shape, bool)
+        for result in self.boxes:
+            found[result.reconstruction.hole.region] |= result.brain
         return found
 
     @property

@@ -10,6 +10,7 @@ import numpy as np
 from ..defaults import USUAL_THRESHOLDS
 from ..errors import InputError
 from ..metrics.metric import MAKE_UP, METRICS
+from ..system.names import meant
 from .classifier import GREY_ZONE, Classifier, probability_of
 from .reference import conformal_p
 from .score import USUAL_ML, Standing, standings
@@ -40,8 +41,10 @@ class Decision:
     threshold: float = USUAL_THRESHOLDS["p"]
 
     def __post_init__(self):
-        if self.rule not in (*USUAL_THRESHOLDS, *JUDGED_BY):
-            raise InputError(f"There is no decision '{self.rule}': choose p, classifier or one of {', '.join(JUDGED_BY)}.")
+        known = (*USUAL_THRESHOLDS, *JUDGED_BY)
+        if self.rule not in known:
+            others = f"choose p, classifier or one of {', '.join(JUDGED_BY)}"
+            raise InputError(f"There is no decision '{self.rule}'{meant(self.rule, known)}: {others}.")
         if self.rule == "classifier" and not 0 < self.threshold < 1:
             raise InputError(
                 f"The threshold {self.threshold:g} cannot be used: a probability lies between 0 and 1, "

@@ -78,17 +78,17 @@ class Evidence:
     @cached_property
     def peaks(self) -> np.ndarray:
         """Log odds after a Gaussian of `PEAK_SMOOTHING` over brain alone; 0 outside it."""
-        return self._smooth(PEAK_SMOOTHING)
+        return self.smoothed(PEAK_SMOOTHING)
 
     @cached_property
     def fine_odds(self) -> np.ndarray:
         """Log odds after a Gaussian of `SUSPECT_SMOOTHING` over brain alone; 0 outside it."""
-        return self._smooth(SUSPECT_SMOOTHING)
+        return self.smoothed(SUSPECT_SMOOTHING)
 
     @cached_property
     def spots(self) -> np.ndarray:
         """Log odds after a Gaussian of `SPOT_SMOOTHING` over brain alone; 0 outside it."""
-        return self._smooth(SPOT_SMOOTHING)
+        return self.smoothed(SPOT_SMOOTHING)
 
     @cached_property
     def suspect(self) -> np.ndarray:
@@ -102,6 +102,15 @@ class Evidence:
         if not self.suspect.any():
             return self.brain
         return self.brain & (ndimage.distance_transform_edt(~self.suspect, sampling=self.grid.spacing) > RIM)
+
+    def smoothed(self, width: float) -> np.ndarray:
+        """Log odds after a Gaussian of a standard deviation in millimetres over brain alone, float32; 0 outside it."""
+        sigma = width / self.grid.spacing
+        weight, total = (
+            ndimage.gaussian_filter(a.astype(np.float32), sigma, truncate=3)
+            for a in (self.brain, np.where(self.brain, self.odds, 0))
+        )
+        return np.where(self.brain, total / np.maximum(weight, 1e-3), 0)
 
     def metrics_in(self, scan: Scan, hole: Hole, suspects: Hole | None, mirrored: bool = True) -> dict[str, float]:
         """The metrics of `metric.METRICS` that rest on this, for the voxels of a box; NaN where they are not known.
@@ -207,14 +216,6 @@ class Evidence:
         """Boolean (D, H, W): the brain that what is inside may be held against."""
         usable = self.healthy & ~inside
         return usable if suspects is None else usable & ~self.holding(scan, suspects)
-
-    def _smooth(self, width: float) -> np.ndarray:
-        sigma = width / self.grid.spacing
-        weight, total = (
-            ndimage.gaussian_filter(a.astype(np.float32), sigma, truncate=3)
-            for a in (self.brain, np.where(self.brain, self.odds, 0))
-        )
-        return np.where(self.brain, total / np.maximum(weight, 1e-3), 0)
 
     def _sums(self, name: str, window: np.ndarray) -> np.ndarray:
         """Sums of a map over the brain in all windows of so many voxels; see `_window_sums`."""

@@ -9,6 +9,8 @@ from .preparation import PreparedScan
 
 CT_AIR, CT_BRAIN = -500.0, (-100.0, 200.0)
 """Hounsfield units: air lies below the first, brain between the others."""
+MOST_HIDDEN_ML = 500.0
+"""A third of a brain: boxes that hide more may take away what it is recognised by."""
 LEAST_SYMMETRY = 0.3
 """Correlation of a brain with its reflection: 0.8 to 0.97 in heads of six sources."""
 
@@ -34,6 +36,10 @@ def why_no_brain(prepared: PreparedScan) -> str | None:
     lowest = float(np.percentile(values[:: max(1, values.shape[0] // 64)], 1))
     if lowest <= CT_AIR and CT_BRAIN[0] <= tissue.scale.center <= CT_BRAIN[1]:
         return "the intensities are Hounsfield units of a CT, so choose an MRI of a brain"
+    if tissue.doubt and prepared.suspects is not None:
+        hidden = prepared.scan.grid.ml_of(prepared.suspects.voxels)
+        if hidden >= MOST_HIDDEN_ML:
+            return f"the boxes hide {hidden:.0f} ml, too much to recognise the brain around them, so draw them smaller"
     if tissue.doubt:
         return f"no brain was recognised ({tissue.doubt}), so check that this is a whole MRI of a brain"
     if tissue.anatomy is not None and prepared.midplane.symmetry < LEAST_SYMMETRY:

@@ -6,6 +6,7 @@ import base64
 import csv
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
@@ -13,7 +14,8 @@ from pathlib import Path
 
 from ..report.html_page import number_text, page_parts
 from ..system.csv_table import written_cell
-from ..system.output import file_written_whole
+from ..system.output import files_written_whole
+from ..system.signals import signals_held
 from .row import THUMBNAIL, identity_of, is_done, read_record, write_record
 from .table import CohortRow, CohortTable
 from .workers import run_here, run_on_cluster
@@ -65,6 +67,7 @@ def run_cohort(
         InputError: the cluster cannot be used.
     """
     total = len(table)
+    _remove_hidden(folder / SCANS)
     waiting = [0, 0]
 
     def jobs() -> Iterator[dict]:
@@ -87,10 +90,14 @@ def run_cohort(
         waiting[1] += 1
         progress(waiting[1], total, Path(job["image"]).name)
 
-    if scheduler:
-        run_on_cluster(jobs(), scheduler, finished)
-    else:
-        run_here(jobs(), min(workers or usual_workers(), total), finished)
+    try:
+        if scheduler:
+            run_on_cluster(jobs(), scheduler, finished)
+        else:
+            run_here(jobs(), min(workers or usual_workers(), total), finished)
+    finally:
+        if not scheduler:  # workers of another machine may still be at it
+            _remove_hidden(folder / SCANS)
     progress(total, total, "")
 
     def records() -> Iterator[tuple[CohortRow, dict, Path]]:
@@ -100,6 +107,25 @@ def run_cohort(
 
     broken = write_report_of_cohort(records, table, folder / TABLE, folder / REPORT, with_name)
     return Outcome(total, total - waiting[0] - broken[1], broken[0])
+
+
+def _remove_hidden(scans: Path) -> None:
+    """Remove what rows that were ended by force have left beside or inside of their folders."""
+    with signals_held():
+        for path in _hidden_in(scans, deeper=True):
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _hidden_in(folder: Path, deeper: bool) -> Iterator[Path]:
+    """What is hidden in a folder and, if `deeper`, in the folders in it; one by one, for there may be very many."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                yield Path(entry)
+            elif deeper:
+                yield from _hidden_in(Path(entry), deeper=False)
 
 
 SHOWN = ("label", "p", "combined", "volume_ml", "deviating_ml", "deviation", "ml", "area_mm2", "mask_volume_ml", "voxels")
@@ -128,14 +154,6 @@ def write_report_of_cohort(
         found |= dict.fromkeys(key for result in record["results"] for key in result)
     renamed = {key: f"result_{key}" if key in table.heads and key not in table.option_columns else key for key in found}
     columns = dict.fromkeys(["row", *table.heads, "sentence", *renamed.values()])
-    with file_written_whole(csv_path) as path, open(path, "w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(map(written_cell, columns))
-        for row, record, _ in records():
-            for result in record["results"] or [{}]:
-                line = {"row": row.number, **row.cells, "sentence": record["sentence"]}
-                line |= {renamed[key]: value for key, value in result.items()}
-                writer.writerow([written_cell(line.get(column)) for column in columns])
     shown = [key for key in SHOWN if key in found]
     done = sum(1 for _ in records()) - broken
     introduction = (
@@ -143,9 +161,18 @@ def write_report_of_cohort(
         f"<p class='faint'>radiomics-persona {escape(table.command)}, a row per scan. Pictures show the box that deviates most "
         "(scan, healthy persona, difference) where boxes were analyzed.</p>"
     )
-    with file_written_whole(html_path) as path, open(path, "w", encoding="utf-8", errors="replace") as stream:
-        for part in page_parts("Cohort", _STYLE, introduction, _sections(records, shown, with_name)):
-            stream.write(part)
+    with files_written_whole(csv_path, html_path) as (table_path, page_path):
+        with open(table_path, "w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(map(written_cell, columns))
+            for row, record, _ in records():
+                for result in record["results"] or [{}]:
+                    line = {"row": row.number, **row.cells, "sentence": record["sentence"]}
+                    line |= {renamed[key]: value for key, value in result.items()}
+                    writer.writerow([written_cell(line.get(column)) for column in columns])
+        with open(page_path, "w", encoding="utf-8", errors="replace") as stream:
+            for part in page_parts("Cohort", _STYLE, introduction, _sections(records, shown, with_name)):
+                stream.write(part)
     return broken, unusable
 
 

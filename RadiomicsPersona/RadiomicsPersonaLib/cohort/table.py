@@ -15,6 +15,8 @@ from ..system.csv_table import CsvTable
 
 SEPARATOR = ";"
 """Between several values in one cell: boxes, or scans of several contrasts or visits."""
+_OWN = ("output", "json", "quiet", "verbose")
+"""Options that the cohort gives itself."""
 _TRUE, _FALSE = ("1", "yes", "true", "x"), ("", "0", "no", "false")
 
 
@@ -65,9 +67,7 @@ class CohortTable:
         actions = self._parser._actions
         self._arguments = [action for action in actions if not action.option_strings]
         self._options = {
-            action.dest: action
-            for action in actions
-            if action.option_strings and action.dest not in ("help", "output", "json", "options")
+            action.dest: action for action in actions if action.option_strings and action.dest not in ("help", "options", *_OWN)
         }
         self._output = next(action for action in actions if action.dest == "output")
         self.prints_json = any(action.dest == "json" for action in actions)
@@ -77,7 +77,7 @@ class CohortTable:
                 near = difflib.get_close_matches(_singular(argument.dest), self.heads, 1, 0.5)
                 hint = f"is '{near[0]}' meant?" if near else f"it has {', '.join(self.heads[:20])}."
                 raise InputError(f"The table has no column '{_singular(argument.dest)}', which `{command}` needs: {hint}")
-        if any(word.split("=")[0] in ("--output", "--json") for word in common):
+        if any(word.split("=")[0] in ("-o", "--output", "--json") for word in common):
             raise InputError("--output and --json are the cohort's own: leave them out of the command's options.")
         # what no row could set right is said before any work is done
         by_rows = {action.dest: None for action in actions if action.required and not _is_among(action, common)}
@@ -119,7 +119,7 @@ class CohortTable:
 
     def _options_of(self, cells: dict[str, str]) -> dict:
         """Every option of the command but --output and --json, in plain JSON types."""
-        options = {name: value for name, value in self._common.items() if name not in ("output", "json")}
+        options = {name: value for name, value in self._common.items() if name not in _OWN}
         for column, argument in self._argument_columns.items():
             if not cells[column]:
                 raise InputError(f"The cell '{column}' is empty: name a file.")

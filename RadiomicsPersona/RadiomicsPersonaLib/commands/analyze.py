@@ -17,30 +17,57 @@ from ..errors import InputError
 from ..geometry.markups import write_boxes
 from ..imaging.files import write_nifti
 from ..lesions.probe import what_would_be_found
+from ..report.dicom_objects import FOLDER as DICOM_FOLDER
+from ..report.dicom_objects import require_dicom, write_dicom
 from ..report.exchange import write_exchange
-from ..report.picture import picture_of
-from ..report.results_files import BLIND, UNUSUAL, results_of, write_results_csv, write_results_json
+from ..report.html_report import write_report
+from ..report.pdf_report import write_report_pdf
+from ..report.picture import pictures_of
+from ..report.results_files import BLIND, BRAIN, UNUSUAL, results_of, write_results_csv, write_results_json
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
 from ..system.json_text import written
-from ..system.names import shown
+from ..system.names import meant, shown
 from ..system.output import folder_written_whole
-from .boxes import boxes_without_scan, label_boxes, mask_on
+from .boxes import add_box_arguments, boxes_without_scan, label_boxes, mask_on
+from .command_line import add_model_and_device
 from .job import Job
-from .model_arguments import add_model_and_device
-from .report import add_with_name, name_in_report, write_reports
+from .report import add_with_name, name_in_report
+
+DEFAULT = "default"
+OUTPUTS = {
+    "json": "results.json",
+    "csv": "results.csv",
+    "reconstruction": "reconstruction.nii.gz",
+    "difference": "difference.nii.gz",
+    "deviation": "deviation_p.nii.gz",
+    "unusual": UNUSUAL,
+    "brain": BRAIN,
+    "segmentation": "segmentation.nii.gz, with --segment-with",
+    "controls": "controls.mrk.json",
+    "png": "report.png",
+    "html": "report.html",
+    "pdf": "report.pdf",
+    "scene": "scene.mrb",
+    "dicom": "dicom/",
+}
+"""What may be written, by the names that --outputs takes."""
+EXTRA = {"dicom"}
+"""What is written only where it is named."""
+
+
+EXAMPLES = (
+    "scan.nii.gz --box 28,-20,30,20,20,20 -o results",
+    "dicom_folder --boxes R.mrk.json --controls 39 -o results",
+    "scan.nii.gz --labels lesions.nii.gz --largest 5 --outputs json,csv,pdf -o results",
+    "flair.nii.gz --segment-with lesion -o results",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `analyze` may be asked."""
     parser.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
-    parser.add_argument(
-        "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"
-    )
-    parser.add_argument(
-        "--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated"
-    )
-    parser.add_argument("--labels", metavar="FILE", help="a label map: a box around each connected part of each label")
+    add_box_arguments(parser)
     parser.add_argument(
         "--segment-with",
         metavar="M",
@@ -108,6 +135,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
+    parser.add_argument(
+        "--outputs",
+        default=DEFAULT,
+        metavar="NAMES",
+        help=f"write only these, parted by commas: {', '.join(OUTPUTS)}; default, which is all but dicom; dicom writes "
+        "segmentation, structured report and map of deviation of a DICOM series, for a PACS",
+    )
     parser.add_argument("--output", required=True, metavar="DIR", help="folder for the results")
     add_with_name(parser)
     add_model_and_device(parser)
@@ -120,7 +154,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if options.json:
         print(written(results_of(analysis)))
     else:
-        _print_table(analysis, Path(options.output))
+        _print_table(analysis, Path(options.output), outputs_of(options.outputs))
     return 0
 
 
@@ -139,6 +173,9 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
     decision = Decision(
         options.decision, USUAL_THRESHOLDS.get(options.decision) if options.threshold is None else options.threshold
     )
+    outputs = outputs_of(options.outputs)
+    if "dicom" in outputs:
+        require_dicom(options.scan)
     classifier = load_classifier(options.classifier)
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
@@ -147,7 +184,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
     exclude = mask_on(scan, options.exclude) if options.exclude else None
     told_of_labels: tuple[str, ...] = ()
     if options.labels:
-        around, told_of_labels = label_boxes(options.labels)
+        around, told_of_labels = label_boxes(options.labels, options.largest)
         boxes += around
     segmented = ()
     with folder_written_whole(options.output) as folder:
@@ -195,7 +232,7 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
         elif job.for_slicer:
             write_exchange(analysis, folder, *segmented)
         else:
-            _write_all(analysis, folder, name_in_report(options, scan), *segmented)
+            write_all(analysis, folder, name_in_report(options, scan), *segmented, outputs=outputs, source=options.scan)
     return analysis
 
 
@@ -222,27 +259,73 @@ def _with_segmentation(analysis, found, told: dict):
     return replace(analysis, warnings=(*analysis.warnings, note))
 
 
-def _write_all(analysis, folder: Path, name: str | None, found=None, told=None) -> None:
-    write_results_json(analysis, folder / "results.json")
-    write_results_csv(analysis, folder / "results.csv")
+def outputs_of(text: str) -> frozenset[str]:
+    """The names of `OUTPUTS` in a text, parted by commas; `default` stands for all but `EXTRA`.
+
+    Raises:
+        InputError: there is no output of that name.
+    """
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in (DEFAULT, *OUTPUTS):
+            hint = meant(name, OUTPUTS)
+            raise InputError(f"There is no output '{name}'{hint}: choose from {', '.join([DEFAULT, *OUTPUTS])}.")
+    if not names:
+        raise InputError(f"--outputs names nothing: choose from {', '.join([DEFAULT, *OUTPUTS])}.")
+    return frozenset(names) - {DEFAULT} | (frozenset(OUTPUTS) - EXTRA if DEFAULT in names else frozenset())
+
+
+def write_all(
+    analysis, folder: Path, name: str | None, found=None, told=None, outputs: frozenset[str] | None = None, source: str = ""
+) -> None:
+    """Write the files that are asked for into a folder; pictures and pages are drawn for these alone.
+
+    Args:
+        name: of the scan in the report, or None.
+        found, told: those of `segment_files`.
+        outputs: of `OUTPUTS`; all but `EXTRA` by default.
+        source: file or folder of the scan, for DICOM objects.
+    """
+    outputs = outputs_of(DEFAULT) if outputs is None else outputs
+    affine = analysis.scan.affine
+    writers = {
+        "json": lambda: write_results_json(analysis, folder / "results.json"),
+        "csv": lambda: write_results_csv(analysis, folder / "results.csv"),
+        "reconstruction": lambda: _write_reconstruction(analysis, folder),
+        "difference": lambda: write_nifti(folder / "difference.nii.gz", analysis.difference, affine),
+        "deviation": lambda: write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, affine),
+        "unusual": lambda: write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), affine),
+        "brain": lambda: write_nifti(folder / BRAIN, analysis.brain.astype("uint8"), affine),
+        "segmentation": lambda: found and write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine),
+        "controls": lambda: write_boxes(folder / "controls.mrk.json", _controls_of(analysis)),
+        "png": lambda: _write_pictures(analysis, folder, name),
+        "html": lambda: write_report(analysis, folder / "report.html", name),
+        "pdf": lambda: write_report_pdf(analysis, folder / "report.pdf", name),
+        "scene": lambda: write_scene(analysis, folder / "scene.mrb", name),
+        "dicom": lambda: write_dicom(analysis, source, folder / DICOM_FOLDER),
+    }
+    for output in OUTPUTS:
+        if output in outputs:
+            writers[output]()
+
+
+def _write_reconstruction(analysis, folder: Path) -> None:
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     if analysis.blind is not analysis.reconstruction:
         write_nifti(folder / BLIND, analysis.blind, analysis.scan.affine)
-    write_nifti(folder / "difference.nii.gz", analysis.difference, analysis.scan.affine)
-    write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, analysis.scan.affine)
-    write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), analysis.scan.affine)
-    if found:
-        write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine)
-    write_boxes(
-        folder / "controls.mrk.json",
-        list({control.box.name: control.box for result in analysis.boxes for control in result.controls}.values()),
-    )
-    picture_of(analysis, name).save(folder / "report.png")
-    write_reports(analysis, folder, name)
-    write_scene(analysis, folder / "scene.mrb", name)
 
 
-def _print_table(analysis, folder: Path) -> None:
+def _write_pictures(analysis, folder: Path, name: str | None) -> None:
+    """report.png, and report-2.png and on where there are more boxes than one picture holds."""
+    for number, page in enumerate(pictures_of(analysis, name), start=1):
+        page.save(folder / ("report.png" if number == 1 else f"report-{number}.png"))
+
+
+def _controls_of(analysis) -> list:
+    return list({control.box.name: control.box for result in analysis.boxes for control in result.controls}.values())
+
+
+def _print_table(analysis, folder: Path, outputs: frozenset[str]) -> None:
     print(f"{'box':<16} {'label':<14} {'p':>6} {'controls':>8} {'deviation':>10} {'SSIM':>6}")
     for result in analysis.boxes:
         p = "-" if result.p is None else f"{result.p:.3f}"
@@ -262,10 +345,16 @@ def _print_table(analysis, folder: Path) -> None:
     for warning in analysis.warnings:
         print(f"note: {warning}")
     print(analysis.made_by)
-    print(
-        f"Pictures and report: {folder / 'report.png'}, {folder / 'report.html'}, {folder / 'report.pdf'}; Slicer scene: "
-        f"{folder / 'scene.mrb'}"
-    )
+    kinds = {
+        "Pictures and report": ("png", "html", "pdf"),
+        "Slicer scene": ("scene",),
+        "DICOM objects": ("dicom",),
+        "Numbers": ("json", "csv"),
+    }
+    for what, names in kinds.items():
+        files = ", ".join(str(folder / OUTPUTS[name]) for name in names if name in outputs)
+        if files:
+            print(f"{what}: {files}")
     print(RESEARCH_USE)
 
 
@@ -275,6 +364,7 @@ def _command(options) -> str:
     words += [f"--box {box}" for box in options.box]
     words += [f"--boxes {Path(file).name}" for file in options.boxes]
     words += [f"--labels {Path(options.labels).name}"] if options.labels else []
+    words += [f"--largest {options.largest}"] if options.largest else []
     words += [f"--segment-with {Path(options.segment_with).name}"] if options.segment_with else []
     words += [f"--segment {options.segment}"] if options.segment else []
     words += [

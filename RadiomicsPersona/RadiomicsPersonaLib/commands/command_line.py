@@ -1,23 +1,94 @@
-"""Command line: how the words of a command become options, and what its end tells the shell."""
+"""Command line: how the words of a command become options, which of them several share, what its help looks like, and what its
+end tells the shell.
+"""
 
 from __future__ import annotations
 
 import argparse
 import shlex
+from collections.abc import Sequence
 
+from ..defaults import DEFAULT_MODEL
 from ..errors import InputError
+from ..system.device import PRECISIONS
+from ..system.names import meant
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
 _WITH_OPTIONS_OF_OTHERS = ("follow", "cohort")
 """Commands that run other ones, whose options stand behind a lone --."""
+SHORT = {"output": "-o", "model": "-m", "device": "-d", "devices": "-d", "workers": "-j"}
+"""Options with a letter of their own, alike in every command."""
+GROUPS = {
+    "where to look": (
+        *("box", "boxes", "labels", "largest", "segment_with", "segment", "contrast", "exclude", "mask", "masks", "label"),
+        *("place", "dates", "patient", "bids", "data", "split", "settings", "groups", "subjects", "part", "lesion_masks"),
+        *("healthy", "shapes"),
+    ),
+    "how it is judged": (
+        *("controls", "decision", "threshold", "classifier", "tighten", "one_look", "stability", "seed", "outcome", "time"),
+        *("no_probe", "second_look", "covariate", "slope_by", "log", "correction"),
+    ),
+    "model and machine": (
+        "model",
+        "device",
+        "devices",
+        "nodes",
+        "precision",
+        "threads",
+        "workers",
+        "scheduler",
+        "cache",
+        "generator",
+    ),
+    "results": ("output", "outputs", "probabilities", "with_name", "json", "card", "quiet", "verbose"),
+}
+"""Heads under which `--help` lists options, alike in every command; others stand under "options"."""
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Says what is wrong in one line; `--help` tells the rest."""
+    """Says what is wrong in one line, and what was probably meant; `--help` tells the rest.
+
+    Args:
+        examples: whole command lines, shown at the end of the help.
+    """
+
+    def __init__(self, *args, examples: Sequence[str] = (), **more):
+        if examples:
+            more["epilog"] = "\n  ".join(["examples:", *examples])
+        more.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        self._heads: dict[str, argparse._ArgumentGroup] = {}
+        self._words: list[str] = []
+        super().__init__(*args, **more)
+
+    def add_argument(self, *names: str, **told) -> argparse.Action:
+        """Add an option under its head of `GROUPS` and with its letter of `SHORT`; anything else as argparse does."""
+        if not names or not names[0].startswith("--"):
+            return super().add_argument(*names, **told)
+        dest = told.get("dest") or names[0].removeprefix("--").replace("-", "_")
+        names = (SHORT[dest], *names) if dest in SHORT else names
+        head = next((head for head, members in GROUPS.items() if dest in members), None)
+        if head is None:
+            return super().add_argument(*names, **told)
+        if head not in self._heads:
+            self._heads[head] = self.add_argument_group(head)
+        return self._heads[head].add_argument(*names, **told)
+
+    def parse_args(self, args=None, namespace=None) -> argparse.Namespace:
+        """As argparse, with a hint where a word is nearly one that is known."""
+        self._words = list(args or ())
+        options, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options
 
     def error(self, message: str):
         """Raise `InputError` in place of leaving the process."""
+        asked = [word.partition("=")[0] for word in self._words if word.startswith("--") and word != "--"]
+        known = list(self._option_string_actions)
+        unknown = [word for word in asked if not any(option.startswith(word) for option in known)]
+        if unknown:
+            message = f"there is no option '{unknown[0]}'{meant(unknown[0], known)}"
         raise InputError(f"{message}; see {self.prog} --help.")
 
 
@@ -41,3 +112,23 @@ def joined(words: list[str]) -> list[str]:
             word = f"{word}={rest.pop(0)}"
         done.append(word)
     return done
+
+
+def add_model_and_device(parser: argparse.ArgumentParser) -> None:
+    """Add --model and --device."""
+    parser.add_argument(
+        "--model", default=DEFAULT_MODEL, metavar="M", help="a name of `radiomics-persona models` (default auto)"
+    )
+    add_device(parser)
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add --device, --precision and --threads."""
+    parser.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="where the network runs")
+    parser.add_argument(
+        "--precision",
+        default="auto",
+        choices=list(PRECISIONS),
+        help="arithmetic of the networks (default auto: bf16 where the processor has it, as fast machines do)",
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="processor cores to compute with (default all)")

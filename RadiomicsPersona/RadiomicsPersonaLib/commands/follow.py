@@ -16,15 +16,23 @@ from ..longitudinal.visits_report import pictures_of_visit, report_of_visits
 from ..report.results_files import write_rows
 from ..system.output import folder_written_whole
 from .analyze import analyze_into_folder
-from .boxes import boxes_of
+from .boxes import add_box_arguments, boxes_of
 from .job import Job
 from .registry import ANALYSIS
+
+EXAMPLES = (
+    "visit1.nii.gz visit2.nii.gz --dates 2024-03-31 2025-04-02 --box 28,-20,30,20,20,20 -o visits",
+    "v1.nii.gz v2.nii.gz --dates 0 1.5 --boxes R.mrk.json -o visits -- --controls 39",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `follow` may be asked."""
     parser.add_argument(
-        "scans", nargs="+", metavar="SCAN", help="the patient's scans; the boxes are in the first one's coordinates"
+        "scans",
+        nargs="+",
+        metavar="SCAN",
+        help="the patient's scans; the boxes are in the first one's coordinates; options of `analyze` stand behind a lone --",
     )
     parser.add_argument(
         "--dates",
@@ -34,15 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one per scan, as 2026-03-31, 20260331 or 31.03.2026, or numbers of years (default: what DICOM headers or "
         "the files beside the scans say)",
     )
-    parser.add_argument(
-        "--box", action="append", default=[], metavar="R,A,S,X,Y,Z", help="centre and sizes in RAS mm; may be repeated"
-    )
-    parser.add_argument(
-        "--boxes", action="append", default=[], metavar="FILE", help="boxes of a Slicer .mrk.json; may be repeated"
-    )
-    parser.add_argument(
-        "--labels", metavar="FILE", help="a label map of the first scan: a box around each connected part of each label"
-    )
+    add_box_arguments(parser, "a label map of the first scan")
     parser.add_argument(
         "--masks",
         nargs="+",
@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder for visits.csv, report.html, and a folder per visit as `analyze` writes it",
     )
     parser.add_argument(
-        "--options", default="", metavar='"..."', help="options for `analyze`, also as all that stands behind a lone --"
+        "--options",
+        default="",
+        help=argparse.SUPPRESS,  # how a program says what a person writes behind a lone --
     )
 
 

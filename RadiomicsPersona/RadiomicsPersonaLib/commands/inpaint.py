@@ -12,8 +12,10 @@ from ..reconstruction.reconstruction_model import load_model
 from ..system.json_text import written
 from ..system.output import file_written_whole
 from .boxes import mask_on
+from .command_line import add_model_and_device
 from .job import Job
-from .model_arguments import add_model_and_device
+
+EXAMPLES = ("scan.nii.gz --mask lesion.nii.gz -o healthy.nii.gz",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +41,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(f"The output '{options.output}' must end in .nii or .nii.gz.")
     scan = read_scan(options.scan)
     mask = mask_on(scan, options.mask)
-    with file_written_whole(options.output) as path:
+    with file_written_whole(options.output, alone=True) as path:
         asked = load_model(options.model, options.device)
         rebuilt, model, warnings = inpaint(scan, mask, asked, job.progress, second_looks if options.second_look else None)
         write_nifti(path, rebuilt, scan.affine)

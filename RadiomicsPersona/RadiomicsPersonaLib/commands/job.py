@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,9 @@ class Job:
         return Cache(self.tell)
 
 
-def terminal_job(quiet: bool = False) -> Job:
-    """The job of a command in a terminal, with a progress bar unless it is quiet."""
-    return Job(ProgressBar(quiet=quiet))
+@contextlib.contextmanager
+def terminal_job(quiet: bool = False, verbose: bool = False) -> Iterator[Job]:
+    """The job of a command in a terminal, whose steps are shown while the block lasts; see `ProgressBar`."""
+    with ProgressBar(quiet, verbose) as progress:
+        progress.tell("Starting")
+        yield Job(progress, progress.tell)

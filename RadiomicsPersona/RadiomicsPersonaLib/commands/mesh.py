@@ -11,6 +11,11 @@ from ..system.json_text import written
 from ..system.output import file_written_whole, folder_written_whole
 from .job import Job
 
+EXAMPLES = (
+    "lesion.nii.gz -o lesion.stl",
+    "tumour.nii.gz --label 4 --decimate 0.5 -o enhancing.ply",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `mesh` may be asked."""
@@ -44,8 +49,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
             job.check()
         return 0
     check_suffix(options.output)
-    surface, mask_ml, warnings = surface_by(options)
-    with file_written_whole(options.output) as path:
+    with file_written_whole(options.output, alone=True) as path:
+        surface, mask_ml, warnings = surface_by(options)
         write_surface(surface, path)
     made = {
         "output": options.output,

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 
 from ..defaults import CLASSICAL
-from ..networks.card import LESION_KIND, RECONSTRUCTION_KIND, SEGMENTATION_KIND, TISSUE_KIND, model_cards, read_card
+from ..networks.card import KINDS, model_cards, read_card
 from ..system.json_text import written
 from .job import Job
+
+EXAMPLES = (
+    "",
+    "--json",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,8 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, job: Job) -> int:
     """List the models, a line each, or their cards."""
-    kinds = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND)
-    cards, tissue, lesion, segmentation = ([read_card(path) for path in model_cards(kind).values()] for kind in kinds)
+    cards, tissue, lesion, segmentation = ([read_card(path) for path in model_cards(kind).values()] for kind in KINDS)
     if options.json:
         found = {"networks": cards, "classical": CLASSICAL, "tissue": tissue, "lesion": lesion, "segmentation": segmentation}
         print(written(found))
@@ -29,7 +33,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for name, description in CLASSICAL.items():
         print(f"{name:<14} classical: {description}")
     for card in tissue:
-        print(f"{card['name']:<14} tissue model, finds the brain: {card.get('description', '')}")
+        print(f"{card['name']:<14} tissue model, finds the brain, segments any contrast: {card.get('description', '')}")
     for card in lesion:
         print(f"{card['name']:<14} lesion model, one of the scores, segments too: {card.get('description', '')}")
     for card in segmentation:

@@ -16,10 +16,13 @@ from ..lesions.painter import check_kind, paint_lesion
 from ..report.exchange import write_painted
 from ..system.json_text import written
 from ..system.output import folder_written_whole
+from .command_line import add_model_and_device
 from .job import Job
-from .model_arguments import add_model_and_device
 
 PAINTED, MASK, TOLD = "painted.nii.gz", "lesion.nii.gz", "painted.json"
+
+
+EXAMPLES = ("scan.nii.gz --place 30,-26,26 --kind ms --size 0.5 -o painted",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

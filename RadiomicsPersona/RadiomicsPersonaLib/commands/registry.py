@@ -1,28 +1,35 @@
 """Registry: the commands of a program by name, each a module that is imported when it is called.
 
-A command's module has `add_arguments(parser)`, which says what may be asked, and `run(options, job)`, which does it and returns
-the exit code; see `job.Job`.
+A command's module has `add_arguments(parser)`, which says what may be asked, `run(options, job)`, which does it and returns
+the exit code, see `job.Job`, and `EXAMPLES`, the words of whole calls that its help shows.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import io
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from .. import __version__
-from ..defaults import RESEARCH_USE
+from ..defaults import CLASSICAL, RESEARCH_USE
 from ..errors import InputError
 from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
+from ..system.names import meant
+from ..system.output import cleaned_up
+from ..system.signals import Ended, signals_end
 from ..system.threads import let_waiting_sleep, use_threads
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
-_OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP)
+_OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
 """Why a file that is named cannot be opened, where no room of the program is at fault."""
 
 
@@ -50,18 +57,28 @@ class Registry:
         program: what it is called.
         description: what it is for, in a sentence.
         groups: commands by name, under the heads of the groups that `--help` lists.
+        extra: the package's extra that brings what its commands import beyond what is always there.
     """
 
-    def __init__(self, program: str, description: str, groups: dict[str, dict[str, Command]]):
-        self.program, self.description, self.groups = program, description, groups
+    def __init__(self, program: str, description: str, groups: dict[str, dict[str, Command]], extra: str = ""):
+        self.program, self.description, self.groups, self.extra = program, description, groups, extra
         self.commands = {name: command for group in groups.values() for name, command in group.items()}
 
     def parser_of(self, name: str) -> CommandParser:
         """The parser of one command's words, without its name."""
-        told = self.commands[name].help
-        parser = CommandParser(prog=f"{self.program} {name}", description=f"{told[0].upper()}{told[1:]}.")
+        told, module = self.commands[name].help, self._module(name)
+        called = f"{self.program} {name}"
+        examples = [f"{called} {words}".rstrip() for words in module.EXAMPLES]
+        return self._filled(CommandParser(prog=called, description=f"{told[0].upper()}{told[1:]}.", examples=examples), name)
+
+    def _filled(self, parser: CommandParser, name: str) -> CommandParser:
+        """The parser with a command's arguments, and those of every command."""
         parser.set_defaults(command=name)
         self._module(name).add_arguments(parser)
+        parser.add_argument("-q", "--quiet", action="store_true", help="no text and no progress; files and errors as ever")
+        parser.add_argument(
+            "-v", "--verbose", action="store_true", help="a line with the time for every step, and more on errors"
+        )
         return parser
 
     def options_of(self, words: Sequence[str], given: dict | None = None) -> argparse.Namespace:
@@ -82,6 +99,9 @@ class Registry:
     def _options_of(self, words: Sequence[str], given: dict | None = None) -> argparse.Namespace:
         """See `options_of`; --help and --version end the process."""
         words, given = joined(list(words)), given or {}
+        if words and not words[0].startswith("-") and words[0] not in self.commands:
+            hint = meant(words[0], self.commands)
+            raise InputError(f"there is no command '{words[0]}'{hint}; see {self.program} --help.")
         if not words or words[0] not in self.commands:
             self._parser().parse_args(words[:1])
         parser = self.parser_of(words[0])
@@ -118,27 +138,77 @@ class Registry:
             words: without the program's name; None takes the process's own.
         Returns:
             0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
-            when cancelled.
+            when cancelled; 128 and the number of the signal where another one ended it.
         """
         let_waiting_sleep()  # nothing has loaded numpy or torch yet
         words = sys.argv[1:] if words is None else list(words)
+        if "_ARGCOMPLETE" in os.environ:
+            self.complete()
         if isinstance(sys.stdout, io.TextIOWrapper):  # a console may lack letters of a name
             sys.stdout.reconfigure(errors="backslashreplace")
+        if not words:
+            self._parser().print_help()
+            return 0
+        options = argparse.Namespace(verbose=False)
+        written: list[Path] = []
         try:
-            options = self._options_of(words)
-            return self.run(options, terminal_job(quiet=getattr(options, "json", False)))
+            if len(words) == 1 and words[0] in self.commands and self._needs_words(words[0]):
+                self.parser_of(words[0]).print_help(sys.stderr)
+                return EXIT_BAD_INPUT
+            with signals_end(), cleaned_up() as written, contextlib.ExitStack() as shown:
+                options = self._options_of(words)
+                shows_json = getattr(options, "json", False)
+                job = shown.enter_context(terminal_job(options.quiet or shows_json, options.verbose))
+                if options.quiet and not shows_json:
+                    shown.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                return self.run(options, job)
         except InputError as error:
+            if options.verbose:
+                traceback.print_exc()
             print(f"{self.program}: {error}", file=sys.stderr)
+            return EXIT_BAD_INPUT
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.startswith("RadiomicsPersona"):
+                raise
+            wanted = f'"radiomics-persona[{self.extra}]"' if self.extra else error.name
+            print(
+                f"{self.program}: this needs {error.name}, which is not installed: run pip install {wanted}.", file=sys.stderr
+            )
             return EXIT_BAD_INPUT
         except (MemoryError, RuntimeError, OSError) as error:
             if not ran_out_of_memory(error):
                 raise
             print(f"{self.program}: {NO_MEMORY}", file=sys.stderr)
             return EXIT_BAD_INPUT
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stopped:
             after = self.commands[words[0]].after_cancel if words and words[0] in self.commands else Command.after_cancel
+            if written and after == Command.after_cancel:
+                after = f"'{written[-1]}' was written before, whole"
             print(f"{self.program}: cancelled; {after}.", file=sys.stderr)
-            return EXIT_CANCELLED
+            return 128 + stopped.number if isinstance(stopped, Ended) else EXIT_CANCELLED
+
+    def complete(self) -> None:
+        """Answer a shell that asks argcomplete (an extra) how a line may go on, and end the process."""
+        from argcomplete import autocomplete  # only a shell that was told to will ask
+
+        from ..networks.card import KINDS, model_cards  # with numpy, which the list of commands need not wait for
+
+        parser = CommandParser(prog=self.program)
+        commands = parser.add_subparsers(dest="command")
+        typed = os.environ.get("COMP_LINE", "").split()[1:2]
+        for name, command in self.commands.items():
+            its = commands.add_parser(name, help=command.help)
+            if name in typed:
+                for action in self._filled(its, name)._actions:
+                    if action.dest == "model":
+                        action.completer = lambda **typed: [
+                            *CLASSICAL,
+                            *(model for kind in KINDS for model in model_cards(kind)),
+                        ]
+        autocomplete(parser)
+
+    def _needs_words(self, name: str) -> bool:
+        return any(action.required for action in self.parser_of(name)._actions)
 
     def _module(self, name: str):
         return import_module(self.commands[name].module)
@@ -153,8 +223,7 @@ class Registry:
         parser = CommandParser(
             prog=self.program,
             description=self.description,
-            epilog=f"{listed}\n\n{self.program} COMMAND --help tells a command's arguments.",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog=f"{listed}\n\n{self.program} COMMAND --help tells a command's arguments, with examples.",
         )
         parser.add_argument("--version", action="version", version=__version__)
         parser.add_argument("command", metavar="COMMAND", choices=self.commands, help="one of the commands below")
@@ -173,7 +242,10 @@ ANALYSIS = Registry(
             "analyze": _here("analyze", "rebuild, compare and judge boxes in a scan", per_row=True),
             "report": _here("report", "write the report of an analysis again, as HTML and PDF"),
             "inpaint": _here("inpaint", "rebuild the voxels of a mask of any shape", per_row=True),
-            "segment": _here("segment", "find what a segmentation model was trained to find", per_row=True),
+            "scan": _here("scan", "list the places of a whole head that stand out, each with a box", per_row=True),
+            "segment": _here(
+                "segment", "find what a model was trained to find: lesions, or brain, grey, white and fluid", per_row=True
+            ),
             "mesh": _here("mesh", "make a closed surface of a mask or label map", per_row=True),
         },
         "Visits and many scans": {

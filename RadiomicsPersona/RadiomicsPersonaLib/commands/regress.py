@@ -16,6 +16,11 @@ from ..system.json_text import written
 from ..system.output import folder_written_whole
 from .job import Job
 
+EXAMPLES = (
+    "visits/visits.csv -o regression",
+    "a.csv b.csv --outcome volume_ml --covariate age --log -o regression",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `regress` may be asked."""
@@ -67,31 +72,31 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(f"There is no correction '{options.correction}': choose one of {', '.join(CORRECTIONS)}.")
     require_statsmodels()
 
-    frame = read_table(options.tables)
-    names = [Path(path).name for path in options.tables]
-    try:
-        analyses = analyze_visits(
-            frame,
-            options.outcome,
-            options.time,
-            options.covariate,
-            options.patient,
-            options.log,
-            options.slope_by,
-            options.correction,
-        )
-    except InputError as error:
-        raise InputError(f"{', '.join(names)}: {error}") from error
-    settings = {
-        "tables": names,
-        "outcomes": [analysis.regression.observations.outcome for analysis in analyses],
-        "time": analyses[0].regression.observations.time or "-",
-        "covariates": options.covariate,
-        "slope by": options.slope_by or "-",
-        "logarithms": options.log,
-        "correction": options.correction,
-    }
     with folder_written_whole(options.output) as folder:
+        frame = read_table(options.tables)
+        names = [Path(path).name for path in options.tables]
+        try:
+            analyses = analyze_visits(
+                frame,
+                options.outcome,
+                options.time,
+                options.covariate,
+                options.patient,
+                options.log,
+                options.slope_by,
+                options.correction,
+            )
+        except InputError as error:
+            raise InputError(f"{', '.join(names)}: {error}") from error
+        settings = {
+            "tables": names,
+            "outcomes": [analysis.regression.observations.outcome for analysis in analyses],
+            "time": analyses[0].regression.observations.time or "-",
+            "covariates": options.covariate,
+            "slope by": options.slope_by or "-",
+            "logarithms": options.log,
+            "correction": options.correction,
+        }
         write_regression(analyses, folder, settings, options.with_name)
         record = (folder / "regression.json").read_text(encoding="utf-8")
     if options.json:

@@ -14,6 +14,8 @@ from ..report.results_files import read_analysis
 from ..system.output import folder_written_whole
 from .job import Job
 
+EXAMPLES = ("results scan.nii.gz -o report --with-name 'patient 7'",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `report` may be asked."""
@@ -25,9 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace, job: Job) -> int:
     """Write the report as HTML and PDF."""
-    scan = read_scan(options.scan)
-    analysis = read_analysis(options.folder, scan)
     with folder_written_whole(options.output) as folder:
+        scan = read_scan(options.scan)
+        analysis = read_analysis(options.folder, scan)
         write_reports(analysis, folder, name_in_report(options, scan))
     print(f"Report: {Path(options.output) / 'report.html'}, {Path(options.output) / 'report.pdf'}")
     return 0

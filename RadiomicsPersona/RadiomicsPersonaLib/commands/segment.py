@@ -1,8 +1,10 @@
-"""`radiomics-persona segment`: what a segmentation model was trained to find."""
+"""`radiomics-persona segment`: what a model was trained to find: lesions, or the tissues of the brain."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..defaults import RESEARCH_USE
@@ -10,11 +12,17 @@ from ..errors import InputError
 from ..imaging.files import write_nifti
 from ..report.exchange import write_segmentation
 from ..segmentation.segmentation import Segmentation
-from ..segmentation.segmenter import load_segmenting, segment_files
+from ..segmentation.segmenter import TISSUES, WITH_TISSUE, load_segmenting, segment_files
 from ..system.json_text import written
-from ..system.output import file_written_whole, folder_written_whole, refuse_unwritable
+from ..system.output import files_written_whole, folder_written_whole, refuse_unwritable
+from .command_line import add_device
 from .job import Job
-from .model_arguments import add_device
+
+EXAMPLES = (
+    "flair.nii.gz --model lesion -o lesions.nii.gz",
+    "t2.nii.gz -m tissue -o sub-01_dseg.nii.gz",
+    "t1=a.nii.gz t1c=b.nii.gz flair=c.nii.gz -m brats.json -o tumour.nii.gz",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,10 +37,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model",
         required=True,
         metavar="M",
-        help="a segmentation or lesion model of `radiomics-persona models`, or the file of a card",
+        help="a segmentation, lesion or tissue model of `radiomics-persona models`, or the file of a card; `tissue` tells grey "
+        "matter, white matter and fluid apart in any contrast",
     )
-    parser.add_argument("--output", required=True, metavar="SEG.nii.gz", help="label map; the numbers' names are told")
+    parser.add_argument(
+        "--output", required=True, metavar="SEG.nii.gz", help="label map; names of its numbers go beside it, as SEG.tsv"
+    )
     parser.add_argument("--probabilities", metavar="P.nii.gz", help="write the probabilities too, 4-D, a volume per class")
+    parser.add_argument(
+        "--brain-mask",
+        metavar="MASK.nii.gz",
+        help="with --model tissue: write the brain, grey and white matter and fluid, as a mask",
+    )
     add_device(parser)
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
 
@@ -44,20 +60,25 @@ def run(options: argparse.Namespace, job: Job) -> int:
             write_segmentation(*found_by(options, job), folder)
             job.check()
         return 0
-    targets = [options.output] + ([options.probabilities] if options.probabilities else [])
+    targets = list(filter(None, (options.output, options.probabilities, options.brain_mask)))
     for target in targets:
         if not target.endswith((".nii", ".nii.gz")):
             raise InputError(f"The output '{target}' must end in .nii or .nii.gz.")
     if len({Path(target).absolute() for target in targets}) < len(targets):
-        raise InputError("--output and --probabilities name the same file: give two.")
-    for target in targets:
-        refuse_unwritable(target)
+        raise InputError("Two outputs name the same file: give each its own.")
+    targets.append(re.sub(r"\.nii(\.gz)?$", ".tsv", options.output))
+    refuse_unwritable(*targets)
     found, told = found_by(options, job)
-    with file_written_whole(options.output) as path:
+    if options.brain_mask and [*found.classes] != [*TISSUES.values()]:
+        raise InputError(f"--brain-mask goes with a tissue model, and '{told['model']['name']}' is none: leave it out.")
+    with files_written_whole(*targets, alone=True) as paths:
+        labels, *others, names = paths
+        write_nifti(labels, found.labels, found.affine)
         if options.probabilities:
-            with file_written_whole(options.probabilities) as more:
-                write_nifti(more, found.probabilities.transpose(1, 2, 3, 0), found.affine)
-        write_nifti(path, found.labels, found.affine)
+            write_nifti(others.pop(0), found.probabilities.transpose(1, 2, 3, 0), found.affine)
+        if options.brain_mask:
+            write_nifti(others.pop(0), (found.labels > 0).astype("uint8"), found.affine)
+        write_names(found.classes, names)
     told = {"output": options.output, **told}
     if options.json:
         print(written(told))
@@ -72,6 +93,12 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
 def found_by(options: argparse.Namespace, job: Job) -> tuple[Segmentation, dict]:
     """What the arguments ask for, in memory; see `segment_files`."""
-    return segment_files(
-        options.scans, load_segmenting(options.model, options.device), bool(options.probabilities), job.progress
-    )
+    model = load_segmenting(options.model, options.device, WITH_TISSUE)
+    return segment_files(options.scans, model, bool(options.probabilities), job.progress)
+
+
+def write_names(classes: Sequence[dict], path: Path) -> None:
+    """The names of a label map's numbers, as BIDS lays them out beside a `dseg` file: tab separated, one class a line."""
+    rows = [("index", "name", "color")]
+    rows += [(str(entry["number"]), entry["name"], "#{:02x}{:02x}{:02x}".format(*entry["color"])) for entry in classes]
+    path.write_text("".join("\t".join(row) + "\n" for row in rows), encoding="utf-8")

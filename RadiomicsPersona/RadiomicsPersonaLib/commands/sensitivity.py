@@ -16,6 +16,8 @@ from ..system.output import folder_written_whole
 from .job import Job
 from .paint import add_lesion_arguments, check_seed, place_of
 
+EXAMPLES = ("scan.nii.gz --place 30,-26,26 --kind fcd --sizes 0.5,2 -o sensitivity",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `sensitivity` may be asked."""

@@ -9,9 +9,7 @@ from itertools import product
 import numpy as np
 
 from ..errors import InputError
-
-LARGEST = 1e6
-"""Millimetres from the origin, and of an edge, beyond which no box of a patient reaches, whatever the scan's unit is."""
+from ..imaging.grid import FARTHEST_MM
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +23,7 @@ class Box:
         name: how reports call this box.
 
     Raises:
-        InputError: the numbers are not finite or beyond `LARGEST`, a size is not positive, or the axes are not orthonormal.
+        InputError: the numbers are not finite or beyond `FARTHEST_MM`, a size is not positive, or the axes are not orthonormal.
 
     >>> box = Box(center=(10, 0, 0), size=(20, 20, 40))
     >>> box.volume_ml, box.contains([(19, 0, 0), (21, 0, 0)]).tolist()
@@ -44,9 +42,9 @@ class Box:
                 raise InputError(f"Box '{self.name}' has an unusable {attribute}: give finite numbers in millimetres.")
             value.setflags(write=False)
             object.__setattr__(self, attribute, value)
-        if max(np.abs(self.center).max(), self.size.max()) > LARGEST:
+        if max(np.abs(self.center).max(), self.size.max()) > FARTHEST_MM:
             raise InputError(
-                f"Box '{self.name}' reaches beyond {LARGEST:g} mm, where no patient is: give centre and sizes in millimetres."
+                f"Box '{self.name}' reaches beyond {FARTHEST_MM:g} mm, where no patient is: give centre and sizes in mm."
             )
         if not (self.size > 0).all():
             raise InputError(f"Box '{self.name}' has a size of {_numbers(self.size)} mm: every edge must be longer than zero.")

@@ -123,7 +123,9 @@ def roi_of_box(box: Box, color: tuple[float, float, float], locked: bool = True,
     }
 
 
-def boxes_from_label_map(array: np.ndarray, affine: np.ndarray, margin_mm: float = 0.0, min_voxels: int = 10) -> list[Box]:
+def boxes_from_label_map(
+    array: np.ndarray, affine: np.ndarray, margin_mm: float = 0.0, min_voxels: int = 10, largest_first: bool = False
+) -> list[Box]:
     """One box around every connected part of every label, along the label map's own axes.
 
     Voxels that touch at a face, an edge or a corner belong together. The box encloses whole voxels.
@@ -133,6 +135,7 @@ def boxes_from_label_map(array: np.ndarray, affine: np.ndarray, margin_mm: float
         affine: 4x4, IJK to RAS millimetres; with sheared axes the nearest perpendicular ones are taken.
         margin_mm: millimetres added on every side.
         min_voxels: parts with fewer voxels are passed over as specks.
+        largest_first: whether all labels' parts stand in one row, the largest first.
     Returns:
         boxes named "label 3, part 1", by label and then from the largest part to the smallest.
     Raises:
@@ -146,7 +149,7 @@ def boxes_from_label_map(array: np.ndarray, affine: np.ndarray, margin_mm: float
     if not np.isfinite(array).all() or not np.array_equal(array, np.rint(array)):
         raise InputError("The label map holds values that are not whole numbers: choose a segmentation, not an image.")
     axes = _perpendicular(np.asarray(affine, float)[:3, :3])
-    boxes = []
+    boxes, voxels = [], []
     for label in np.unique(array[array != 0]):
         parts, _ = ndimage.label(array == label, np.ones((3, 3, 3)))
         sizes = np.bincount(parts.ravel())[1:]
@@ -154,9 +157,10 @@ def boxes_from_label_map(array: np.ndarray, affine: np.ndarray, margin_mm: float
         large = [part for part in np.argsort(-sizes, kind="stable") if sizes[part] >= min_voxels]
         for number, part in enumerate(large, start=1):
             boxes.append(_enclosing(regions[part], affine, axes, margin_mm, f"label {int(label)}, part {number}"))
+            voxels.append(sizes[part])
     if not boxes:
         raise InputError(f"The label map has no connected part of at least {min_voxels} voxels: mark the region first.")
-    return boxes
+    return [boxes[place] for place in np.argsort(-np.array(voxels), kind="stable")] if largest_first else boxes
 
 
 def _box_from_roi(roi: dict, name: str, file_name: str) -> Box:

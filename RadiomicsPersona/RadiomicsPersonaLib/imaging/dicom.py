@@ -83,6 +83,23 @@ def header_of_series(folder: Path, tags: Sequence[str]) -> list[str]:
     return [reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else "" for tag in tags]
 
 
+def slices_of_series(folder: Path) -> list[Path]:
+    """The files of the one DICOM series in a folder, in the order of the third axis of `read_series`.
+
+    Raises:
+        InputError: as `read_series`.
+    """
+    with plain_path(folder) as plain:
+        files = [each.name for each in _in_order([_slice_of(file) for file in _files_of(plain, shown(folder.name))])[0]]
+    return [folder / name for name in files]
+
+
+def _in_order(slices: list[Slice]) -> tuple[list[Slice], np.ndarray]:
+    """Slices along their normal, and that normal, a unit vector in LPS."""
+    normal = np.cross(*slices[0].directions.T)
+    return sorted(slices, key=lambda each: float(normal @ each.position)), normal
+
+
 def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """`read_series` of a folder whose path every library can open, and which is called `named`."""
     import SimpleITK
@@ -100,8 +117,7 @@ def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tupl
                 f"'{other.name}' in the folder '{named}' has another size or spacing than '{first.name}': give a folder "
                 "with slices of one size."
             )
-    normal = np.cross(*first.directions.T)
-    slices.sort(key=lambda each: float(normal @ each.position))
+    slices, normal = _in_order(slices)
     step = _even_step(slices, normal, named)
     kind = SimpleITK.sitkFloat64 if len({each.rescaling for each in slices}) > 1 else SimpleITK.sitkUnknown
     array = _voxels([each.file for each in slices], kind)

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
+import os
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -26,6 +30,12 @@ from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
 # not load.
 
 
+FEWEST_SHADES = 40
+"""Values up to which an image may be a label map, however mixed."""
+LEAST_EQUAL = 0.5
+"""Share of neighbours of the same value within a label map: 0.7 to 0.95 in parcellations of 100 regions, below 0.2 in scans."""
+
+
 def read_mask(path: str | Path, label: int | None = None) -> Scan:
     """The voxels of one label, or of all labels other than 0.
 
@@ -41,6 +51,12 @@ def read_mask(path: str | Path, label: int | None = None) -> Scan:
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
     if not labels.any():
         raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
+    values = len(np.unique(labels[labels != 0]))
+    if values > FEWEST_SHADES and _equal_neighbours(labels) < LEAST_EQUAL:
+        raise InputError(
+            f"'{name}' looks like a scan, not like a mask ({values} values that change from voxel to voxel): "
+            "choose a segmentation."
+        )
     if label is None:
         return replace(image, array=labels != 0)
     if not (labels == label).any():
@@ -48,6 +64,12 @@ def read_mask(path: str | Path, label: int | None = None) -> Scan:
         listed = ", ".join(map(str, there[:20])) + (", ..." if len(there) > 20 else "")
         raise InputError(f"The mask '{name}' has no label {label}: choose one of {listed}.")
     return replace(image, array=labels == label)
+
+
+def _equal_neighbours(labels: np.ndarray) -> float:
+    """Share of equal values among neighbours along the last axis of which the first is not 0."""
+    inside = labels[..., :-1] != 0
+    return float((labels[..., :-1] == labels[..., 1:])[inside].mean()) if inside.any() else 1.0
 
 
 def write_nrrd(stream: BinaryIO, array: np.ndarray, affine: np.ndarray) -> None:
@@ -80,6 +102,11 @@ def _vector(values: np.ndarray) -> str:
 
 NIBABEL_SUFFIXES = (".nii", ".nii.gz", ".mgz", ".mgh")
 ITK_SUFFIXES = (".nrrd", ".nhdr", ".mha", ".mhd")
+MOST_VOXELS = 2**31
+"""Of an image: a cube of 1,290 voxels along each axis."""
+MGH_HEADER_BYTES = 284
+MOST_PACKED = 1100
+"""Bytes that one byte of a compressed file holds at most."""
 READABLE = "NIfTI (.nii, .nii.gz), NRRD (.nrrd, .nhdr), MetaImage (.mha, .mhd), MGZ (.mgz), or a folder with one DICOM series"
 
 
@@ -186,11 +213,19 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
                 "volume of it."
             )
         with gzip.open(path) if packed else open(path, "rb") as stream:
-            affine, told = image.affine, ()
-            if not path.name.lower().endswith((".mgz", ".mgh")):
-                # nibabel's checks mend sizes that are not above zero
-                affine, told = place_of(type(image.header).from_fileobj(stream, check=False), image.shape, path.name)
+            if path.name.lower().endswith((".mgz", ".mgh")):
+                affine, told = _place_of_mgh(stream.read(MGH_HEADER_BYTES), path.name)
                 stream.seek(0)
+            else:
+                # nibabel's checks mend sizes that are not above zero
+                header = type(image.header).from_fileobj(stream, check=False)
+                if not header["vox_offset"] >= image.header.single_vox_offset:
+                    raise ValueError("its header tells of voxels within itself")
+                affine, told = place_of(header, image.shape, path.name)
+                stream.seek(0)
+            _refuse_unless_plausible(image.shape, path.name)
+            if math.prod(image.shape) * image.get_data_dtype().itemsize > path.stat().st_size * (MOST_PACKED if packed else 1):
+                raise ValueError("its header tells of more voxels than it can hold")
             with LoggingOutputSuppressor():
                 image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
             stored = np.asanyarray(image.dataobj)
@@ -202,14 +237,37 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         raise _unreadable(path.name, error) from error
 
 
+def _place_of_mgh(start: bytes, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Where the voxels of an MGH file lie, IJK to RAS millimetres, as FreeSurfer places them, and what should be known of it.
+
+    Args:
+        start: its header; the number at byte 28 says, above zero, that voxel sizes and directions are given.
+    """
+    from nibabel.freesurfer.mghformat import MGHHeader
+
+    if int.from_bytes(start[28:30], "big", signed=True) > 0:
+        return MGHHeader(start).get_affine(), ()
+    header = MGHHeader(start)
+    # nibabel's own default has these directions transposed, and only where the number is 0
+    header["delta"], header["Mdc"], header["Pxyz_c"] = 1, [[-1, 0, 0], [0, 0, -1], [0, 1, 0]], 0
+    return header.get_affine(), (
+        f"The header of '{name}' does not say where right and left are, nor how large the voxels are (its goodRASFlag is not "
+        "set); coronal slices and voxels of 1 mm are a guess, the one that FreeSurfer makes: convert it again from its source.",
+    )
+
+
 def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import SimpleITK
 
     name = path.name
     try:
         check_sums(path)
-        with plain_path(path) as plain:
-            image = SimpleITK.ReadImage(str(plain))
+        with plain_path(path) as plain, _silent():
+            reader = SimpleITK.ImageFileReader()
+            reader.SetFileName(str(plain))
+            reader.ReadImageInformation()
+            _refuse_unless_plausible(reader.GetSize(), name)
+            image = reader.Execute()
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
@@ -224,6 +282,33 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
+
+
+def _refuse_unless_plausible(shape: tuple[int, ...], name: str) -> None:
+    """Raise `InputError` where a header tells of sizes that no scan has, before memory is asked for them."""
+    if min(shape, default=0) < 1 or math.prod(shape) > MOST_VOXELS:
+        raise InputError(
+            f"'{name}' has {' x '.join(map(str, shape))} voxels by its header, which no scan has: export or copy it "
+            "again, it is damaged."
+        )
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Inside, what libraries in C++ write to standard error by themselves is not shown: the sentence of the refusal is."""
+    try:
+        shown_on = os.dup(2)
+    except OSError:  # a process without one
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(shown_on, 2)
+        os.close(nowhere)
+        os.close(shown_on)
 
 
 def _unreadable(name: str, error: Exception) -> InputError:

@@ -7,6 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+FARTHEST_MM = 1e6
+"""From the origin, and of an edge: beyond it no scan and no box of a patient reaches, whatever the scan's unit is."""
 SAME_PLACE = 0.05
 """Share of a voxel by which two places may differ and be one: headers round."""
 

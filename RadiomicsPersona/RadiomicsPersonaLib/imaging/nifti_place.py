@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import InputError
-from .grid import SAME_PLACE, Grid
+from .grid import FARTHEST_MM, SAME_PLACE, Grid
 
 SCANNER = 1
 """The code of a form that gives the coordinates of the scanner."""
@@ -46,10 +46,17 @@ def place_of(header, shape: tuple[int, ...], name: str) -> tuple[np.ndarray, tup
             "zero: convert it again from its source."
         )
     unit = np.diag([*[_MM_PER_UNIT.get(int(header["xyzt_units"]) & 7, 1.0)] * 3, 1.0])
-    qform, sform = unit @ _qform(header, sizes), unit @ header.get_sform()
+    with np.errstate(invalid="ignore", over="ignore"):  # a form that does not count may hold anything
+        qform, sform = unit @ _qform(header, sizes), unit @ header.get_sform()
     by_qform, by_sform = int(header["qform_code"]) > 0, int(header["sform_code"]) > 0
+    # comparisons with NaN are false
+    if not all(np.abs(form).max() <= FARTHEST_MM for form, counts in ((qform, by_qform), (sform, by_sform)) if counts):
+        raise InputError(
+            f"'{name}' has numbers in its header's place that no patient can have (not finite, or beyond {FARTHEST_MM:g} mm): "
+            "convert it again from its source."
+        )
     directions = sform[:3, :3] / np.where(sform[:3, :3].any(axis=0), np.linalg.norm(sform[:3, :3], axis=0), 1)
-    straight = np.isfinite(sform).all() and np.abs(directions @ directions.T - np.eye(3)).max() <= LARGEST_SKEW
+    straight = np.abs(directions @ directions.T - np.eye(3)).max() <= LARGEST_SKEW
     if not (by_qform or by_sform):
         return unit @ np.diag([-1.0, -1.0, 1.0, 1.0]) @ np.diag([*sizes, 1.0]), (
             f"The header of '{name}' does not say where right and left are, nor where the patient lies (its qform and sform "
@@ -62,8 +69,6 @@ def place_of(header, shape: tuple[int, ...], name: str) -> tuple[np.ndarray, tup
         place = qform
     else:
         place = sform
-    if not np.isfinite(place).all():
-        raise InputError(f"'{name}' has numbers in its header's place that are not finite: convert it again from its source.")
     if place is sform:
         return place, (
             f"The grid of '{name}' is skewed, which 3D Slicer straightens or refuses, so that it shows the scan elsewhere: "

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ..errors import InputError
-from .grid import Grid
+from .grid import FARTHEST_MM, Grid
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
@@ -138,8 +138,9 @@ def one_volume(array: np.ndarray, affine: np.ndarray, name: str) -> np.ndarray:
     if array.ndim != 3:
         shape = " x ".join(map(str, array.shape))
         raise InputError(f"'{name}' has {array.ndim} dimensions ({shape}), not 3: choose one volume of it.")
-    if affine.shape != (4, 4) or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if affine.shape != (4, 4) or not np.abs(affine).max() <= FARTHEST_MM or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise InputError(
-            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular): convert it again from its source."
+            f"'{name}' has no usable geometry (its voxel-to-world matrix is singular or reaches beyond any patient): convert "
+            "it again from its source."
         )
     return array

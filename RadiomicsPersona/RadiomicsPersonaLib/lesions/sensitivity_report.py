@@ -85,7 +85,9 @@ def sentences_of(result: Sensitivity):
     """What was found of each size, one sentence each."""
     for size in result.sizes:
         what = f"{size.diameter_mm:.1f} mm ({size.size_ml:.2g} ml)"
-        if size.least_contrast_sd is None:
+        if all(trial.label is None for trial in result.trials if trial.asked_ml == size.asked_ml):
+            yield f"Of {what} nothing can be told: no verdict was reached there."
+        elif size.least_contrast_sd is None:
             yield f"Of {what} nothing was found, up to {size.missed_contrast_sd:.2f} SD of contrast."
         elif size.missed_contrast_sd is None:
             yield f"Of {what} everything was found, down to {size.least_contrast_sd:.2f} SD of contrast."

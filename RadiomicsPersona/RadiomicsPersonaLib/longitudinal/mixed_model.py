@@ -203,7 +203,9 @@ def regress(observations: Observations, log: bool = False, slope_by: str | None 
 def _logarithms(observations: Observations) -> np.ndarray:
     low = int((observations.values <= 0).sum())
     if low:
-        raise InputError(f"{low} values of {observations.outcome} are not above 0 and have no logarithm: leave --log out.")
+        raise InputError(
+            f"{low} values of {observations.outcome} are not above 0 and have no logarithm: take the values themselves."
+        )
     return np.log(observations.values)
 
 
@@ -218,7 +220,7 @@ def _predictors(observations: Observations, slope_by: str | None):
     products = {}
     if slope_by:
         if observations.times is None:
-            raise InputError("--slope-by needs a column of time: name it with --time.")
+            raise InputError("A slope of its own for every group needs a column of time: choose one.")
         factors = [number for number, name in enumerate(names) if name == slope_by or name.startswith(f"{slope_by} = ")]
         for factor in factors:
             products[len(names)] = (1, factor)

@@ -111,9 +111,7 @@ def time_column(frame, asked: str | None, covariates: list[str]) -> str | None:
         next((name for name in TIMES if name in frame.columns and name not in covariates), None) if asked != NO_TIME else None
     )
     if not found and not covariates:
-        raise InputError(
-            f"The table has no column of time ({', '.join(TIMES)}): name one with --time, or covariates with --covariate."
-        )
+        raise InputError(f"The table has no column of time ({', '.join(TIMES)}): choose one, or covariates.")
     return found
 
 
@@ -127,7 +125,7 @@ def outcome_columns(frame, asked: list[str]) -> list[str]:
         return [_existing(frame, name) for name in dict.fromkeys(asked)]
     found = [name for name in OUTCOMES if name in frame.columns and _texts(frame[name], True)]
     if not found:
-        raise InputError(f"Say what to analyze with --outcome; the table has {_listed(frame)}.")
+        raise InputError(f"Choose the outcome that is to be analyzed; the table has {_listed(frame)}.")
     return found
 
 

@@ -21,6 +21,10 @@ CORRECTIONS = {"bh": "fdr_bh", "holm": "holm", "none": None}
 """Names of corrections for many tests: Benjamini and Hochberg 1995 (false discovery rate), Holm 1979 (any false one), none."""
 
 
+LONGEST_YEARS = 100.0
+"""Doubling times beyond this are no news on a patient."""
+
+
 @dataclass(frozen=True)
 class DoublingTime:
     """How long an outcome takes to double, ln 2 over the slope of its logarithm (Schwartz 1961 for tumours).
@@ -43,6 +47,8 @@ class DoublingTime:
         best = abs(self.estimate)
         if not math.isfinite(best):
             return "It neither doubles nor halves."
+        if self.unit == "years" and best > LONGEST_YEARS:
+            return f"It hardly changes: at this rate it {what} in more than {LONGEST_YEARS:.0f} years."
         if math.isnan(self.low):
             return f"It {what} in {best:.3g} {self.unit}; two visits give no interval."
         ends = sorted((abs(self.low), abs(self.high)))
@@ -223,7 +229,7 @@ def diagnose(regression: Regression) -> Diagnostics:
             "estimate more."
         )
     if even_p is not None and even_p < _DOUBTFUL:
-        hint = "" if regression.log or (regression.observations.values <= 0).any() else "; try --log"
+        hint = "" if regression.log or (regression.observations.values <= 0).any() else "; try their logarithms"
         notes.append(
             f"{outcome}: the residuals spread more at some values than at others (Breusch-Pagan p = {even_p:.2g}){hint}."
         )

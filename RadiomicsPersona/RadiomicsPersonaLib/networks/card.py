@@ -25,6 +25,8 @@ RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND, MASK_KIND = (
 )
 """What models do: rebuild healthy tissue, tell tissues apart, find lesions, segment what they were shown,
 or draw lesion masks."""
+KINDS = (RECONSTRUCTION_KIND, TISSUE_KIND, LESION_KIND, SEGMENTATION_KIND)
+"""What those do that `radiomics-persona` uses."""
 
 
 def own_models() -> Path:

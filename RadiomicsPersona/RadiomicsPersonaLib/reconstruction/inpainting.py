@@ -57,8 +57,19 @@ def inpaint(
             f"{again:.3g} of {scan.grid.ml_of(whole.voxels):.3g} ml deviate and were rebuilt; the rest of the mask was kept.",
         )
     notes = model.notes if isinstance(model, NetworkModel) else ()
-    warnings = dict.fromkeys(scan.warnings + tuple(note for result in results for note in result.warnings) + notes + told)
-    return compose(prepared, results), model, tuple(warnings)
+    return compose(prepared, results), model, tuple(dict.fromkeys((*scan.warnings, *_on_coarse_grids(results), *notes, *told)))
+
+
+def _on_coarse_grids(results: list[Reconstruction]) -> list[str]:
+    """One note on all pieces that were too large for the finest grid."""
+    coarse = [result.spacing for result in results if result.warnings]
+    if not coarse:
+        return []
+    grids = " to ".join(dict.fromkeys(f"{spacing:.3g}" for spacing in (min(coarse), max(coarse))))
+    return [
+        f"{len(coarse)} of {len(results)} piece(s) of the mask are large; they were rebuilt on a coarse grid of {grids} mm, so "
+        "fine detail is missing there."
+    ]
 
 
 def _pieces(scan: Scan, whole: Hole) -> list[Hole]:

@@ -14,7 +14,8 @@ from ..defaults import CLASSICAL, DEFAULT_MODEL
 from ..errors import InputError
 from ..geometry.hole import Hole
 from ..networks.card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
-from ..system.device import precision_on, ran_out_of_memory, ready, torch_device
+from ..system.device import PACKAGES, missing_package, precision_on, ran_out_of_memory, ready, torch_device
+from ..system.names import meant
 from . import fills
 
 # Imported in functions: torch, and unets, which needs it: a Slicer may lack it.
@@ -185,6 +186,11 @@ def load_model(name: str = DEFAULT_MODEL, device: str = "auto") -> Model:
         return ClassicalModel(name)
     path, *others = card_files(name)
     card = read_card(path)
+    if missing_package():
+        raise InputError(
+            f"The network needs {missing_package()}, which is not installed: {PACKAGES[missing_package()]}, or choose the "
+            f"model harmonic, which needs none."
+        )
     return NetworkModel(card, checked_weights(card, path), device, tuple(others))
 
 
@@ -200,7 +206,7 @@ def card_files(name: str) -> list[Path]:
     if name == DEFAULT_MODEL:
         defaults = [path for path in cards.values() if read_card(path).get("default")]
         if not defaults:
-            raise InputError("No trained model is installed: choose a classical one, for example --model harmonic.")
+            raise InputError("No trained model is installed: choose a classical one, for example harmonic.")
         # T1-weighted scans are the most; a site's own default comes before the shipped ones
         path, *others = sorted(reversed(defaults), key=lambda file: read_card(file).get("contrasts") == ANY_CONTRAST)
     elif name in cards:
@@ -208,7 +214,8 @@ def card_files(name: str) -> list[Path]:
     elif name.endswith(".json") and Path(name).is_file():
         path = Path(name)
     else:
-        raise InputError(f"There is no model '{name}': choose one of {', '.join(['auto', *cards, *CLASSICAL])}.")
+        names = ["auto", *cards, *CLASSICAL]
+        raise InputError(f"There is no model '{name}'{meant(name, names)}: choose one of {', '.join(names)}.")
     card = read_card(path)
     if kind_of(card) != RECONSTRUCTION_KIND:
         raise InputError(

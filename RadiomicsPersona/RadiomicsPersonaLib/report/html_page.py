@@ -80,7 +80,13 @@ section { border-top: 1px solid var(--line); margin-top: 2rem; }
 figure { margin: 0.8rem 0; break-inside: avoid; }
 img, svg { display: block; width: 100%; height: auto; }
 img { border-radius: 4px; }
-.heads { display: grid; grid-template-columns: repeat(4, 1fr); color: var(--faint); font-size: 0.9rem; }
+.slices { display: grid; grid-template-columns: repeat(4, 1fr); gap: 0.5rem; break-inside: avoid; }
+.slices figure { margin: 0.3rem 0; }
+.slices figcaption { font-size: 0.85rem; }
+.about { display: grid; grid-template-columns: max-content 1fr; gap: 0.1rem 1rem; }
+.about dt { color: var(--faint); }
+.about dd { margin: 0; overflow-wrap: anywhere; }
+a { color: inherit; }
 .scale { width: 25%; margin-left: auto; font-size: 0.85rem; color: var(--faint); text-align: center; }
 .bar { height: 0.8rem; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .ends { display: flex; justify-content: space-between; }
@@ -93,11 +99,21 @@ td.number { white-space: nowrap; }
 td.long { overflow-wrap: anywhere; }
 .wide { overflow-x: auto; }
 svg text { fill: var(--faint); font: 13px system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif; }
+@media (max-width: 600px) {
+  body { padding: 0.8rem; }
+  .slices { grid-template-columns: repeat(2, 1fr); }
+  .scale { width: 50%; }
+  .about { grid-template-columns: 1fr; }
+  .about dd { margin-bottom: 0.4rem; } }
 @page { margin: 14mm; }
 @media print {
   html { font-size: 11px; }
   body { padding: 0; max-width: none; font-size: 11px; }
   h2, h3 { break-after: avoid; }
+  .wide { overflow: visible; }
+  thead { display: table-header-group; }
+  td, th { overflow-wrap: anywhere; white-space: normal; }
+  section.box { break-before: page; }
   tr { break-inside: avoid; } }
 """
 

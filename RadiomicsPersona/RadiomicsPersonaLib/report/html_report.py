@@ -12,13 +12,14 @@ from html import escape
 from pathlib import Path
 
 from ..analysis.result import Analysis, BoxResult
+from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..defaults import RESEARCH_USE
 from ..geometry.box import Box
 from ..metrics.metric import METRICS
 from . import svg
-from .colors import DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .colors import VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
-from .picture import COLUMNS, side_by_side, slice_row, title_of
+from .picture import COLUMNS, difference_range, display_window, slice_row, title_of
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
@@ -64,16 +65,18 @@ def report_of(analysis: Analysis, name: str | None = None) -> str:
 <header>
 <h1>{title}</h1>
 <p class="notice">{RESEARCH_USE}</p>
+{_about(analysis, name)}
 {_summary(analysis)}
 {_list("Notes on the scan", analysis.warnings)}
 </header>
 <main>
-{"".join(_box_section(analysis, result) for result in analysis.boxes)}
+{"".join(_box_section(analysis, result, number) for number, result in enumerate(analysis.boxes, 1))}
 <section>
 <h2>How to read this</h2>
 <p>{READING}</p>
 {_list("Limits", LIMITS)}
 </section>
+{_checklist(analysis)}
 {_provenance(analysis)}
 </main>
 <footer><p class="notice">{RESEARCH_USE}</p></footer>
@@ -82,10 +85,92 @@ def report_of(analysis: Analysis, name: str | None = None) -> str:
 """
 
 
+def about_of(analysis: Analysis, name: str | None) -> list[tuple[str, str]]:
+    """What scan this is, what shows it, and what made the report, as pairs of a head and a text."""
+    made, (black, white) = analysis.provenance, display_window(analysis)
+    grid = analysis.scan.grid
+    scan = name or "not named"
+    if made.get("scan_sha256"):
+        scan += f" (SHA-256 begins with {str(made['scan_sha256'])[:12]})"
+    contrast = {T1_WEIGHTED: "looks T1-weighted", OTHER_CONTRAST: "does not look T1-weighted"}
+    spacing = " x ".join(f"{value:.3g}" for value in grid.spacing)
+    return [
+        ("Scan", scan),
+        (
+            "Analyzed",
+            f"{made.get('date', 'day not kept')}, by RadiomicsPersona {_at(made, 'versions', 'RadiomicsPersona') or ''}",
+        ),
+        ("Contrast", contrast.get(str(made.get("contrast")), "not told")),
+        ("Grid", f"{' x '.join(map(str, grid.shape))} voxels of {spacing} mm"),
+        ("Window", f"{number_text(black)} (black) to {number_text(white)} (white), scan intensities"),
+    ]
+
+
+def _about(analysis: Analysis, name: str | None) -> str:
+    rows = "".join(f"<dt>{escape(head)}</dt><dd>{escape(text)}</dd>" for head, text in about_of(analysis, name))
+    return f"<dl class='about'>{rows}</dl>"
+
+
+def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
+    """What was checked of this scan and its boxes, and what was not, as pairs of a question and an answer.
+
+    The questions follow the parts of CLAIM (Mongan, Moy and Kahn 2020; update of 2024) that concern a single use.
+    """
+    made, boxes = analysis.provenance, analysis.boxes
+    by_model = _at(made, "preprocessing", "brain_found_by", "name") is not None
+    symmetry, volume = _at(made, "preprocessing", "midplane", "symmetry"), _at(made, "preprocessing", "brain_ml")
+
+    def said(known: bool, yes: bool, more: str = "") -> str:
+        return f"{'yes' if yes else 'no'}{more}" if known else "not known"
+
+    def share(count: int) -> str:
+        return f"yes, in {count} of {len(boxes)}" if count else "no"
+
+    has_volume, has_plane = (isinstance(value, (int, float)) and abs(value) < 1e9 for value in (volume, symmetry))
+    own = _at(made, "classifier", "own")
+    return [
+        ("Was a brain recognised by the tissue model?", "yes" if by_model else "no, or not known"),
+        (
+            "Has it a brain's volume?",
+            said(has_volume, has_volume and 500 <= volume <= 2600, f", {volume:.0f} ml" if has_volume else ""),
+        ),
+        ("Was a mid-sagittal plane found?", said(has_plane, has_plane and symmetry >= 0.7)),
+        ("Were healthy boxes of this scan measured?", share(sum(bool(result.controls) for result in boxes))),
+        ("Is it known how often boxes like this one are right?", share(sum(bool(result.error_rates) for result in boxes))),
+        ("Was the verdict repeated with small changes?", share(sum(bool(result.stability) for result in boxes))),
+        ("Was p corrected for the number of boxes?", "yes, as q" if len(boxes) > 1 else "not needed, there is one box"),
+        ("Is the classifier the one that was evaluated?", said(isinstance(own, bool), own is False)),
+        ("Were motion and artefacts looked for?", "no"),
+        ("Were age, sex, history or other scans used?", "no"),
+        ("Is the cause of a deviation told?", "no; no disease is named or ruled out"),
+        ("Was the program tested in a clinic?", "no"),
+        ("Did a person confirm this report?", "not known to the program"),
+    ]
+
+
+def _at(record, *keys: str):
+    """What lies under keys in a nested record; None where nothing does."""
+    for key in keys:
+        record = record.get(key) if isinstance(record, dict) else None
+    return record
+
+
+def _checklist(analysis: Analysis) -> str:
+    rows = "".join(
+        f"<tr><th scope='row'>{escape(what)}</th><td>{escape(answer)}</td></tr>" for what, answer in checklist_of(analysis)
+    )
+    return (
+        "<section><h2>What was checked</h2><div class='wide'><table><caption>After CLAIM, the checklist for artificial "
+        "intelligence in medical imaging, as far as it concerns one report.</caption><thead><tr><th scope='col'>Question</th>"
+        f"<th scope='col'>Answer</th></tr></thead><tbody>{rows}</tbody></table></div></section>"
+    )
+
+
 def _summary(analysis: Analysis) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{escape(result.box.name)}</th><td>{_chip(result.word)}</td><td>{escape(result.reason)}</td></tr>"
-        for result in analysis.boxes
+        f"<tr><th scope='row'><a href='#box-{number}'>{escape(result.box.name)}</a></th><td>{_chip(result.word)}</td>"
+        f"<td>{escape(result.reason)}</td></tr>"
+        for number, result in enumerate(analysis.boxes, 1)
     )
     return (
         "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col'>Box</th><th scope='col'>Verdict</th>"
@@ -108,8 +193,8 @@ def _list(title: str, sentences) -> str:
     return f"<h3>{title}</h3><ul>{items}</ul>"
 
 
-def _box_section(analysis: Analysis, result: BoxResult) -> str:
-    return f"""<section>
+def _box_section(analysis: Analysis, result: BoxResult, number: int) -> str:
+    return f"""<section id="box-{number}" class="box">
 <h2>{escape(result.box.name)}</h2>
 <p class="verdict">{_chip(result.word)} {escape(result.reason)}</p>
 {_where(result)}
@@ -225,20 +310,23 @@ def chances_of(result: BoxResult) -> list[str]:
 def _slices(analysis: Analysis, result: BoxResult) -> str:
     figures = []
     for orientation in ORIENTATIONS:
-        alt = (
-            f"{orientation.capitalize()} slices through the middle of {result.box.name}: whole slice with the box, then scan, "
-            f"healthy persona and difference around the box."
-        )
-        picture = data_uri(side_by_side(slice_row(analysis, result, orientation)))
-        figures.append(f"<figure><img src='{picture}' alt='{escape(alt, quote=True)}'></figure>")
-    heads = "".join(f"<span>{caption}</span>" for caption in COLUMNS)
+        panels = []
+        for head, panel in zip(COLUMNS, slice_row(analysis, result, orientation)):
+            around = "with the box" if head == COLUMNS[0] else "around the box"
+            alt = f"{orientation.capitalize()} slice through the middle of {result.box.name}: {head.lower()} {around}."
+            panels.append(
+                f"<figure><img src='{data_uri(panel)}' alt='{escape(alt, quote=True)}'>"
+                f"<figcaption>{head}, {orientation}</figcaption></figure>"
+            )
+        figures.append(f"<div class='slices'>{''.join(panels)}</div>")
+    reach = difference_range(analysis)
     colors = ", ".join(_css(diverging(share)) for share in (-1, 0, 1))
     scale = (
         f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
-        f"<div class='ends'><span>-{DIFFERENCE_RANGE:g}</span><span>0</span><span>+{DIFFERENCE_RANGE:g}</span></div>"
-        "scan darker | brighter, in tissue SD</div>"
+        f"<div class='ends'><span>-{reach:g}</span><span>0</span><span>+{reach:g}</span></div>"
+        "scan darker | brighter, in tissue SD; brain only</div>"
     )
-    return f"<div class='heads' aria-hidden='true'>{heads}</div>{''.join(figures)}{scale}"
+    return f"{''.join(figures)}{scale}"
 
 
 def _distribution(result: BoxResult) -> str:
@@ -313,5 +401,7 @@ def _flat(value, prefix: str = "") -> list[tuple[str, str]]:
     if isinstance(value, dict):
         return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
     if isinstance(value, (list, tuple)):
-        return [(prefix, ", ".join(str(item) for item in value))]
-    return [(prefix, str(value))]
+        items = (number_text(item) if isinstance(item, float) else str(item) for item in value)
+        return [(prefix.replace(".", ", ").replace("_", " "), ", ".join(items))]
+    text = number_text(value) if isinstance(value, float) else str(value)
+    return [(prefix.replace(".", ", ").replace("_", " "), text)]

@@ -2,20 +2,26 @@
 
 Text stays text: it can be searched, copied and read aloud. Coordinates are points (1/72 inch) from the top left corner of an A4
 page. The font is Helvetica, which every PDF reader has. So that text can be broken into lines without the font, the widths of
-its letters stand here; they are those of Adobe's core fonts' metrics.
+its letters stand here; they are those of Adobe's core fonts' metrics. A line in another script is drawn in a system font, with
+its text behind the picture. No library is needed, so that a Slicer with nothing installed into it writes reports, too.
 """
 
 from __future__ import annotations
 
 import io
+import math
 import unicodedata
 import zlib
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageDraw
+
+from .picture import drawn_width, write_text
 
 PAGE_WIDTH, PAGE_HEIGHT = 595.0, 842.0
 _FIRST = 32
+DRAWN = 48
+"""Pixels in which a line of another script is drawn."""
 
 
 def printable(text: str) -> str:
@@ -32,8 +38,15 @@ def printable(text: str) -> str:
     return "".join(shown)
 
 
+def in_helvetica(text: str) -> bool:
+    """Whether Helvetica has all letters of a text."""
+    return text.encode("cp1252", "ignore").decode("cp1252") == text
+
+
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """Points that a text takes on one line."""
+    if not in_helvetica(text):
+        return drawn_width(text, DRAWN, bold) * size / DRAWN
     codes = printable(text).encode("cp1252")
     return sum(WIDTHS[bold][code - _FIRST] for code in codes if code >= _FIRST) * size / 1000
 
@@ -41,7 +54,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 def broken(text: str, size: float, width: float, bold: bool = False) -> list[str]:
     """A text in lines of at most `width` points; words that are longer are cut."""
     lines = [""]
-    for word in printable(text).split():
+    for word in str(text).split():
         joined = f"{lines[-1]} {word}".strip()
         if text_width(joined, size, bold) <= width:
             lines[-1] = joined
@@ -79,8 +92,21 @@ class Pdf:
     ) -> None:
         """One line whose baseline is at `y`; anchor left, middle or right."""
         x -= {"left": 0.0, "middle": 0.5, "right": 1.0}[anchor] * text_width(text, size, bold)
+        if not in_helvetica(text):
+            self._draw_text(x, y, text, size, bold, color)
+            return
         escaped = printable(text).translate({ord("\\"): r"\\", ord("("): r"\(", ord(")"): r"\)"})
         self._draw(f"BT {_color(color)} rg /F{2 if bold else 1} {size:g} Tf {x:.2f} {PAGE_HEIGHT - y:.2f} Td ({escaped}) Tj ET")
+
+    def _draw_text(self, x: float, y: float, text: str, size: float, bold: bool, color) -> None:
+        """A line as a picture in a font of the system, its baseline at `y`, with the text for searching and copying."""
+        width, above, below = drawn_width(text, DRAWN, bold), 1.1 * DRAWN, 0.4 * DRAWN
+        image = Image.new("RGB", (max(1, math.ceil(width)), round(above + below)), (255, 255, 255))
+        write_text(ImageDraw.Draw(image), (0, above), text, DRAWN, color, bold=bold, anchor="ls")
+        said = ("\ufeff" + text).encode("utf-16-be", "replace").hex()
+        self._draw(f"/Span << /ActualText <{said}> >> BDC")
+        self.picture(image, x, y - above * size / DRAWN, image.width * size / DRAWN)
+        self._draw("EMC")
 
     def line(self, points, color=(0, 0, 0), width: float = 0.5) -> None:
         """A line through points (x, y)."""

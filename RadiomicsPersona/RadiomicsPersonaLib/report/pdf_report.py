@@ -11,12 +11,12 @@ import numpy as np
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE, USUAL_PERCENT
 from ..metrics.metric import METRICS
-from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from .html_page import number_text
-from .html_report import LIMITS, READING, chances_of, facts_of, settings_of
+from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of, settings_of
 from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
-from .picture import COLUMNS, side_by_side, slice_row, title_of
-from .plots import COMBINED, axis_range, scores_of, ticks
+from .picture import COLUMNS, difference_range, side_by_side, slice_row, title_of
+from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS
 
 LEFT, RIGHT, TOP, BOTTOM = 42.0, PAGE_WIDTH - 42.0, 46.0, PAGE_HEIGHT - 44.0
@@ -48,6 +48,8 @@ class _Report:
         analysis = self.analysis
         self.paragraph(title_of(self.name), 17, bold=True)
         self.paragraph(RESEARCH_USE, 10, bold=True)
+        for head, text in about_of(analysis, self.name):
+            self.paragraph(f"{head}: {text}", color=FAINT)
         self.space(6)
         for result in analysis.boxes:
             self.verdict(result, f"{result.box.name}: {result.reason}")
@@ -59,6 +61,8 @@ class _Report:
         self.heading("How to read this")
         self.paragraph(READING)
         self.bullets("Limits", LIMITS)
+        self.heading("What was checked")
+        self.table(("Question", "Answer"), checklist_of(analysis), (270, WIDTH - 270), size=8)
         self.heading("Provenance")
         self.table(("Setting", "Value"), settings_of(analysis), (190, WIDTH - 190), size=7.5)
 
@@ -132,13 +136,14 @@ class _Report:
         for orientation in ORIENTATIONS:
             image = side_by_side(slice_row(self.analysis, result, orientation, PANEL_PIXELS))
             self.space(self.pdf.picture(image, LEFT, self.y, WIDTH) + 4)
+        reach = difference_range(self.analysis)
         wide, left = 0.25 * WIDTH, RIGHT - 0.25 * WIDTH
         for number, color in enumerate(diverging(np.linspace(-1, 1, 61))):
             self.pdf.rectangle(left + number * wide / 61, self.y, wide / 61 + 0.2, 7, color)
         for share, text, anchor in (
-            (0, f"-{DIFFERENCE_RANGE:g}", "left"),
+            (0, f"-{reach:g}", "left"),
             (0.5, "0", "middle"),
-            (1, f"+{DIFFERENCE_RANGE:g}", "right"),
+            (1, f"+{reach:g}", "right"),
         ):
             self.pdf.text(left + share * wide, self.y + 15, text, 7.5, color=FAINT, anchor=anchor)
         self.pdf.text(left + wide / 2, self.y + 24, "scan darker | brighter, in tissue SD", 7.5, color=FAINT, anchor="middle")
@@ -195,7 +200,7 @@ class _Report:
                 mark = left + max(limit, 0) / high * wide
                 self.pdf.line(((mark, self.y), (mark, self.y + 12)), width=1.2)
                 end = max(end, mark - left)
-            self.pdf.text(left + end + 5, self.y + 8.5, f"{z:.1f}", 7.5, color=FAINT)
+            self.pdf.text(left + end + 5, self.y + 8.5, standard_text(z), 7.5, color=FAINT)
             self.space(13)
         self.space(2)
         self.paragraph(

@@ -6,7 +6,9 @@ around the box.
 
 from __future__ import annotations
 
+import math
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
@@ -15,11 +17,12 @@ from scipy import ndimage
 
 from ..analysis.result import Analysis, BoxResult
 from ..defaults import RESEARCH_USE, USUAL_PERCENT
+from ..geometry.box import Box
 from ..geometry.hole import Hole
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, UNUSUAL_COLOR, VERDICT_COLORS, diverging
-from .plots import COMBINED, axis_range, scores_of, ticks
+from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
 PANEL = 272
@@ -28,12 +31,14 @@ MARGIN = 24
 COLUMNS = ("Whole slice", "Scan", "Healthy persona", "Difference")
 STRIP = 96
 """Height of the band below the slices."""
+ROUND_RANGES = (DIFFERENCE_RANGE, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
+"""Ends of the difference's colours, tissue standard deviations."""
 CONTEXT_MM = 20.0
 """Millimetres shown on every side of a box."""
 MOST_BARS = 5
 """Scores shown of each box."""
-MOST_BOXES = 20
-"""More boxes than this are left to the report."""
+MOST_BOXES = 4
+"""Boxes on one picture; more need further ones."""
 WIDTH = 2 * MARGIN + len(COLUMNS) * PANEL + (len(COLUMNS) - 1) * GAP
 
 BACKGROUND, TEXT, FAINT = (18, 21, 26), (236, 239, 243), (176, 184, 194)
@@ -41,6 +46,14 @@ _FONTS = {
     False: ("DejaVuSans.ttf", "segoeui.ttf", "arial.ttf", "Arial.ttf", "LiberationSans-Regular.ttf"),
     True: ("DejaVuSans-Bold.ttf", "segoeuib.ttf", "arialbd.ttf", "Arial Bold.ttf", "LiberationSans-Bold.ttf"),
 }
+
+
+_WIDE_FONTS = (
+    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "wqy-microhei.ttc", "msyh.ttc", "YuGothM.ttc", "malgun.ttf"),
+    *("PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf", "unifont.ttf"),
+)
+"""For what the others have no letters for: Chinese, Japanese, Korean."""
+_FIRST_WIDE = "\u2e80"
 
 
 def display_window(analysis: Analysis) -> tuple[float, float]:
@@ -62,10 +75,10 @@ def slice_row(analysis: Analysis, result: BoxResult, orientation: str, pixels: i
     whole = planes_of_scan(analysis.scan, result.box.center, pixels)[number]
     close = planes_around(result.box, CONTEXT_MM, pixels)[number]
     scan, window = analysis.scan, display_window(analysis)
-    around = _gray(scan.array, scan.affine, close, window)
-    persona = _gray(analysis.reconstruction, scan.affine, close, window)
+    around = gray(scan.array, scan.affine, close, window)
+    persona = gray(analysis.reconstruction, scan.affine, close, window)
     return [
-        _annotated(scan, _gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
+        _annotated(scan, gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
         _annotated(scan, around, result, close, scale_bar=True),
         _annotated(scan, persona, result, close),
         _annotated(scan, _difference(analysis, result, close, around), result, close),
@@ -87,16 +100,23 @@ def side_by_side(panels: list[Image.Image]) -> Image.Image:
     return image
 
 
-def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
-    """One picture of all boxes: verdict, slices, difference scale, and the score among its controls.
+def pictures_of(analysis: Analysis, name: str | None = None) -> Iterator[Image.Image]:
+    """Pictures of all boxes, `MOST_BOXES` on each; see `picture_of`."""
+    for page in range(math.ceil(len(analysis.boxes) / MOST_BOXES)):
+        yield picture_of(analysis, name, page)
+
+
+def picture_of(analysis: Analysis, name: str | None = None, page: int = 0) -> Image.Image:
+    """One picture of `MOST_BOXES` boxes: verdict, slices, difference scale, and the score among its controls.
 
     Args:
         name: what the picture calls the scan; None leaves it anonymous.
+        page: 0 for the first boxes.
     """
-    shown = analysis.boxes[:MOST_BOXES]
+    shown = analysis.boxes[page * MOST_BOXES : (page + 1) * MOST_BOXES]
     parts = [_title(analysis, name)] + [_box_part(analysis, result) for result in shown]
-    left_out = len(analysis.boxes) - len(shown)
-    parts.append(_lines([RESEARCH_USE] + ([f"{left_out} more boxes are in the report."] if left_out else []), 15, FAINT))
+    pages = math.ceil(len(analysis.boxes) / MOST_BOXES)
+    parts.append(paragraphs([RESEARCH_USE] + ([f"Picture {page + 1} of {pages}."] if pages > 1 else []), 15, FAINT))
     image = Image.new("RGB", (WIDTH, sum(part.height for part in parts)), BACKGROUND)
     top = 0
     for part in parts:
@@ -105,19 +125,35 @@ def picture_of(analysis: Analysis, name: str | None = None) -> Image.Image:
     return image
 
 
-def _gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[float, float]) -> np.ndarray:
+def gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[float, float]) -> np.ndarray:
+    """A volume on a plane in shades of grey between two intensities; uint8 (pixels, pixels, 3)."""
     low, high = window
     values = cut(array, affine, plane, outside=low)
-    gray = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-    return np.repeat(gray[..., None], 3, axis=-1)
+    shades = np.rint(np.clip((values - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    return np.repeat(shades[..., None], 3, axis=-1)
 
 
 def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.ndarray) -> np.ndarray:
     """The difference in colours where voxels were rebuilt, over a dimmed scan."""
     # voxel by voxel: between two voxels there is no difference to show
     deviation = cut(analysis.difference, analysis.scan.affine, plane, outside=0, order=0) / analysis.tissue.scale.deviation
-    inside = cut_hole(analysis.scan, result.reconstruction.hole, plane)[..., None]
-    return np.where(inside, diverging(deviation / DIFFERENCE_RANGE), (scan * 0.4).astype(np.uint8))
+    hole = result.reconstruction.hole
+    inside = cut_hole(analysis.scan, hole if result.brain is None else Hole(hole.start, result.brain), plane)[..., None]
+    return np.where(inside, diverging(deviation / difference_range(analysis)), (scan * 0.4).astype(np.uint8))
+
+
+def difference_range(analysis: Analysis) -> float:
+    """Tissue standard deviations at which the difference's colours saturate: at least `DIFFERENCE_RANGE`, and more where more
+    than a hundredth of the brain in the boxes differs by more.
+    """
+    shares = []
+    for result in analysis.boxes:
+        hole = result.reconstruction.hole
+        inside = hole.mask if result.brain is None else result.brain
+        shares.append(np.abs(analysis.difference[hole.region][inside]))
+    found = np.concatenate(shares)
+    largest = float(np.percentile(found, 99)) / analysis.tissue.scale.deviation if found.size else 0.0
+    return next((value for value in ROUND_RANGES if value >= largest), ROUND_RANGES[-1])
 
 
 def _with_outline(scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plane) -> np.ndarray:
@@ -132,12 +168,20 @@ def _with_outline(scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plan
 def _annotated(
     scan: Scan, pixels: np.ndarray, result: BoxResult, plane: Plane, caption: str = "", scale_bar: bool = False
 ) -> Image.Image:
-    """A panel with the outlines of the box and of what is unusual in it, orientation letters, caption and scale bar."""
-    image = Image.fromarray(_with_outline(scan, pixels, result, plane))
+    """`annotated` with the colour of the box's verdict and the outline of what is unusual in the box."""
+    marked = _with_outline(scan, pixels, result, plane)
+    return annotated(marked, result.box, plane, VERDICT_COLORS[result.word], caption, scale_bar)
+
+
+def annotated(
+    pixels: np.ndarray, box: Box, plane: Plane, color: tuple[int, int, int], caption: str = "", scale_bar: bool = False
+) -> Image.Image:
+    """A panel with the outline of a box, orientation letters, caption and scale bar."""
+    image = Image.fromarray(pixels)
     # drawn four times as large and reduced, because Pillow's lines have no smooth edges
     layer = Image.new("RGBA", (image.width * 4, image.height * 4))
-    corners = [tuple(corner) for corner in outline(result.box, plane) * 4]
-    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*VERDICT_COLORS[result.word], 255), width=7, joint="curve")
+    corners = [tuple(corner) for corner in outline(box, plane) * 4]
+    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*color, 255), width=7, joint="curve")
     layer = layer.resize(image.size, Image.Resampling.LANCZOS)
     image.paste(layer, (0, 0), layer)
     draw = ImageDraw.Draw(image)
@@ -146,7 +190,9 @@ def _annotated(
     for letter, (x, y, anchor) in zip(plane.letters, places):
         write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
-        write_text(draw, (6, side - 6), caption, 13, TEXT, anchor="ld", halo=True)
+        # as small as it must be to end before the letter in the middle
+        size = next((size for size in (13, 12, 11, 10) if _font(size).getlength(caption) < side / 2 - 20), 9)
+        write_text(draw, (6, side - 6), caption, size, TEXT, anchor="ld", halo=True)
     if scale_bar:
         length = 20 / plane.side * side
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
@@ -163,14 +209,16 @@ def _title(analysis: Analysis, name: str | None) -> Image.Image:
     words = [result.word for result in analysis.boxes]
     counts = [f"{words.count(word)} {word}" for word in VERDICT_COLORS if word in words]
     boxes = "1 box" if len(words) == 1 else f"{len(words)} boxes"
-    part = _lines([title_of(name)], 22, TEXT, bold=True, below=0)
-    return _stack([part, _lines([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
+    part = paragraphs([title_of(name)], 22, TEXT, bold=True, below=0)
+    return stacked([part, paragraphs([f"{boxes}: {', '.join(counts)}", *analysis.warnings], 15, FAINT, above=4, below=4)])
 
 
 def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
     rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
     bars = [_bars(result)] if result.sorted_scores else []
-    return _stack([_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend()]), *bars])
+    return stacked(
+        [_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend(difference_range(analysis))]), *bars]
+    )
 
 
 def _heading(result: BoxResult) -> Image.Image:
@@ -184,7 +232,9 @@ def _heading(result: BoxResult) -> Image.Image:
     p = "no p-value" if result.p is None else f"p = {result.p:.2g}"
     name = _fitting(f"{result.box.name}: {p}", 18, WIDTH - 2 * MARGIN - width - 14)
     write_text(draw, (MARGIN + width + 14, 31), name, 18, TEXT, bold=True, anchor="lm")
-    return _stack([image, _lines([f"{result.reason} {result.where}".strip(), *result.warnings], 15, TEXT, above=0, below=4)])
+    return stacked(
+        [image, paragraphs([f"{result.reason} {result.where}".strip(), *result.warnings], 15, TEXT, above=0, below=4)]
+    )
 
 
 def _captions() -> Image.Image:
@@ -194,12 +244,12 @@ def _captions() -> Image.Image:
     return image
 
 
-def _legend() -> Image.Image:
+def _legend(reach: float) -> Image.Image:
     """The difference's colours, for below the last column."""
     image = Image.new("RGB", (PANEL, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
     image.paste(Image.fromarray(np.repeat(diverging(np.linspace(-1, 1, PANEL))[None], 12, axis=0)))
-    for share, label, anchor in ((0, f"-{DIFFERENCE_RANGE:g}", "la"), (0.5, "0", "ma"), (1, f"+{DIFFERENCE_RANGE:g}", "ra")):
+    for share, label, anchor in ((0, f"-{reach:g}", "la"), (0.5, "0", "ma"), (1, f"+{reach:g}", "ra")):
         write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
     write_text(draw, (PANEL / 2, 34), "scan darker | brighter, in tissue SD", 13, FAINT, anchor="ma")
     return image
@@ -260,7 +310,7 @@ def _bars(result: BoxResult) -> Image.Image:
         write_text(
             draw,
             (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9),
-            f"{z:.1f}",
+            standard_text(z),
             13,
             FAINT,
             anchor="lm",
@@ -268,7 +318,7 @@ def _bars(result: BoxResult) -> Image.Image:
     return image
 
 
-def _stack(parts: list[Image.Image]) -> Image.Image:
+def stacked(parts: list[Image.Image]) -> Image.Image:
     """Parts below each other; narrower ones are indented by the margin and followed by a gap."""
     heights = [part.height + (GAP if part.width < WIDTH else 0) for part in parts]
     image = Image.new("RGB", (WIDTH, sum(heights)), BACKGROUND)
@@ -277,7 +327,7 @@ def _stack(parts: list[Image.Image]) -> Image.Image:
     return image
 
 
-def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
+def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
     """Paragraphs, broken at the picture's width."""
     font, lines = _font(size, bold), []
     for text in texts:
@@ -297,9 +347,15 @@ def _lines(texts: list[str], size: int, color, bold: bool = False, above: int = 
 
 
 def write_text(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
-    font = _font(size, bold)
+    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
     width = 2 if halo else 0
     draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))
+
+
+def drawn_width(text: str, size: int, bold: bool = False) -> float:
+    """Pixels that a text takes on one line, as `write_text` writes it."""
+    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
+    return font.getlength(_printable(text, font))
 
 
 def _fitting(text: str, size: int, width: float) -> str:
@@ -312,8 +368,8 @@ def _fitting(text: str, size: int, width: float) -> str:
 
 
 @lru_cache
-def _font(size: int, bold: bool = False):
-    for name in _FONTS[bold]:
+def _font(size: int, bold: bool = False, wide: bool = False):
+    for name in (*(_WIDE_FONTS if wide else ()), *_FONTS[bold]):
         try:
             return ImageFont.truetype(name, size)
         except OSError:

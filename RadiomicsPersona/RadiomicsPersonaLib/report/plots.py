@@ -109,6 +109,15 @@ COMBINED = "Combined score (log odds)"
 """Name of the score behind p."""
 
 
+def standard_text(z: float) -> str:
+    """A standardised score; one that was cut says so.
+
+    >>> standard_text(3.14), standard_text(12.0)
+    ('3.1', '12 or more')
+    """
+    return f"{MOST_STANDARD:g} or more" if z >= MOST_STANDARD else f"{z:.1f}"
+
+
 def scores_of(result: BoxResult) -> tuple[float, list[float]]:
     """The combined score of the box, and those of its controls in rising order."""
     return result.combined, sorted(control.combined for control in result.controls)
@@ -171,4 +180,4 @@ def score_chart(result: BoxResult, color: str) -> str:
 def _spoken(result: BoxResult, key: str) -> str:
     standing = result.standings[key]
     p = "" if standing.p is None else f", p = {standing.p:.2g}"
-    return f"{METRICS[key].label}: {standing.z:+.1f} SD{p}"
+    return f"{METRICS[key].label}: {'+' if standing.z > 0 else ''}{standard_text(standing.z)} SD{p}"

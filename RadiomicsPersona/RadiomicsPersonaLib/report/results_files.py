@@ -7,6 +7,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +20,14 @@ from ..defaults import RESEARCH_USE
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
-from ..imaging.files import read_scan
+from ..imaging.files import read_label_map, read_scan
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
 from ..system.csv_table import written_cell
 from ..system.json_text import json_value, written
 from .picture import display_window
-from .results_form import wrong_place
+from .results_form import SCHEMA_VERSION, wrong_place
 
 
 def results_of(analysis: Analysis) -> dict:
@@ -34,6 +35,7 @@ def results_of(analysis: Analysis) -> dict:
     return json_value(
         {
             "notice": RESEARCH_USE,
+            "schema_version": SCHEMA_VERSION,
             "scan": analysis.scan.name,
             "boxes": [_box_record(result, analysis) for result in analysis.boxes],
             "rebuilt_by": analysis.rebuilt_by,
@@ -66,11 +68,14 @@ def write_results_csv(analysis: Analysis, path: str | Path) -> None:
     write_rows(path, rows)
 
 
-def write_rows(path: str | Path, rows: list[dict]) -> None:
+def write_rows(path: str | Path, rows: list[dict], columns: Sequence[str] = ()) -> None:
     """Rows as CSV, under all columns that any of them has; what is missing, None or NaN stays empty, and no cell runs as a
     formula in a spreadsheet.
+
+    Args:
+        columns: those that come first, and are there without any row too.
     """
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = list(dict.fromkeys([*columns, *(key for row in rows for key in row)]))
     with open(path, "w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
         writer = csv.writer(stream)
         writer.writerow(map(written_cell, columns))
@@ -155,6 +160,7 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
 
 RESULTS = "results.json"
 UNUSUAL = "unusual.nii.gz"
+BRAIN = "brain.nii.gz"
 BLIND = "blind.nii.gz"
 RECONSTRUCTIONS = ("reconstruction.nii.gz", "reconstruction.nrrd")
 
@@ -191,16 +197,26 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         place = wrong_place(results)
         if place:
             raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
-        unusual = read_scan(folder / UNUSUAL).array > 0 if (folder / UNUSUAL).is_file() else None
-        if unusual is not None and unusual.shape != scan.shape:
-            raise InputError(f"'{UNUSUAL}' is on another grid than the scan '{scan.name}': analyze again.")
-        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual)
+        unusual, brain = (_mask_in(folder, name, scan) for name in (UNUSUAL, BRAIN))
+        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual, brain)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"'{path}' was not written by this version of the program ({error!r}): analyze again.") from error
+        raise InputError(
+            f"'{path}' was not written by this version of the program ({type(error).__name__}: {error}): analyze again."
+        ) from error
 
 
-def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None) -> Analysis:
-    boxes = tuple(_box_result(record, scan, rebuilt, unusual) for record in results["boxes"])
+def _mask_in(folder: Path, name: str, scan: Scan) -> np.ndarray | None:
+    """A mask that an analysis wrote; None where it is not there."""
+    if not (folder / name).is_file():
+        return None
+    mask = read_label_map(folder / name).array > 0
+    if mask.shape != scan.shape:
+        raise InputError(f"'{name}' is on another grid than the scan '{scan.name}': analyze again.")
+    return mask
+
+
+def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None, brain: np.ndarray | None) -> Analysis:
+    boxes = tuple(_box_result(record, scan, rebuilt, unusual, brain) for record in results["boxes"])
     difference = np.zeros(scan.shape, np.float32)
     for result in boxes:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -222,7 +238,9 @@ def _analysis(results: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarra
     )
 
 
-def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None) -> BoxResult:
+def _box_result(
+    record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarray | None, brain: np.ndarray | None
+) -> BoxResult:
     box = Box(record["center_ras"], record["size_mm"], np.array(record["axes"]).T, record["name"])
     hole = hole_of_box(scan, box)
     controls = tuple(
@@ -253,6 +271,7 @@ def _box_result(record: dict, scan: Scan, rebuilt: np.ndarray, unusual: np.ndarr
         independent_controls=record["independent_controls"],
         effective_boxes=record["effective_boxes"],
         unusual=None if unusual is None else unusual[hole.region] & hole.mask & (record["label"] == 1),
+        brain=None if brain is None else brain[hole.region] & hole.mask,
         parts=tuple(
             Part(
                 kept["volume_ml"],

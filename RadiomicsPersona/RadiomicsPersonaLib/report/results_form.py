@@ -5,6 +5,9 @@ from __future__ import annotations
 from ..analysis.score import SCORES
 from ..metrics.metric import METRICS
 
+SCHEMA_VERSION = "1.0"
+"""Of results.json; Resources/Schemas/results.schema.json describes it. A key that is added raises the second number, one that
+is changed or taken away the first."""
 _LARGEST = 1e300
 
 
@@ -34,6 +37,10 @@ def _label(value) -> bool:
 
 def _text(value) -> bool:
     return isinstance(value, str)
+
+
+def _this_version(value) -> bool:
+    return value == SCHEMA_VERSION
 
 
 def _object(value) -> bool:
@@ -86,6 +93,7 @@ _RESULTS = {
         "model": {"name": _text},
         "preprocessing": {"tissue_scale": {"center": _number, "deviation": _positive}},
     },
+    "schema_version": _this_version,
 }
 
 

@@ -24,6 +24,7 @@ from ..metrics.metric import METRICS
 from ..system.csv_table import written_cell
 from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
 from .picture import display_window
+from .results_files import results_of
 from .slice_plane import planes_around
 
 FOLDER = "RadiomicsPersona"
@@ -40,6 +41,13 @@ _VIEWS = {
     "coronal": ("Green", "G", "0.431373 0.690196 0.294118", "Coronal"),
     "sagittal": ("Yellow", "Y", "0.929412 0.835294 0.298039", "Sagittal"),
 }
+_FIELDS = {
+    "persona": "reconstructionVolume",
+    "blind": "blindVolume",
+    "difference": "differenceVolume",
+    "deviation p": "deviationVolume",
+}
+"""Fields of the panel's parameter node, by the file of a volume."""
 # where a node's class is not called like its tag
 _CLASSES = {"Volume": "ScalarVolume", "VolumeDisplay": "ScalarVolumeDisplay"}
 # slice-to-RAS rotations, row by row
@@ -71,6 +79,7 @@ class _Bundle:
         self.nodes: list[str] = []
         self.counts: dict[str, int] = {}
         self.folders: list[tuple[str, list[str]]] = []
+        self.scan = ""
 
     def write(self) -> None:
         analysis = self.analysis
@@ -80,22 +89,28 @@ class _Bundle:
         original = analysis.scan.array if analysis.scan.original is None else analysis.scan.original
         colors = self._add_colors()
         scan = self._add_volume("scan", name, original, low, high, "vtkMRMLColorTableNodeGrey", {})
+        self.scan = scan
         about = {"RadiomicsPersona.Provenance": json.dumps(self._provenance(), ensure_ascii=False)}
         persona = self._add_volume(
             "persona", f"{name} healthy persona", analysis.reconstruction, low, high, "vtkMRMLColorTableNodeGrey", about
         )
+        outputs = {"reconstructionVolume": persona}
         if analysis.blind is not analysis.reconstruction:
-            self._add_volume("blind", f"{name} blind persona", analysis.blind, low, high, "vtkMRMLColorTableNodeGrey", about)
-        self._add_volume("difference", f"{name} difference", analysis.difference, -reach, reach, colors, about)
+            outputs["blindVolume"] = self._add_volume(
+                "blind", f"{name} blind persona", analysis.blind, low, high, "vtkMRMLColorTableNodeGrey", about
+            )
+        outputs["differenceVolume"] = self._add_volume(
+            "difference", f"{name} difference", analysis.difference, -reach, reach, colors, about
+        )
         # the smaller p, the brighter
         grey = "vtkMRMLColorTableNodeInvertedGrey"
-        self._add_volume(
+        outputs["deviationVolume"] = self._add_volume(
             "deviation p", f"{name} p of the difference", analysis.deviation_p, 0.0, DEVIATION_P_SHOWN, grey, about
         )
-        for number, result in enumerate(analysis.boxes, start=1):
-            self._add_box(result, number)
+        boxes = [self._add_box(result, number) for number, result in enumerate(analysis.boxes, start=1)]
         self._add_folders()
-        self._add_table()
+        outputs["resultTable"] = self._add_table(boxes)
+        self._add_parameters(boxes, outputs)
         for number, result in enumerate(analysis.boxes, start=1):
             if result.sorted_scores:
                 self._add_scores(result, number)
@@ -155,11 +170,12 @@ class _Bundle:
             interpolate="1",
             applyThreshold="0",
         )
+        of_scan = {"RadiomicsPersona.inputVolume": self.scan} if self.scan else {}
         return self._add(
             "Volume",
             name,
-            references={"display": display, "storage": storage},
-            about=about,
+            references={"display": display, "storage": storage} | of_scan,
+            about=about | ({"RadiomicsPersona.output": _FIELDS[file]} if self.scan else {}),
             spacing=_row(scan.spacing),
             origin=_row(scan.affine[:3, 3]),
             ijkToRASDirections=_row((scan.affine[:3, :3] / scan.spacing).ravel()),
@@ -184,10 +200,11 @@ class _Bundle:
             numcolors=str(COLOR_STEPS),
         )
 
-    def _add_box(self, result: BoxResult, number: int) -> None:
+    def _add_box(self, result: BoxResult, number: int) -> str:
+        """The box with its verdict, and its controls; returns the box."""
         about = {"RadiomicsPersona.Verdict": result.reason}
         name = f"{result.box.name} ({result.word})"
-        self._add_roi(
+        node = self._add_roi(
             f"box {number}",
             Box(result.box.center, result.box.size, result.box.axes, name),
             VERDICT_COLORS[result.word],
@@ -199,6 +216,7 @@ class _Bundle:
             box = control.box.moved_to(control.box.center, f"{control.box.name} of {result.box.name}")
             controls.append(self._add_roi(f"box {number} control {position}", box, CONTROL_COLOR, False, {}))
         self.folders.append((f"Healthy boxes of {result.box.name}", controls))
+        return node
 
     def _add_roi(self, file: str, box: Box, color, visible: bool, about: dict) -> str:
         shade = [part / 255 for part in color]
@@ -238,8 +256,8 @@ class _Bundle:
         about = 'id="vtkMRMLSubjectHierarchyNode1" name="SubjectHierarchy" attributes="SubjectHierarchyVersion:2"'
         self.nodes.append(f" <SubjectHierarchy {about}>" + "".join(lines) + "</SubjectHierarchyItem></SubjectHierarchy>")
 
-    def _add_table(self) -> None:
-        """The numbers of all boxes and of their controls, one row each."""
+    def _add_table(self, boxes: list[str]) -> str:
+        """The numbers of all boxes and of their controls, one row each; with it everything that the panel shows of them."""
         header = ["Box", "Verdict", "p", "Controls", *(_with_unit(metric) for metric in METRICS.values())]
         rows = []
         for result in self.analysis.boxes:
@@ -248,9 +266,38 @@ class _Bundle:
             rows += [
                 [f"{c.box.name} of {result.box.name}", "control", "nan", "nan", *_values(c.metrics)] for c in result.controls
             ]
-        self._add_table_file("results", "RadiomicsPersona results", header, rows, 2)
+        results = results_of(self.analysis) | {"scan": self.name or "", "provenance": self._provenance()}
+        kept = {key: results[key] for key in ("provenance", "rebuilt_by", "judged_by", "decision", "warnings", "boxes")}
+        about = {f"RadiomicsPersona.{key}": json.dumps(value) for key, value in (kept | {"results": results}).items()}
+        references = {"RadiomicsPersona.inputVolume": self.scan, "RadiomicsPersona.box": " ".join(boxes)}
+        about["RadiomicsPersona.output"] = "resultTable"
+        return self._add_table_file("results", "RadiomicsPersona results", header, rows, 2, references, about)
 
-    def _add_table_file(self, file: str, name: str, header: list[str], rows: list[list[str]], texts: int) -> str:
+    def _add_parameters(self, boxes: list[str], outputs: dict[str, str]) -> None:
+        """What the module's panel shows when the scene is opened: the node behind it, with its fields."""
+        listed = {f"inputROIs.{number}": box for number, box in enumerate(boxes)}
+        self._add(
+            "ScriptedModule",
+            "RadiomicsPersona",
+            references={"inputVolume": self.scan, "inputROIs": " ".join(boxes)} | listed | outputs,
+            about={"ModuleName": "RadiomicsPersona"},
+            singletonTag="RadiomicsPersona",
+            hideFromEditors="true",
+            parameter0=f"inputROIs.len {len(boxes)}",
+            parameter1="shown reconstruction",
+            parameter2="fade 50",
+        )
+
+    def _add_table_file(
+        self,
+        file: str,
+        name: str,
+        header: list[str],
+        rows: list[list[str]],
+        texts: int,
+        references: dict | None = None,
+        about: dict | None = None,
+    ) -> str:
         """A table whose first columns hold texts, the others numbers."""
         self._store(f"Data/{file}.tsv", "".join("\t".join(_cell(cell) for cell in row) + "\n" for row in [header, *rows]))
         types = ["string"] * texts + ["double"] * (len(header) - texts)
@@ -258,7 +305,14 @@ class _Bundle:
         self._store(f"Data/{file}.schema.tsv", "".join("\t".join(row) + "\n" for row in schema))
         quoted = file.replace(" ", "%20")
         storage = self._add_storage("TableStorage", f"{quoted}.tsv", fileListMember0=f"Data/{quoted}.schema.tsv")
-        return self._add("Table", name, references={"storage": storage}, locked="true")
+        return self._add(
+            "Table",
+            name,
+            references={"storage": storage} | (references or {}),
+            about=about,
+            locked="true",
+            useColumnTitleAsColumnHeader="true",
+        )
 
     def _add_scores(self, result: BoxResult, number: int) -> None:
         """The scores behind a verdict as a bar plot, the most unusual first, beside what is usual among the controls."""

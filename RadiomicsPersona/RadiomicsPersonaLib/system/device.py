@@ -29,9 +29,7 @@ def require_torch() -> None:
     """Raise an InputError that names the package missing for networks, if one is."""
     package = missing_package()
     if package:
-        raise InputError(
-            f"The network needs {package}, which is not installed: {PACKAGES[package]}, or choose --model harmonic."
-        )
+        raise InputError(f"The network needs {package}, which is not installed: {PACKAGES[package]}.")
 
 
 def torch_device(device: str) -> str:

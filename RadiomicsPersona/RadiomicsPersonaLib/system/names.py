@@ -1,14 +1,16 @@
-"""Names: of files and folders whose bytes are no text, as they are shown, and as libraries in C++ can open them.
+"""Names: of files and folders whose bytes are no text, as they are shown, and as libraries in C++ can open them; and the name
+that was probably meant.
 
 Python holds such a byte as half a character, which no file of text can store. ITK and VTK end the whole process at one.
 """
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,6 +26,16 @@ def shown(text: str) -> str:
     ('M\\xfcller', 'Müller')
     """
     return _HALF.sub(lambda half: _stand_in(ord(half[0])), str(text))
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """A hint at the known name that a mistyped one is near to, to stand before a sentence's end; empty where none is near.
+
+    >>> meant("analyse", ["analyze", "report"]), meant("xyz", ["analyze"])
+    (" (did you mean 'analyze'?)", '')
+    """
+    near = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f" (did you mean '{near[0]}'?)" if near else ""
 
 
 def is_text(path: str | Path) -> bool:

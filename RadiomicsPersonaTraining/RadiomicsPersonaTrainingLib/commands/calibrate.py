@@ -10,7 +10,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import file_written_whole, refuse_unwritable
 
 from ..amounts import in_time
 from ..data.card_subjects import files_of, of_scans
@@ -21,6 +21,11 @@ from ..runs.heartbeat import Alive, refuse_if_running
 from ..verdict.calibration import ANY, LOOKS, calibrate, measuring_time
 from ..verdict.own_box_list import read_own_boxes
 from ..verdict.own_boxes import calibrate_on_own
+
+EXAMPLES = (
+    "healthy/ --kinds ms,tumour -o my-classifier.json --use",
+    "--boxes boxes.csv -o my-classifier.json",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +86,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     journal, base = output.with_name(f"{output.stem}-boxes.jsonl"), output.with_name(f"{output.stem}-alive")
     if options.estimate and options.boxes:
         raise InputError("--estimate is for painted lesions: leave it out with --boxes.")
+    refuse_unwritable(output)
     fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
     if options.estimate:
         refuse_if_running(base)
@@ -91,7 +97,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         with file_written_whole(output) as path:
             path.write_text(written(classifier), encoding="utf-8")
     measured, sick = classifier.about["cross_validation"], "pathological" if options.boxes else "with a painted lesion"
-    print(f"{measured['subjects']} subjects, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
+    subjects = "1 subject" if measured["subjects"] == 1 else f"{measured['subjects']} subjects"
+    print(f"{subjects}, {measured['boxes']} boxes, {measured['lesions']} of them {sick}.")
     print(
         f"On subjects that were left out: AUROC {measured['auroc_mean_over_subjects']:.3f}, Brier score "
         f"{measured['brier']:.3f}, slope {measured['slope']:.2f}."

@@ -14,6 +14,8 @@ from ..experiments.candidates import read_candidates
 from ..experiments.comparison import fit_candidates, measure
 from ..experiments.comparison_table import write_comparison
 
+EXAMPLES = ("settings.toml candidates.toml -o comparison --steps 500",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `compare` may be asked."""

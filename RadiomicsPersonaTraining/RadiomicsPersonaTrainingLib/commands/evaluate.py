@@ -38,6 +38,11 @@ from ..lesion_masks.mask_model import mask_model_cards
 from ..runs.heartbeat import NAME, Alive
 from ..verdict.cases import verdict_scans
 
+EXAMPLES = (
+    "run -o evaluation",
+    "data -m tissue --groups IXI,MS -o evaluation",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate` may be asked."""

@@ -30,6 +30,8 @@ from ..settings.sample_sections import TRAINED
 from ..versions import versions_text, versions_used
 from .synthesize import files_of
 
+EXAMPLES = ("healthy/ --shapes lesion_masks -o masks",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate-masks` may be asked."""

@@ -23,6 +23,8 @@ from ..verdict.figures import NOTES, error_rates_in, figures_of
 from ..verdict.page import verdict_page
 from ..versions import versions_text, versions_used
 
+EXAMPLES = ("data --groups IXI,MS -o verdict",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `evaluate-verdict` may be asked."""

@@ -25,6 +25,9 @@ from ..versions import versions_text, versions_used
 SETTINGS = shipped("segmentation", TRAINING_LIBRARY) / "lesion-experiment.toml"
 
 
+EXAMPLES = ("data --healthy healthy/ -o experiment --arms few,sphere",)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `experiment` may be asked."""
     parser.add_argument("data", metavar="FOLDER", help="folder with lesion/, the real patients")

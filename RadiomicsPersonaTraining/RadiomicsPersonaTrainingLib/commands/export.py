@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.networks.card import read_card
 
 from ..export.export import export_model
+from ..runs.record import read_record
+
+EXAMPLES = ("run --output my-model --licence CC-BY-4.0",)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `export` may be asked."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="a .ckpt file, or the run's folder for the best one")
     parser.add_argument("--output", metavar="NAME", help="path of the two files without suffix (default: the settings' name)")
+    parser.add_argument(
+        "--licence",
+        metavar="TEXT",
+        help="of the weights, for the card, such as CC-BY-4.0 (default: the settings', else asked for)",
+    )
     parser.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
 
 
 def run(options: argparse.Namespace, job: Job) -> int:
     """Export."""
-    card = export_model(Path(options.checkpoint), Path(options.output) if options.output else None, options.default)
-    print(f"Exported: {card}")
+    checkpoint = Path(options.checkpoint)
+    licence = options.licence
+    if licence is None and sys.stdin.isatty():
+        licence = _asked(checkpoint)
+    card_file = export_model(checkpoint, Path(options.output) if options.output else None, options.default, licence)
+    print(f"Exported: {card_file}")
+    for note in notes_on(read_card(card_file), card_file):
+        print(f"note: {note}")
     return 0
+
+
+def _asked(checkpoint: Path) -> str | None:
+    """The licence as a person at a terminal says it, where the run's settings say none."""
+    if read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings.model.licence:
+        return None
+    return input("Licence of the weights, such as CC-BY-4.0 (empty: none is stated): ").strip() or None
+
+
+def notes_on(card: dict, file: Path) -> list[str]:
+    """What whoever exports a model should know that its card does not say; a sentence each."""
+    notes = [f"The weights are those after {card['training']['best_after_steps']} steps."]
+    if not card["licence"]:
+        notes.append("The card states no licence, so nobody else may use the weights: export again with --licence.")
+    if "evaluation" not in card:
+        measure = f"radiomics-persona-train evaluate DATA --model {file} --card --output DIR"
+        notes.append(f"It was never measured on scans that it has not seen: `{measure}` does so, and fills the card.")
+    return notes

@@ -16,6 +16,11 @@ from ..data.split import read_split
 from ..settings.sections import FOLDED, LABEL_MAPS, SCANS, SEGMENTING, DataSource, NetworkSettings, ScanSettings, TaskSettings
 from ..settings.training_settings import TrainingSettings, segmentation_in, written
 
+EXAMPLES = (
+    "settings.toml --split split.csv",
+    "fine-tune.toml --split split.csv --start auto",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `init` may be asked."""

@@ -13,6 +13,12 @@ from RadiomicsPersonaLib.networks.card import read_card
 from ..export.model_archive import install_archive, installed_models, remove_model, write_archive
 from ..lesion_masks.mask_model import mask_model_cards
 
+EXAMPLES = (
+    "",
+    "--install my-model.zip",
+    "--archive my-model --output my-model.zip",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `models` may be asked."""

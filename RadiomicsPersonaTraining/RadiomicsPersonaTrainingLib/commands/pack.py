@@ -11,6 +11,8 @@ from ..data.training_scans import lesion_masks_of, split_of
 from ..export.packing import pack
 from ..settings.training_settings import read_settings
 
+EXAMPLES = ("settings.toml -o pack.tar.xz --small",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `pack` may be asked."""

@@ -16,6 +16,8 @@ from ..inspection.prediction import predict
 from ..runs.record import read_record
 from ..runs.state import BEST
 
+EXAMPLES = ("run scan.nii.gz --mask lesion.nii.gz -o healthy.nii.gz",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `predict` may be asked."""

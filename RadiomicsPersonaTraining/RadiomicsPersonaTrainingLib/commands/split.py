@@ -14,6 +14,11 @@ from ..data.segmentation_cases import truths_in
 from ..data.split import PARTS, ListedScan, find_scans, split_subjects, write_split
 from ..settings.training_settings import read_settings
 
+EXAMPLES = (
+    "healthy/ -o split.csv",
+    "scans.csv --validation 0.2 --test 0.2",
+)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `split` may be asked."""

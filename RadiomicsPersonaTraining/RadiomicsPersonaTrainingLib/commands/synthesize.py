@@ -30,6 +30,8 @@ from ..lesion_masks.painted_scans import (
 )
 from ..runs.heartbeat import NAME, Alive
 
+EXAMPLES = ("healthy/ --masks unet --kind ms --count 3 -o painted",)
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `synthesize` may be asked."""

@@ -51,7 +51,7 @@ STRETCH = 1.25
 subjects)."""
 
 
-def export_model(checkpoint: Path, target: Path | None = None, default: bool = False) -> Path:
+def export_model(checkpoint: Path, target: Path | None = None, default: bool = False, licence: str | None = None) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`.
 
     The known range of a model that rebuilds, and the roughness of one that draws masks, are measured first,
@@ -61,6 +61,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         checkpoint: a checkpoint of a run, or the run's folder, which means the best one.
         target: the two files' path without suffix; None takes the name in the settings, in the working folder.
         default: whether `--model auto` may take it once it is installed.
+        licence: of the weights; None takes the one in the settings.
     Returns:
         The card's path.
     Raises:
@@ -77,6 +78,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
         card = written_weights(checkpoint, record, file, default)
+        card["licence"] = licence or card["licence"]
         file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
             raise InputError("The weights exceed 10 MB: choose narrower channels.")

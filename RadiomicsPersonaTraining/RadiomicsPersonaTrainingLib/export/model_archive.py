@@ -124,12 +124,18 @@ def install_archive(file: Path) -> Path:
         raise InputError(f"The card in '{file.name}' names the weights '{weights}': export the model again.")
     # called after the model, for another one may have brought weights of the same name
     card["weights"] = f"{name}.safetensors"
-    with folder_written_whole(own_models()) as folder:
+    with folder_written_whole(own_models(), alone=False) as folder:
         (folder / card["weights"]).write_bytes(content[".safetensors"])
         text = json.dumps(card, indent=1) + "\n" if card["weights"] != weights else content[".json"].decode("utf-8-sig")
         (folder / f"{name}.json").write_text(text, encoding="utf-8")
         refuse_unless_usable(folder / f"{name}.json")
     return own_models() / f"{name}.json"
+
+
+def refuse_no_file_name(name: str) -> None:
+    """Raise an InputError where a model's name is no name for a file in a folder."""
+    if not _NAME.fullmatch(name):
+        raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
 
 
 def refuse_name(name: str) -> None:
@@ -138,8 +144,7 @@ def refuse_name(name: str) -> None:
     Raises:
         InputError: it is no name for a file, or taken.
     """
-    if not _NAME.fullmatch(name):
-        raise InputError(f"A model cannot be called '{name}': use up to 80 letters, digits, '-', '_' and '.'.")
+    refuse_no_file_name(name)
     if name in (DEFAULT_MODEL, *CLASSICAL) or any((folder / f"{name}.json").exists() for folder in (SHIPPED_MODELS, RESOURCES)):
         raise InputError(f"'{name}' is the name of a model of the program: give the model another name.")
     if (own_models() / f"{name}.json").exists():

@@ -89,8 +89,18 @@ class StepsTold(Callback):
         self.told(trainer.global_step, self.total, f"epoch {trainer.current_epoch + 1} of {self.epochs}")
 
 
+FIRST_EPOCH_SECONDS = 60.0
+"""A first epoch that is done within this is finished, however few minutes were asked for."""
+
+
+class OutOfTime(Exception):
+    """The minutes of a run are over before its first epoch is."""
+
+
 class StopInTime(Callback):
     """Ends a run after the last epoch that fits into a number of minutes (None: never), so that it can go on from there.
+
+    A first epoch that takes longer than that is left in its middle, by `OutOfTime`.
 
     Processes that share the run end together: where only one of them ran out of time, the others would wait for it.
     """
@@ -103,6 +113,14 @@ class StopInTime(Callback):
     def on_train_epoch_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         """Time the epoch."""
         self.epoch_started = time.monotonic()
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule, *batch) -> None:
+        """Leave a first epoch that does not end in time."""
+        if self.seconds is None or self.longest:
+            return
+        late = time.monotonic() - self.started > max(self.seconds, FIRST_EPOCH_SECONDS)
+        if trainer.strategy.reduce_boolean_decision(late, all=False):
+            raise OutOfTime
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
         """Stop when another epoch, with a fifth to spare, would be too long."""

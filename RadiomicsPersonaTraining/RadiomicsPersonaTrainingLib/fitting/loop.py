@@ -24,11 +24,12 @@ from torch.utils.data import DataLoader
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import computes_in_bfloat16
+from RadiomicsPersonaLib.system.signals import signals_kill
 
 from ..runs.state import BEST, LAST
 from ..samples.healthy_pairs import DrawSampler
 from ..settings.sections import FitSettings
-from .callbacks import EndTogether, EpochLines, EpochLog, PictureGrid, StopInTime
+from .callbacks import EndTogether, EpochLines, EpochLog, OutOfTime, PictureGrid, StopInTime
 from .run_setup import Work
 
 SMALLEST_LEVEL = 4
@@ -97,9 +98,12 @@ def fit(
         plugins=[_WholeCheckpoints()],
     )
     try:
-        trainer.fit(
-            work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
-        )
+        with signals_kill():  # Lightning answers them
+            trainer.fit(
+                work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
+            )
+    except OutOfTime:
+        print("Time is over before the epoch is: its steps are not kept.", flush=True)
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
     except RuntimeError:
@@ -111,7 +115,9 @@ def fit(
             f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
         ) from error
     if not (output / BEST).is_file():
-        raise InputError("The run ended before its first epoch was finished: give it more --minutes, or lower validate_every.")
+        raise InputError(
+            "The run ended before its first epoch was finished: give it more --minutes and --resume, or lower validate_every."
+        )
     return output / BEST
 
 

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
+from RadiomicsPersonaLib.brain.standard_space import ras_from_standard
 from RadiomicsPersonaLib.brain.tissue import GREY, WHITE, Tissue, estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.scan import Scan
 
 from .kinds import FCD
-from .standard_space import ras_from_standard
 
 LEAST_TISSUE_ML = 200.0
 """Grey and white matter that a scan must show."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from skimage.measure import marching_cubes, mesh_surface_area
 
 from RadiomicsPersonaLib.brain.tissue import GREY
 from RadiomicsPersonaLib.geometry.hole import Hole, union_of
@@ -59,6 +58,9 @@ def measures_of(hole: Hole, ground: LesionGround) -> MaskMeasures:
 
 def surface_mm2(hole: Hole, scan: Scan) -> float:
     """Area of the mask's surface by marching cubes (Lewiner et al. 2003), square millimetres."""
+    # an extra, which the help of a command does not need
+    from skimage.measure import marching_cubes, mesh_surface_area
+
     points, faces, _, _ = marching_cubes(np.pad(hole.mask, 1).astype(np.float32), 0.5, spacing=tuple(scan.spacing))
     return float(mesh_surface_area(points, faces))
 

@@ -10,11 +10,10 @@ import numpy as np
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.anatomy import Anatomy
+from RadiomicsPersonaLib.brain.standard_space import BRIGHTNESS
 from RadiomicsPersonaLib.brain.tissue import T1_WEIGHTED, Tissue
 from RadiomicsPersonaLib.geometry.patch import PatchGrid, patch_grid
 from RadiomicsPersonaLib.imaging.scan import Scan
-
-from .standard_space import BRIGHTNESS
 
 ACROSS = 10.0
 """Patch voxels along the diameter of a ball with the lesion's volume; the longest real lesions are 2.5 times as long."""

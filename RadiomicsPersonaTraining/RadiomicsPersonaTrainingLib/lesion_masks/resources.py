@@ -2,8 +2,8 @@
 
     python -m RadiomicsPersonaTrainingLib.lesion_masks.resources DATA
 
-writes brain and places anew from a data folder with healthy/ds002748 and lesion_masks; it needs nilearn, which brings the
-ICBM152 template.
+writes brain and places anew from a data folder with healthy/ds002748 and lesion_masks, the brain where the program has its
+own; it needs nilearn, which brings the ICBM152 template.
 
 Roughness is how much noise makes drawn masks as compact as real ones. A network that was taught by squared errors draws
 smoother borders than lesions have. Noise in the drawn field makes up for it; its strength is measured once, when a generator is
@@ -18,10 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib.brain.anatomy import Anatomy
+from RadiomicsPersonaLib.brain.standard_space import FILE, average_brain, in_standard, ras_from_standard
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.split import TRAINING, read_split
 from .fitted_mask import fitted_mask
@@ -31,29 +34,41 @@ from .mask_model import MaskModel, roughened
 from .measures import sphericity
 from .pieces import lesion_pieces
 from .places import drawn_ml, drawn_place, real_places, write_places
-from .standard_space import average_brain, write_average
 
 AVERAGED, LOOKED_AT = 24, 6
 """Healthy people in the average, and in whose brains lesions were measured at their own place."""
 
 
 def make_resources(data: Path, target: Path = RESOURCES) -> None:
-    """Write both files.
+    """Write the lesion places and, where the program has its own, the average brain.
 
     Args:
-        target: folder for them.
+        target: folder for the places.
     """
     from nilearn.datasets import load_mni152_template  # which only whoever makes the resources anew needs
 
     image = load_mni152_template(resolution=1)
     template = make_scan(np.asarray(image.dataobj, np.float32), np.array(image.affine), "template")
     healthy = [read_scan(file) for file in _training_files("healthy-t1-split.csv", data)[:AVERAGED]]
-    write_average(
-        [estimate_tissue(scan).anatomy for scan in healthy], estimate_tissue(template).anatomy, target / "average-brain.npz"
-    )
+    write_average([estimate_tissue(scan).anatomy for scan in healthy], estimate_tissue(template).anatomy)
     average_brain.cache_clear()
     grounds = [lesion_ground(read_scan(file)) for file in _training_files("masks-split.csv", data)[:LOOKED_AT]]
     write_places(lesion_pieces(data / "lesion_masks", (STROKE, MS)), grounds, target / "lesion-places.csv")
+
+
+def write_average(anatomies: Sequence[Anatomy], template: Anatomy, target: Path = FILE) -> np.ndarray:
+    """Average healthy brains in MNI space and write the file that is shipped.
+
+    Args:
+        anatomies: of healthy brains.
+        template: of a brain in MNI space, onto which the others are first brought.
+    """
+    picture = in_standard(template, np.eye(4))
+    for _ in range(2):
+        picture = np.mean([in_standard(anatomy, ras_from_standard(anatomy, picture)) for anatomy in anatomies], axis=0)
+    with file_written_whole(target) as staging, open(staging, "wb") as stream:
+        np.savez_compressed(stream, picture=np.rint(255 * picture).astype(np.uint8))
+    return picture
 
 
 def _training_files(split: str, data: Path) -> list[Path]:

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import NO_MEMORY, ran_out_of_memory
+from RadiomicsPersonaLib.system.lock import locked
 
 NAME = "alive"
 """Of the files in a run's or an evaluation's folder."""
@@ -100,7 +101,7 @@ class Alive:
 
     def _has_lock(self) -> bool:
         try:
-            return _locked(self._stream)
+            return locked(self._stream)
         except OSError:  # a disk without locks: what was told last has to do
             return not is_running(self.base)
 
@@ -165,7 +166,7 @@ def is_running(base: Path) -> bool:
     lock = _part(base, "lock")
     try:
         with open(lock, "r+b") as stream:
-            return not _locked(stream, shared=True)
+            return not locked(stream, shared=True)
     except FileNotFoundError:
         return False
     except OSError:  # a disk without locks
@@ -297,31 +298,3 @@ def _end_of(error: BaseException | None) -> tuple[str, str]:
     if ran_out_of_memory(error):
         return REFUSED, NO_MEMORY
     return FAILED, f"It ended unexpectedly ({type(error).__name__}: {error}); the log tells more."
-
-
-def _locked(stream, shared: bool = False) -> bool:
-    """Whether this process got the lock of an open file; two readers do not hinder each other where the system can tell them
-    apart.
-
-    Raises:
-        OSError: the disk knows no locks.
-    """
-    if os.name == "nt":
-        import msvcrt  # only Windows has it
-
-        stream.seek(0)
-        try:
-            msvcrt.locking(stream.fileno(), msvcrt.LK_NBLCK, 1)
-        except PermissionError:
-            return False
-        if shared:
-            stream.seek(0)
-            msvcrt.locking(stream.fileno(), msvcrt.LK_UNLCK, 1)
-        return True
-    import fcntl  # Windows lacks it
-
-    try:
-        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

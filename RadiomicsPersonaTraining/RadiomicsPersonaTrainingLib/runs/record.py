@@ -35,9 +35,11 @@ class RunRecord:
     version: str = __version__
 
 
-def begin(folder: Path, record: RunRecord, resume: bool) -> None:
+def begin(folder: Path, record: RunRecord, resume: bool) -> bool:
     """Write the record into the run's folder.
 
+    Returns:
+        Whether there is a checkpoint to go on from; without one, a run that is to go on begins at its first step.
     Raises:
         InputError: the folder holds a run and `resume` is not asked for, the run to go on with is not there or had other
             settings, or the folder cannot be written.
@@ -45,8 +47,8 @@ def begin(folder: Path, record: RunRecord, resume: bool) -> None:
     exists = (folder / LAST).is_file()
     if exists and not resume:
         raise InputError(f"'{folder}' already holds a run: go on with --resume, or name another folder.")
-    if resume and not exists:
-        raise InputError(f"'{folder}' holds no {LAST} to go on from: leave --resume out to begin a run there.")
+    if resume and not (folder / RECORD).is_file():
+        raise InputError(f"'{folder}' holds no run to go on with: leave --resume out to begin one there.")
     if resume:
         different = _differences(plain(read_record(folder).settings), plain(record.settings))
         if different:
@@ -62,6 +64,7 @@ def begin(folder: Path, record: RunRecord, resume: bool) -> None:
         path.write_text(
             json.dumps({"version": record.version, "settings": plain(record.settings), "rows": rows}, indent=1) + "\n"
         )
+    return resume and exists
 
 
 def read_record(folder: Path) -> RunRecord:

@@ -9,11 +9,11 @@ import torch
 from torch.utils.data import Dataset
 
 from RadiomicsPersonaLib.brain.preparation import PreparedScan
+from RadiomicsPersonaLib.brain.standard_space import ras_from_standard
 from RadiomicsPersonaLib.errors import InputError
 
 from ..lesion_masks.patch import conditions, field_of, grid_for, noise_field, shares_on
 from ..lesion_masks.pieces import FLIP, LesionPiece, carried_mask
-from ..lesion_masks.standard_space import ras_from_standard
 from ..settings.sample_sections import MaskRecipe
 
 TRIES = 20

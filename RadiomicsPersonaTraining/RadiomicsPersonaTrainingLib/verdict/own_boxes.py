@@ -85,7 +85,14 @@ def _rows(own: OwnBox, measured: dict, shipped: Classifier) -> tuple[np.ndarray,
 
 
 def _part_of(progress: Progress | None, done: int, total: int, name: str) -> Callable[[int, int, str], None] | None:
-    """Progress of one scan as a part of all, in hundredths of a scan."""
+    """Progress of one scan as a part of all, in hundredths of a scan; it never goes back when more is found to do."""
     if progress is None:
         return None
-    return lambda part, parts, what: progress(100 * done + 100 * part // max(parts, 1), 100 * total, f"{name}: {what}")
+    reached = 100 * done
+
+    def tell(part: int, parts: int, what: str) -> None:
+        nonlocal reached
+        reached = max(reached, 100 * done + 100 * part // max(parts, 1))
+        progress(reached, 100 * total, f"{name}: {what}")
+
+    return tell

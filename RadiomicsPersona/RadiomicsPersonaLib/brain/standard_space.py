@@ -9,20 +9,16 @@ template (Fonov et al. 2011).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import SimpleITK
 from scipy import ndimage
 
-from RadiomicsPersonaLib.brain.anatomy import Anatomy
-from RadiomicsPersonaLib.system.output import file_written_whole
+from ..resources import SHIPPED_HEAD_SEARCH
+from .anatomy import Anatomy
 
-from .kinds import RESOURCES
-
-FILE = RESOURCES / "average-brain.npz"
+FILE = SHIPPED_HEAD_SEARCH / "average-brain.npz"
 SPACING = 4.0
 SHAPE = (46, 55, 46)
 AFFINE = np.array([[SPACING, 0, 0, -90], [0, SPACING, 0, -126], [0, 0, SPACING, -72], [0, 0, 0, 1.0]])
@@ -75,22 +71,8 @@ def tissue_picture(anatomy: Anatomy) -> np.ndarray:
     return np.tensordot(np.array(BRIGHTNESS, np.float32), anatomy.shares.astype(np.float32) / 255, axes=1)
 
 
-def write_average(anatomies: Sequence[Anatomy], template: Anatomy, target: Path = FILE) -> np.ndarray:
-    """Average healthy brains in MNI space and write the file that is shipped.
-
-    Args:
-        anatomies: of healthy brains.
-        template: of a brain in MNI space, onto which the others are first brought.
-    """
-    picture = _in_standard(template, np.eye(4))
-    for _ in range(2):
-        picture = np.mean([_in_standard(anatomy, ras_from_standard(anatomy, picture)) for anatomy in anatomies], axis=0)
-    with file_written_whole(target) as staging, open(staging, "wb") as stream:
-        np.savez_compressed(stream, picture=np.rint(255 * picture).astype(np.uint8))
-    return picture
-
-
-def _in_standard(anatomy: Anatomy, ras_from_mni: np.ndarray) -> np.ndarray:
+def in_standard(anatomy: Anatomy, ras_from_mni: np.ndarray) -> np.ndarray:
+    """The picture of a scan's tissues in MNI space, float32 of `SHAPE`."""
     smooth = ndimage.gaussian_filter(tissue_picture(anatomy), 0.7)
     return _sampled(smooth, anatomy.grid.inverse @ ras_from_mni @ AFFINE)
 

@@ -1,0 +1,140 @@
+"""BIDS: the scans of a dataset as the rows of a cohort, and what came of them as a dataset of derivatives.
+
+Brain Imaging Data Structure, version 1.10: https://bids-specification.readthedocs.io. Names of files follow its rules for
+derivatives; what it has no name for (tables, reports, the folders of the rows) is listed in `.bidsignore`.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from .. import __version__
+from ..errors import InputError
+from ..system.output import file_written_whole
+from .row import is_done, read_record
+from .table import CohortTable
+
+VERSION = "1.10.0"
+ROWS = "scans.csv"
+SUFFIX = "T1w"
+IGNORED = ("scans", "scans.csv", "cohort.csv", "report.html")
+WHOLE = {
+    "reconstruction.nii.gz": ("healthy", None, "The scan with every box replaced by its healthy persona"),
+    "blind.nii.gz": ("healthyblind", None, "The scan with the personas that are blind to whole boxes; all numbers rest on it"),
+    "difference.nii.gz": ("difference", None, "Scan minus healthy persona, scan intensities, 0 outside the boxes"),
+    "deviation_p.nii.gz": ("deviation", None, "p of every voxel's difference, 1 outside the boxes"),
+    "brain.nii.gz": ("brain", "mask", "The brain inside the boxes"),
+    "unusual.nii.gz": ("unusual", "mask", "Voxels that drive the verdicts"),
+    "segmentation.nii.gz": ("found", "dseg", "What the segmenting model found"),
+    "seg.nii.gz": ("found", "dseg", "What the segmenting model found"),
+    "out.nii.gz": ("healthy", None, "The scan with the voxels of a mask rebuilt as healthy tissue"),
+    "painted.nii.gz": ("painted", None, "The scan with a painted lesion"),
+    "lesion.nii.gz": ("painted", "mask", "The painted lesion"),
+}
+"""What commands write into a row's folder: its `desc`, its suffix (None: the scan's), and what its sidecar says."""
+
+
+def scans_of(dataset: Path, suffix: str) -> list[Path]:
+    """The anatomical scans of a dataset with a suffix such as T1w, in the order of their names.
+
+    Raises:
+        InputError: it is no BIDS dataset, or holds no such scan.
+    """
+    if not (dataset / "dataset_description.json").is_file():
+        raise InputError(f"'{dataset}' is no BIDS dataset, it holds no dataset_description.json: name the folder that does.")
+    found = [
+        path
+        for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*")
+        for path in dataset.glob(pattern)
+        if re.fullmatch(rf"sub-.*_{re.escape(suffix)}\.nii(\.gz)?", path.name)
+    ]
+    if not found:
+        raise InputError(f"'{dataset}' holds no scan sub-*/anat/*_{suffix}.nii.gz: name another --suffix.")
+    return sorted(found)
+
+
+def write_rows_of(dataset: Path, suffix: str, folder: Path) -> Path:
+    """A cohort's table with a row for every scan of a dataset; its path.
+
+    Raises:
+        InputError: as `scans_of`.
+    """
+    scans = scans_of(dataset, suffix)
+    with file_written_whole(folder / ROWS) as path, open(path, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(("subject", "session", "scan"))
+        for scan in scans:
+            entities = dict(re.findall(r"(sub|ses)-([^_]+)", scan.name))
+            writer.writerow((entities["sub"], entities.get("ses", ""), scan.absolute()))
+    return folder / ROWS
+
+
+def write_derivatives(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> int:
+    """Lay the files of finished rows out as a BIDS dataset of derivatives; returns how many files there are.
+
+    Args:
+        table: made by `write_rows_of`.
+        folder: the dataset of derivatives, which holds the cohort.
+        scans: folder of the rows.
+    """
+    _write(folder / "dataset_description.json", _description(table, dataset, folder))
+    (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
+    (folder / "README").write_text(
+        f"Made by radiomics-persona {table.command} from another BIDS dataset. Research use only, not a medical device.\n",
+        encoding="utf-8",
+    )
+    return sum(1 for _ in _laid_out(table, dataset, folder, scans))
+
+
+def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> Iterator[Path]:
+    for row in table:
+        place = scans / f"{row.number:05d}"
+        record = read_record(place)
+        if row.options is None or record is None or record["sentence"] or not is_done(place, record["identity"]):
+            continue
+        scan = Path(row.image)
+        relative = scan.relative_to(dataset.absolute())
+        stem, suffix = re.fullmatch(r"(.+)_([^_]+?)\.nii(?:\.gz)?", scan.name).groups()
+        target = folder / relative.parent
+        target.mkdir(parents=True, exist_ok=True)
+        for name, (desc, kind, what) in WHOLE.items():
+            if not (place / name).is_file():
+                continue
+            named = f"{stem}_desc-{desc}_{kind or suffix}"
+            shutil.copyfile(place / name, target / f"{named}.nii.gz")
+            told = {"Description": what, "Sources": [f"bids:raw:{relative.as_posix()}"], "SpatialReference": "orig"}
+            if kind == "mask":
+                told |= {"Type": "Brain" if desc == "brain" else "Lesion"}
+            elif kind is None:
+                told |= {"SkullStripped": False}
+            _write(target / f"{named}.json", told)
+            names = place / name.replace(".nii.gz", ".tsv")
+            if kind == "dseg" and names.is_file():
+                shutil.copyfile(names, target / f"{named}.tsv")
+            yield target / f"{named}.nii.gz"
+
+
+def _description(table: CohortTable, dataset: Path, folder: Path) -> dict:
+    source = json.loads((dataset / "dataset_description.json").read_text(encoding="utf-8"))
+    raw, command = quote(Path(os.path.relpath(dataset, folder)).as_posix()), f"radiomics-persona {table.command}"
+    return {
+        "Name": f"RadiomicsPersona {table.command} of {source.get('Name', dataset.name)}",
+        "BIDSVersion": VERSION,
+        "DatasetType": "derivative",
+        "License": str(source.get("License") or "Not stated by the source dataset"),
+        "GeneratedBy": [{"Name": "RadiomicsPersona", "Version": __version__, "Description": command}],
+        "SourceDatasets": [{"URL": raw}],
+        "DatasetLinks": {"raw": raw},
+    }
+
+
+def _write(path: Path, content: dict) -> None:
+    with file_written_whole(path) as staging:
+        staging.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,89 @@
+"""Signals: what ends a process from outside becomes an exception that cleans up, and waits while files are put in place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""A kill, the end of a cluster's time, a terminal that is closed."""
+_ALL = (signal.SIGINT, *_ENDING)
+
+
+class Ended(KeyboardInterrupt):
+    """The process was asked to end by another signal than Ctrl-C's.
+
+    Attributes:
+        number: of the signal.
+    """
+
+    def __init__(self, number: int):
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+@contextmanager
+def signals_end() -> Iterator[None]:
+    """Inside, signals that would end the process at once raise `Ended` in the main thread; those that are ignored stay so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    try:
+        for number in taken:
+            signal.signal(number, _end)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def signals_kill() -> Iterator[None]:
+    """Inside, signals that `signals_end` took act as if it had not: for code that answers them itself."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    given = [number for number in _ENDING if signal.getsignal(number) is _end]
+    try:
+        for number in given:
+            signal.signal(number, signal.SIG_DFL)
+        yield
+    finally:
+        for number in given:
+            signal.signal(number, _end)
+
+
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """Inside, Ctrl-C and what ends a process wait; the first that came acts afterwards. Other threads are never interrupted."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    # None stands for a handler that Python did not set and could not set again
+    before = {number: handler for number in _ALL if (handler := signal.getsignal(number)) is not None}
+    try:
+        for number in before:
+            signal.signal(number, lambda number, frame: came.append(number))
+        yield
+    finally:
+        late = None
+        while before:
+            try:
+                while before:
+                    number, handler = next(iter(before.items()))
+                    signal.signal(number, handler)
+                    del before[number]
+            except KeyboardInterrupt as error:  # one that came between two of them: the others are put back all the same
+                late = error
+        if late is not None:
+            raise late
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _end(number: int, frame) -> None:
+    raise Ended(number)

@@ -1,0 +1,123 @@
+"""Results as DICOM: what a PACS gets refers to the source series, lies in its place, and holds the numbers of results.json."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import SimpleITK
+from bench.dicom_series import slices_of, write_slices
+from bench.phantom import make_head, with_dark_blob
+
+from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
+
+highdicom = pytest.importorskip("highdicom")
+pydicom = pytest.importorskip("pydicom")
+pytestmark = pytest.mark.usefixtures("small_models")
+
+BOX = "34,-10,14,28,28,28"
+PATIENT = {
+    "0008|0020": "20260331",
+    "0008|0030": "101112",
+    "0008|0050": "",
+    "0010|0010": "Doe^Jane",
+    "0010|0020": "P7",
+    "0010|0030": "19700101",
+    "0010|0040": "F",
+    "0020|0010": "1",
+    "0020|0011": "3",
+    "0020|0052": "1.2.826.0.1.3680043.2.1125.8",
+}
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A tilted sagittal series with something dark in it, and the folder of its results."""
+    folder = tmp_path_factory.mktemp("series")
+    affine = np.eye(4)
+    affine[:3, :3] = np.array([[0, 0, 4.0], [4.0, 0, 0], [0, -4.0, 0]]) @ _turned(0.2)
+    head = make_head(affine=affine)
+    center = head.ras_from_ijk((np.array(head.shape) - 1) / 2) + [34.0, -10, 14]
+    head = with_dark_blob(head, center)
+    write_nifti(folder / "head.nii.gz", np.rint(head.array).astype(np.int16), head.affine)
+    image = SimpleITK.ReadImage(str(folder / "head.nii.gz"), SimpleITK.sitkInt16)
+    write_slices([(each, tags | PATIENT) for each, tags in slices_of(image)], folder / "series")
+    box = ",".join(f"{value:.1f}" for value in (*center, 28, 28, 28))
+    words = ["analyze", str(folder / "series"), "--box", box, "-m", "harmonic", "--controls", "9", "-o", str(folder / "out")]
+    assert main([*words, "--outputs", "json,reconstruction,unusual,deviation,dicom"]) == 0
+    return folder / "series", folder / "out"
+
+
+def _turned(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def test_the_segments_are_the_box_and_what_is_unusual_in_their_places(found):
+    series, out = found
+    made = highdicom.seg.segread(out / "dicom" / "segmentation.dcm")
+    unusual = read_label_map(out / "unusual.nii.gz")
+    assert [made.get_segment_description(n).segment_label for n in made.segment_numbers] == ["box 1", "Unusual in box 1"]
+    volume = made.get_volume(combine_segments=False)
+    place = unusual.ijk_from_ras(_ras_of(volume, np.argwhere(volume.array[..., 1] > 0)))
+    assert np.abs(place - np.rint(place)).max() < 1e-3
+    again = np.zeros(unusual.shape, bool)
+    again[tuple(np.rint(place).astype(int).T)] = True
+    assert again.any() and np.array_equal(again, unusual.array > 0)
+    assert volume.array[..., 0].sum() == json.loads((out / "results.json").read_text())["boxes"][0]["voxels"]
+
+
+def _ras_of(volume, index: np.ndarray) -> np.ndarray:
+    """RAS millimetres of a volume's indices."""
+    return (index @ volume.affine[:3, :3].T + volume.affine[:3, 3]) * [-1, -1, 1]
+
+
+def test_the_map_holds_p_of_every_voxel_in_its_place(found):
+    _, out = found
+    volume = highdicom.imread(out / "dicom" / "deviation.dcm").get_volume(apply_real_world_transform=False)
+    known = read_scan(out / "deviation_p.nii.gz")
+    index = np.argwhere(volume.array < 1)
+    place = np.rint(known.ijk_from_ras(_ras_of(volume, index))).astype(int)
+    assert len(index) == (known.array < 1).sum() and np.allclose(volume.array[tuple(index.T)], known.array[tuple(place.T)])
+
+
+def test_the_report_holds_the_numbers_of_results_json_and_who_measured_them(found):
+    _, out = found
+    report = highdicom.sr.srread(out / "dicom" / "measurements.dcm")
+    (group,) = report.content.get_volumetric_roi_measurement_groups()
+    box = json.loads((out / "results.json").read_text())["boxes"][0]
+    values = {item.name.meaning: float(item.value) for item in group.get_measurements()}
+    assert values["p among healthy boxes"] == pytest.approx(box["p"]) and values["Combined score"] == pytest.approx(
+        box["combined"]
+    )
+    assert values["Volume"] == pytest.approx(np.prod(box["size_mm"]) / 1000)
+    assert len(values) > 20
+    (verdict,) = group.get_qualitative_evaluations()
+    assert verdict.value.meaning == {0: "Normal", 1: "Abnormal", None: "Undetermined"}[box["label"]]
+    whole = pydicom.dcmread(out / "dicom" / "measurements.dcm")
+    assert "RadiomicsPersona" in str(whole) and "Algorithm Name" in str(whole)
+    assert {int(item.value) for item in whole.iterall() if item.keyword == "ReferencedSegmentNumber"} == {1}
+
+
+def test_every_object_refers_to_the_source_series_and_names_its_patient(found):
+    series, out = found
+    source = pydicom.dcmread(sorted(series.iterdir())[0])
+    instances = {str(pydicom.dcmread(file, stop_before_pixels=True).SOPInstanceUID) for file in series.iterdir()}
+    for name in ("segmentation.dcm", "measurements.dcm", "deviation.dcm"):
+        made = pydicom.dcmread(out / "dicom" / name)
+        assert (made.PatientID, made.PatientName, made.StudyInstanceUID) == ("P7", "Doe^Jane", source.StudyInstanceUID)
+        referred = {str(item.value) for item in made.iterall() if item.keyword == "ReferencedSOPInstanceUID"}
+        assert referred & instances, name
+        series_uids = {str(item.value) for item in made.iterall() if item.keyword == "SeriesInstanceUID"}
+        assert str(source.SeriesInstanceUID) in series_uids and made.SeriesInstanceUID != source.SeriesInstanceUID
+
+
+def test_a_scan_that_is_no_series_is_told_at_once(tmp_path, capsys):
+    head = make_head(4.0)
+    write_nifti(tmp_path / "head.nii.gz", head.array, head.affine)
+    words = ["analyze", str(tmp_path / "head.nii.gz"), "--box", BOX, "-o", str(tmp_path / "out"), "--outputs", "default,dicom"]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "refers to a DICOM series, and 'head.nii.gz' is none" in told and told.count("\n") == 1
+    assert not (tmp_path / "out").exists()
