@@ -299,7 +299,7 @@ def _bars(result: BoxResult) -> Image.Image:
     high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if np.isfinite(value)))
 
     def place(z: float) -> float:
-        return left + max(z, 0) / high * (width - left - 60)
+        return left + max(z, 0) / high * (width - left - 100)
 
     for number, key in enumerate(keys):
         y, z = 26 + step * number, result.standings[key].z
