@@ -9,7 +9,7 @@ from ..brain.preparation import PreparedScan
 from ..reconstruction.reconstruction_model import Model
 from .classifier import Classifier
 from .result import BoxResult
-from .verdict import Decision, Verdict, judge, weigh
+from .verdict import Decision, Verdict, Weighing, judge, weigh
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +33,11 @@ class Bench:
     classifier: Classifier
     decision: Decision
 
-    def verdict_on(self, metrics: dict[str, float]) -> Verdict:
-        """The verdict if these were the box's metrics, with the same healthy boxes."""
+    def judged(self, metrics: dict[str, float]) -> tuple[Weighing, Verdict]:
+        """What would speak for and against the box, and its verdict, if these were its metrics, with the same healthy boxes."""
         result = self.result
         weighing = weigh(metrics, [control.metrics for control in result.controls], self.classifier)
-        return judge(metrics, weighing, self.decision, result.brain_share, result.unlike_known)
+        return weighing, judge(metrics, weighing, self.decision, result.brain_share, result.unlike_known)
 
 
 Probe = Callable[[Bench], str]

@@ -91,8 +91,8 @@ def probe(bench: Bench) -> list[PaintedTrial]:
     place = points[np.linalg.norm(points - bench.result.box.center, axis=1).argmin()]
     small, large = min(SMALL, most), min(LARGE, most)
     large = large if large > LARGER * small else small
-    look = _Look(bench, whole, place)
     try:
+        look = _Look(bench, whole, place)
         trials = [look.trial(large, 1.0)]
         if trials[0].label != 1:
             return [*trials, look.trial(large, 2.0)]
@@ -115,18 +115,20 @@ class _Look:
     Args:
         whole: the scan, prepared with nothing hidden.
         place: RAS millimetres.
+    Raises:
+        InputError: the scan's tissues cannot be told apart.
     """
 
     def __init__(self, bench: Bench, whole: PreparedScan, place: np.ndarray):
         self.bench, self.whole, self.place, self.model = bench, whole, place, LesionModel.installed()
-        self.fill = load_model("harmonic")
+        self.fill, self.contrast = load_model("harmonic"), contrast_of(whole.scan, whole.tissue)
         self.evidence = bench.prepared.evidence if self.model else None
         scan, hole = bench.prepared.scan, bench.result.reconstruction.hole
         self.head = hole.mask if self.evidence is None else self.evidence.brain_in(scan, hole)
         if self.evidence is not None:
             self.window = self._window()
-            self.before = self._odds(scan)
-            self.usual = self._own(self.evidence.part(self.window))
+            part = self.evidence.part(self.window)
+            self.added_to, self.usual = part.odds - self._odds(scan), self._own(part)
 
     def trial(self, diameter: float, strength: float) -> PaintedTrial:
         """What becomes of a lesion of so many millimetres and times the usual contrast.
@@ -135,13 +137,12 @@ class _Look:
             InputError: it cannot be painted here.
         """
         scan, rng = self.whole.scan, np.random.default_rng(0)
-        contrast = contrast_of(scan, self.whole.tissue)
         outline = ball(scan, self.whole.tissue, self.place, math.pi / 6000 * diameter**3, rng, ROUGHNESS)
         words = {"strength": strength, "prepared": self.whole, "model": self.fill}
-        painted = paint_lesion(scan, outline, KIND, contrast, rng, **words)
+        painted = paint_lesion(scan, outline, KIND, self.contrast, rng, **words)
         change = np.abs(painted.values[painted.lesion].astype(np.float64) - scan.array[painted.lesion])
         sd = float(change.mean() / self.whole.tissue.scale.deviation) if change.size else 0.0
-        return PaintedTrial(diameter, strength, sd, self.bench.verdict_on(self.metrics_with(painted)).label)
+        return PaintedTrial(diameter, strength, sd, self.bench.judged(self.metrics_with(painted))[1].label)
 
     def metrics_with(self, painted: PaintedLesion) -> dict[str, float]:
         """The box's metrics with a lesion in it, those of the tissue model as they were."""
@@ -159,7 +160,7 @@ class _Look:
         metrics = bench.result.metrics | {key: value for key, value in found.items() if math.isfinite(value)}
         if self.evidence is None:
             return metrics
-        odds = self.evidence.part(self.window).odds + self._odds(Scan(painted.values, prepared.scan.affine)) - self.before
+        odds = self.added_to + self._odds(Scan(painted.values, prepared.scan.affine))
         own = self._own(self.evidence.part(self.window, (1 / (1 + np.exp(-odds))).astype(np.float32)))
         for key, value in own.items():
             metrics[key] += value - self.usual[key]

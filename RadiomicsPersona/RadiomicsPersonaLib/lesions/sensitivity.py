@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..analysis.analysis import analyze
+from ..analysis.bench import Bench
 from ..analysis.classifier import Classifier, load_classifier
 from ..analysis.control import mirror_is_healthy
 from ..analysis.result import BoxResult
-from ..analysis.verdict import Decision, judge, weigh
+from ..analysis.verdict import Decision
 from ..brain.preparation import PreparedScan, prepare
 from ..brain.tissue_levels import checked_contrast, contrast_of
 from ..defaults import USUAL_CONTROLS
@@ -238,7 +239,7 @@ class _Bench:
 
     def __init__(self, scan, box, model, controls, decision, seed, classifier, prepare, step):
         analysis = analyze(scan, [box], model, controls, decision, seed, None, step, classifier, prepare, False)
-        self.scan, self.decision, self.classifier = scan, decision, classifier
+        self.scan = scan
         self.healthy: BoxResult = analysis.boxes[0]
         self.warnings = analysis.warnings
         self.hole = hole_of_box(scan, box)
@@ -246,6 +247,7 @@ class _Bench:
         self.model = model.for_scan(self.prepared)
         self.mirror = mirror_is_healthy(self.prepared, box)
         self.range = usual_range(self.prepared)
+        self.bench = Bench(self.prepared, self.healthy, self.model, self.range, self.mirror, classifier, decision)
 
     def trial(self, asked_ml: float, strength: float, painted: PaintedLesion) -> tuple[SensitivityTrial, PaintedLesion]:
         """The verdict on the box with a lesion painted into the scan."""
@@ -253,9 +255,7 @@ class _Bench:
         prepared = replace(self.prepared, scan=Scan(painted.values, self.scan.affine, self.scan.name)).hiding_marked()
         rebuilt = rebuild(prepared, [self.hole], self.model, self.mirror)[0]
         metrics = metrics_of(prepared, rebuilt, self.model, self.range, self.mirror)
-        healthy = self.healthy
-        weighing = weigh(metrics, [control.metrics for control in healthy.controls], self.classifier)
-        verdict = judge(metrics, weighing, self.decision, healthy.brain_share, healthy.unlike_known)
+        weighing, verdict = self.bench.judged(metrics)
         difference = (
             np.abs(painted.values[painted.lesion] - self.scan.array[painted.lesion]).mean() if painted.lesion.any() else 0.0
         )
