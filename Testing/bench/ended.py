@@ -6,6 +6,8 @@ any machine, however busy it is.
 
 from __future__ import annotations
 
+import os
+import random
 import signal
 import sys
 import threading
@@ -14,6 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 EVENTS = ("open", "os.", "shutil.", "tempfile.")
+KILLS = int(os.environ.get("RADIOMICS_PERSONA_KILLS", 3))
+"""Moments that are drawn for every command."""
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class _Moments:
@@ -71,3 +76,41 @@ def is_old_or_new(before: dict, after: dict, names: set[str]) -> bool:
 def hidden_in(folder: Path) -> list[Path]:
     """What no command may leave."""
     return [path for path in folder.rglob(".*")]
+
+
+def times_ended(main: Callable, words: list[str], place: Path, is_result: Callable[[str], bool], capfd) -> int:
+    """Run a command again and again, a signal raised each time at a moment drawn at random: the old results or the new ones
+    have to be there, and nothing hidden.
+
+    Args:
+        main: runs the words, and gives the exit code.
+        place: the folder of the results.
+        is_result: tells by its name which file there has to be old or new with the others.
+    Returns:
+        how often the signal came before the command's end.
+    """
+
+    def results() -> dict:
+        return {name: what for name, what in files_of(place).items() if is_result(name)}
+
+    moments, ended = random.Random(words[0]), 0
+    assert main(words) == 0  # what is imported counts only once
+    with signal_at(None) as count:
+        assert main(words) == 0
+        total = count()
+    before = results()
+    names = set(before)
+    for turn in range(KILLS):
+        number = NUMBERS[turn % len(NUMBERS)]
+        # the last events are those of writing, which are as many as a hundredth of all
+        moment = moments.randrange(total) if turn % 2 else total - moments.randrange(min(total, 60))
+        with signal_at(moment, number):
+            code = main(words)
+        said = capfd.readouterr().err
+        assert code in (0, 128 + number), said
+        ended += code != 0
+        after = results()
+        assert is_old_or_new(before, after, names), (moment, total, said)
+        assert not hidden_in(place), (moment, total, said)
+        before = after
+    return ended

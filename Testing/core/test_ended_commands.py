@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
-import random
 import resource
-import signal
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.ended import files_of, hidden_in, is_old_or_new, signal_at
+from bench.ended import files_of, hidden_in, times_ended
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.cli import main
@@ -23,8 +21,6 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 
 pytestmark = pytest.mark.usefixtures("small_models")
 
-KILLS = int(os.environ.get("RADIOMICS_PERSONA_KILLS", 3))
-NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 BOX = "24,12,20,24,24,24"
 QUICK = ("--model", "harmonic", "--controls", "2")
 
@@ -99,29 +95,8 @@ def words_of(command: str, inputs: Path, output: Path) -> list[str]:
 def test_a_command_that_is_ended_leaves_old_or_new_results(command, inputs, tmp_path, capfd):
     if COMMANDS[command][1] != "cheap" and "RADIOMICS_PERSONA_KILLS" not in os.environ:
         pytest.skip("it takes seconds; RADIOMICS_PERSONA_KILLS=3 runs it too")
-    words = words_of(command, inputs, tmp_path / "o")
-    moments, ended = random.Random(command), 0
-    assert main(words) == 0  # what is imported counts only once
-    with signal_at(None) as count:
-        assert main(words) == 0
-        total = count()
     # finished rows of a cohort are kept, and only its table and page are made anew
-    names = {name for name in files_of(tmp_path) if "scans" not in name}
-    before = {name: what for name, what in files_of(tmp_path).items() if name in names}
-    for turn in range(KILLS):
-        number = NUMBERS[turn % len(NUMBERS)]
-        # the last events are those of writing, which are as many as a hundredth of all
-        moment = moments.randrange(total) if turn % 2 else total - moments.randrange(min(total, 60))
-        with signal_at(moment, number):
-            code = main(words)
-        said = capfd.readouterr().err
-        assert code in (0, 128 + number), said
-        ended += code != 0
-        after = {name: what for name, what in files_of(tmp_path).items() if "scans" not in name}
-        assert is_old_or_new(before, after, names), (moment, total, said)
-        assert not hidden_in(tmp_path), (moment, total, said)
-        before = after
-    assert ended
+    assert times_ended(main, words_of(command, inputs, tmp_path / "o"), tmp_path, lambda name: "scans" not in name, capfd)
 
 
 @contextmanager
