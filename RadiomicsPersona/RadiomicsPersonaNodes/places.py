@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.geometry.box import parse_box
+from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import origin, roi
 from . import scan as scans
@@ -31,7 +31,7 @@ def find(parameter_node, run) -> dict:
     """
     volume = parameter_node.inputVolume
     scans.check(volume)
-    with tempfile.TemporaryDirectory(prefix="RadiomicsPersona-", ignore_cleanup_errors=True) as work:
+    with work_folder() as work:
         folder = os.path.join(work, "output")
         run(["scan", scans.write(volume, work), "--output", folder])
         with open(os.path.join(folder, "places.json"), encoding="utf-8") as stream:
