@@ -99,7 +99,8 @@ def _show_properties_as_attributes(base: type, *modules) -> None:
                 read, write = (lambda self, n=name: getter(self, n)), (lambda self, value, n=name: setter(self, n, value))
                 setattr(cls, name, property(read, write))
     base.name = property(lambda self: getter(self, "objectName"))
-    base.className = lambda self: self.metaObject().className()
+    # PySide's metaObject() would take the class's meta-object along when its widget dies
+    base.className = lambda self: type(self).staticMetaObject.className()
 
 
 def _refusing(base: type, ours: dict[str, type], *modules) -> tuple[list, object]:

@@ -154,6 +154,6 @@ def test_an_application_that_quits_ends_the_run(panel, inputs):
         panel.ui.applyButton.click()
     finally:
         del slicer.app.processEvents
-        qt.QTimer.singleShot(0, qt.QCoreApplication.quit)
+        qt.QTimer.singleShot(0, lambda: qt.QCoreApplication.exit(0))  # `quit` closes windows, and the last one quits once more
         qt.QCoreApplication.exec()  # a loop that begins anew
     assert len(seen) == 1 and panel.ui.statusLabel.text == "Cancelled; nothing was changed."

@@ -58,7 +58,7 @@ def test_every_field_has_a_mnemonic_of_its_own(panel):
     texts = [
         w.property("text")
         for w in vars(panel.ui).values()
-        if isinstance(w.property("text"), str) and w.metaObject().className() != "QLineEdit"
+        if isinstance(w.property("text"), str) and w.className() != "QLineEdit"
     ]
     letters = [letter.lower() for text in texts for letter in re.findall(r"(?<!&)&([A-Za-z])", text)]
     assert len(letters) > 15
@@ -94,7 +94,7 @@ def in_order_of_tab(panel, window) -> list:
         for w in controls
         if w.objectName
         and not w.objectName.startswith(("qt_", "Scroll"))
-        and w.parentWidget().metaObject().className() != "QAbstractScrollArea"
+        and w.parentWidget().className() != "QAbstractScrollArea"
     ]
     chain, widget = [], panel.ui.tabWidget
     while widget not in chain:
