@@ -48,6 +48,7 @@ from RadiomicsPersonaWidgets.inputs import InputsSection
 from RadiomicsPersonaWidgets.live_twin import LiveTwinSection
 from RadiomicsPersonaWidgets.mesh import MeshSection
 from RadiomicsPersonaWidgets.places import PlacesSection
+from RadiomicsPersonaWidgets.preparation import PreparationSection
 from RadiomicsPersonaWidgets.regression import RegressionSection
 from RadiomicsPersonaWidgets.results import ResultsSection
 from RadiomicsPersonaWidgets.results_menu import ResultsMenu
@@ -139,6 +140,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputs = InputsSection(self.ui, self.logic)
         self.settings = SettingsSection(self.ui, self.logic)
         self.run = RunSection(self.ui, self.logic, self.onRunDone)
+        self.preparation = PreparationSection(self.ui, self.logic)
         self.live_twin = LiveTwinSection(self.ui, self.logic, self.run, self.views)
         self.results = ResultsSection(self.ui, self.logic, self.run, self.views, menu)
         self.places = PlacesSection(self.ui, self.logic)
@@ -153,6 +155,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.inputs,
             self.settings,
             self.run,
+            self.preparation,
             self.live_twin,
             self.results,
             self.places,

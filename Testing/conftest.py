@@ -114,12 +114,20 @@ def scene(slicer_bench):
 
 
 @pytest.fixture
-def module(slicer_bench, scene, lent_worker, request, monkeypatch):
+def module(slicer_bench, scene, lent_worker, request, monkeypatch, tmp_path):
     """The module RadiomicsPersona.py, imported as Slicer does, on a fresh scene.
 
-    Its logic has the session's worker, or with the marker `own_worker` one that it starts and ends.
+    Its logic has the session's worker, or with the marker `own_worker` one that it starts and ends. The user does not want
+    scans to be prepared when they are chosen.
     """
+    import slicer
+
     module = slicer_bench.load_module()
+    if not slicer.no_qt:
+        import qt
+
+        slicer.app.user_settings = qt.QSettings(str(tmp_path / "Slicer.ini"), qt.QSettings.IniFormat)
+        slicer.app.user_settings.setValue("RadiomicsPersona/prepareScan", False)
     if not request.node.get_closest_marker("own_worker"):
         monkeypatch.setattr(module, "makeWorker", lambda: lent_worker)
     return module

@@ -9,6 +9,8 @@ number `id` and a `kind`:
     {"id": 2, "kind": "twin", "scan": FILE, "boxes": [{"center", "size", "axes", "name"}, ...], "model": NAME,
      "device": NAME, "output": FILE.npz}                   the healthy persona of the first box, see `reconstruction.twin`
     {"id": 3, "kind": "row", "row": {...}}                 a row of a cohort, see `cohort.row`
+    {"id": 4, "kind": "prepare", "scan": FILE, "model": NAME, "device": NAME}
+                                                           find out of a scan what needs no box, for later requests
     {"cancel": 1}                                          ends a request
 
 An answer has the request's `id` and one of these keys; all but the first close the request:
@@ -20,7 +22,8 @@ An answer has the request's `id` and one of these keys; all but the first close 
     "failed": sentence, "log": text          an error that nobody foresaw, or too little memory
     "cancelled": true, "dropped": true       it was ended; a newer twin made it superfluous
 
-One request is worked on at a time, in their order; of twins that wait only the newest is kept. The scan, its preparation
+One request is worked on at a time, in their order; of twins that wait only the newest is kept. What comes in behind a
+preparation is told so. The scan, its preparation
 and the model stay loaded. The process ends when its standard input does, which happens when Slicer ends in whatever way.
 """
 
@@ -48,6 +51,7 @@ from .system.device import NO_MEMORY, missing_package, ran_out_of_memory
 # Imported in functions: torch, cache and twin, and with them the analysis: they take seconds to load, so the process first
 # says that it is ready, and then loads them before they are asked for; row needs torch, which a Slicer may lack.
 
+PREPARING = "Preparing the scan"
 ANSWER_SECONDS = 0.1
 """Activities are told no more often than this."""
 
@@ -95,7 +99,7 @@ class Desk:
         self._waiting: deque[dict] = deque()
         self._change = threading.Condition()
         self._current: int | None = None
-        self._cancelled = False
+        self._preparing = self._cancelled = False
 
     def read(self) -> None:
         """Take requests until the input ends, and then end the process, whatever it is at."""
@@ -109,10 +113,11 @@ class Desk:
     def take(self) -> dict:
         """The next request, as soon as there is one."""
         with self._change:
-            self._current = None
+            self._current, self._preparing = None, False
             self._change.wait_for(lambda: self._waiting)
             request = self._waiting.popleft()
             self._current, self._cancelled = request.get("id"), False
+            self._preparing = request.get("kind") == "prepare"
             return request
 
     def check(self) -> None:
@@ -129,6 +134,8 @@ class Desk:
                 if request.get("kind") == "twin":
                     self._drop(lambda other: other.get("kind") == "twin", "dropped")
                 self._waiting.append(request)
+                if self._preparing:
+                    self._wire.answer(id=request.get("id"), activity=PREPARING)
                 self._change.notify()
 
     def _cancel(self, number) -> None:
@@ -230,6 +237,8 @@ def _result(request: dict, cache, activity: Activity) -> dict:
     kind = request.get("kind")
     if kind == "twin":
         return _twin(request, cache, activity)
+    if kind == "prepare":
+        return _prepare(request, cache, activity)
     job = Job(activity.progress, activity.tell, activity.check, for_slicer=bool(request.get("for_slicer")), cache=cache)
     if kind == "command":
         ANALYSIS.run(ANALYSIS.options_of(request["arguments"]), job)
@@ -239,6 +248,17 @@ def _result(request: dict, cache, activity: Activity) -> dict:
         run_row(request["row"], job)
     else:
         raise ValueError(f"there is no request of the kind {kind!r}")
+    return {}
+
+
+def _prepare(request: dict, cache, activity: Activity) -> dict:
+    """Leave in the cache what needs no box; later preparations take the maps of the whole head over."""
+    scan, _ = cache.scan(request["scan"])
+    model = cache.model(request["model"], request["device"])
+    prepared = cache.prepare(scan)
+    activity.tell("Looking at the whole head")
+    _ = prepared.maps
+    model.for_scan(prepared)
     return {}
 
 

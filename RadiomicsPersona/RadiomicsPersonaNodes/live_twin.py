@@ -7,7 +7,6 @@ import time
 
 import numpy as np
 import slicer
-import vtk
 
 from RadiomicsPersonaLib.system.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 from RadiomicsPersonaLib.system.work_folder import work_folder
@@ -63,7 +62,7 @@ class LiveTwin:
         scans.check(scan)
         others = [other for other in parameters.inputROIs if other and other is not roi]
         boxes = [box_from_roi(node, scan) for node in (roi, *others)]
-        state = self._state_of(scan)
+        state = scans.state(scan)
         if state != self._scan_state:
             self.stop()
             self._folder = work_folder()
@@ -161,11 +160,3 @@ class LiveTwin:
             slicer.util.arrayFromVolume(self._volume)[region][mask] = values
             slicer.util.arrayFromVolumeModified(self._volume)
         self._covered = None
-
-    @staticmethod
-    def _state_of(volume) -> tuple:
-        """What changes when a volume's name, voxels or grid do."""
-        ijk_to_ras = vtk.vtkMatrix4x4()
-        volume.GetIJKToRASMatrix(ijk_to_ras)
-        matrix = slicer.util.arrayFromVTKMatrix(ijk_to_ras)
-        return volume.GetID(), volume.GetName(), volume.GetImageData().GetMTime(), matrix.tobytes()

@@ -90,6 +90,14 @@ def place(volume) -> dict:
     }
 
 
+def state(volume) -> tuple:
+    """What changes when a volume's name, voxels or grid do."""
+    ijk_to_ras = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASMatrix(ijk_to_ras)
+    matrix = slicer.util.arrayFromVTKMatrix(ijk_to_ras)
+    return volume.GetID(), volume.GetName(), volume.GetImageData().GetMTime(), matrix.tobytes()
+
+
 def checksum(volume) -> int:
     """Of the voxels as they lie in memory."""
     return zlib.crc32(np.ascontiguousarray(slicer.util.arrayFromVolume(volume)))

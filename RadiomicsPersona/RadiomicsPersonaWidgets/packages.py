@@ -24,6 +24,11 @@ REQUESTER = "Radiomics Persona"
 HARMONIC = _("The model Harmonic, on the page Settings, works without.")
 
 
+def are_there(model: str) -> bool:
+    """Whether what a model needs is installed."""
+    return model in CLASSICAL or missing_package() is None
+
+
 def ensure(model: str, without: str = HARMONIC) -> bool:
     """Have installed what a model needs; the user is asked once for all of it.
 
@@ -34,7 +39,7 @@ def ensure(model: str, without: str = HARMONIC) -> bool:
     Raises:
         InputError: it is not there and was not installed; the sentence says what works without it.
     """
-    if model in CLASSICAL or missing_package() is None:
+    if are_there(model):
         return False
     needs_torch, extension = missing_package() == TORCH, pytorch_extension.found()
     if needs_torch and extension is None:

@@ -45,6 +45,20 @@ def test_the_second_box_of_a_scan_finds_the_whole_head_judged_already_with_the_s
         np.testing.assert_array_equal(kept.affine, anew.affine)
 
 
+def test_a_scan_that_was_prepared_without_a_box_lends_its_maps_and_the_twin_stays_blind(tmp_path, nothing_remembered):
+    head = make_head(4.0)
+    write_nifti(tmp_path / "head.nii.gz", np.rint(head.array).astype(np.int16), head.affine)  # as scanners write it
+    cache = Cache()
+    scan, _ = cache.scan(tmp_path / "head.nii.gz")
+    hole = hole_of_box(scan, Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0]))
+    ahead, fresh = cache.prepare(scan), prepare(scan, [hole])
+    for kept, anew in ((ahead.maps.tissue, fresh.maps.tissue), (ahead.maps.lesion, fresh.maps.lesion)):
+        np.testing.assert_array_equal(kept.values, anew.values)
+    blind = cache.prepared(scan, [hole])
+    assert blind.suspects is not None and blind.maps is ahead.maps
+    np.testing.assert_array_equal(blind.tissue.values, fresh.tissue.values)
+
+
 def test_where_another_background_was_found_the_head_is_judged_anew(two):
     _, _, first, second = two
     other = replace(second, tissue=replace(second.tissue, background=second.tissue.background + 1))

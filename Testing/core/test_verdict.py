@@ -168,6 +168,19 @@ def test_a_scan_with_many_healthy_boxes_goes_by_its_own():
         assert own == pytest.approx(both, rel=0.15, abs=0.15)
 
 
+def test_points_and_rates_are_those_of_scipy():
+    """Which takes longer to load than a box takes to judge."""
+    from scipy.stats import false_discovery_control, qmc
+
+    from RadiomicsPersonaLib.analysis.halton import halton
+
+    for seed in (0, 7):
+        np.testing.assert_array_equal(halton(7, 300, seed), qmc.Halton(7, scramble=True, seed=seed).random(300))
+    for count in (2, 5, 40):
+        p = np.random.default_rng(count).random(count).round(2)
+        np.testing.assert_array_equal(false_discovery_rates(p.tolist()), false_discovery_control(p))
+
+
 def test_ranks_and_false_discovery_rates_match_a_worked_example():
     assert rank_p(np.array([2.0, 1.0, 2.0, 3.0])) == pytest.approx(3 / 4)
     assert false_discovery_rates([0.01, None, 0.04, 0.03]) == pytest.approx([0.03, None, 0.04, 0.04])

@@ -11,6 +11,7 @@ from ..brain.preparation import PreparedScan
 from ..errors import InputError
 from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box
+from .halton import halton
 
 CANDIDATES = 1024
 """Places on either side of the midplane that are looked at, one after the other, until enough controls are found."""
@@ -122,8 +123,6 @@ def _is_suspect(prepared: PreparedScan, hole: Hole) -> bool:
 
 def _candidates(prepared: PreparedScan, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Centres, RAS millimetres, and edges, millimetres, each (n, 3), spread evenly, every one beside its mirror image."""
-    from scipy.stats import qmc  # takes a second to load, for which reports need not wait
-
     tissue, normal = prepared.tissue, prepared.midplane.normal
     brain = tissue.grid.patch.ras_from_ijk(np.argwhere(tissue.brain))
     forward = np.array([0.0, 1.0, 0.0]) - normal[1] * normal
@@ -132,7 +131,7 @@ def _candidates(prepared: PreparedScan, seed: int) -> tuple[np.ndarray, np.ndarr
     middle = brain.mean(axis=0)
     middle += (prepared.midplane.offset - middle @ normal) * normal
     reach = np.abs((brain - middle) @ axes.T).max(axis=0)
-    unit = qmc.Halton(7, scramble=True, seed=seed).random(CANDIDATES)
+    unit = halton(7, CANDIDATES, seed)
     place = unit[:, :3] * [1, 2, 2] - [0, 1, 1]
     centers = middle + (np.stack([place, place * [-1, 1, 1]], axis=1).reshape(-1, 3) * reach) @ axes
     low, high = np.log(SIDES)

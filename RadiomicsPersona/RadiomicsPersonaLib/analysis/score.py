@@ -164,13 +164,13 @@ def false_discovery_rates(ps: list[float | None]) -> list[float | None]:
     >>> [q and round(q, 3) for q in false_discovery_rates([0.01, 0.04, None, 0.3])]
     [0.03, 0.06, None, 0.3]
     """
-    known = [p for p in ps if p is not None]
-    if len(known) < 2:
-        return list(ps)
-    from scipy.stats import false_discovery_control  # Slicer's own process, which reads this room, must not load it
-
-    rates = iter(false_discovery_control(known).tolist())
-    return [None if p is None else next(rates) for p in ps]
+    known = np.array([p for p in ps if p is not None])
+    order = np.argsort(known)
+    rates = np.empty(len(known))
+    by_rank = known[order] * (len(known) / np.arange(1, len(known) + 1))
+    rates[order] = np.minimum(np.minimum.accumulate(by_rank[::-1])[::-1], 1)  # of all ranks from this one on
+    rate = iter(rates.tolist())
+    return [None if p is None else next(rate) for p in ps]
 
 
 def raw_scores(metrics: dict[str, float]) -> np.ndarray:

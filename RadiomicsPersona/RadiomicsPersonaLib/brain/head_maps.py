@@ -87,14 +87,16 @@ class HeadMaps:
         return found
 
 
-def head_maps(scan: Scan, tissue: Tissue, model: LesionModel | None = None) -> HeadMaps:
+def head_maps(scan: Scan, tissue: Tissue, model: LesionModel | None = None, whole: bool = False) -> HeadMaps:
     """Show both models the whole scan; nothing is hidden from them, for they judge what is there.
 
     Args:
         tissue: of the scan, for its background.
         model: the lesion model; the installed one by default.
+        whole: whether nothing was hidden while the tissue was estimated, so that its anatomy is that of the whole scan.
     """
-    anatomy, model = whole_anatomy(scan, tissue), model or LesionModel.installed()
+    anatomy = tissue.anatomy if whole else whole_anatomy(scan, tissue)
+    model = model or LesionModel.installed()
     tissues = lesion = None
     if anatomy is not None:
         brain = anatomy.shares.astype(np.float32) / 255

@@ -33,7 +33,7 @@ class PreparedScan:
     @cached_property
     def maps(self) -> HeadMaps:
         """What the models that look at whole heads make of the scan, suspects included."""
-        return head_maps(self.scan, self.tissue)
+        return head_maps(self.scan, self.tissue, whole=self.suspects is None)
 
     @cached_property
     def evidence(self) -> Evidence | None:

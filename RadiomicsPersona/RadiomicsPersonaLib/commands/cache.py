@@ -45,9 +45,9 @@ class Cache:
         file = _state(Path(path))
         if self._scan is not None and file is not None and file == self._file:
             return self._scan, self._sha256
-        self.tell("Reading the scan")
         comparable = self._scan is not None and os.access(path, os.R_OK) and Path(path).suffix.lower() not in IN_TWO_FILES
         if not comparable or self._scan.name != shown(name_of(path)) or self._sha256 != sha256_of(path):
+            self.tell("Reading the scan")
             # the earlier scan is let go of before the next one takes its memory
             self._scan, self._file, self._prepared = None, None, {}
             self._scan, self._sha256 = read_scan(path), sha256_of(path)
@@ -72,9 +72,10 @@ class Cache:
         return self._prepared[key]
 
     def prepared(self, scan: Scan, suspects: list[Hole]) -> PreparedScan:
-        """The latest preparation of the scan, whatever was hidden from it; for these suspects if there is none."""
-        if scan is self._scan and self._prepared:
-            return list(self._prepared.values())[-1]
+        """The latest preparation of the scan from which anything was hidden; for these suspects if there is none."""
+        blind = [prepared for key, prepared in self._prepared.items() if key is not None]
+        if scan is self._scan and blind:
+            return blind[-1]
         return self.prepare(scan, suspects)
 
     def model(self, name: str, device: str) -> Model:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from scipy import linalg
@@ -104,18 +105,11 @@ def _box_solver(
     operators are ``sum T_a`` and ``(sum T_a)² + sum E_a``. The latter is taken in the eigenvectors of ``T_a² + E_a`` (a
     clamped beam's), in which the mixed terms ``2 T_a T_b`` are nearly diagonal and their diagonal is kept.
     """
-    vectors, second, fourth = [], [], []
-    for count, weight, (low_open, high_open) in zip(shape, weights, open_ends):
-        matrix = weight * (2 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1))
-        matrix[0, 0] -= weight * low_open
-        matrix[-1, -1] -= weight * high_open
-        beam = matrix @ matrix
-        beam[0, 0] += weight**2 * (not low_open)
-        beam[-1, -1] += weight**2 * (not high_open)
-        eigenvalues, basis = linalg.eigh(beam if squared else matrix)
-        vectors.append(basis)
-        fourth.append(eigenvalues)
-        second.append(np.einsum("ij,ik,kj->j", basis, matrix, basis, optimize=True))
+    along_axes = [
+        _axis_solver(count, float(weight), bool(low_open), bool(high_open), squared)
+        for count, weight, (low_open, high_open) in zip(shape, weights, open_ends)
+    ]
+    vectors, second, fourth = zip(*along_axes)
     along = [np.reshape(second[axis], [-1 if a == axis else 1 for a in range(3)]) for axis in range(3)]
     total = sum(along)
     if squared:
@@ -135,6 +129,21 @@ def _box_solver(
         return values
 
     return solve
+
+
+@lru_cache(maxsize=256)
+def _axis_solver(
+    count: int, weight: float, low_open: bool, high_open: bool, squared: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Eigenvectors along one axis, T in them, and eigenvalues; see `_box_solver`. Holes of like size ask for the same."""
+    matrix = weight * (2 * np.eye(count) - np.eye(count, k=1) - np.eye(count, k=-1))
+    matrix[0, 0] -= weight * low_open
+    matrix[-1, -1] -= weight * high_open
+    beam = matrix @ matrix
+    beam[0, 0] += weight**2 * (not low_open)
+    beam[-1, -1] += weight**2 * (not high_open)
+    eigenvalues, basis = linalg.eigh(beam if squared else matrix)
+    return basis, np.einsum("ij,ik,kj->j", basis, matrix, basis, optimize=True), eigenvalues
 
 
 def _conjugate_gradients(apply, precondition, right_side: np.ndarray, mask: np.ndarray, box, tolerance: float) -> np.ndarray:

@@ -178,12 +178,7 @@ def annotated(
 ) -> Image.Image:
     """A panel with the outline of a box, orientation letters, caption and scale bar."""
     image = Image.fromarray(pixels)
-    # drawn four times as large and reduced, because Pillow's lines have no smooth edges
-    layer = Image.new("RGBA", (image.width * 4, image.height * 4))
-    corners = [tuple(corner) for corner in outline(box, plane) * 4]
-    ImageDraw.Draw(layer).line([*corners, *corners[:2]], fill=(*color, 255), width=7, joint="curve")
-    layer = layer.resize(image.size, Image.Resampling.LANCZOS)
-    image.paste(layer, (0, 0), layer)
+    _draw_outline(image, outline(box, plane), color)
     draw = ImageDraw.Draw(image)
     side = image.width
     places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, side - 4, "md"))
@@ -198,6 +193,22 @@ def annotated(
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
         write_text(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
     return image
+
+
+def _draw_outline(image: Image.Image, corners: np.ndarray, color: tuple[int, int, int]) -> None:
+    """A closed line through corners (n, 2), pixels, drawn four times as large and reduced: Pillow's have no smooth edges."""
+    if not len(corners):
+        return
+    # no more than the part that holds the line and the filter's reach
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 6, 0, image.size)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 7, 0, image.size)
+    if (high <= low).any():
+        return
+    layer = Image.new("RGBA", tuple((4 * (high - low)).tolist()))
+    points = [tuple(corner) for corner in (corners - low) * 4]
+    ImageDraw.Draw(layer).line([*points, *points[:2]], fill=(*color, 255), width=7, joint="curve")
+    layer = layer.resize(tuple((high - low).tolist()), Image.Resampling.LANCZOS)
+    image.paste(layer, tuple(low.tolist()), layer)
 
 
 def title_of(name: str | None) -> str:

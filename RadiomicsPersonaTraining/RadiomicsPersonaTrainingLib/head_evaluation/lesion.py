@@ -101,7 +101,7 @@ def evaluate_lesion(
             told(f"{name_of(file)} {contrast}", column * len(maps) + number + 1)
     for number, held_out in enumerate(scans, start=1):
         scan = held_out.read()
-        seen: HeadMaps = head_maps(scan, estimate_tissue(scan), model)
+        seen: HeadMaps = head_maps(scan, estimate_tissue(scan), model, whole=True)
         found, grid = seen.lesion.values[0], seen.lesion.grid
         shape, points = found.shape, grid.ras_from_ijk(np.argwhere(np.ones(found.shape, bool)))
         brain = (np.ones(len(points)) if seen.tissue is None else 1 - seen.tissue.at(points)[0]).reshape(shape) >= 0.5
