@@ -20,7 +20,7 @@ from RadiomicsPersonaLib.imaging.registration import rigid_motion
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.longitudinal.visits import carried, lesion_ml, visit_times
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 CENTER = np.array([34.0, -10, 14])
 OBLIQUE = np.array([[0.1, -2.9, 0.3, 105], [-2.8, -0.1, 0.6, 120], [0.5, 0.35, 3.4, -100], [0, 0, 0, 1]])

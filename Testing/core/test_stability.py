@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 BOX = Box([34, -10, 14], [24, 28, 22])
 OBLIQUE = np.array([[0.1, -1.9, 0.3, 95], [-1.8, -0.1, 0.6, 105], [0.5, 0.35, 2.4, -90], [0, 0, 0, 1]])
@@ -79,11 +79,11 @@ def test_every_change_is_small_and_there_are_as_many_as_announced(sick_head, exc
 
 def test_a_clear_lesion_stays_one_and_the_trials_say_so(sick_head):
     model = load_model("harmonic")
-    analysis = analyze(sick_head, [BOX], model, controls=24)
+    analysis = analyze(sick_head, [BOX], model, controls=9)
     told = []
     tried = with_stability(
         analysis,
-        lambda change: analyze(change.scan, change.boxes, model, controls=24),
+        lambda change: analyze(change.scan, change.boxes, model, controls=9),
         progress=lambda *step: told.append(step),
     )
     result = tried.boxes[0]
@@ -104,7 +104,7 @@ def test_the_controls_of_the_mirrored_scan_are_the_mirrored_controls():
 
 def test_the_command_reports_the_band(sick_head, tmp_path, capfd):
     write_nifti(tmp_path / "scan.nii.gz", sick_head.array, sick_head.affine)
-    words = ["analyze", str(tmp_path / "scan.nii.gz"), "--box=34,-10,14,24,28,22", "--model", "harmonic", "--controls", "20"]
+    words = ["analyze", str(tmp_path / "scan.nii.gz"), "--box=34,-10,14,24,28,22", "--model", "harmonic", "--controls", "9"]
     assert main([*words, "--stability", "--output", str(tmp_path / "out")]) == 0
     assert "After small changes that should not matter the verdict stays pathological in 9 of 9" in capfd.readouterr().out
     record = json.loads((tmp_path / "out" / "results.json").read_text())["boxes"][0]["stability"]
