@@ -7,7 +7,7 @@ run, or sees no brain, thresholds on the overview find brain and tissues (`class
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
@@ -193,25 +193,6 @@ def estimate_tissue(
     deviation = max((high - low) / 2.563, 1e-3 * abs(median - background), np.finfo(np.float32).tiny)
     scale = IntensityScale(float(median), float(deviation))
     return Tissue(grid, values, known, brain, three_classes(sample), scale, background, anatomy, method, doubt)
-
-
-def tissue_of_rebuilt(scan: Scan, tissue: Tissue, hidden: Hole | None, hole: Hole, rebuilt: np.ndarray) -> Tissue:
-    """The same tissue with the classes that the scan has once a hole is rebuilt.
-
-    Args:
-        hidden: what must not be looked at; as far as the hole covers it, the rebuilt values are looked at instead.
-        hole, rebuilt: the hole and values over its region, axes I, J, K.
-    """
-    array = scan.array.copy()
-    array[hole.region][hole.mask] = rebuilt[hole.mask]
-    composed = Scan(array, scan.affine, scan.name)
-    if hidden is not None:
-        hidden = Hole(hidden.start, hidden.mask & ~hole.mask_over(hidden.start, hidden.mask.shape))
-    values, _ = _overview(composed, tissue.grid, hidden, tissue.background)
-    model = TissueModel.installed()
-    if tissue.anatomy is None or model is None:
-        return replace(tissue, values=values)
-    return replace(tissue, values=values, anatomy=_by_model(composed, model, tissue.grid, values, tissue.background, hidden))
 
 
 def whole_anatomy(scan: Scan, tissue: Tissue) -> Anatomy | None:
