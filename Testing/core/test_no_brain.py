@@ -82,12 +82,16 @@ def notes_on(scan: Scan) -> str:
     return " ".join(notes_on_scan(prepare(scan)))
 
 
+@pytest.mark.parametrize("padded", [False, True])
 @pytest.mark.parametrize(("axis", "side"), [(2, "top"), (0, "right")])
-def test_a_scan_that_ends_within_the_brain_is_told_of_and_a_whole_head_is_not(axis, side):
+def test_a_scan_that_ends_within_the_brain_is_told_of_and_a_whole_head_is_not(axis, side, padded):
+    """Also where zeros stand for what was cut away."""
     head = make_head(2.0)
     assert notes_on(head) == ""
     middle = round(float(head.ijk_from_ras([30, 0, 20])[axis]))
     part = np.take(head.array, np.arange(middle), axis=axis)
+    if padded:
+        part = np.pad(part, [(0, n - m) for n, m in zip(head.shape, part.shape)])
     assert f"ends within the brain at its {side}" in notes_on(make_scan(part, head.affine))
 
 

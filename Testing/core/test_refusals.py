@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import parse_box
 from RadiomicsPersonaLib.geometry.markups import read_boxes
 from RadiomicsPersonaLib.imaging.acquisition_date import visit_date
-from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 
 ROI = {"type": "ROI", "center": [0, 0, 0], "size": [20, 20, 20], "orientation": [1, 0, 0, 0, 1, 0, 0, 0, 1]}
 
@@ -47,7 +47,14 @@ def analyzed(capfd, tmp_path, scan, *words) -> str:
 @pytest.mark.parametrize("size", [400, 4000])
 def test_a_box_around_the_whole_scan_leaves_no_brain(capfd, tmp_path, scan, size):
     said = analyzed(capfd, tmp_path, scan, "--box", f"0,0,0,{size},{size},{size}")
-    assert "'scan' shows nothing like a brain outside the box" in said
+    assert "'scan' shows nothing like a brain outside the boxes and what is excluded: choose a brain MRI" in said
+
+
+def test_a_mask_that_excludes_everything_is_what_is_said_to_be_wrong(capfd, tmp_path, scan):
+    head = read_scan(scan)
+    write_nifti(tmp_path / "mask.nii.gz", np.ones(head.shape, np.uint8), head.affine)
+    said = analyzed(capfd, tmp_path, scan, "--box", "0,0,0,20,20,20", "--exclude", tmp_path / "mask.nii.gz")
+    assert "what is excluded" in said and "masks that leave brain" in said
 
 
 @pytest.mark.parametrize("numbers", ["0,0,0,1e300,20,20", "1e300,0,0,20,20,20", "0,0,-2e6,20,20,20"])

@@ -21,6 +21,8 @@ BORDER_POINTS = 40
 """Points along each axis of a border at which its tissue is looked up."""
 BORDER_INSET = 6.0
 """Millimetres within the border where it is looked at: nearer the tissue model tells little."""
+LEAST_FILLED = 0.01
+"""Share of a slice's voxels that differ from its corner from which on the slice is no padding."""
 SKULL_REACH = 28.0
 """Millimetres from the brain's upper half beyond which there is air."""
 BRIGHT_AIR = 0.12
@@ -69,8 +71,11 @@ def notes_on_scan(prepared: PreparedScan) -> list[str]:
 
 
 def brain_on_border(prepared: PreparedScan) -> dict[str, float]:
-    """Square centimetres of brain just within each border of a scan, by "right", "left", "front", "back", "top", "bottom"."""
+    """Square centimetres of brain just within each border of what a scan shows, by "right", "left", "front", "back", "top",
+    "bottom". What was cut away may be padded with zeros.
+    """
     scan = prepared.scan
+    shown = _shown(scan.array)
     axes, directions = scan.axes_to_ras
     extents = np.array(scan.shape) * scan.spacing
     found = {}
@@ -78,10 +83,22 @@ def brain_on_border(prepared: PreparedScan) -> dict[str, float]:
         area = float(np.prod(np.delete(extents, axis))) / 100
         for side, last in ((ahead, direction > 0), (behind, direction < 0)):
             steps = [np.linspace(0, n - 1, min(n, BORDER_POINTS)) for n in scan.shape]
-            inset = min(BORDER_INSET / scan.spacing[axis], (scan.shape[axis] - 1) / 2)
-            steps[axis] = np.array([scan.shape[axis] - 1 - inset if last else inset])
+            low, high = shown[axis]
+            inset = min(BORDER_INSET / scan.spacing[axis], (high - low) / 2)
+            steps[axis] = np.array([high - inset if last else low + inset])
             points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
             found[side] = area * float((prepared.tissue.classes_at(scan.ras_from_ijk(points)) > 0).mean())
+    return found
+
+
+def _shown(array: np.ndarray) -> list[tuple[int, int]]:
+    """The first and the last slice along every axis that are more than padding, of which all of a slice is alike."""
+    found = []
+    for axis, count in enumerate(array.shape):
+        corner = tuple(slice(None) if other == axis else slice(0, 1) for other in range(3))
+        filled = (array != array[corner]).mean(axis=tuple(np.delete(range(3), axis)))
+        index = np.flatnonzero(filled >= LEAST_FILLED)
+        found.append((int(index[0]), int(index[-1])) if len(index) else (0, count - 1))
     return found
 
 

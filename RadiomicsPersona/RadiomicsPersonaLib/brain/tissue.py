@@ -244,7 +244,8 @@ def _overview(scan: Scan, grid: PatchGrid, hidden: Hole | None, background: floa
 
 def _no_brain(scan: Scan) -> InputError:
     return InputError(
-        f"'{scan.name}' shows nothing like a brain outside the box: choose a brain MRI and a box smaller than the brain."
+        f"'{scan.name}' shows nothing like a brain outside the boxes and what is excluded: choose a brain MRI, and boxes and "
+        "masks that leave brain."
     )
 
 
