@@ -145,6 +145,15 @@ def test_the_midplane_is_found_in_a_tilted_head():
         assert np.degrees(np.arccos(abs(plane.normal @ turn[:, 0]))) < 3
 
 
+def test_the_verdict_is_told_before_the_rest_is_done(head, harmonic):
+    told = []
+    result = analyze(
+        head, [BOX], harmonic, controls=4, progress=lambda done, total, what: told.append(what), probe=lambda bench: ""
+    )
+    verdict = f"{result.boxes[0].box.name} is {result.boxes[0].word}, p = {result.boxes[0].p:.2g}; "
+    assert told[-1].startswith(verdict), told
+
+
 def test_an_excluded_region_is_never_a_control(head, harmonic):
     exclude = np.zeros(head.shape, bool)
     exclude[: head.shape[0] // 2] = True

@@ -220,13 +220,14 @@ class _Line:
         doubtful = doubtful_in(prepared, hole, result.deviation_p, result.unusual)
         others = others if prepared.marked is None else [*others, prepared.marked]
         went_without = self.model.uses_mirror and not mirror_is_healthy(prepared, result.box)
+        self._tell_verdict(result, "a second look")
         return second_look(prepared, others, hole, doubtful, self.model, went_without)
 
     def probed(self, result: BoxResult, decision: Decision, probe: Probe) -> BoxResult:
         """The result with what would have been found in its box."""
         use_mirror = mirror_is_healthy(self.prepared, result.box)
         bench = Bench(self.hiding, result, self.model, self.intensity_range, use_mirror, self.classifier, decision)
-        self._advance(0, f"{result.box.name}: what would be found")
+        self._tell_verdict(result, "what would be found")
         return replace(result, would_be_found=probe(bench))
 
     def _controls(self, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
@@ -269,6 +270,11 @@ class _Line:
             self._advance(before + done - self.done, what)
 
         return rebuild(seen, holes, self.model, use_mirror, step)
+
+    def _tell_verdict(self, result: BoxResult, then: str) -> None:
+        """The verdict while the rest is still computed, which does not change it."""
+        p = "" if result.p is None else f", p = {result.p:.2g}"
+        self._advance(0, f"{result.box.name} is {result.word}{p}; {then}")
 
     def _advance(self, steps: int, what: str) -> None:
         self.done += steps
