@@ -14,8 +14,8 @@ from RadiomicsPersonaTrainingLib.cli import TRAINING
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
-SHORT = ["README.md", "RadiomicsPersona/README.md", "RadiomicsPersonaTraining/README.md"]
-SHORT += [f"docs/{name}.md" for name in "index install tutorial howto training method files api faq evaluation".split()]
+SHORT = ["README.md", "CONTRIBUTING.md"]
+SHORT += sorted(path.relative_to(CHECKOUT).as_posix() for path in (*CHECKOUT.glob("*/README.md"), *CHECKOUT.glob("docs/*.md")))
 PAGES = sorted(path.relative_to(CHECKOUT).as_posix() for path in (*CHECKOUT.glob("*.md"), *CHECKOUT.glob("*/*.md")))
 """All pages of the repository."""
 MOST_LINES, MEAN_WORDS, MOST_WORDS = 130, 16, 35
