@@ -249,7 +249,7 @@ def slices() -> tuple[bytes, ...]:
     image.SetSpacing((12.0, 13.0, 14.0))
     image.SetOrigin((-40.0, 30.0, -20.0))
     folder = FOLDER / "whole series"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_slices(slices_of(image), folder)
     return tuple(file.read_bytes() for file in sorted(folder.iterdir()))
 
