@@ -71,6 +71,18 @@ def test_a_training_that_is_ended_at_any_moment_goes_on_to_the_same_weights_and_
             assert ours.keys() == theirs.keys() and all(torch.equal(ours[key], theirs[key]) for key in ours), moment
 
 
+def test_lines_that_a_killed_training_wrote_too_many_are_not_in_its_log_twice(finished_run, site, tmp_path):
+    run, settings = finished_run(), site / "killed.toml"
+    with open(run / "log.csv", "a", encoding="utf-8") as stream:
+        stream.write("1,4,0.5,0.5,0.5,0.001,1.0\n1,")
+    settings.write_text(tiny(steps=4))
+    assert main(["fit", str(settings), "--output", str(run), "--cache", str(site / "cache"), "--resume"]) == 0
+    with open(run / "log.csv", newline="", encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [(row["epoch"], row["step"]) for row in rows] == [("0", "2"), ("1", "4")]
+    assert all(set(row) == set(rows[0]) and None not in row.values() for row in rows)
+
+
 @MANY
 def test_lesions_that_are_painted_for_training_are_the_old_ones_or_the_new_ones(tmp_path, capfd):
     head = make_head(4.0)
@@ -100,7 +112,7 @@ def test_a_classifier_is_the_old_one_or_the_new_one(site, tmp_path, capfd, monke
 
 WRITING = {
     "split": "heads --output OUT.csv",
-    "init": "--output OUT.toml",
+    "init": "OUT.toml",
     "fit": "tiny.toml --output OUT",
     "predict": "RUN heads/sub-0.nii.gz --mask heads/sub-0.nii.gz --output OUT.nii.gz",
     "evaluate": "data --output OUT",
