@@ -61,7 +61,7 @@ def main() -> int:
     parser.add_argument("--log", default="fuzz-output.md", help="the table of the answers (default fuzz-output.md)")
     options = parser.parse_args()
     # what a library writes into standard error by itself is no answer, and would bury those that are
-    told = os.fdopen(os.dup(1), "w")
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
