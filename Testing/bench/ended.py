@@ -26,10 +26,11 @@ class _Moments:
     """Counts the events of the main thread, and raises a signal at one of them."""
 
     def __init__(self):
-        self.counting, self.count, self.at, self.number = False, 0, None, signal.SIGTERM
+        self.process, self.count, self.at, self.number = 0, 0, None, signal.SIGTERM
 
     def __call__(self, event: str, arguments: tuple) -> None:
-        if self.counting and event.startswith(EVENTS) and threading.current_thread() is threading.main_thread():
+        here = os.getpid() == self.process and threading.current_thread() is threading.main_thread()
+        if here and event.startswith(EVENTS):  # and not in the processes that draw samples
             self.count += 1
             if self.count == self.at:
                 signal.raise_signal(self.number)
@@ -46,11 +47,11 @@ def signal_at(moment: int | None, number: int = signal.SIGTERM) -> Iterator[Call
         _moments.append(_Moments())
         sys.addaudithook(_moments[0])
     hook = _moments[0]
-    hook.count, hook.at, hook.number, hook.counting = 0, moment, number, True
+    hook.count, hook.at, hook.number, hook.process = 0, moment, number, os.getpid()
     try:
         yield lambda: hook.count
     finally:
-        hook.counting = False
+        hook.process = 0
 
 
 @contextmanager
