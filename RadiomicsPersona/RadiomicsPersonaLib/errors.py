@@ -6,14 +6,15 @@ import re
 
 _LONGEST = 1000
 """Characters of a sentence; what a file holds may be a book."""
-_NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 class InputError(Exception):
     """Something the user gave cannot be used.
 
     The message is one sentence that says what is wrong and what to do; it is shown as it is, without a traceback. It stays on
-    one line, whatever it quotes of names and files, and of a very long one the beginning and the end are shown.
+    one line and can be written down, whatever it quotes of names and files, and of a very long one the beginning and the end
+    are shown.
 
     >>> str(InputError("The table 'a\\nb' has no rows: add some."))
     "The table 'a\\\\nb' has no rows: add some."

@@ -136,5 +136,5 @@ def test_a_worker_outlives_what_it_cannot_write_or_read(checkout):
             refused[answer["id"]] = answer["refused"]
     process.stdin.close()
     assert process.wait(20) == 0
-    assert "\ud800" in refused[1] and "no such file" in refused[4]
+    assert r"\ud800" in refused[1] and "no such file" in refused[4]
     assert "for a terminal" in refused[2] and "for a terminal" in refused[3]

@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK
+from bench.ended import in_a_fork
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_mask, read_scan
@@ -92,3 +93,76 @@ def test_voxels_in_a_list_of_compressed_files_are_read_and_checked(tmp_path):
     voxels[3].write_bytes(damaged)
     with pytest.raises(InputError, match="'scan.nhdr'.*CRC"):
         read_scan(path)
+
+
+NRRD = b"""NRRD0004
+type: short
+dimension: 3
+space: left-posterior-superior
+sizes: 8 7 6
+space directions: (12,0,0) (0,13,0) (0,0,14)
+space origin: (-40,30,-20)
+endian: little
+encoding: raw
+"""
+META = b"""ObjectType = Image
+NDims = 3
+DimSize = 8 7 6
+ElementSpacing = 12 13 14
+ElementType = MET_SHORT
+ElementDataFile = LOCAL
+"""
+NUMBERED = b"data file: %d.raw 1 6 1"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "header", "said"),
+    [
+        *((".mha", META.replace(b"NDims = 3", b"NDims = " + n), f"{n.decode()} dimensions") for n in (b"-1", b"99", b"1e20")),
+        (".mha", b"NDims = -1\n" + META, "-1 dimensions"),
+        *((".mhd", META.replace(b"LOCAL", named + b" 1 6 1"), "has a %") for named in (b"%s%s%s%s", b"%n", b"%d%s", b"%9999d")),
+        *((".nhdr", NRRD + b"data file: " + named + b" 1 6 1", "has a %") for named in (b"%d%s", b"%9999d", b"%d%n")),
+        *((".nrrd", NRRD + key + b": " + b"1 " * 600 + b"\n\n", "characters") for key in (b"spacings", b"units", b"k" * 1000)),
+        (".nhdr", NRRD + b"data file: " + b"x" * 2000, "characters"),
+    ],
+)
+def test_a_header_that_would_end_the_process_is_refused(suffix, header, said, tmp_path, capfd):
+    """In a fork: without the refusal ITK ends it."""
+    path = tmp_path / f"scan{suffix}"
+    path.write_bytes(header if suffix == ".nhdr" else header + bytes(672))
+
+    def refused() -> int:
+        with pytest.raises(InputError, match="'scan.* again") as caught:
+            read_scan(path)
+        print(caught.value)
+        return 0
+
+    assert in_a_fork(refused, None)[0] == 0
+    assert said in capfd.readouterr().out
+
+
+def test_long_lines_that_say_nothing_of_the_voxels_and_numbered_files_are_read(tmp_path):
+    free = [b"content: " + b"c" * 9000, b"# " + b"c" * 9000, b"key:=" + b"c" * 9000]
+    (tmp_path / "scan.nrrd").write_bytes(NRRD + b"\n".join(free) + b"\n\n" + bytes(range(96)) * 7)
+    (tmp_path / "scan.nhdr").write_bytes(NRRD + NUMBERED + b"\n")
+    for number in range(1, 7):
+        (tmp_path / f"{number}.raw").write_bytes((bytes(range(96)) * 7)[(number - 1) * 112 : number * 112])
+    assert np.array_equal(read_scan(tmp_path / "scan.nrrd").array, read_scan(tmp_path / "scan.nhdr").array)
+
+
+@pytest.mark.parametrize("suffix", [".nhdr", ".nrrd", ".mhd"])
+def test_an_image_far_down_in_folders_is_read_or_refused(suffix, tmp_path):
+    folder = tmp_path.joinpath(*["d" * 99] * 20)
+    folder.mkdir(parents=True)
+    path, voxels = packed_image(tmp_path, suffix)
+    for file in {path, voxels}:
+        (folder / file.name).write_bytes(file.read_bytes())
+    assert np.array_equal(read_scan(folder / path.name).array, read_scan(path).array)
+
+    def refused() -> int:
+        (folder / path.name).write_bytes(path.read_bytes()[:100].replace(b"encoding: gzip", b"encoding: x"))
+        with pytest.raises(InputError, match=f"'{path.name}'"):
+            read_scan(folder / path.name)
+        return 0
+
+    assert in_a_fork(refused, None)[0] == 0

@@ -9,15 +9,18 @@ import importlib
 import os
 import resource
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench.ended import files_of, hidden_in, times_ended
+from bench.ended import at_work, files_of, hidden_in, times_ended
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.commands.registry import ANALYSIS
 from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
 
 pytestmark = pytest.mark.usefixtures("small_models")
 
@@ -66,6 +69,7 @@ COMMANDS = {
     ),
     "segment": ("segment scan.nii.gz --model hippocampus --output OUT.nii.gz --probabilities OUT-p.nii.gz", ""),
     "cohort": ("cohort cohort.csv --command mesh --output OUT", ""),
+    "scan": ("scan finer.nii.gz --output OUT", ""),
 }
 """What is run in the folder of the inputs, and whether the suite runs it too."""
 
@@ -81,6 +85,7 @@ COMPUTING = {
     "sensitivity": ("commands.sensitivity", "sensitivity"),
     "segment": ("commands.segment", "found_by"),
     "cohort": ("cohort.command", "run_cohort"),
+    "scan": ("commands.scan", "search_head"),
 }
 """The function of each command that does its work."""
 
@@ -138,3 +143,24 @@ def test_an_output_that_cannot_be_written_is_found_before_the_computing(command,
     said = capfd.readouterr().err
     assert "cannot be written" in said and said.count("\n") == 1, said
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_every_writing_command_is_known_here():
+    assert set(COMMANDS) == set(ANALYSIS.commands) - {"models"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_second_writer_is_refused_before_the_computing(command, inputs, tmp_path, capfd, monkeypatch):
+    def computes(*arguments, **options):
+        pytest.fail("it was begun")
+
+    module, name = COMPUTING[command]
+    importlib.import_module(f"RadiomicsPersonaLib.{module}")
+    monkeypatch.setattr(f"RadiomicsPersonaLib.{module}.{name}", computes)
+    words = words_of(command, inputs, tmp_path / "o")
+    output = words[words.index("--output") + 1]
+    whole = partial(file_written_whole, alone=True) if Path(output).suffix else folder_written_whole
+    with at_work(lambda: whole(output)):
+        assert main(words) == 2
+        said = capfd.readouterr().err
+        assert f"Another process writes into '{output}' right now: wait" in said and said.count("\n") == 1, said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -16,12 +17,14 @@ import SimpleITK
 from bench.dicom_series import slices_of, write_slices
 from bench.phantom import make_head
 
+from RadiomicsPersonaLib.analysis.classifier import DEFAULT, read_classifier
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.markups import read_boxes, write_boxes
 from RadiomicsPersonaLib.imaging.acquisition_date import visit_date
 from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
+from RadiomicsPersonaLib.resources import SHIPPED_CLASSIFIERS
 from RadiomicsPersonaLib.system.json_text import parsed, written
 from RadiomicsPersonaLib.system.names import plain_path, shown
 
@@ -154,3 +157,14 @@ def test_a_console_without_the_letters_of_a_name_ends_no_command(tmp_path, head,
 def test_a_console_that_is_no_file_is_left_alone(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "stdout", io.StringIO())
     assert main(["inpaint", str(tmp_path / "no.nii"), "--mask", "m.nii", "--output", str(tmp_path / "o.nii")]) == 2
+
+
+def test_half_a_letter_in_a_classifier_is_told_by_a_stand_in(tmp_path):
+    content = json.loads((SHIPPED_CLASSIFIERS / f"{DEFAULT}.json").read_text(encoding="utf-8")) | {"features": ["\ud800"]}
+    content.pop("sha256")
+    checked = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    content["sha256"] = hashlib.sha256(checked.encode()).hexdigest()
+    (tmp_path / "odd.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_classifier(tmp_path / "odd.json")
+    assert r"the score '\ud800'" in str(caught.value) and str(caught.value).encode()

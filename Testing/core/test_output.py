@@ -289,6 +289,31 @@ def test_what_a_power_cut_left_half_in_place_is_brought_to_its_end(call, registr
     assert content(place) == "new" and not hidden(tmp_path)
 
 
+def test_what_was_cut_off_while_it_was_cleared_away_hinders_nobody(tmp_path):
+    """The lock goes first, and what is beside it may stay."""
+    for hidden_folder in (tmp_path / "o" / ".radiomics-persona-01234567", tmp_path / "o" / ".radiomics-persona-89abcdef" / "x"):
+        hidden_folder.mkdir(parents=True)
+        (hidden_folder / "rest").touch()
+    with folder_written_whole(tmp_path / "o") as staging:
+        (staging / "a").touch()
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["a"]
+
+
+def test_a_power_cut_in_a_folder_that_was_made_meanwhile_loses_nothing_into_the_one_above(tmp_path, monkeypatch):
+    if not (child := os.fork()):
+        with folder_written_whole(tmp_path / "o") as staging:
+            for name in "ab":
+                (staging / name).touch()
+            (tmp_path / "o").mkdir()  # for what tells of the work meanwhile
+            os.replace = lambda source, target: os._exit(9)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    refuse_unwritable(tmp_path / "beside.txt")
+    with sole_writer(tmp_path / "o"):
+        assert sorted(path.name for path in (tmp_path / "o").iterdir() if path.name[0] != ".") == ["a", "b"]
+    assert [path.name for path in tmp_path.iterdir()] == ["o"]
+
+
 def test_several_files_are_replaced_all_or_none(tmp_path, monkeypatch):
     places = [tmp_path / "a" / "1.txt", tmp_path / "b" / "2.txt"]
     for place in places:

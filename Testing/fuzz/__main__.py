@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
+from multiprocessing import Pipe
 from pathlib import Path
 
 TESTING = Path(__file__).resolve().parents[1]
@@ -18,6 +21,35 @@ sys.path[:0] = [str(TESTING), *(str(TESTING.parent / name) for name in ("Radiomi
 
 MOST_ROUNDS = 100_000
 """What tells the seeds of two targets apart."""
+
+
+def run_apart(target, number: int) -> tuple[Counter, str]:
+    """Run a target in a fork, which a library in C++ may end; gives the answers, and what was wrong."""
+    ours, theirs = Pipe(duplex=False)
+    child = os.fork()
+    if not child:
+        try:
+            answers, wrong = target.run(target.weight, number), ""
+        except BaseException as error:
+            answers, wrong = Counter(), "".join(traceback.format_exception(error))
+        theirs.send((answers, wrong))
+        os._exit(0)
+    theirs.close()
+    try:
+        return ours.recv()
+    except EOFError:
+        return Counter(), f"it ended the process; what it read last is the newest file in {kept_folder()}"
+    finally:
+        os.waitpid(child, 0)
+
+
+def kept_folder() -> str:
+    """A copy of the folder in which the inputs of this run lie."""
+    from fuzz.images import FOLDER
+
+    kept = Path(tempfile.mkdtemp(prefix="radiomics-persona-crash-"))
+    shutil.copytree(FOLDER, kept, dirs_exist_ok=True)
+    return str(kept)
 
 
 def main() -> int:
@@ -29,7 +61,7 @@ def main() -> int:
     parser.add_argument("--log", default="fuzz-output.md", help="the table of the answers (default fuzz-output.md)")
     options = parser.parse_args()
     # what a library writes into standard error by itself is no answer, and would bury those that are
-    told = os.fdopen(os.dup(1), "w")
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="backslashreplace")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
@@ -42,12 +74,10 @@ def main() -> int:
     end, rounds = time.monotonic() + 60 * options.minutes, 0
     while rounds < options.rounds and time.monotonic() < end:
         for number, target in enumerate(targets):
-            try:
-                answers[target.name] += target.run(target.weight, options.seed + rounds + MOST_ROUNDS * number)
-            except Exception as error:
-                found.append(
-                    f"{target.name}, round {rounds}, seed {options.seed}:\n{''.join(traceback.format_exception(error))}"
-                )
+            counts, wrong = run_apart(target, options.seed + rounds + MOST_ROUNDS * number)
+            answers[target.name] += counts
+            if wrong:
+                found.append(f"{target.name}, round {rounds}, seed {options.seed}:\n{wrong}")
                 answers[target.name]["WRONG"] += 1
                 print(found[-1], file=told, flush=True)
             if time.monotonic() > end and rounds:

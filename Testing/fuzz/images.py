@@ -148,7 +148,8 @@ _NRRD = {
     "thicknesses": ["12 13 14", "x"],
     "byte skip": ["0", "2", "-1", "100", "-100"],
     "line skip": ["0", "1", "-1"],
-    "data file": ["LIST", "none.raw", "/etc/hostname", "header.nrrd", "%d 0 5 1"],
+    "data file": ["LIST", "none.raw", "/etc/hostname", "header.nrrd", "%d 0 5 1", "%d%s 0 5 1", "x" * 2000],
+    "units": ['"mm" "mm" "mm"', "1 " * 600],
     "measurement frame": ["(1,0,0) (0,1,0) (0,0,1)", "(0,1,0) (1,0,0) (0,0,1)", "x"],
     "centers": ["cell cell cell", "node node node", "x"],
 }
@@ -173,7 +174,7 @@ _MHA = {
     "BinaryDataByteOrderMSB": ["True", "False", "x"],
     "CompressedData": ["True", "False"],
     "HeaderSize": ["-1", "0", "10", "999999"],
-    "ElementDataFile": ["LOCAL", "none.raw", "LIST", "/etc/hostname", "header.mha"],
+    "ElementDataFile": ["LOCAL", "none.raw", "LIST", "/etc/hostname", "header.mha", "%d 0 5 1", "%s%s%s%s 0 5 1"],
     "AnatomicalOrientation": ["RAI", "LPS", "RAS", "???", "x"],
 }
 """Fields of a MetaImage header, and what may stand there."""  # fmt: skip
@@ -249,7 +250,7 @@ def slices() -> tuple[bytes, ...]:
     image.SetSpacing((12.0, 13.0, 14.0))
     image.SetOrigin((-40.0, 30.0, -20.0))
     folder = FOLDER / "whole series"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     write_slices(slices_of(image), folder)
     return tuple(file.read_bytes() for file in sorted(folder.iterdir()))
 

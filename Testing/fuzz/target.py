@@ -156,6 +156,8 @@ def changed(draw, document: dict) -> object:
             holder[key]
         except (KeyError, IndexError, TypeError):  # an earlier change has taken it away
             continue
+        if not isinstance(holder, (dict, list)):  # or has put a text there, whose letters cannot be changed
+            continue
         kind = draw(st.sampled_from(["strange", "strange", "near", "out", "twice"]))
         if kind == "out":
             del holder[key]

@@ -216,7 +216,10 @@ def check_command_line(example: tuple[str, list[str]]) -> str:
     before = os.getcwd()
     os.chdir(FOLDER)  # what has an output by default leaves it here
     try:
-        return one_sentence(*said_by(words, main if program == "analysis" else TRAINING.main))
+        code, said = said_by(words, main if program == "analysis" else TRAINING.main)
+        if len(words) == 1 and code == 2 and said.startswith("usage: "):
+            return "its help, for a command alone"
+        return one_sentence(code, said)
     finally:
         os.chdir(before)
 

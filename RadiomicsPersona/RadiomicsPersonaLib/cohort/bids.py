@@ -85,11 +85,10 @@ def write_derivatives(table: CohortTable, dataset: Path, folder: Path, scans: Pa
         scans: folder of the rows.
     """
     _write(folder / "dataset_description.json", _description(table, dataset, folder))
-    (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
-    (folder / "README").write_text(
-        f"Made by radiomics-persona {table.command} from another BIDS dataset. Research use only, not a medical device.\n",
-        encoding="utf-8",
-    )
+    readme = f"Made by radiomics-persona {table.command} from another BIDS dataset. Research use only, not a medical device."
+    for name, lines in ((".bidsignore", IGNORED), ("README", [readme])):
+        with file_written_whole(folder / name) as path:
+            path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return sum(1 for _ in _laid_out(table, dataset, folder, scans))
 
 
@@ -108,7 +107,7 @@ def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> I
             if not (place / name).is_file():
                 continue
             named = f"{stem}_desc-{desc}_{kind or suffix}"
-            shutil.copyfile(place / name, target / f"{named}.nii.gz")
+            _copy(place / name, target / f"{named}.nii.gz")
             told = {"Description": what, "Sources": [f"bids:raw:{relative.as_posix()}"], "SpatialReference": "orig"}
             if kind == "mask":
                 told |= {"Type": "Brain" if desc == "brain" else "Lesion"}
@@ -117,7 +116,7 @@ def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> I
             _write(target / f"{named}.json", told)
             names = place / name.replace(".nii.gz", ".tsv")
             if kind == "dseg" and names.is_file():
-                shutil.copyfile(names, target / f"{named}.tsv")
+                _copy(names, target / f"{named}.tsv")
             yield target / f"{named}.nii.gz"
 
 
@@ -133,6 +132,11 @@ def _description(table: CohortTable, dataset: Path, folder: Path) -> dict:
         "SourceDatasets": [{"URL": raw}],
         "DatasetLinks": {"raw": raw},
     }
+
+
+def _copy(source: Path, target: Path) -> None:
+    with file_written_whole(target) as path:
+        shutil.copyfile(source, path)
 
 
 def _write(path: Path, content: dict) -> None:

@@ -25,6 +25,7 @@ from .checksums import check_sums, read_to_end
 from .dicom import read_series
 from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
+from .unsafe_headers import refuse_unsafe_header
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
 # not load.
@@ -261,6 +262,7 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
     name = path.name
     try:
+        refuse_unsafe_header(path)
         check_sums(path)
         with plain_path(path) as plain, _silent():
             reader = SimpleITK.ImageFileReader()

@@ -16,6 +16,8 @@ from pathlib import Path
 
 IN_TWO_FILES = (".nhdr", ".mhd")
 """Headers of images whose voxels lie in another file, which may change on its own."""
+_LONGEST = 400
+"""Bytes of a path; NrrdIO keeps a path and what it has to say of it in a thousand, and ends the process where they are more."""
 _HALF = re.compile("[\ud800-\udfff]")
 
 
@@ -47,14 +49,14 @@ def is_text(path: str | Path) -> bool:
 def plain_path(path: Path) -> Iterator[Path]:
     """A path to a file or folder that every library can open, while the block lasts.
 
-    That is the path itself, or where it or a name in the folder is no text, a link in a temporary folder. Files beside a header
-    are linked under their own names, since the header may name them.
+    That is the path itself, or where it is long, or it or a name in the folder is no text, a link in a temporary folder. Files
+    beside a header are linked under their own names, since the header may name them.
 
     Args:
         path: of a file or folder that is there.
     """
     files = sorted(path.iterdir()) if path.is_dir() else []
-    if is_text(path) and all(is_text(file.name) for file in files):
+    if is_text(path) and len(os.fsencode(path)) <= _LONGEST and all(is_text(file.name) for file in files):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:

@@ -276,14 +276,16 @@ def _cleared(folder: Path, target: Path) -> bool:
                 (folder / _LOCK).unlink()  # whoever was about to lock it sees that it is lost
         shutil.rmtree(folder, ignore_errors=True)
         return True
-    except FileNotFoundError:  # it was not locked yet, or somebody else has cleared it away
+    except FileNotFoundError:  # it was not locked yet, or somebody else has cleared it away or began to
         try:
             folder.rmdir()
         except FileNotFoundError:
             return True
         except OSError:
-            return False
-        return True
+            if (folder / _LOCK).exists():  # just locked
+                return _cleared(folder, target)
+            shutil.rmtree(folder, ignore_errors=True)  # the lock comes first and goes first
+        return not folder.exists()
     except OSError:  # another user's, or a disk without locks
         return False
 
@@ -343,7 +345,7 @@ def _keep(place: Path, before: Path) -> None:
 
 def _go_on(folder: Path, target: Path) -> None:
     """Put in place what a process that was ended by force had begun to put there."""
-    place, new = target if folder.parent == target else target.parent, folder / _NEW
+    place, new = target if target.is_dir() else target.parent, folder / _NEW  # a folder may have been made beside it meanwhile
     for file in sorted(new.iterdir()) if new.is_dir() else []:
         if (place / file.name).is_dir():
             os.replace(place / file.name, folder / _BEFORE / file.name)

@@ -87,9 +87,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if options.estimate and options.boxes:
         raise InputError("--estimate is for painted lesions: leave it out with --boxes.")
     refuse_unwritable(output)
+    refuse_if_running(base)
     fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
     if options.estimate:
-        refuse_if_running(base)
         print(fit(job.progress))
         return 0
     with Alive(base, "calibrate", job.progress) as alive:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..data.split import TEST, VALIDATION
 from ..data.training_scans import split_of
 from ..experiments.candidates import read_candidates
 from ..experiments.comparison import fit_candidates, measure
-from ..experiments.comparison_table import write_comparison
+from ..experiments.comparison_table import TABLE, write_comparison
 
 EXAMPLES = ("settings.toml candidates.toml -o comparison --steps 500",)
 
@@ -48,6 +49,17 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for name in ("steps", "subjects", "boxes"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1.")
+    output = Path(options.output)
+    # what a second call goes on from lies in the folder itself; the tables come when they are whole
+    with folder_written_whole(output) as folder:
+        text = _compared(options, folder, job).read_text(encoding="utf-8")
+    print(text)
+    print(f"Table: {output / TABLE}")
+    return 0
+
+
+def _compared(options: argparse.Namespace, folder: Path, job: Job) -> Path:
+    """The table, written into a folder."""
     file, output = Path(options.settings), Path(options.output)
     candidates = read_candidates(file, Path(options.candidates), options.steps, options.seed)
     scans = candidates[0].settings.scans
@@ -57,11 +69,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
     cache = Path(options.cache) if options.cache else output / "cache"
     fitted = fit_candidates(candidates, rows, masks, cache, output / "runs", job.progress)
-    folder = root or (file.parent / scans.split).parent
-    plan, scores = measure(
-        fitted, folder, options.part, output, options.subjects, options.boxes, options.seed or 0, job.progress
-    )
-    table = write_comparison(plan, scores, fitted, output)
-    print(table.read_text(encoding="utf-8"))
-    print(f"Table: {table}")
-    return 0
+    data = root or (file.parent / scans.split).parent
+    plan, scores = measure(fitted, data, options.part, output, options.subjects, options.boxes, options.seed or 0, job.progress)
+    return write_comparison(plan, scores, fitted, folder)

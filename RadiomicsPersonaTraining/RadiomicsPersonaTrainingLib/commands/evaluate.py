@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
@@ -22,7 +23,7 @@ from RadiomicsPersonaLib.networks.card import (
 from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
 from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..data.held_out_groups import held_out_scans
 from ..data.lesion_shapes import is_for_evaluation
@@ -84,11 +85,17 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if kind not in measures:
         raise InputError(f"This command measures no models of the kind '{kind}': choose one of {', '.join(measures)}.")
     measure = measures[kind]
-    if run is None:
-        return measure(options, None, job.progress)
-    Path(options.output).mkdir(parents=True, exist_ok=True)
-    with Alive(Path(options.output) / NAME, "evaluate", job.progress) as alive:
-        return measure(options, run, alive.progress)
+    output = Path(options.output)
+    # what a run goes on from lies in the folder itself; the report comes when it is whole
+    with folder_written_whole(output) as folder, ExitStack() as told:
+        alive = told.enter_context(Alive(output / NAME, "evaluate", job.progress)) if run else job
+        text, card_file = measure(options, run, folder, alive.progress)
+    print(text)
+    if card_file is not None:
+        write_card(card_file, output / "evaluation.json")
+        print(f"Written into the model card: {card_file}")
+    print(f"Report: {output / ('report.html' if kind == RECONSTRUCTION_KIND else 'evaluation.md')}")
+    return 0
 
 
 def _kind_of(name: str) -> str:
@@ -99,15 +106,16 @@ def _kind_of(name: str) -> str:
     return kind_of(read_card(path)) if path.suffix == ".json" and path.is_file() else RECONSTRUCTION_KIND
 
 
-def _rebuilding(options: argparse.Namespace, run, progress) -> int:
+def _rebuilding(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
+    """The report in Markdown, and the card that its figures belong into, if that was asked for; all files are written."""
     model = run.model() if run and options.model == "auto" else load_model(options.model)
     network = model if isinstance(model, NetworkModel) else None
-    card_file = card_file_of(options.model, model) if options.card else None
+    card_file = _card_file(options, model)
     root, output = Path(options.data), Path(options.output)
     card = network.card if network else None
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
     scans = run.scans(options.subjects) if run else held_out_scans(root, card, groups, options.subjects)
-    output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(exist_ok=True)
     training = run.training() if run else training_files(root, card) if card else []
     average = population_mean(training, output / "population_mean.npz", progress) if training else None
     plan = EvaluationPlan(
@@ -119,22 +127,17 @@ def _rebuilding(options: argparse.Namespace, run, progress) -> int:
         identity=model.provenance() | {"population_mean_of": list(average.subjects) if average else []},
     )
     scores = evaluate(plan, output, progress)
-    files = write_report(plan, scores, output)
-    print((output / "evaluation.md").read_text(encoding="utf-8"))
-    if card_file is not None:
-        write_card(card_file, output / "evaluation.json")
-        print(f"Written into the model card: {card_file}")
-    print(f"Report: {files[0]}")
-    return 0
+    write_report(plan, scores, folder)
+    return (folder / "evaluation.md").read_text(encoding="utf-8"), card_file
 
 
-def _tissue(options: argparse.Namespace, run, progress) -> int:
-    root, output = Path(options.data), Path(options.output)
+def _tissue(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
+    root = Path(options.data)
     model = run.model() if run and options.model == "auto" else TissueModel.load(options.model)
+    card_file = _card_file(options, model)
     maps = run.maps() if run else tissue.held_out_maps(root, model.card)
     cases = tissue.evaluate_tissue(maps[: options.subjects], model, options.seed, progress=progress)
-    output.mkdir(parents=True, exist_ok=True)
-    tissue.write_cases(cases, output / "cases.csv")
+    tissue.write_cases(cases, folder / "cases.csv")
     text = (
         f"# Telling tissues apart: {model.name}\n\n{RESEARCH_USE}\n\n{tissue.NOTES}\n\n{tissue.table_of(cases, options.seed)}"
     )
@@ -143,8 +146,7 @@ def _tissue(options: argparse.Namespace, run, progress) -> int:
     for number, (source, files) in enumerate(scans.items(), start=1):
         sheet, rows = mask_sheet(files, model)
         doubts += [f"{row['scan']} ({source}): {row['doubt']}" for row in rows if row["doubt"]]
-        with file_written_whole(output / f"masks {source}.png") as path:
-            sheet.save(path, format="PNG")
+        sheet.save(folder / f"masks {source}.png")
         progress(number, len(scans), source)
     total = sum(map(len, scans.values()))
     text += (
@@ -152,47 +154,42 @@ def _tissue(options: argparse.Namespace, run, progress) -> int:
         "`masks ….png`.\n"
     )
     text += "".join(f"\n- {doubt}" for doubt in doubts)
-    return _written(options, model, text + "\n", tissue.record_of(cases, model, options.seed))
+    _write(folder, text + "\n", tissue.record_of(cases, model, options.seed))
+    return text + "\n", card_file
 
 
-def _lesion(options: argparse.Namespace, run, progress) -> int:
-    root, output = Path(options.data), Path(options.output)
+def _lesion(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
+    root = Path(options.data)
     model = run.model() if run and options.model == "auto" else LesionModel.load(options.model)
+    card_file = _card_file(options, model)
     groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
     maps = run.maps() if run else tissue.held_out_maps(root, model.card)
     scans = [] if run else verdict_scans(root, None, groups, options.subjects)
     cases = lesion.evaluate_lesion(maps[: options.subjects], scans, model, options.seed, progress=progress)
-    output.mkdir(parents=True, exist_ok=True)
-    lesion.write_cases(cases, output / "cases.csv")
+    lesion.write_cases(cases, folder / "cases.csv")
     text = f"# Finding lesions: {model.name}\n\n{RESEARCH_USE}\n\n{lesion.NOTES}\n\n{lesion.table_of(cases, options.seed)}"
-    return _written(options, model, text, lesion.record_of(cases, model, options.seed))
+    _write(folder, text, lesion.record_of(cases, model, options.seed))
+    return text, card_file
 
 
-def _segmentation(options: argparse.Namespace, run, progress) -> int:
-    output = Path(options.output)
+def _segmentation(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
     model = run.model() if run and options.model == "auto" else SegmentationModel.load(options.model, "auto")
+    card_file = _card_file(options, model)
     truths = run.truths() if run else segmentation.held_out_truths(Path(options.data), model.card)
     kept = sorted({subject for subject, _ in truths})[: options.subjects]
     cases = segmentation.evaluate_segmentation([truth for truth in truths if truth[0] in kept], model, progress)
     record = segmentation.record_of(cases, model, options.seed)
-    output.mkdir(parents=True, exist_ok=True)
-    segmentation.write_cases(cases, output / "cases.csv")
-    with file_written_whole(output / "report.html") as path:
-        path.write_text(page_of(cases, model, record, options.seed), encoding="utf-8")
+    segmentation.write_cases(cases, folder / "cases.csv")
+    (folder / "report.html").write_text(page_of(cases, model, record, options.seed), encoding="utf-8")
     text = f"# Segmenting: {model.name}\n\n{RESEARCH_USE}\n\n{segmentation.markdown_of(cases, model, options.seed)}"
-    return _written(options, model, text, record)
+    _write(folder, text, record)
+    return text, card_file
 
 
-def _written(options: argparse.Namespace, model, text: str, record: dict) -> int:
-    """Files, print and card of an evaluation that is told in one text."""
-    output = Path(options.output)
-    for name, content in (("evaluation.md", text), ("evaluation.json", json.dumps(record, indent=1) + "\n")):
-        with file_written_whole(output / name) as path:
-            path.write_text(content, encoding="utf-8")
-    print(text)
-    if options.card:
-        card_file = card_file_of(options.model, model)
-        write_card(card_file, output / "evaluation.json")
-        print(f"Written into the model card: {card_file}")
-    print(f"Report: {output / 'evaluation.md'}")
-    return 0
+def _card_file(options: argparse.Namespace, model) -> Path | None:
+    return card_file_of(options.model, model) if options.card else None
+
+
+def _write(folder: Path, text: str, record: dict) -> None:
+    (folder / "evaluation.md").write_text(text, encoding="utf-8")
+    (folder / "evaluation.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

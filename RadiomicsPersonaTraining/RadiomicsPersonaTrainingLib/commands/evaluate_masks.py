@@ -14,7 +14,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..evaluation.report import markdown_table
 from ..experiments.mask_comparison import HELD_OUT, TRAINING, distance_of, drawn_masks, real_masks
@@ -68,9 +68,21 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError("--pictures must be 0 or more.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
+    output = Path(options.output)
+    with folder_written_whole(output) as folder:
+        texts = _texts(options, job)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    print(texts["evaluation.md"])
+    print(f"Report: {output / 'report.html'}")
+    return 0
+
+
+def _texts(options: argparse.Namespace, job: Job) -> dict[str, str]:
+    """The files of the report by their names."""
     kinds, shapes = _names(options.kinds, (STROKE, MS), "kind"), Path(options.shapes)
     names = _names(options.masks, GENERATORS, "mask generator") if options.masks else GENERATORS
-    files, output = files_of(options.scans), Path(options.output)
+    files = files_of(options.scans)
     own = MaskModel.load(options.generator) if options.generator else None
     generators = {}
     for kind in kinds:
@@ -80,8 +92,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
             )
             if name not in TRAINED:
                 generators[kind, f"{name}, placed as real ones"] = mask_generator(name, kind, shapes, real_places=True)
-    output.mkdir(parents=True, exist_ok=True)
-    with Alive(output / NAME, "evaluate-masks", job.progress) as alive:
+    with Alive(Path(options.output) / NAME, "evaluate-masks", job.progress) as alive:
         total, done = len(files) + len(kinds) * 2 + len(generators), 0
 
         def told(what: str) -> None:
@@ -137,17 +148,11 @@ def run(options: argparse.Namespace, job: Job) -> int:
         "distances": [asdict(d) for d in distances],
         "masks": [asdict(part) for part in measured],
     }
-    texts = {
+    return {
         "report.html": mask_page(measured, distances, sheets, origin),
         "evaluation.md": "\n".join(lines),
         "evaluation.json": json.dumps(record, indent=1) + "\n",
     }
-    for name, text in texts.items():
-        with file_written_whole(output / name) as path:
-            path.write_text(text, encoding="utf-8")
-    print(texts["evaluation.md"])
-    print(f"Report: {output / 'report.html'}")
-    return 0
 
 
 def _names(text: str, known: tuple[str, ...], what: str) -> tuple[str, ...]:

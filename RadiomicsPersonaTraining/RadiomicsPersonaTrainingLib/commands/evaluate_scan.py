@@ -15,7 +15,7 @@ from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.head_model import LesionModel
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..data.card_subjects import files_of, of_scans
 from ..data.split import TRAINING, VALIDATION
@@ -57,7 +57,21 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for name in ("people", "subjects"):
         if getattr(options, name) is not None and getattr(options, name) < 1:
             raise InputError(f"--{name} must be at least 1.")
-    root, output, lesion_model = Path(options.data), Path(options.output), LesionModel.installed()
+    output = Path(options.output)
+    # heads, from which a run goes on, lie in the folder itself; norms and rates come when they are whole
+    with folder_written_whole(output) as folder:
+        text = _measured(options, output / "heads", folder, job)
+    print(text)
+    return 0
+
+
+def _measured(options: argparse.Namespace, heads: Path, output: Path, job: Job) -> str:
+    """The rates as a page; norms and page are written into a folder.
+
+    Args:
+        heads: folder for what a run goes on from.
+    """
+    root, lesion_model = Path(options.data), LesionModel.installed()
     if lesion_model is None:
         raise InputError("There is no lesion model: install one, or let RADIOMICS_PERSONA_MODELS name its folder.")
     model = load_model("auto")
@@ -68,7 +82,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     # in an order by chance, so that any number of them is a fair choice
     people = [files[number] for number in np.random.default_rng(0).permutation(len(files))[: options.people]]
     scans = verdict_scans(root, model.card, groups, options.subjects)
-    folder = output / "heads" / lesion_model.card["sha256"][:12]
+    folder = heads / lesion_model.card["sha256"][:12]
     folder.mkdir(parents=True, exist_ok=True)
     atlas, norms = norms_of(training_heads(people, folder, job.progress), job.progress)
     measured = Measured(lesion_model.card["sha256"], norms, (), {})
@@ -86,13 +100,10 @@ def run(options: argparse.Namespace, job: Job) -> int:
     }
     measured = Measured(measured.lesion_model, norms, tuple(rates), origin)
     text = report_of(measured)
-    with file_written_whole(output / ATLAS) as path:
-        atlas.save(path)
+    atlas.save(output / ATLAS)
     for name, content in ((NORMS, measured.text()), (EVALUATION, text)):
-        with file_written_whole(output / name) as path:
-            path.write_text(content, encoding="utf-8")
-    print(text)
-    return 0
+        (output / name).write_text(content, encoding="utf-8")
+    return text
 
 
 def report_of(measured: Measured) -> str:

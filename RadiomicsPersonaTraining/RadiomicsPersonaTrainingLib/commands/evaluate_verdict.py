@@ -13,7 +13,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..evaluation.population_mean import population_mean, training_files
 from ..evaluation.report import markdown_table
@@ -52,7 +52,20 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError("--subjects must be at least 1.")
     if options.seed < 0:
         raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
-    root, output = Path(options.data), Path(options.output)
+    output = Path(options.output)
+    # what a run goes on from lies in the folder itself; the report comes when it is whole
+    with folder_written_whole(output) as folder:
+        texts = _texts(options, output, job)
+        for name, text in texts.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    print(texts["evaluation.md"])
+    print(f"Report: {output / 'report.html'}")
+    return 0
+
+
+def _texts(options: argparse.Namespace, output: Path, job: Job) -> dict[str, str]:
+    """The files of the report by their names; `output` keeps what a run goes on from."""
+    root = Path(options.data)
     before = _earlier(Path(options.before)) if options.before else None
     model, classifier = load_model(options.model), load_classifier(options.classifier)
     card = model.card if isinstance(model, NetworkModel) else None
@@ -62,7 +75,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(
             "None of these groups has patients, and verdicts are measured on lesions: add one, such as MS, BraTS or LGG."
         )
-    output.mkdir(parents=True, exist_ok=True)
+    output.mkdir(exist_ok=True)
     training = training_files(root, card) if card else []
     average = population_mean(training, output / "population_mean.npz", job.progress) if training else None
     plan = VerdictPlan(tuple(scans), model, average, options.seed)
@@ -81,18 +94,12 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for title, heads, rows in figures.tables:
         lines += [f"## {title}", "", *markdown_table(heads, rows), ""]
     lines += ["## Where the numbers come from", "", *(f"- {name}: {text}" for name, text in origin.items()), ""]
-    texts = {
+    return {
         "report.html": verdict_page(figures, scored, origin),
         "evaluation.md": "\n".join(lines),
         error_rates.FILE: error_rates.written(classifier.sha256, error_rates_in(cases, classifier)),
         "evaluation.json": json.dumps({"notice": RESEARCH_USE, "origin": origin} | figures.record, indent=1) + "\n",
     }
-    for name, text in texts.items():
-        with file_written_whole(output / name) as path:
-            path.write_text(text, encoding="utf-8")
-    print(texts["evaluation.md"])
-    print(f"Report: {output / 'report.html'}")
-    return 0
 
 
 def _earlier(file: Path) -> dict:

@@ -14,12 +14,12 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
 from RadiomicsPersonaLib.resources import TRAINING_LIBRARY, shipped
 from RadiomicsPersonaLib.system.json_text import json_value
-from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..experiments.painted_heads import Painting
 from ..experiments.painting_experiment import patients_of, people_of, run_experiment
 from ..experiments.painting_report import lines_of, markdown_of, page_of
-from ..experiments.painting_settings import ARMS, ExperimentPlan, read_experiment_settings
+from ..experiments.painting_settings import ARMS, Arm, ExperimentPlan, read_experiment_settings
 from ..versions import versions_text, versions_used
 
 SETTINGS = shipped("segmentation", TRAINING_LIBRARY) / "lesion-experiment.toml"
@@ -81,9 +81,21 @@ def run(options: argparse.Namespace, job: Job) -> int:
     for kind in kinds:
         check_kind(kind)
     output = Path(options.output)
+    # what a second call goes on from lies in the folder itself; the report comes when it is whole
+    with folder_written_whole(output) as folder:
+        text = _measured(options, [known[name] for name in known if name in wanted], kinds, output, folder, job)
+    print(text)
+    print(f"Report: {output / 'report.html'}")
+    return 0
+
+
+def _measured(
+    options: argparse.Namespace, arms: list[Arm], kinds: tuple[str, ...], output: Path, folder: Path, job: Job
+) -> str:
+    """The report in Markdown; all its files are written into a folder, and `output` keeps what a second call goes on from."""
     plan = ExperimentPlan(
         read_experiment_settings(Path(options.settings), options.steps),
-        tuple(known[name] for name in known if name in wanted),
+        tuple(arms),
         options.contrast,
         options.few,
         options.more,
@@ -116,8 +128,5 @@ def run(options: argparse.Namespace, job: Job) -> int:
         ("experiment.json", json.dumps(record, indent=1) + "\n"),
         ("report.html", page_of(lines, plan, painting.examples(), origin)),
     ):
-        with file_written_whole(output / file) as path:
-            path.write_text(text, encoding="utf-8")
-    print(markdown_of(lines, plan))
-    print(f"Report: {output / 'report.html'}")
-    return 0
+        (folder / file).write_text(text, encoding="utf-8")
+    return markdown_of(lines, plan)

@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.errors import InputError
 
 from ..data.training_scans import lesion_masks_of, split_of
 from ..runs.heartbeat import NAME, alive_in, refuse_if_running
-from ..runs.record import RunRecord, begin
+from ..runs.record import RunRecord, begin, may_begin
 from ..settings.training_settings import read_settings
 
 # Imported in functions: estimate, callbacks, loop and run_setup, which load torch and Lightning for some ten seconds. A wrong
@@ -63,10 +63,12 @@ def run(options: argparse.Namespace, job: Job) -> int:
         print(estimate(settings, rows, masks, cache, job.progress).sentence)
         return 0
     refuse_if_running(output / NAME)
-    goes_on = begin(output, RunRecord(settings, tuple(rows)), options.resume)
-    if options.resume and not goes_on:
-        print("Its first epoch was not finished, so the run begins at its first step.", flush=True)
+    record = RunRecord(settings, tuple(rows))
+    may_begin(output, record, options.resume)  # before a word of this one stands in the folder
     with alive_in(output / NAME, "fit", job.progress) as alive:
+        goes_on = begin(output, record, options.resume)
+        if options.resume and not goes_on:
+            print("Its first epoch was not finished, so the run begins at its first step.", flush=True)
         from ..fitting.callbacks import StepsTold
         from ..fitting.loop import fit
         from ..fitting.run_setup import work_of

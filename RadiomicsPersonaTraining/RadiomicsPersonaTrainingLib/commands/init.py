@@ -68,7 +68,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
         # the shipped weights are close already: short and gentle
         task = replace(settings.task, learning_rate=5e-4, warmup=50)
         settings = replace(settings, network=network, task=task, fit=replace(settings.fit, start=options.start, steps=1500))
-    with file_written_whole(output) as path:
+    with file_written_whole(output, alone=True) as path:
         path.write_text(written(settings), encoding="utf-8")
     print(f"Settings: {output}")
     return 0

@@ -10,6 +10,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.commands.registry import ANALYSIS
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import LESION_KIND, SEGMENTATION_KIND, TISSUE_KIND, kind_of, read_card
+from RadiomicsPersonaLib.system.output import refuse_unwritable
 
 from ..export.export import export_model
 from ..inspection.prediction import predict
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, job: Job) -> int:
     """Rebuild, segment, or map tissues or lesions."""
     run = Path(options.checkpoint)
+    refuse_unwritable(options.output)
     if run.is_dir() and read_record(run).settings.task.kind in (TISSUE_KIND, LESION_KIND):
         if options.mask is not None:
             raise InputError("A model that rebuilds nothing needs no --mask: leave it out.")

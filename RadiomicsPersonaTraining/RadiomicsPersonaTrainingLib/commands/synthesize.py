@@ -103,7 +103,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
     entries, rows = [], []
     # the files by which a panel follows and ends the job lie in the folder itself; the results come when they are whole
     with folder_written_whole(output) as folder:
-        output.mkdir(exist_ok=True)
         with Alive(output / NAME, "synthesize", job.progress) as alive:
             for lesion in synthesized(plan, alive.progress):
                 entries.append(write_lesion(lesion, folder))

@@ -99,7 +99,7 @@ def split_subjects(subjects: list[str], validation: float, test: float, seed: in
 def write_split(rows: list[ListedScan], target: Path) -> None:
     """Write a split as CSV; files beneath its folder are named from there, so that both can move together."""
     target = target.absolute()
-    with file_written_whole(target) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
+    with file_written_whole(target, alone=True) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for row in sorted(rows, key=lambda r: (r.source, PARTS.index(r.part), r.subject, str(r.file))):

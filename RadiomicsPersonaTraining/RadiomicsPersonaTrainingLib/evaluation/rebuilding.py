@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.metrics.challenge import WINDOW_RADIUS, challenge_limit
 from RadiomicsPersonaLib.metrics.comparison import CONTEXT, compare
 from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction, rebuild
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model, load_model
+from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.held_out import HeldOutScan
 from .holes import CUBOIDS, LESIONS, draw_hole
@@ -209,7 +210,8 @@ def _claim(plan: EvaluationPlan, output: Path) -> None:
     own = json.loads(json.dumps(own))
     if note.exists() and json.loads(note.read_text(encoding="utf-8")) != own:
         raise InputError(f"The folder '{output}' holds an evaluation of something else: choose another output folder.")
-    note.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+    with file_written_whole(note) as path:
+        path.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
 
 
 def _refuse_shared_names(plan: EvaluationPlan) -> None:

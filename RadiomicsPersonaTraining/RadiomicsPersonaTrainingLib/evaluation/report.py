@@ -11,7 +11,6 @@ from pathlib import Path
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
-from RadiomicsPersonaLib.system.output import file_written_whole
 
 from .figures import NOTES, contrast_table, counted, headline_table, metrics_table, provenance_of, provenance_rows, record_of
 from .pictures import PANELS, Example, examples_of, jpeg_uri
@@ -26,7 +25,7 @@ def write_report(plan: EvaluationPlan, scores: list[HoleScore], folder: Path) ->
 
     Args:
         plan, scores: what `rebuilding.evaluate` was given and returned.
-        folder: its output folder.
+        folder: one that is put in place whole.
     Returns:
         The written files, in this order.
     """
@@ -41,8 +40,7 @@ def write_report(plan: EvaluationPlan, scores: list[HoleScore], folder: Path) ->
         "evaluation.md": markdown_of(cells, contrasts, origin),
     }
     for name, text in texts.items():
-        with file_written_whole(folder / name) as staging:
-            staging.write_text(text, encoding="utf-8")
+        (folder / name).write_text(text, encoding="utf-8")
     return [folder / name for name in texts]
 
 

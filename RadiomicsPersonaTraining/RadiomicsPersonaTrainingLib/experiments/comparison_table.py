@@ -10,7 +10,6 @@ import numpy as np
 
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.system.json_text import json_value
-from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..evaluation.figures import counted, provenance_of
 from ..evaluation.plots import spoken
@@ -20,6 +19,7 @@ from ..evaluation.scores import HoleScore
 from ..evaluation.summary import ALL_CUBOIDS, Estimate, by_cell, estimate_of, ratio_draws
 from .comparison import Fitted
 
+TABLE = "comparison.md"
 SCHEMA = "radiomics-persona-comparison/1"
 """Of `comparison.json`; the number rises when a key changes its meaning or goes."""
 NOTES = (
@@ -60,7 +60,7 @@ def comparison_lines(scores: list[HoleScore], first: str, networks: list[str], s
 
 
 def write_comparison(plan: EvaluationPlan, scores: list[HoleScore], fitted: list[Fitted], folder: Path) -> Path:
-    """Write `comparison.md` and `comparison.json`, and return the first."""
+    """Write `comparison.md` and `comparison.json` into a folder that is put in place whole, and return the first."""
     networks = [name for name in plan.rebuilders if name not in FILLS]
     lines = comparison_lines(scores, fitted[0].name, networks, plan.seed)
     seconds = {name: float(np.median([row.seconds for row in scores if row.rebuilder == name])) for name in networks}
@@ -78,13 +78,12 @@ def write_comparison(plan: EvaluationPlan, scores: list[HoleScore], fitted: list
     record = {"schema": SCHEMA, "notice": RESEARCH_USE, **origin, "candidates": about}
     record |= {"seconds_per_hole": seconds, "lines": [asdict(line) for line in lines]}
     texts = {
-        "comparison.md": _markdown(lines, about, seconds, origin),
+        TABLE: _markdown(lines, about, seconds, origin),
         "comparison.json": json.dumps(json_value(record), indent=1, ensure_ascii=False, allow_nan=False) + "\n",
     }
     for name, text in texts.items():
-        with file_written_whole(folder / name) as staging:
-            staging.write_text(text, encoding="utf-8")
-    return folder / "comparison.md"
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder / TABLE
 
 
 def _markdown(lines: list[ComparisonLine], about: list[dict], seconds: dict[str, float], origin: dict) -> str:

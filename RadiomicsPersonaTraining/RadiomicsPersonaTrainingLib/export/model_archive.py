@@ -80,7 +80,7 @@ def write_archive(card_file: Path, target: Path) -> None:
     """
     card = read_card(card_file)
     weights = checked_weights(card, card_file)
-    with file_written_whole(target) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with file_written_whole(target, alone=True) as path, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.write(card_file, f"{card['name']}.json")
         archive.write(weights, weights.name)
 
@@ -124,7 +124,7 @@ def install_archive(file: Path) -> Path:
         raise InputError(f"The card in '{file.name}' names the weights '{weights}': export the model again.")
     # called after the model, for another one may have brought weights of the same name
     card["weights"] = f"{name}.safetensors"
-    with folder_written_whole(own_models(), alone=False) as folder:
+    with folder_written_whole(own_models()) as folder:
         (folder / card["weights"]).write_bytes(content[".safetensors"])
         text = json.dumps(card, indent=1) + "\n" if card["weights"] != weights else content[".json"].decode("utf-8-sig")
         (folder / f"{name}.json").write_text(text, encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import tarfile
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks.card import MASK_KIND, SEGMENTATION_KIND
+from RadiomicsPersonaLib.system.csv_table import written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.lesion_shapes import training_shapes
@@ -52,17 +54,20 @@ def pack(
     if settings.task.kind in (SEGMENTATION_KIND, MASK_KIND):
         what = "A segmentation's cases are" if settings.task.kind == SEGMENTATION_KIND else "A training that draws masks is"
         raise InputError(f"{what} not packed: copy the data folder, and fit there with --data.")
-    used = [row for row in rows if row.part != TEST]
     shapes = training_shapes(lesion_masks) if lesion_masks else ()
     scans = ScanSettings(SPLIT_NAME, MASKS_NAME if shapes else "")
     maps = {source.name for source in settings.data if source.kind == LABEL_MAPS}
-    with file_written_whole(target) as path, tarfile.open(path, "w:xz", preset=6) as archive:
+    with file_written_whole(target, alone=True) as path, tarfile.open(path, "w:xz", preset=6) as archive:
         _add(archive, SETTINGS_NAME, written(replace(settings, scans=scans)).encode())
-        lines = [",".join(COLUMNS)] + [f"{r.source},{r.subject},{r.part},{_name_in_pack(r)}" for r in rows]
-        _add(archive, SPLIT_NAME, ("\n".join(lines) + "\n").encode())
-        for number, row in enumerate(used, start=1):
+        split = io.StringIO()
+        names = _names_in_pack(rows)
+        cells = ([row.source, row.subject, row.part, name] for row, name in zip(rows, names))
+        csv.writer(split, lineterminator="\n").writerows([COLUMNS, *(map(written_cell, row) for row in cells)])
+        used = [(row, name) for row, name in zip(rows, names) if row.part != TEST]
+        _add(archive, SPLIT_NAME, split.getvalue().encode())
+        for number, (row, name) in enumerate(used, start=1):
             scan = read_scan(row.file)
-            _add(archive, _name_in_pack(row), _nifti(scan if exact or row.source in maps else _in_steps(scan)))
+            _add(archive, name, _nifti(scan if exact or row.source in maps else _in_steps(scan)))
             _checked_size(path, largest_mib)
             if progress:
                 progress(number, len(used), row.file.name)
@@ -79,8 +84,14 @@ def _checked_size(path: Path, largest_mib: float) -> int:
     return size
 
 
-def _name_in_pack(row: ListedScan) -> str:
-    return f"{row.source}/{row.subject}/{row.file.name.removesuffix('.gz')}"
+def _names_in_pack(rows: list[ListedScan]) -> list[str]:
+    """A name for every row; files of one subject that are called alike lie in different folders, and are numbered."""
+    names: list[str] = []
+    for row in rows:
+        name = row.file.name.removesuffix(".gz")
+        inside = f"{row.source}/{row.subject}/{name}"
+        names.append(f"{row.source}/{row.subject}/{len(names)}-{name}" if inside in names else inside)
+    return names
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -32,13 +32,22 @@ def _figures(trainer: lightning.Trainer) -> dict[str, float]:
 
 
 class EpochLog(Callback):
-    """One line of CSV per epoch; a resumed run continues the file.
+    """One line of CSV per epoch; a resumed run continues the file, without the lines of epochs that it does again.
 
     Lightning's own CSV log starts anew whenever a run is resumed.
     """
 
     def __init__(self, path: Path):
         self.path, self.started = path, time.monotonic()
+        self.rows: list[list[str]] = []
+
+    @rank_zero_only
+    def on_train_start(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
+        """Read what was written up to the checkpoint: a process that was killed may have written more, and half a line."""
+        text = self.path.read_text(encoding="utf-8") if self.path.exists() else ""
+        head, *rows = [*csv.reader(line for line in text.splitlines(keepends=True) if line.endswith("\n"))] or [[]]
+        kept = [row for row in rows if row and row[0].isdigit() and int(row[0]) < trainer.current_epoch]
+        self.rows = [head, *kept] if kept else []
 
     @rank_zero_only
     def on_train_epoch_end(self, trainer: lightning.Trainer, task: lightning.LightningModule) -> None:
@@ -47,12 +56,9 @@ class EpochLog(Callback):
         row |= {name: f"{value:.6f}" for name, value in _figures(trainer).items()}
         row["learning_rate"] = f"{trainer.optimizers[0].param_groups[0]['lr']:.3g}"
         row["seconds"] = f"{time.monotonic() - self.started:.1f}"
-        new = not self.path.exists()
-        with open(self.path, "a", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, list(row))
-            if new:
-                writer.writeheader()
-            writer.writerow(row)
+        self.rows = [*(self.rows or [list(row)]), [str(value) for value in row.values()]]
+        with file_written_whole(self.path) as path, open(path, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows(self.rows)
 
 
 class EpochLines(Callback):

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import computes_in_bfloat16
+from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.signals import signals_kill
 
 from ..runs.state import BEST, LAST
@@ -173,12 +174,8 @@ class _WholeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict, path: str, storage_options=None) -> None:
         """Write beside the target, then move."""
-        staging = f"{path}.part"
-        try:
+        with file_written_whole(path) as staging:
             super().save_checkpoint(checkpoint, staging, storage_options)
-            os.replace(staging, path)
-        finally:
-            Path(staging).unlink(missing_ok=True)
 
 
 def precision_of(asked: str, work: Work) -> str:

@@ -66,7 +66,7 @@ def predict(run: Path, scans: list[str], boxes: list[Box], output: Path, progres
         raise InputError(f"A {held_out.kind} model takes one scan, not {len(scans)}: choose one.")
     if held_out.kind == RECONSTRUCTION_KIND and not boxes:
         raise InputError("A model that rebuilds needs a box to rebuild: choose one.")
-    with file_written_whole(output) as path:
+    with file_written_whole(output, alone=True) as path:
         model = held_out.model()
         return _PREDICT[held_out.kind](model, scans, boxes, path, progress)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import _thread
 import ctypes
+import glob
 import json
 import os
 import platform
@@ -71,6 +72,7 @@ class Alive:
 
     def __enter__(self) -> Alive:
         try:
+            self.base.parent.mkdir(parents=True, exist_ok=True)
             self._stream = open(_part(self.base, "lock"), "a+b")
             _part(self.base, "stop").unlink(missing_ok=True)
         except OSError as error:
@@ -83,6 +85,8 @@ class Alive:
                 self._stream.close()
                 raise InputError(_busy_sentence(self.base))
             time.sleep(0.05)
+        for left in self.base.parent.glob(f"{glob.escape(self.base.name)}.*.part"):  # by a process that was killed
+            left.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
             # begun in the background of a script: nobody's Ctrl-C comes here, but ours has to
             signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.json_text import json_value
+from RadiomicsPersonaLib.system.output import file_written_whole
 
 
 class Journal:
@@ -27,7 +28,8 @@ class Journal:
         lines = text.splitlines()
         if not lines:
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"run": identity}) + "\n", encoding="utf-8")
+            with file_written_whole(path) as staging:
+                staging.write_text(json.dumps({"run": identity}) + "\n", encoding="utf-8")
             return
         head, *found = [record for line in lines if (record := _parsed(line)) is not None] or [{}]
         if head.get("run") != identity:

@@ -35,14 +35,12 @@ class RunRecord:
     version: str = __version__
 
 
-def begin(folder: Path, record: RunRecord, resume: bool) -> bool:
-    """Write the record into the run's folder.
+def may_begin(folder: Path, record: RunRecord, resume: bool) -> bool:
+    """Whether there is a checkpoint to go on from; without one, a run that is to go on begins at its first step.
 
-    Returns:
-        Whether there is a checkpoint to go on from; without one, a run that is to go on begins at its first step.
     Raises:
-        InputError: the folder holds a run and `resume` is not asked for, the run to go on with is not there or had other
-            settings, or the folder cannot be written.
+        InputError: the folder holds a run and `resume` is not asked for, or the run to go on with is not there or had other
+            settings.
     """
     exists = (folder / LAST).is_file()
     if exists and not resume:
@@ -55,6 +53,16 @@ def begin(folder: Path, record: RunRecord, resume: bool) -> bool:
             raise InputError(
                 f"The run in '{folder}' was begun with another '{different[0]}': set it back, or begin in another folder."
             )
+    return resume and exists
+
+
+def begin(folder: Path, record: RunRecord, resume: bool) -> bool:
+    """Write the record into the run's folder; gives what `may_begin` gives.
+
+    Raises:
+        InputError: as `may_begin`, or the folder cannot be written.
+    """
+    goes_on = may_begin(folder, record, resume)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -64,7 +72,7 @@ def begin(folder: Path, record: RunRecord, resume: bool) -> bool:
         path.write_text(
             json.dumps({"version": record.version, "settings": plain(record.settings), "rows": rows}, indent=1) + "\n"
         )
-    return resume and exists
+    return goes_on
 
 
 def read_record(folder: Path) -> RunRecord:
