@@ -77,6 +77,7 @@ def test_long_names_widen_no_page(panel, inputs):
         node.SetName(LONG)
     for selector in (panel.ui.meshSegmentationSelector, panel.ui.lesionPlaceSelector, panel.ui.visitsSelector):
         selector.setMRMLScene(slicer.mrmlScene)  # the stand-in reads names when nodes come
+    panel.ui.meshCollapsibleButton.collapsed = False
     panel.parent.show()
     slicer.app.processEvents()
     assert panel.parent.minimumSizeHint().width() <= NARROW

@@ -13,16 +13,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench import SMALL_MODELS
+from bench.known_boxes import simulated
 from bench.prepared_run import PreparedRun
 from bench.segmentation_site import cut_down, make_site
 from bench.training_site import tiny
 
+from RadiomicsPersonaLib.analysis.classifier import written
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaLib.networks.card import checked_weights, model_cards, read_card
 from RadiomicsPersonaLib.system.child import Child
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
+from RadiomicsPersonaTrainingLib.verdict.calibration import fit_classifier
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
@@ -660,11 +663,8 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     assert chart.GetXAxisRange() == (0, 1) and chart.GetYAxisRange()[1] > 1.3  # the legend stands above the curve
 
 
-def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_the_analysis(panel, site, tmp_path, monkeypatch):
-    """The time is said before, what was measured survives Cancel, and the finished classifier is chosen in the other module."""
-    from RadiomicsPersona import RadiomicsPersonaLogic
-
-    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+def test_lesions_are_painted_into_healthy_scans_for_the_classifier(panel, site, tmp_path, monkeypatch):
+    """The time is said before, and what was measured survives Cancel."""
     (tmp_path / "masks").mkdir()
     for name in "abc":
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", np.pad(np.ones((5, 5, 5), np.uint8), 2), np.diag([2.0, 2, 2, 1]))
@@ -698,9 +698,18 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     kept = journal.read_text().count('"key"')
     assert 1 <= kept < 4 and page.startButton.enabled and not page.useButton.enabled
 
-    page.startButton.click()
-    wait(panel, lambda: page.useButton.enabled and page.startButton.enabled, 400)
-    assert journal.read_text().count('"key"') == 4 and "4 subjects" in page.resultNote.text
+
+def test_an_own_classifier_is_taken_by_the_analysis_and_removed_only_when_asked(panel, site, tmp_path, monkeypatch):
+    from RadiomicsPersona import RadiomicsPersonaLogic
+
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    page = panel.calibrate
+    turn_to(panel, page)
+    page.nameEdit.text = "clinic"
+    page.output.parent.mkdir()
+    page.output.write_text(written(fit_classifier(simulated(6), "clinic", {})))
+    page.refresh()
+    assert "6 subjects" in page.resultNote.text
     installed = tmp_path / "classifiers" / "clinic.json"
     installed.parent.mkdir()
     installed.write_text("of somebody else")
@@ -713,7 +722,7 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     logic = RadiomicsPersonaLogic(PreparedRun())
     try:
         parameters = logic.getParameterNode()
-        assert parameters.classifier == "clinic" and "your own, 4 subjects" in dict(logic.classifiers())["clinic"]
+        assert parameters.classifier == "clinic" and "your own, 6 subjects" in dict(logic.classifiers())["clinic"]
         head = read_scan(site / "heads" / "sub-0.nii.gz")
         parameters.inputVolume = add_volume(head.array.transpose(2, 1, 0), head.affine, "scan")
         parameters.inputROIs = [add_roi("box", (30, 30, 30), np.eye(3), (30, 0, 20))]
@@ -723,7 +732,7 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
         panel.models.show("healthy-or-not")
         assert not panel.models.removeButton.enabled and "25 subjects" in panel.models.card.plainText
         panel.models.show("clinic")
-        assert "4 subjects" in panel.models.card.plainText and not panel.models.archiveButton.enabled
+        assert "6 subjects" in panel.models.card.plainText and not panel.models.archiveButton.enabled
         answer_with(monkeypatch, confirmed=False)
         panel.models.removeButton.click()
         assert installed.is_file() and parameters.classifier == "clinic"
