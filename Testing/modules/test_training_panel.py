@@ -338,6 +338,7 @@ def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, mode
         logic.close()
     (tmp_path / "to").mkdir()
     answer_with(monkeypatch, folder=str(tmp_path / "to"), confirmed=True, **dict.fromkeys(("file", "new_file"), archive))
+    results.nameEdit.text = "real-model"  # by a program, which a line that nobody typed into forgets
     results.exportButton.click()
     wait(panel, lambda: results.useNote.text.startswith("Written"))
     exported = tmp_path / "to" / "real-model.json"
