@@ -35,6 +35,7 @@ from RadiomicsPersonaNodes import (
     places,
     regression,
     report,
+    sample_data,
     unusual,
 )
 from RadiomicsPersonaNodes import roi as roi_nodes
@@ -98,6 +99,7 @@ the same scan. Research use only, not a medical device.
 See the list of contributors and the references in the documentation of the extension.
 """)
         slicer.app.connect("startupCompleted()", view_nodes.register_layout)
+        slicer.app.connect("startupCompleted()", sample_data.register)
 
 
 #
@@ -222,10 +224,7 @@ class RadiomicsPersonaWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
         # Select default input nodes if nothing is selected yet to save a few clicks for the user
         if not self._parameterNode.inputVolume:
-            for volumeNode in slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode"):
-                if volumeNode.GetClassName() == "vtkMRMLScalarVolumeNode" and not origin.is_result(volumeNode):  # no label map
-                    self._parameterNode.inputVolume = volumeNode
-                    break
+            self._parameterNode.inputVolume = next(iter(scan_nodes.loaded()), None)
 
     def setParameterNode(self, inputParameterNode: RadiomicsPersonaParameterNode | None) -> None:
         """Set and observe parameter node, so that the panel follows it."""

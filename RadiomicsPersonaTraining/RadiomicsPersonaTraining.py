@@ -21,6 +21,7 @@ from slicer.ScriptedLoadableModule import (
 from slicer.util import VTKObservationMixin
 
 import RadiomicsPersonaLib
+from RadiomicsPersonaLib.analysis.classifier import DEFAULT
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.child import Child, child_environment
 from RadiomicsPersonaTrainingPages import dialogs, packages
@@ -158,6 +159,7 @@ class RadiomicsPersonaTrainingWidget(ScriptedLoadableModuleWidget, VTKObservatio
         self.results.installed = self.onModelInstalled
         self.results.deleted = self.run.forget_run
         self.calibrate.installed = self.logic.chooseClassifier
+        self.models.removed = self.logic.forgetClassifier
         self.synthesize.to_train = self.settings.take
         self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
         self._timer = qt.QTimer()
@@ -315,6 +317,17 @@ class RadiomicsPersonaTrainingLogic(ScriptedLoadableModuleLogic):
         from RadiomicsPersona import RadiomicsPersonaLogic  # as it is now: that module can be reloaded
 
         RadiomicsPersonaLogic().getParameterNode().classifier = name
+
+    @staticmethod
+    def forgetClassifier(name: str) -> bool:
+        """Have RadiomicsPersona judge by its own classifier where it judged by this one; returns whether it did."""
+        from RadiomicsPersona import RadiomicsPersonaLogic  # as it is now: that module can be reloaded
+
+        parameters = RadiomicsPersonaLogic().getParameterNode()
+        judged = parameters.classifier == name
+        if judged:
+            parameters.classifier = DEFAULT
+        return judged
 
 
 #

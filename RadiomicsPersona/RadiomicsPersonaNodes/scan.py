@@ -20,6 +20,12 @@ LEAST_EXTENT_MM = 100.0
 LEAST_MR_INTENSITY = -900.0
 
 
+def loaded() -> list:
+    """The volumes of the scene that can be chosen as a scan: no label maps, and no results of this module."""
+    volumes = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")
+    return [node for node in volumes if node.GetClassName() == "vtkMRMLScalarVolumeNode" and not origin.is_result(node)]
+
+
 def check(volume) -> None:
     """Refuse what cannot be a scan.
 

@@ -7,8 +7,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaNodes import output
+from RadiomicsPersonaNodes import output, sample_data
 from RadiomicsPersonaNodes import roi as roi_nodes
+from RadiomicsPersonaNodes import scan as scan_nodes
 
 from .section import Section
 from .wrapped_text import show_text
@@ -31,8 +32,19 @@ class InputsSection(Section):
         self.segment_menu, self.mirror_menu = menu.addMenu(_("&Around a segment")), menu.addMenu(_("&Mirrored"))
         self.segment_menu.aboutToShow.connect(self.fill_segment_menu)
         self.mirror_menu.aboutToShow.connect(self.fill_mirror_menu)
+        ui.sampleHintLabel.linkActivated.connect(slicer.util.selectModule)
+        for event in (slicer.vtkMRMLScene.NodeAddedEvent, slicer.vtkMRMLScene.NodeRemovedEvent):
+            self.addObserver(slicer.mrmlScene, event, self.on_nodes)
+
+    def on_nodes(self, caller=None, event=None) -> None:
+        """Say where to get a scan while there is none."""
+        hint = _('No scan yet? {link} has MRBrainTumor1, MRBrainTumor2 and "{own}".').format(
+            link='<a href="SampleData">Sample Data</a>', own=sample_data.NAME
+        )
+        show_text(self.ui.sampleHintLabel, "" if scan_nodes.loaded() else hint)
 
     def update(self) -> None:
+        self.on_nodes()
         if self.parameters:
             self._check(self.parameters.inputROIs)
             self._hide_results()

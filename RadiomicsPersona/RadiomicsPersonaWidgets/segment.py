@@ -164,6 +164,7 @@ class SegmentSection(Section):
             selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
             selector.noneEnabled = True
             selector.addEnabled = selector.removeEnabled = selector.showChildNodeTypes = False
+            selector.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon  # a long name widens no panel
             selector.toolTip = _("The volume that shows {name}.").format(name=name)
             selector.accessibleName = name
             selector.setMRMLScene(slicer.mrmlScene)

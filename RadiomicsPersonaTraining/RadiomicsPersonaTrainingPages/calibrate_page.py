@@ -11,7 +11,7 @@ import qt
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.analysis.classifier import install_classifier, refuse_classifier_name
+from RadiomicsPersonaLib.analysis.classifier import install_classifier, own_classifiers, refuse_classifier_name
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaNodes import view
 from RadiomicsPersonaTrainingLib.amounts import in_time
@@ -112,7 +112,7 @@ class CalibratePage(Page):
         self.reliabilityButton.toggled.connect(self.onReliability)
         self.useButton = push(
             _("&Use this classifier in RadiomicsPersona"),
-            _("Put it among your own classifiers, and have the analysis judge by it. One of the same name is replaced."),
+            _("Put it among your own classifiers, and have the analysis judge by it."),
             self.onUse,
         )
         form.addRow(self.reliabilityButton)
@@ -122,6 +122,7 @@ class CalibratePage(Page):
         layout.addWidget(box)
         layout.addStretch(1)
         self._list = None
+        self.show_list()
         self.show_source()
 
     def setMRMLScene(self, mrmlScene) -> None:
@@ -260,10 +261,16 @@ class CalibratePage(Page):
 
     def onUse(self) -> None:
         """Put the classifier where the analysis finds it."""
-        name = self.output.stem
+        name, file = self.output.stem, self.output
+        there = own_classifiers() / file.name
         try:
-            install_classifier(self.output, name)
-        except InputError as error:
+            other = there.is_file() and there.read_bytes() != file.read_bytes()
+            if other and not dialogs.confirmed(
+                _("Use the classifier"), _("Another classifier is called '{name}' already: replace it?").format(name=name)
+            ):
+                return
+            install_classifier(file, name)
+        except (InputError, OSError) as error:
             self.useNote.say(str(error))
             return
         self.useNote.say(
@@ -295,6 +302,8 @@ class CalibratePage(Page):
     def refresh(self) -> None:
         """Show what the folder holds now."""
         if self.place.project is None:
+            for button in (self.cancelButton, self.reliabilityButton, self.useButton):
+                button.enabled = False
             return
         running = heartbeat.is_running(self._base)
         busy = running or self.place.jobs.is_starting(self._log)
@@ -319,7 +328,7 @@ class CalibratePage(Page):
         self.reliabilityButton.enabled = self.useButton.enabled = bool(measured)
         if measured != self._shown:
             self._shown = measured
-            self.resultNote.say(_result(measured, self.output) if measured else "", warning=False)
+            self.resultNote.say(text_of_fit(measured, self.output) if measured else "", warning=False)
             if self.reliabilityButton.checked:
                 self.onReliability(True)
 
@@ -362,7 +371,13 @@ class CalibratePage(Page):
             return {}
 
 
-def _result(measured: dict, output: Path) -> str:
+def text_of_fit(measured: dict, output: Path) -> str:
+    """What a classifier was fitted on, and how well it does on subjects that were left out.
+
+    Args:
+        measured: its cross-validation.
+        output: its file.
+    """
     return _(
         "{file}: {subjects} subjects, {lesions} pathological boxes and {healthy} healthy ones. On subjects that were left "
         "out: AUROC {auroc:.2f}, Brier score {brier:.2f} (0.25 knows nothing), slope of the log odds {slope:.2f} before they "

@@ -21,8 +21,9 @@ def new_file(title: str, start: str, kinds: str) -> str:
 
 
 def confirmed(title: str, question: str) -> bool:
-    """Whether the user says yes."""
-    return qt.QMessageBox.question(None, title, question) == qt.QMessageBox.Yes
+    """Whether the user says yes; the key Enter says no."""
+    answers = qt.QMessageBox.Yes | qt.QMessageBox.No
+    return qt.QMessageBox.question(None, title, question, answers, qt.QMessageBox.No) == qt.QMessageBox.Yes
 
 
 def _path(answer) -> str:

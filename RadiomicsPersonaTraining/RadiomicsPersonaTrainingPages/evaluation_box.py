@@ -51,6 +51,7 @@ COLUMNS = {
     },
 }
 """What is shown of a worst case, by what the model does: heads by the evaluation's columns."""
+_HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 _FIRST_TABLE = re.compile(r"^(## |\|)", re.MULTILINE)
 
 
@@ -161,7 +162,8 @@ class EvaluationBox:
 
     def onReport(self) -> None:
         """Open the page of the evaluation."""
-        qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._report)))
+        if not qt.QDesktopServices.openUrl(qt.QUrl.fromLocalFile(str(self._report))):
+            self.note.say(_("No browser could be opened: open this file by hand, {path}").format(path=self._report))
 
     def openCase(self, line: int) -> None:
         """Show one of the worst cases in the slice views."""
@@ -215,7 +217,8 @@ class EvaluationBox:
         text = file.read_text(encoding="utf-8") if state[1] else ""
         first = _FIRST_TABLE.search(text)
         # how it was measured is told by the report
-        self.tables.setMarkdown(text[first.start() :] if first else text)
+        text = _HEADING.sub(r"**\1**", text[first.start() :] if first else text)  # no larger than the panel's text
+        self.tables.setMarkdown(text)
         self._worst = []
         fill(self.worstTable, [])
         self._kind = (run_state.state_of(self.run).kind if self.run else "") or RECONSTRUCTION_KIND

@@ -9,6 +9,9 @@ import qt
 
 from RadiomicsPersonaWidgets.wrapped_text import fit, keep_whole
 
+PICTURE_WIDTH = 280
+"""Pixels of a picture on a page at most, so that it widens no panel."""
+
 
 class Note:
     """A line for what a user should know or do about the control above it; no empty line where there is nothing."""
@@ -55,6 +58,8 @@ def labelled(layout, text: str, control, tip: str):
     label.setBuddy(control)
     label.toolTip = tip
     named(control, tip, text.replace("&", "").rstrip(":"))
+    if hasattr(control, "sizeAdjustPolicy"):  # a long name widens no panel
+        control.sizeAdjustPolicy = qt.QComboBox.AdjustToMinimumContentsLengthWithIcon
     layout.addRow(label, control)
     return control
 
@@ -87,7 +92,7 @@ def table(tip: str, name: str, heads: list):
     widget.setEditTriggers(qt.QAbstractItemView.NoEditTriggers)
     widget.verticalHeader().hide()
     widget.setWordWrap(True)
-    widget.horizontalHeader().setStretchLastSection(True)
+    fill(widget, [])
     return widget
 
 

@@ -80,7 +80,8 @@ class ResultsPage(Page):
             self.onUse,
         )
         self.exportButton = push(_("E&xport..."), _("Write weights and card into a folder of your choice."), self.onExport)
-        form.addRow(side_by_side(self.useButton, self.exportButton))
+        form.addRow(self.useButton)
+        form.addRow(self.exportButton)
         self.scanComboBox = labelled(
             form, _("Sca&n:"), slicer.qMRMLNodeComboBox(), _("A loaded scan to try the run on before it is exported.")
         )
@@ -134,6 +135,7 @@ class ResultsPage(Page):
     def refresh(self) -> None:
         """Show what the folders hold now."""
         if self.place.project is None:
+            self._show_run()
             return
         states = self.place.project.states()
         rows = []
@@ -306,6 +308,8 @@ class ResultsPage(Page):
         for button in (self.useButton, self.exportButton, self.predictButton):
             button.enabled = bool(run) and (run / run_state.BEST).is_file()
         self.deleteButton.enabled = bool(self.chosen)
+        for button in (self.curvesButton, self.ratiosButton):
+            button.enabled = bool(self.chosen) or button.checked
         if run and not self.nameEdit.modified:
             self.nameEdit.text = run.name
             self.nameEdit.modified = False

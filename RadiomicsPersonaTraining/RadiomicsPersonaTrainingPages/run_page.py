@@ -14,7 +14,7 @@ from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import curves
-from .form import Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
+from .form import PICTURE_WIDTH, Note, choose, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
 
 WAIT_BEFORE_KILL = 30
@@ -224,7 +224,7 @@ class RunPage(Page):
             # what was refused before the training could tell it itself
             refusal = "" if busy else self.place.jobs.refusal(output)
             self.startNote.say(refusal if refusal != state.sentence else "")
-        self.startButton.enabled = not busy
+        self.startButton.enabled, self.curvesButton.enabled = not busy, True
         self.cancelButton.enabled = busy and self._waited == 0
         self.resumeButton.enabled = not busy and state.state not in (run_state.FINISHED, run_state.GONE)
         self._waited = self._waited + 1 if busy and self._waited else 0
@@ -254,12 +254,13 @@ class RunPage(Page):
         self._shown_picture = picture
         image = qt.QPixmap(str(picture)) if picture else qt.QPixmap()
         if not image.isNull():
-            image = image.scaledToWidth(min(384, image.width()), qt.Qt.SmoothTransformation)
+            image = image.scaledToWidth(min(PICTURE_WIDTH, image.width()), qt.Qt.SmoothTransformation)
         self.picture.setPixmap(image)
 
     def _show_nothing(self) -> None:
-        for widget in (self.cancelButton, self.resumeButton):
-            widget.enabled = False
+        for button in (self.cancelButton, self.resumeButton):
+            button.enabled = False
+        self.curvesButton.enabled = self.curvesButton.checked
         self.startButton.enabled = True
         self.progressBar.visible = False
         for note in (self.progressNote, self.stateNote):

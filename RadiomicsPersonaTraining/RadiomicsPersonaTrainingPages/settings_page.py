@@ -148,7 +148,7 @@ class SettingsPage(Page):
         )
         layout.addWidget(self._sources_box)
         for section in self._definition["sections"]:
-            box, form = folded(f"[{section['name']}] {re.split('[.;]', section['explanation'])[0]}", section["explanation"])
+            box, form = folded(f"[{section['name']}] {re.split('[.;,]', section['explanation'])[0]}", section["explanation"])
             for key in section["keys"]:
                 if (section["name"], key["name"]) != ("scans", "split"):  # the Data page's
                     self._add_key(form_on_top if key["matters"] else form, f"{section['name']}.{key['name']}", key)

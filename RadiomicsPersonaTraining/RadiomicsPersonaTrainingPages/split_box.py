@@ -49,10 +49,11 @@ class SplitBox:
             _("&Keep this split"), _("Write split.csv into the project; the next training uses it."), self.onKeep
         )
         self.estimateButton = push(
-            _("&Estimate disk space and time"),
-            _("Prepare one scan of either part and do one step with the present settings."),
+            _("&Estimate space and time"),
+            _("Prepare one scan of either part and do one step, as now set: what a training takes of the disk and of time."),
             self.onEstimate,
         )
+        self.keepButton.enabled = self.estimateButton.enabled = False  # until there are scans
         form.addRow(side_by_side(self.keepButton, self.estimateButton))
         self.note, self.estimateNote = Note(_("Note on the split")), Note(_("Disk space and time"))
         form.addRow(self.note.label)

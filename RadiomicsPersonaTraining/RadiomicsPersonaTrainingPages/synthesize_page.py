@@ -14,7 +14,7 @@ from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 
 from . import dialogs, scene
-from .form import Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
+from .form import PICTURE_WIDTH, Note, chosen_keys, fill, folded, labelled, named, push, side_by_side, table
 from .page import Page
 
 IMAGE, MASK = "_image.nii.gz", "_mask.nii.gz"
@@ -73,7 +73,7 @@ class SynthesizePage(Page):
         ):
             self.masksComboBox.addItem(text, key)
         self.masksComboBox.setSizeAdjustPolicy(qt.QComboBox.AdjustToMinimumContentsLengthWithIcon)
-        self.masksComboBox.setMinimumContentsLength(16)
+        self.masksComboBox.setMinimumContentsLength(12)
         self.masksComboBox.currentIndexChanged.connect(lambda index: self._show_shapes())
         self.shapesEdit = named(
             qt.QLineEdit(), _("Folder with binary masks of real lesions; only for real outlines."), _("Lesion masks")
@@ -271,6 +271,7 @@ class SynthesizePage(Page):
     def refresh(self) -> None:
         """Show what the folder holds now."""
         if self.place.project is None:
+            self.cancelButton.enabled = self.trainButton.enabled = False
             return
         running = heartbeat.is_running(self._base)
         busy = running or self.place.jobs.is_starting(self._log)
@@ -302,7 +303,7 @@ class SynthesizePage(Page):
             fill(self.table, [(f"{name}{IMAGE}", f"{name}{MASK}") for name in pairs], pairs)
             sheet = qt.QPixmap(str(self.folder / SHEET)) if pairs else qt.QPixmap()
             self.picture.setPixmap(
-                sheet if sheet.isNull() else sheet.scaledToWidth(min(480, sheet.width()), qt.Qt.SmoothTransformation)
+                sheet if sheet.isNull() else sheet.scaledToWidth(min(PICTURE_WIDTH, sheet.width()), qt.Qt.SmoothTransformation)
             )
         self.trainButton.enabled = bool(pairs) and not self._busy
 

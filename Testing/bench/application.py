@@ -16,7 +16,7 @@ from pathlib import Path
 import slicer
 import slicer.util
 
-from . import qt_modules
+from . import qt_modules, sample_data
 from .scene import Scene
 
 SLICER_PYTHON_DIR = os.environ.get("SLICER_PYTHON_DIR", "")
@@ -112,6 +112,7 @@ def start() -> str | None:
         ):
             sys.modules[f"slicer.{name}"] = module
             setattr(slicer, name, module)
+    sys.modules.setdefault("SampleData", sample_data)
     return slicer.no_qt
 
 

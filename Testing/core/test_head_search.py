@@ -22,8 +22,8 @@ from RadiomicsPersonaLib.analysis.head_search import (
     ranked,
     search_head,
 )
+from RadiomicsPersonaLib.brain.average_brain import AFFINE, SHAPE
 from RadiomicsPersonaLib.brain.preparation import prepare
-from RadiomicsPersonaLib.brain.standard_space import AFFINE, SHAPE
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.commands.registry import ANALYSIS

@@ -20,11 +20,9 @@ from scipy import ndimage
 from RadiomicsPersonaLib import cli
 from RadiomicsPersonaLib.commands.command_line import EXIT_BAD_INPUT
 from RadiomicsPersonaLib.imaging.files import write_nifti
+from RadiomicsPersonaLib.lesions.sample_head import BOX_SIZE, LESION_CENTER, place_lesion
 
 OUTPUT = Path("demo-output")
-LESION_CENTER = (30.0, -26.0, 26.0)
-LESION_RADII = (11.0, 13.0, 10.0)
-BOX_SIZE = (30.0, 34.0, 28.0)
 LOOSE = 1.5
 """How much larger the second look's box is, for nobody draws a box like a glove."""
 
@@ -79,17 +77,9 @@ def template_with_lesion() -> tuple[np.ndarray, np.ndarray]:
     template = load_mni152_template(resolution=1)
     array = np.asarray(template.dataobj, dtype=np.float32)
     affine = np.array(template.affine)
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in array.shape], indexing="ij"), axis=-1)
-    points = index @ affine[:3, :3].T + affine[:3, 3]
     rng = np.random.default_rng(0)
-    wobble = ndimage.gaussian_filter(rng.normal(size=array.shape).astype(np.float32), 4)
-    wobble *= 0.25 / wobble.std()
-    radius = np.sqrt((((points - LESION_CENTER) / LESION_RADII) ** 2).sum(axis=-1)) + wobble
-    share = 1 / (1 + np.exp((radius - 1) / 0.08))
-    texture = ndimage.gaussian_filter(rng.normal(size=array.shape).astype(np.float32), 1)
-    tissue = np.percentile(array[array > 0.2 * array.max()], 50)
-    lesion = tissue * (0.42 + 0.06 * texture / texture.std())
-    return ((1 - share) * array + share * lesion).astype(np.float32), affine
+    wobble, texture = (ndimage.gaussian_filter(rng.normal(size=array.shape).astype(np.float32), sigma) for sigma in (4, 1))
+    return place_lesion(array, affine, wobble, texture).astype(np.float32), affine
 
 
 if __name__ == "__main__":

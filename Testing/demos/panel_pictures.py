@@ -1,6 +1,7 @@
-"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, three widths, before and after the demo's analysis.
+"""Pictures of the panel, to look at: light and dark, at 100 and 200 %, three widths, before a scan is loaded, and before and
+after the analysis of the scan of Slicer's Sample Data module.
 
-make demo && python Testing/demos/panel_pictures.py FOLDER demo-output
+python Testing/demos/sample_scan.py demo-output/sample && python Testing/demos/panel_pictures.py FOLDER demo-output/sample
 """
 
 from __future__ import annotations
@@ -27,19 +28,19 @@ DISABLED = {"WindowText": "#6d6d6d", "Base": "#1e1e1e", "Text": "#6d6d6d", "Butt
 
 def main(arguments: list[str]) -> int:
     """Every picture in a process of its own, since Qt takes its scale when it starts."""
-    folder, demo = (Path(argument) for argument in arguments[:2])
+    folder, results = (Path(argument) for argument in arguments[:2])
     folder.mkdir(parents=True, exist_ok=True)
     if len(arguments) > 2:
-        _take(folder, demo, arguments[2], arguments[3] == "dark")
+        _take(folder, results, arguments[2], arguments[3] == "dark")
         return 0
     for scale in ("1", "2"):
         for style in ("light", "dark"):
             environment = os.environ | {"QT_SCALE_FACTOR": scale, "QT_QPA_PLATFORM": "offscreen"}
-            subprocess.run([sys.executable, __file__, str(folder), str(demo), scale, style], env=environment, check=True)
+            subprocess.run([sys.executable, __file__, str(folder), str(results), scale, style], env=environment, check=True)
     return 0
 
 
-def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
+def _take(folder: Path, results: Path, scale: str, dark: bool) -> None:
     from bench import application
 
     reason = application.start()
@@ -47,21 +48,15 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
         raise SystemExit(reason)
     import numpy as np
     import qt
-    import slicer
     from bench.slicer_widgets import ModuleParent
-    from demo import BOX_SIZE, LESION_CENTER, template_with_lesion
 
     from RadiomicsPersonaLib.geometry.box import Box
+    from RadiomicsPersonaLib.lesions.sample_head import BOX_SIZE, LESION_CENTER
+    from RadiomicsPersonaNodes import sample_data
     from RadiomicsPersonaNodes.roi import add_roi
 
     qt.QApplication.setStyle("Fusion")
-    palette = qt.QPalette()
-    if dark:
-        for role, color in DARK.items():
-            palette.setColor(getattr(qt.QPalette, role), qt.QColor(color))
-        for role, color in DISABLED.items():
-            palette.setColor(qt.QPalette.Disabled, getattr(qt.QPalette, role), qt.QColor(color))
-    qt.QApplication.setPalette(palette)
+    dress(dark)
     scene = application.new_scene()
     scene.open_views()
     module = application.load_module()
@@ -69,11 +64,10 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     parent.setLayout(qt.QVBoxLayout())
     widget = module.RadiomicsPersonaWidget(parent)
     widget.setup()
-    array, affine = template_with_lesion()
-    volume = slicer.util.addVolumeFromArray(np.ascontiguousarray(array.transpose(2, 1, 0)), affine, "MRBrain T1")
-    widget.ui.inputVolumeSelector.setCurrentNode(volume)
     name = f"{'dark' if dark else 'light'}-{scale}"
     parent.show()
+    _save_widths(parent, folder, f"no-scan-{name}")
+    widget.ui.inputVolumeSelector.setCurrentNode(sample_data.load())
     _save_widths(parent, folder, f"empty-{name}")
     for number, center in enumerate((LESION_CENTER, (-LESION_CENTER[0], *LESION_CENTER[1:])), start=1):
         widget._parameterNode.inputROIs = [
@@ -81,7 +75,7 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
             add_roi(Box(np.array(center), np.array(BOX_SIZE), name=f"box {number}")),
         ]
     # the same scan and boxes, analyzed already
-    widget.logic.runner = lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1]))
+    widget.logic.runner = lambda given, proceed: hand_over(results, Path(given[given.index("--output") + 1]))
     widget.ui.applyButton.click()
     _save_widths(parent, folder, f"results-{name}")
     widget.ui.moreButton.menu().adjustSize()
@@ -92,6 +86,8 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     widget.menu.sensitivity.trigger()
     _save_widths(parent, folder, f"sensitivity-{name}")
     widget.menu.sensitivity.trigger()
+    widget.ui.segmentScanButton.click()
+    widget.ui.meshButton.click()
     widget.ui.meshCollapsibleButton.collapsed = widget.ui.regressionCollapsibleButton.collapsed = False
     for page, word in enumerate(PAGES[1:], start=1):
         widget.ui.tabWidget.currentIndex = page
@@ -105,20 +101,33 @@ def _take(folder: Path, demo: Path, scale: str, dark: bool) -> None:
     scene.close()
 
 
-def hand_over(demo: Path, folder: Path) -> None:
-    """The demo's results as the worker would give them to the panel."""
+def dress(dark: bool) -> None:
+    """Give all windows the colours of Slicer's light or dark style."""
+    import qt
+
+    palette = qt.QPalette()
+    if dark:
+        for role, color in DARK.items():
+            palette.setColor(getattr(qt.QPalette, role), qt.QColor(color))
+        for role, color in DISABLED.items():
+            palette.setColor(qt.QPalette.Disabled, getattr(qt.QPalette, role), qt.QColor(color))
+    qt.QApplication.setPalette(palette)
+
+
+def hand_over(results: Path, folder: Path) -> None:
+    """Results of the command line as the worker would give them to the panel."""
     import nibabel
     import numpy as np
 
     from RadiomicsPersonaLib.report.exchange import ARRAYS, RESULTS
 
     folder.mkdir()
-    shutil.copy(demo / RESULTS, folder)
+    shutil.copy(results / RESULTS, folder)
     images = {
-        name: nibabel.load(demo / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p", "unusual")
+        name: nibabel.load(results / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p", "unusual")
     }
     arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
-    blind = demo / "blind.nii.gz"
+    blind = results / "blind.nii.gz"
     arrays["blind"] = np.asanyarray(nibabel.load(blind).dataobj) if blind.is_file() else arrays["reconstruction"]
     np.savez(folder / ARRAYS, affine=images["reconstruction"].affine, **arrays)
 

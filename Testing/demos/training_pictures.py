@@ -1,7 +1,7 @@
-"""Pictures of the training module after a real, tiny training on variations of the demo's template;
-the README shows three in a row.
+"""Pictures of the training module, to look at, light and dark, in two widths: before a project is chosen, and after a real,
+tiny training on variations of the demo's template; the README shows three in a row.
 
-python Testing/demos/training_pictures.py FOLDER          some minutes; a page each, and pages.png
+python Testing/demos/training_pictures.py FOLDER          some minutes; every page, and pages.png
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / "Testing"), str(CHECKOUT / "RadiomicsPersona"), str(CHECKOUT / "RadiomicsPersonaTraining")]
 SUBJECTS, EPOCHS = 10, 12
-WIDTH, HEIGHT = 440, 900
+WIDTHS, HEIGHT = (360, 430), 900
 
 
 def main(arguments: list[str]) -> int:
@@ -23,8 +23,10 @@ def main(arguments: list[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["QT_QPA_PLATFORM"] = "offscreen"
     os.environ["RADIOMICS_PERSONA_MODELS"] = str(folder / "models")
+    os.environ["RADIOMICS_PERSONA_CLASSIFIERS"] = str(folder / "classifiers")
     from bench import application
     from bench.training_site import tiny
+    from panel_pictures import dress
 
     reason = application.start()
     if reason:
@@ -45,7 +47,6 @@ def main(arguments: list[str]) -> int:
         make_site(folder / "site")
     parent = qt.QWidget()
     parent.setLayout(qt.QVBoxLayout())
-    parent.resize(WIDTH, HEIGHT)
     panel = module.RadiomicsPersonaTrainingWidget(parent)
     panel.setup()
     parent.show()
@@ -63,11 +64,17 @@ def main(arguments: list[str]) -> int:
         panel.tabs.currentIndex = panel.pages.index(page)
         # long paths are no part of the picture
         panel.projectEdit.text, text = "training at our site", panel.projectEdit.text
-        for _ in range(3):
-            slicer.app.processEvents()
-        parent.grab().save(str(folder / f"{name}.png"))
+        for style in ("dark", "light"):
+            dress(style == "dark")
+            for width in WIDTHS:
+                parent.resize(width, HEIGHT)
+                for _ in range(3):
+                    slicer.app.processEvents()
+                parent.grab().save(str(folder / f"{name}-{style}-{width}.png"))
         panel.projectEdit.text = text
 
+    for page, title in zip(panel.pages, ("data", "settings", "run", "results", "calibrate", "synthesize", "models")):
+        take(page, f"empty-{title}")
     panel.openProject(str(folder / "project"))
     dialogs.folder = lambda *asked: str(folder / "site")
     panel.data.folderButton.click()
@@ -104,10 +111,11 @@ def main(arguments: list[str]) -> int:
     wait(lambda: "among the models" in panel.results.useNote.text)
     take(panel.models, "models")
     take(panel.calibrate, "calibrate")
+    take(panel.synthesize, "synthesize")
     parent.hide()
     panel.cleanup()
     scene.close()
-    join([folder / f"{name}.png" for name in ("data", "run", "results")], folder / "pages.png")
+    join([folder / f"{name}-light-{WIDTHS[-1]}.png" for name in ("data", "run", "results")], folder / "pages.png")
     return 0
 
 

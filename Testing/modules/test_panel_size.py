@@ -72,6 +72,17 @@ def test_long_sentences_widen_no_page(panel, inputs):
         assert panel.parent.minimumSizeHint().width() <= NARROW, panel.ui.tabWidget.tabText(page)
 
 
+def test_long_names_widen_no_page(panel, inputs):
+    for node in (*inputs[1], slicer.mrmlScene.AddNewNodeByClass("vtkMRMLSegmentationNode"), inputs[0]):
+        node.SetName(LONG)
+    for selector in (panel.ui.meshSegmentationSelector, panel.ui.lesionPlaceSelector, panel.ui.visitsSelector):
+        selector.setMRMLScene(slicer.mrmlScene)  # the stand-in reads names when nodes come
+    panel.ui.meshCollapsibleButton.collapsed = False
+    panel.parent.show()
+    slicer.app.processEvents()
+    assert panel.parent.minimumSizeHint().width() <= NARROW
+
+
 def test_results_that_come_while_the_panel_is_hidden_press_nothing_together(panel, inputs):
     """Also when the panel is then narrower than it was."""
 

@@ -217,13 +217,15 @@ def test_a_scene_saved_side_by_side_opens_in_a_layout_that_slicer_knows(module, 
     layout = slicer.vtkMRMLLayoutNode()
     layout.SetSingletonTag("vtkMRMLLayoutNode")
     slicer.mrmlScene.AddNode(layout)
-    started = {}
-    slicer.app.connect = started.__setitem__
+    started = []
+    slicer.app.connect = lambda signal, slot: started.append((signal, slot))
     try:
         module.RadiomicsPersona(SimpleNamespace(path=slicer.modules.radiomicspersona.path))
     finally:
         del slicer.app.connect
-    started["startupCompleted()"]()
+    for signal, slot in started:
+        assert signal == "startupCompleted()"
+        slot()
     again.node.GetCacheManager().SetRemoteCacheDirectory(str(tmp_path))
     assert again.node.ReadFromMRB(str(tmp_path / "scene.mrb"), True, messages)
     assert layout is slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLLayoutNode")

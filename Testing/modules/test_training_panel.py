@@ -5,9 +5,7 @@ from scans to a model in use.
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import sys
 import time
 from pathlib import Path
@@ -22,7 +20,7 @@ from bench.training_site import tiny
 
 from RadiomicsPersonaLib.analysis.classifier import written
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
-from RadiomicsPersonaLib.networks.card import model_cards
+from RadiomicsPersonaLib.networks.card import checked_weights, model_cards, read_card
 from RadiomicsPersonaLib.system.child import Child
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.runs import heartbeat
@@ -117,8 +115,8 @@ def panel(opened, tmp_path):
     return panel
 
 
-WIDTH = 430
-"""Of Slicer's module panel, as it usually is."""
+WIDTH, NARROW = 430, 360
+"""Of Slicer's module panel, as it usually is, and as narrow as users make it."""
 
 
 def wait(panel, happened, seconds: float = 150) -> None:
@@ -143,6 +141,13 @@ def answer_with(monkeypatch, **answers) -> None:
 
     for name, value in answers.items():
         monkeypatch.setattr(dialogs, name, lambda *asked, value=value: value)
+
+
+def no_browser(monkeypatch) -> None:
+    """No browser can be opened from now on."""
+    import qt
+
+    monkeypatch.setattr(qt.QDesktopServices, "openUrl", lambda url: False)
 
 
 def turn_to(panel, page) -> None:
@@ -178,6 +183,9 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
         and "2 subjects (2 scans): training, 1 subject (1 scan): validation" in panel.data.split.countsNote.text
     )
     assert [source["name"] for source in panel.settings.table["data"]] == ["heads"]
+    panel.data.split.estimateButton.click()
+    wait(panel, lambda: "on the disk" in panel.data.split.estimateNote.text)
+    assert run.estimateNote.text == panel.data.split.estimateNote.text
 
     turn_to(panel, run)
     run.nameEdit.text = "first"
@@ -186,6 +194,7 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     wait(panel, lambda: len(run_state.curves_of(folder)) >= 2 and run_state.picture_of(folder))
     assert heartbeat.is_running(folder / heartbeat.NAME) and not run.startButton.enabled and run.cancelButton.enabled
     wait(panel, lambda: run.progressNote.text.startswith("epoch") and not run.picture.pixmap.isNull())
+    assert panel.parent.minimumSizeHint().width() <= NARROW
     assert run.progressBar.maximum == 100_000 and "left" in run.progressNote.text and "of memory" in run.progressNote.text
     assert "epoch 1/50000" in run.log.plainText
     run.curvesButton.click()
@@ -209,7 +218,7 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     steps = run_state.state_of(folder).steps
     run.resumeButton.click()
     wait(panel, lambda: run_state.state_of(folder).steps > steps)
-    os.kill(heartbeat.told_by(folder / heartbeat.NAME)["pid"], signal.SIGKILL)
+    run.killButton.click()
     wait(panel, lambda: "broke off" in run.stateNote.text)
     assert run.resumeButton.enabled
 
@@ -218,7 +227,9 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
     results.refresh()
     assert results.run == folder
     results.evaluation.boxesSpinBox.value = 1
-    results.evaluation.evaluateButton.click()
+    for button in (results.evaluation.evaluateButton, results.evaluation.stopButton, results.evaluation.evaluateButton):
+        wait(panel, lambda button=button: button.enabled)
+        button.click()
     wait(panel, lambda: results.evaluation.worstTable.rowCount > 0)
     assert (
         "Network against the best simple fill" in results.evaluation.tables.plainText
@@ -234,7 +245,13 @@ def test_from_scans_to_a_model_in_use(opened, panel, site, tmp_path, monkeypatch
         scan.GetID(),
         rebuilt.GetID(),
     )
+    no_browser(monkeypatch)
+    results.evaluation.reportButton.click()
+    assert results.evaluation.note.text.endswith(str(folder / run_state.EVALUATION / "report.html"))
+    results.curvesButton.click()
+    assert curve.GetTableNode().GetNumberOfRows() == len(run_state.curves_of(folder))
     results.ratiosButton.click()
+    assert not results.curvesButton.checked
     assert any(series.GetPlotType() == series.PlotTypeBar for series in slicer.util.getNodesByClass("vtkMRMLPlotSeriesNode"))
 
     roi = add_roi("box", (30, 30, 30), np.eye(3), (30, 0, 20))
@@ -273,6 +290,7 @@ def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, mode
     """
     from RadiomicsPersona import RadiomicsPersonaLogic
 
+    archive = str(tmp_path / "real-model.zip")
     shutil.rmtree(models)  # the small ones know no real heads
     folder = data_root / "healthy" / "ds002748"
     if not folder.is_dir():
@@ -318,6 +336,25 @@ def test_real_scans_train_a_model_that_the_analysis_takes(panel, data_root, mode
         assert logic.apply()["provenance"]["model"]["name"] == "real-model"
     finally:
         logic.close()
+    (tmp_path / "to").mkdir()
+    answer_with(monkeypatch, folder=str(tmp_path / "to"), confirmed=True, **dict.fromkeys(("file", "new_file"), archive))
+    results.nameEdit.text = "real-model"  # by a program, which a line that nobody typed into forgets
+    results.exportButton.click()
+    wait(panel, lambda: results.useNote.text.startswith("Written"))
+    exported = tmp_path / "to" / "real-model.json"
+    assert checked_weights(read_card(exported), exported).read_bytes() == (models / "real-model.safetensors").read_bytes()
+    page = panel.models
+    turn_to(panel, page)
+    page.show("real-model")
+    page.archiveButton.click()
+    wait(panel, lambda: page.note.text.startswith("Written"))
+    page.removeButton.click()
+    assert "real-model" not in model_cards()
+    page.importButton.click()
+    wait(panel, lambda: "real-model" in model_cards())
+    turn_to(panel, results)
+    results.deleteButton.click()
+    assert not folder.exists() and "are free again" in results.note.text and "real-model" in model_cards()
 
 
 def test_a_segmentation_run_is_evaluated_looked_at_and_tried_on_loaded_scans(panel, checkout, tmp_path):
@@ -385,6 +422,12 @@ def test_what_was_found_can_be_left_out_and_is_said_in_words(panel, site, tmp_pa
     panel.openProject(str(panel.place.project.folder))
     wait(panel, lambda: panel.data.rows)
     assert "3 of 5 scans are used" in panel.data.summaryNote.text
+    panel.data.clearButton.click()
+    assert not panel.data.rows and panel.data.table.rowCount == 0 and len(list(scans.iterdir())) == 5
+    (tmp_path / "list.csv").write_text("subject,file\nanna,scans/sub-1.nii.gz\n")
+    answer_with(monkeypatch, file=str(tmp_path / "list.csv"))
+    panel.data.csvButton.click()
+    wait(panel, lambda: [row["subject"] for row in panel.data.rows] == ["anna"])
 
 
 def test_volumes_of_slicer_become_scans_without_their_patients_names(panel, site):
@@ -406,7 +449,7 @@ def test_volumes_of_slicer_become_scans_without_their_patients_names(panel, site
 
 
 def test_the_settings_are_built_from_their_definition_and_complained_of_beside_the_key(panel, tmp_path, monkeypatch):
-    from RadiomicsPersonaTrainingLib.settings.definition import definition
+    from RadiomicsPersonaTrainingLib.settings.definition import definition, settings_table
     from RadiomicsPersonaTrainingLib.settings.training_settings import TrainingSettings, read_settings
 
     settings = panel.settings
@@ -435,6 +478,9 @@ def test_the_settings_are_built_from_their_definition_and_complained_of_beside_t
     wait(panel, lambda: settings.table["fit"]["start"] == "auto")
     assert settings.table["fit"]["steps"] == 1500 and not settings.notes["task.learning_rate"].text
     assert settings._boxes["tissue"].isHidden() and not settings._boxes["recipe"].isHidden()
+    settings.freshButton.click()
+    wait(panel, lambda: settings.table["fit"]["start"] == "")
+    assert settings.table["fit"] == settings_table(TrainingSettings())["fit"]
     settings.controls["task.kind"].currentIndex = settings.controls["task.kind"].findText("tissue")
     wait(panel, lambda: settings._boxes["recipe"].isHidden())
     (tmp_path / "bad.toml").write_text("[fit]\nstepz = 3\n")
@@ -556,7 +602,7 @@ def test_what_is_missing_is_offered_with_its_size_before_anything_is_installed(p
     )
 
 
-def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel, site, tmp_path):
+def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel, site, tmp_path, monkeypatch):
     from RadiomicsPersonaTrainingLib.verdict.own_box_list import read_own_boxes
 
     head = read_scan(site / "heads" / "sub-0.nii.gz")
@@ -582,6 +628,16 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
         ("p1", False, [20, 22, 24]),
     ]
     assert np.allclose(boxes[0].box.center, [34, -10, 14])
+    own = page.listFile
+    (tmp_path / "other.csv").write_text("subject,scan,truth,box\n" + 'p9,x.nii.gz,healthy,"1,2,3,4,5,6"\n' * 3)
+    answer_with(monkeypatch, file=str(tmp_path / "other.csv"))
+    page.csvButton.click()
+    assert page.table.rowCount == 3 and not page.removeButton.enabled  # somebody else's list is not changed here
+    page.ownButton.click()
+    assert page.listFile == own and page.table.rowCount == 2
+    page.table.selectRow(0)
+    page.removeButton.click()
+    assert [box.sick for box in read_own_boxes(own)] == [False] and page.table.rowCount == 1
     page.listFile.write_text(page.listFile.read_text().replace("healthy,", "well,"))
     page.startButton.click()
     wait(panel, lambda: "write healthy or pathological" in page.note.text)
@@ -608,11 +664,8 @@ def test_own_boxes_of_the_scene_become_a_list_and_the_classifier_is_shown(panel,
     assert chart.GetXAxisRange() == (0, 1) and chart.GetYAxisRange()[1] > 1.3  # the legend stands above the curve
 
 
-def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_the_analysis(panel, site, tmp_path, monkeypatch):
-    """The time is said before, what was measured survives Cancel, and the finished classifier is chosen in the other module."""
-    from RadiomicsPersona import RadiomicsPersonaLogic
-
-    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+def test_lesions_are_painted_into_healthy_scans_for_the_classifier(panel, site, tmp_path, monkeypatch):
+    """The time is said before, and what was measured survives Cancel."""
     (tmp_path / "masks").mkdir()
     for name in "abc":
         write_nifti(tmp_path / "masks" / f"{name}.nii.gz", np.pad(np.ones((5, 5, 5), np.uint8), 2), np.diag([2.0, 2, 2, 1]))
@@ -621,6 +674,9 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     page.fromComboBox.currentIndex = 1
     assert page.listBox.isHidden() and not page.painted.widget.isHidden() and not page.startButton.enabled
     answer_with(monkeypatch, folder=str(site / "heads"))
+    page.painted.addButton.click()
+    page.painted.clearButton.click()
+    assert not page.painted.arguments[0].endswith("heads")
     page.painted.addButton.click()
     answer_with(monkeypatch, folder=str(tmp_path / "none"))
     page.painted.masksButton.click()
@@ -643,8 +699,25 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
     kept = journal.read_text().count('"key"')
     assert 1 <= kept < 4 and page.startButton.enabled and not page.useButton.enabled
 
+
+def test_an_own_classifier_is_taken_by_the_analysis_and_removed_only_when_asked(panel, site, tmp_path, monkeypatch):
+    from RadiomicsPersona import RadiomicsPersonaLogic
+
+    monkeypatch.setenv("RADIOMICS_PERSONA_CLASSIFIERS", str(tmp_path / "classifiers"))
+    page = panel.calibrate
+    turn_to(panel, page)
+    page.nameEdit.text = "clinic"
+    page.output.parent.mkdir()
     page.output.write_text(written(fit_classifier(simulated(6), "clinic", {})))
     page.refresh()
+    assert "6 subjects" in page.resultNote.text
+    installed = tmp_path / "classifiers" / "clinic.json"
+    installed.parent.mkdir()
+    installed.write_text("of somebody else")
+    answer_with(monkeypatch, confirmed=False)
+    page.useButton.click()
+    assert installed.read_text() == "of somebody else" and not page.useNote.text
+    answer_with(monkeypatch, confirmed=True)
     page.useButton.click()
     assert "among the classifiers of RadiomicsPersona" in page.useNote.text
     logic = RadiomicsPersonaLogic(PreparedRun())
@@ -656,8 +729,21 @@ def test_lesions_are_painted_into_healthy_scans_and_the_classifier_is_taken_by_t
         parameters.inputROIs = [add_roi("box", (30, 30, 30), np.eye(3), (30, 0, 20))]
         logic.apply()
         assert " ".join(logic.runner.arguments).count("--classifier clinic") == 1
+        turn_to(panel, panel.models)
+        panel.models.show("healthy-or-not")
+        assert not panel.models.removeButton.enabled and "25 subjects" in panel.models.card.plainText
+        panel.models.show("clinic")
+        assert "6 subjects" in panel.models.card.plainText and not panel.models.archiveButton.enabled
+        answer_with(monkeypatch, confirmed=False)
+        panel.models.removeButton.click()
+        assert installed.is_file() and parameters.classifier == "clinic"
+        answer_with(monkeypatch, confirmed=True)
+        panel.models.removeButton.click()
+        assert not installed.exists() and page.output.is_file() and "clinic" not in dict(logic.classifiers())
+        assert "judges by its own classifier again" in panel.models.note.text and parameters.classifier == "healthy-or-not"
     finally:
         logic.close()
+    turn_to(panel, page)
     page.output.write_text(page.output.read_text().replace("clinic", "other"))
     page.useButton.click()
     assert "was changed after it was fitted" in page.useNote.text
@@ -674,6 +760,14 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     turn_to(panel, page)
     page.startButton.click()
     assert page.note.text == "Add healthy scans to paint into."
+    answer_with(monkeypatch, folder=str(tmp_path))
+    page.folderButton.click()
+    page.shapesEdit.text = ""
+    page.onShapes()
+    assert page.scansNote.text == page.shapesEdit.text == str(tmp_path)
+    page.shapesEdit.text = ""
+    page.clearButton.click()
+    assert not page.scansNote.text
     for file in files:
         answer_with(monkeypatch, file=str(file))
         page.fileButton.click()
@@ -708,7 +802,7 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     composite = slicer.util.getNodesByClass("vtkMRMLSliceCompositeNode")[0]
     assert composite.GetBackgroundVolumeID() == scan.GetID() and scan.GetName().startswith("sub-0_stroke")
 
-    assert page.picture.pixmap.width() > 100
+    assert page.picture.pixmap.width() > 100 and panel.parent.minimumSizeHint().width() <= NARROW
     page.nameEdit.text = "other"
     page.refresh()
     assert page.table.rowCount == 0
@@ -787,12 +881,12 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
 
 def test_all_pages_are_seen_and_reached_in_a_narrow_panel(opened):
     panel = opened()
-    panel.parent.resize(WIDTH, 700)
+    panel.parent.resize(NARROW, 700)
     panel.parent.show()
     for index, page in enumerate(panel.pages):
         panel.steps.setCurrentRow(index)
         slicer.app.processEvents()
-        assert page.widget.isVisible() and panel.parent.minimumSizeHint().width() <= WIDTH, panel.steps.item(index).text()
+        assert page.widget.isVisible() and panel.parent.minimumSizeHint().width() <= NARROW, panel.steps.item(index).text()
         assert panel.steps.viewport().rect.contains(panel.steps.visualItemRect(panel.steps.item(index)))
     panel.tabs.currentIndex = 1
     assert panel.steps.currentRow == 1
@@ -803,6 +897,33 @@ def test_before_a_project_is_chosen_the_defaults_are_shown(opened):
     split = panel.data.split
     assert (split.validationSpinBox.value, split.testSpinBox.value, split.seedSpinBox.value) == (10, 10, 0)
     assert panel.settings.controls["fit.steps"].value > 100
+
+
+def test_before_a_project_is_chosen_no_button_fails(opened, monkeypatch):
+    """What needs a project says so or cannot be pressed."""
+    import qt
+
+    panel, pressed = opened(), set()
+    answer_with(monkeypatch, folder="", file="", new_file="", confirmed=False)
+    for page in panel.pages:
+        turn_to(panel, page)
+        for button in page.widget.findChildren(qt.QPushButton):
+            if button.enabled and not button.isHidden() and not button.menu():
+                button.click()
+                pressed.add(button)
+    assert len(pressed) > 15
+    for page in (panel.results, panel.results.evaluation, panel.calibrate, panel.run, panel.synthesize):
+        assert not pressed & {getattr(page, name, None) for name in ("cancelButton", "stopButton", "useButton", "deleteButton")}
+
+
+def test_the_key_enter_deletes_nothing(training_module, monkeypatch):
+    """It presses the button that the question has as its default."""
+    import qt
+
+    from RadiomicsPersonaTrainingPages import dialogs
+
+    monkeypatch.setattr(qt.QMessageBox, "question", lambda parent, title, text, answers, default: default)
+    assert not dialogs.confirmed("Delete runs", "Delete first?")
 
 
 def test_an_export_stays_in_its_folder_and_replaces_nothing_unasked(panel, tmp_path, monkeypatch):

@@ -116,7 +116,11 @@ def analyze(
     blind = rebuilt = compose(prepared, [result.reconstruction for result in results])
     if look_twice:
         looks = [line.second_look(result, [h for h in suspects if h.key != hole.key]) for hole, result in zip(holes, results)]
-        results = [replace(r, rebuilt_again_ml=look and scan.grid.ml_of(look.hole.voxels)) for r, look in zip(results, looks)]
+        results = [
+            # a box's voxels may take more room than the box
+            replace(r, rebuilt_again_ml=look and min(scan.grid.ml_of(look.hole.voxels), r.box.volume_ml))
+            for r, look in zip(results, looks)
+        ]
         rebuilt = compose(prepared, [look or r.reconstruction for r, look in zip(results, looks)]) if any(looks) else blind
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:

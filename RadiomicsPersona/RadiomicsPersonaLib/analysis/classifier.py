@@ -252,6 +252,23 @@ def install_classifier(file: Path, name: str) -> Path:
     return own_classifiers() / f"{name}.json"
 
 
+def remove_classifier(name: str) -> int:
+    """Delete a classifier from the user's own folder; returns the bytes that this freed.
+
+    Raises:
+        InputError: there is none of that name there, or it cannot be deleted.
+    """
+    file = classifier_files().get(name)
+    if file is None or name == DEFAULT:
+        raise InputError(f"There is no classifier '{name}' of your own: choose one in '{own_classifiers()}'.")
+    try:
+        size = file.stat().st_size
+        file.unlink()
+    except OSError as error:
+        raise InputError(f"'{file}' cannot be deleted ({error.strerror}): close the programs that use it.") from error
+    return size
+
+
 def refuse_classifier_name(name: str) -> None:
     """Raise where a classifier of the user's own cannot have this name.
 

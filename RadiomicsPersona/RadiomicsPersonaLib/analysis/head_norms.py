@@ -32,7 +32,7 @@ STEP = 1 / 16
 
 @dataclass(frozen=True, eq=False)
 class HeadAtlas:
-    """What is usual in healthy heads, on the grid of `standard_space`.
+    """What is usual in healthy heads, on the grid of `average_brain`.
 
     Attributes:
         middle, spread: mean and standard deviation of the smoothed log odds of lesion, float32 (S, 46, 55, 46), a map for

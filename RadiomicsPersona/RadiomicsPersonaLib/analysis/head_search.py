@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from ..brain.average_brain import AFFINE
 from ..brain.preparation import PreparedScan
 from ..brain.recognition import why_no_brain
-from ..brain.standard_space import AFFINE, ras_from_standard
+from ..brain.standard_space import ras_from_standard
 from ..geometry.box import Box
 from ..imaging.grid import Grid
 from ..networks.head_model import LesionModel

@@ -3,35 +3,20 @@ for scans of any contrast.
 
 Brains are compared by their tissues, not by their intensities: the tissue model's shares become a picture in which fluid is
 dark, grey matter middle and white matter bright, and that is laid over the same picture of an average brain (affine, 12
-parameters, least squares). The average is that of healthy adults of `healthy/ds002748` (CC0), brought onto the ICBM152 2009
-template (Fonov et al. 2011).
+parameters, least squares).
 """
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import numpy as np
 import SimpleITK
 from scipy import ndimage
 
-from ..resources import SHIPPED_HEAD_SEARCH
 from .anatomy import Anatomy
+from .average_brain import AFFINE, SHAPE, average_brain
 
-FILE = SHIPPED_HEAD_SEARCH / "average-brain.npz"
-SPACING = 4.0
-SHAPE = (46, 55, 46)
-AFFINE = np.array([[SPACING, 0, 0, -90], [0, SPACING, 0, -126], [0, 0, SPACING, -72], [0, 0, 0, 1.0]])
-"""From the average's indices to MNI RAS millimetres."""
 BRIGHTNESS = (0.3, 0.65, 1.0)
 """Of fluid, grey and white matter in the pictures that are compared."""
-
-
-@lru_cache(maxsize=1)
-def average_brain() -> np.ndarray:
-    """The average's picture, float32 of `SHAPE`."""
-    with np.load(FILE) as stored:
-        return stored["picture"].astype(np.float32) / 255
 
 
 def ras_from_standard(anatomy: Anatomy, average: np.ndarray | None = None) -> np.ndarray:

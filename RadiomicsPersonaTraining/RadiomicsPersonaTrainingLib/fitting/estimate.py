@@ -41,6 +41,7 @@ class TrainingEstimate:
         free_bytes: of the disk.
         preparing_seconds, step_seconds, seconds: for all scans, one step, and the whole run.
         steps, device: how many and where.
+        gpu_memory, gpu_total: bytes of the graphics card that a step takes, and that the card has; None without a card.
     """
 
     scans: int
@@ -52,6 +53,8 @@ class TrainingEstimate:
     seconds: float
     steps: int
     device: str
+    gpu_memory: int | None = None
+    gpu_total: int | None = None
 
     @property
     def fits(self) -> bool:
@@ -67,7 +70,10 @@ class TrainingEstimate:
             f"{self.scans} scans and"
         )
         advice = "" if self.fits else " Free some space, or train on fewer scans."
-        return f"About {need}, and about {time_needed} {self.steps} steps of {self.step_seconds:.2g} s.{advice}"
+        card = ""
+        if self.gpu_memory and self.gpu_total:
+            card = f" A step takes {in_bytes(self.gpu_memory)} of the graphics card's {in_bytes(self.gpu_total)}."
+        return f"About {need}, and about {time_needed} {self.steps} steps of {self.step_seconds:.2g} s.{card}{advice}"
 
 
 def estimate(
@@ -122,6 +128,7 @@ def estimate(
         seconds,
         settings.fit.steps,
         device,
+        *_gpu_memory(),
     )
 
 
@@ -137,6 +144,13 @@ def _few(settings: TrainingSettings, rows: list[ListedScan]) -> list[ListedScan]
     return few
 
 
+def _gpu_memory() -> tuple[int | None, int | None]:
+    """Bytes of the graphics card that the timed step took at most, and that the card has; None without a card."""
+    if not torch.cuda.is_available():
+        return None, None
+    return torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
+
+
 def _timed(work: Work, settings: TrainingSettings) -> tuple[float, float]:
     """Seconds that drawing a sample takes, and a step with a whole batch of them."""
     started = time.monotonic()
@@ -148,6 +162,8 @@ def _timed(work: Work, settings: TrainingSettings) -> tuple[float, float]:
     batch = [part.to(device) if torch.is_tensor(part) else part for part in default_collate([sample] * size)]
     optimizer = task.configure_optimizers()["optimizer"]
     half = "bf16" in precision_of(settings.fit.precision, work)
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
     for _ in range(2):  # the first one warms up
         started = time.monotonic()
         with torch.autocast(device, torch.bfloat16, enabled=half), warnings.catch_warnings():

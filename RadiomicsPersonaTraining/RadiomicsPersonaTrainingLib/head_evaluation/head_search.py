@@ -16,9 +16,9 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.analysis.head_norms import LEVEL, HeadAtlas, HeadNorms, Measured, SearchRates
 from RadiomicsPersonaLib.analysis.head_search import SMOOTHINGS, SearchedHead, excess_of, head_of, peaks_of, ranked
+from RadiomicsPersonaLib.brain.average_brain import AFFINE, SHAPE, SPACING
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.recognition import why_no_brain
-from RadiomicsPersonaLib.brain.standard_space import AFFINE, SHAPE, SPACING
 from RadiomicsPersonaLib.brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of, read_label_map, read_scan
@@ -149,7 +149,7 @@ def _known(group: str, subject: str, prepared: PreparedScan, mask: Path | None) 
 
 @dataclass(frozen=True, eq=False)
 class _Sums:
-    """Sums over people on the grid of `standard_space`: their number, their log odds, and the squares of these."""
+    """Sums over people on the grid of `average_brain`: their number, their log odds, and the squares of these."""
 
     weight: np.ndarray
     first: np.ndarray

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib.brain.anatomy import Anatomy
-from RadiomicsPersonaLib.brain.standard_space import FILE, average_brain, in_standard, ras_from_standard
+from RadiomicsPersonaLib.brain.average_brain import FILE, average_brain
+from RadiomicsPersonaLib.brain.standard_space import in_standard, ras_from_standard
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan
