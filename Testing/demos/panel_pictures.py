@@ -60,6 +60,8 @@ def _take(folder: Path, results: Path, scale: str, dark: bool) -> None:
     scene = application.new_scene()
     scene.open_views()
     module = application.load_module()
+    application.slicer.app.user_settings = qt.QSettings(str(folder / "pictures.ini"), qt.QSettings.IniFormat)
+    application.slicer.app.user_settings.setValue("RadiomicsPersona/prepareScan", False)  # whose seconds differ
     parent = ModuleParent()
     parent.setLayout(qt.QVBoxLayout())
     widget = module.RadiomicsPersonaWidget(parent)
