@@ -220,7 +220,7 @@ def program(registry, tmp_path):
 
 
 def wait_for_hidden(folder: Path) -> None:
-    while not any(path.name == "lock" for path in folder.rglob(".*/*")):
+    while not any(path.name == "new" for path in folder.rglob(".*/*")):
         time.sleep(0.01)
 
 
