@@ -35,6 +35,7 @@ def test_every_control_has_a_tooltip_and_an_accessible_name(panel):
     labels = [w for w in vars(panel.ui).values() if type(w) is qt.QLabel and w.buddy() is None]
     assert {w.objectName for w in labels} == {
         "scanNoteLabel",
+        "sampleHintLabel",
         "statusLabel",
         "verdictLabel",
         "notesLabel",
