@@ -9,6 +9,7 @@ The hidden folder is locked for as long as its process lives: so a second writer
 from __future__ import annotations
 
 import atexit
+import errno
 import hashlib
 import os
 import random
@@ -25,6 +26,8 @@ from ..errors import InputError
 from .lock import locked
 from .signals import signals_held
 
+_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+"""What a system says of a disk that is full, also by its limits."""
 _LOCK, _NEW, _BEFORE = "lock", "new", "before"
 """In a hidden folder: what its process has locked; what is to be put in place; what that replaces, until all is in place."""
 _staged: dict[Path, IO | None] = {}
@@ -377,4 +380,5 @@ def _is_about(error: OSError, hidden: list[Path], *targets: Path) -> bool:
 
 
 def _unwritable(target: Path, error: OSError) -> InputError:
-    return InputError(f"The output '{target}' cannot be written ({error.strerror or error}): choose another place.")
+    remedy = "free some space there, or choose another place" if error.errno in _FULL else "choose another place"
+    return InputError(f"The output '{target}' cannot be written ({error.strerror or error}): {remedy}.")
