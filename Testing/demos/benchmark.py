@@ -1,6 +1,6 @@
 """Speed and memory, each beside a baseline in the same run: `make benchmark`.
 
-Medians of five runs after a warm-up, on two threads. Ratios say more than seconds: they hold on other machines too.
+Medians of three runs after a warm-up, on two threads. Ratios say more than seconds: they hold on other machines too.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.report.exchange import read_exchange
 from RadiomicsPersonaLib.system.child import Child, child_environment
 
-RUNS = 5
+RUNS = 3
 THREADS = 2
 
 
