@@ -8,15 +8,13 @@ import time
 import numpy as np
 import slicer
 
-from RadiomicsPersonaLib.system.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
+from RadiomicsPersonaLib.system.child import ANSWER_WAIT_SECONDS, FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import output
 from . import scan as scans
 from .roi import box_from_roi, plain_name
 
-ANSWER_WAIT_SECONDS = 0.002
-"""Long enough for the thread that reads them to have its turn."""
 MOST_ASKED = 8
 """Steps without an answer after which no more are sent: a worker that hears nothing would leave us waiting at a full pipe."""
 

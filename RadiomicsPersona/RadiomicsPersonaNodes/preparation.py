@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import time
 
-from RadiomicsPersonaLib.system.child import FINAL, Cancelled, ChildFailed, raise_if_ended_badly
+from RadiomicsPersonaLib.system.child import ANSWER_WAIT_SECONDS, FINAL, Cancelled, ChildFailed, raise_if_ended_badly
 from RadiomicsPersonaLib.system.work_folder import work_folder
 
 from . import scan as scans
-
-ANSWER_WAIT_SECONDS = 0.002
-"""Long enough for the thread that reads them to have its turn."""
 
 
 class Preparation:

@@ -131,7 +131,7 @@ def _box_solver(
     return solve
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _axis_solver(
     count: int, weight: float, low_open: bool, high_open: bool, squared: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

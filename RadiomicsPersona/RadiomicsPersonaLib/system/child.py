@@ -24,6 +24,8 @@ from ..errors import InputError
 from .threads import let_waiting_sleep
 
 POLL_SECONDS = 0.05
+ANSWER_WAIT_SECONDS = 0.002
+"""For who only looks whether something came in: long enough for the thread that reads answers to have its turn."""
 CANCEL_SECONDS = 0.8
 """What the worker has to end a request by itself; then its process is ended and replaced."""
 END_SECONDS = 5.0
