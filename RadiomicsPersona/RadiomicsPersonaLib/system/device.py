@@ -92,6 +92,16 @@ def precision_on(device: str) -> str:
     return PRECISIONS[_asked[0]] or ("bfloat16" if computes_in_bfloat16(device) else "float32")
 
 
+def autocasts_on_cpu() -> bool:
+    """Whether the processor is to compute in another precision than that of what it is given (`torch.autocast`)."""
+    import torch
+
+    try:
+        return torch.is_autocast_enabled("cpu")
+    except TypeError:  # before torch 2.4
+        return torch.is_autocast_cpu_enabled()
+
+
 def ready(network, weights: Path, name: str, device: str):
     """The network with its weights on the device, set for prediction.
 

@@ -1,0 +1,56 @@
+"""The networks' convolution: what one image gets, and how."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from RadiomicsPersonaLib.networks.unets import Convolution, PlainUNet, ReconstructionUNet
+
+FEW_VOXELS = (1, 16, 12, 16, 12)
+"""So few that PyTorch would leave oneDNN aside for a single image."""
+
+
+@pytest.fixture
+def convolution() -> Convolution:
+    torch.manual_seed(0)
+    return Convolution(16, 16, 3, padding=1).eval()
+
+
+def operations(function) -> set[str]:
+    """Names of PyTorch's operations that a function's call takes."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        function()
+    return {event.key for event in profile.key_averages()}
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="This PyTorch has no oneDNN.")
+def test_one_small_image_is_left_to_onednn_as_several_are(convolution):
+    image = torch.randn(FEW_VOXELS)
+    with torch.inference_mode():
+        taken = operations(lambda: convolution(image))
+        alone, among_others = convolution(image), convolution(torch.cat([image, torch.randn(FEW_VOXELS)]))
+        usual = torch.nn.functional.conv3d(image, convolution.weight, convolution.bias, padding=1)
+    assert "aten::mkldnn_convolution" in taken and not any("slow_conv3d" in name for name in taken)
+    assert torch.equal(alone, among_others[:1])
+    assert torch.allclose(alone, usual, atol=1e-5)
+
+
+def test_it_learns_as_any_other(convolution):
+    convolution(torch.randn(FEW_VOXELS)).square().mean().backward()
+    assert convolution.weight.grad.abs().sum() > 0
+
+
+def test_the_precision_that_is_asked_for_is_kept(convolution):
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+        assert convolution(torch.randn(FEW_VOXELS)).dtype == torch.bfloat16
+
+
+def test_a_network_says_of_an_image_alone_what_it_says_of_it_among_others():
+    torch.manual_seed(0)
+    shown = [torch.randn(2, 2, 32, 32, 32), torch.randn(2, 2, 16, 16, 16)]
+    rebuilding, segmenting = ReconstructionUNet((8, 16, 16, 16), (1, 1, 1, 1)).eval(), PlainUNet(2, 3, (8, 16), (1, 1)).eval()
+    with torch.inference_mode():
+        for network, images in ((rebuilding, shown), (segmenting, shown[:1])):
+            together = network(*images)
+            assert torch.allclose(network(*(part[:1] for part in images)), together[:1], atol=1e-5)
