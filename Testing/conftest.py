@@ -64,6 +64,12 @@ def small_models():
         yield SMALL_MODELS
 
 
+@pytest.fixture
+def shipped_models(monkeypatch):
+    """For a test of real scans in a file that has the small models."""
+    monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", ENVIRONMENT["RADIOMICS_PERSONA_MODELS"])
+
+
 @pytest.fixture(scope="session")
 def session_worker():
     """The process behind `lent_worker`; it starts when it is first asked. It has the small models."""

@@ -12,7 +12,7 @@ from RadiomicsPersonaLib.errors import InputError
 from . import analyzed, origin, roi, volume
 from . import table as tables
 
-VOLUMES = ("reconstructionVolume", "blindVolume", "differenceVolume", "deviationVolume")
+VOLUMES = ("reconstructionVolume", "blindVolume", "differenceVolume", "deviationVolume", "expectedErrorVolume")
 NODES = {
     **dict.fromkeys(VOLUMES, "vtkMRMLScalarVolumeNode"),
     **dict.fromkeys(("resultTable", "scoreTable", "standingTable"), "vtkMRMLTableNode"),
@@ -29,22 +29,31 @@ def fill(parameter_node, scan, rois: list, results: dict, arrays: dict) -> None:
     Args:
         scan, rois: what was analyzed.
         results: the content of results.json.
-        arrays: `reconstruction`, `blind`, `difference` and `deviation_p`, axes I, J, K, and the `affine` of their grid.
+        arrays: `reconstruction`, `blind`, `difference`, `deviation_p` and perhaps `expected_error`, axes I, J, K, and the
+            `affine` of their grid.
     Raises:
         InputError: the scan was removed or put on another grid meanwhile; no node was touched.
     """
     refuse_changed(scan, arrays["affine"], arrays["reconstruction"].shape)
     take_those_of(parameter_node, scan)
-    _make_missing(parameter_node, scan)
     deviation = results["provenance"]["preprocessing"]["tissue_scale"]["deviation"]
+    expected, difference = arrays.get("expected_error"), arrays["difference"]
+    if expected is None:
+        unit, in_units, expected = _("SD"), difference / deviation, np.zeros_like(difference)
+    else:
+        unit = _("expected errors")
+        in_units = np.divide(difference, expected, out=np.zeros_like(difference), where=expected > 0)
+    _make_missing(parameter_node, scan, unit)
     fill_volume(parameter_node.reconstructionVolume, scan, arrays["reconstruction"])
     fill_volume(parameter_node.blindVolume, scan, arrays["blind"])
-    fill_volume(parameter_node.differenceVolume, scan, (arrays["difference"] / deviation).astype(np.float32))
+    fill_volume(parameter_node.differenceVolume, scan, in_units.astype(np.float32))
     fill_volume(parameter_node.deviationVolume, scan, arrays["deviation_p"])
+    fill_volume(parameter_node.expectedErrorVolume, scan, (expected / deviation).astype(np.float32))
     volume.show_like(parameter_node.reconstructionVolume, scan)
     volume.show_like(parameter_node.blindVolume, scan)
-    volume.show_difference(parameter_node.differenceVolume)
+    volume.show_difference(parameter_node.differenceVolume, unit)
     volume.show_deviation(parameter_node.deviationVolume)
+    volume.show_expected_error(parameter_node.expectedErrorVolume)
     tables.fill_results(parameter_node.resultTable, results)
     tables.fill_scores(parameter_node.scoreTable, parameter_node.scoreChart, results)
     tables.fill_standing(parameter_node.standingTable, parameter_node.standingChart, results)
@@ -127,14 +136,15 @@ def changed(scan) -> InputError:
     return InputError(_("The volume '{name}' was changed during the analysis: apply again.").format(name=scan.GetName()))
 
 
-def _names(scan) -> dict:
+def _names(scan, unit: str = "") -> dict:
     name = scan.GetName()
     scores, standing = _("{name} scores").format(name=name), _("{name} among healthy boxes").format(name=name)
     return {
         "reconstructionVolume": _("{name} healthy persona").format(name=name),
         "blindVolume": _("{name} blind persona").format(name=name),
-        "differenceVolume": _("{name} difference in SD").format(name=name),
+        "differenceVolume": _("{name} difference in {unit}").format(name=name, unit=unit),
         "deviationVolume": _("{name} p of the difference").format(name=name),
+        "expectedErrorVolume": _("{name} expected error in SD").format(name=name),
         "resultTable": _("{name} verdicts").format(name=name),
         "scoreTable": scores,
         "scoreChart": scores,
@@ -143,8 +153,8 @@ def _names(scan) -> dict:
     }
 
 
-def _make_missing(parameter_node, scan) -> None:
-    for field, name in _names(scan).items():
+def _make_missing(parameter_node, scan, unit: str) -> None:
+    for field, name in _names(scan, unit).items():
         _make(parameter_node, field, scan)
         getattr(parameter_node, field).SetName(name)
 

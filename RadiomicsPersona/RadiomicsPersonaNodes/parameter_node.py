@@ -20,7 +20,7 @@ from RadiomicsPersonaLib.metrics.metric import METRICS
 
 DECISIONS = [*USUAL_THRESHOLDS, *METRICS]
 DEVICES = ["auto", "cpu", "cuda", "mps"]
-SHOWN = ["nothing", "reconstruction", "difference", "deviation"]
+SHOWN = ["nothing", "reconstruction", "difference", "deviation", "error"]
 """What lies over the scan. The first of each list is the default."""
 
 
@@ -42,13 +42,15 @@ class RadiomicsPersonaParameterNode:
     seed - The seed of everything random; the same inputs and seed give the same numbers.
     reconstructionVolume - The input volume with every box replaced by its healthy persona.
     blindVolume - The same, rebuilt without a look into any part of the boxes; the numbers rest on it.
-    differenceVolume - The input volume minus the reconstruction, in tissue SD.
+    differenceVolume - The input volume minus the reconstruction, in its expected errors, or in tissue SD where those are
+        not known.
     deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
+    expectedErrorVolume - How far the reconstruction is expected to be off, in tissue SD; 0 where nothing was rebuilt.
     unusualSegmentation - The part of the boxes that drives the verdicts; none where no box is called.
     scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
     standingTable, standingChart - Every box's combined score among those of its healthy boxes as a scatter plot.
     resultTable - One row per box: verdict, p-value, and the comparison's measures.
-    shown - What lies over the scan in the slice views: "nothing", or one of the three result volumes.
+    shown - What lies over the scan in the slice views: "nothing", or one of the four result volumes.
     fade - Its opacity in percent.
     showControls - Whether the healthy boxes are in the scene as ROIs.
     nameScan - Whether a report names the scan and the patient.
@@ -75,6 +77,7 @@ class RadiomicsPersonaParameterNode:
     blindVolume: vtkMRMLScalarVolumeNode | None
     differenceVolume: vtkMRMLScalarVolumeNode | None
     deviationVolume: vtkMRMLScalarVolumeNode | None
+    expectedErrorVolume: vtkMRMLScalarVolumeNode | None
     unusualSegmentation: vtkMRMLSegmentationNode | None
     scoreTable: vtkMRMLTableNode | None
     scoreChart: vtkMRMLPlotChartNode | None

@@ -38,6 +38,8 @@ def write(parameter_node, folder, name, run) -> list:
         path = os.path.join(work, "scan.nrrd")
         scans.write_file(scan, path)
         scans.write_file(persona, os.path.join(work, "reconstruction.nrrd"))
+        if any(box.get("expected_error_sd") for box in results["boxes"]) and parameter_node.expectedErrorVolume:
+            scans.write_file(parameter_node.expectedErrorVolume, os.path.join(work, "expected_error_sd.nrrd"))
         with open(os.path.join(work, "results.json"), "w", encoding="utf-8") as stream:
             json.dump(results, stream)
         run(["report", work, path, "--output", str(folder), *([f"--with-name={name}"] if name else [])])

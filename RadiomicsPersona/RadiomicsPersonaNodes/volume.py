@@ -6,9 +6,10 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE, diverging
+from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE, FOG, FOG_COLOR, density_of_fog, diverging
 
 DIFFERENCE_COLORS, DEVIATION_COLORS = "RadiomicsPersona difference", "RadiomicsPersona p"
+FOG_COLORS = "RadiomicsPersona expected error"
 COLOR_STEPS = 255
 """An odd number: one of the colours is that of no difference at all."""
 DEVIATION_P_SHOWN = 0.1
@@ -16,10 +17,10 @@ DEVIATION_P_SHOWN = 0.1
 
 
 def difference_colors():
-    """The colours of a difference in tissue SD, blue to white to red, clear where there is none; one table per scene."""
+    """The colours of a difference, blue to white to red, clear where there is none; one table per scene."""
     shares = np.linspace(-1, 1, COLOR_STEPS)
     colors = np.column_stack([diverging(shares) / 255, shares != 0])
-    return _color_table(DIFFERENCE_COLORS, colors, [f"{share * DIFFERENCE_RANGE:+.2f} SD" for share in shares])
+    return _color_table(DIFFERENCE_COLORS, colors, [f"{share * DIFFERENCE_RANGE:+.2f}" for share in shares])
 
 
 def deviation_colors():
@@ -29,6 +30,13 @@ def deviation_colors():
     return _color_table(
         DEVIATION_COLORS, np.column_stack([colors, shares < 1]), [f"p = {p * DEVIATION_P_SHOWN:.3f}" for p in shares[:, 0]]
     )
+
+
+def fog_colors():
+    """The fog in which a persona lies, the denser the farther it may be off; one table per scene."""
+    expected = np.linspace(0, FOG[1], COLOR_STEPS)
+    colors = np.column_stack([np.tile(np.array(FOG_COLOR) / 255, (COLOR_STEPS, 1)), density_of_fog(expected)])
+    return _color_table(FOG_COLORS, colors, [f"{value:.2f} SD" for value in expected])
 
 
 def show_like(volume, scan) -> None:
@@ -43,15 +51,16 @@ def show_like(volume, scan) -> None:
         display.SetInterpolate(source.GetInterpolate())
 
 
-def show_difference(volume) -> None:
-    """Colour a volume in tissue SD from -3 to 3, with its scale."""
+def show_difference(volume, unit: str) -> None:
+    """Colour a difference from -3 to 3 of its unit, in words, with its scale."""
     display = volume.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(-DIFFERENCE_RANGE, DIFFERENCE_RANGE)
     display.SetAndObserveColorNodeID(difference_colors().GetID())
     # where voxels of the box meet clear ones there is nothing in between
     display.SetInterpolate(False)
-    _add_scale(volume, _("scan darker (-) or\nbrighter (+), SD"), "%+.0f", 7)
+    between = "\n" if len(unit) > 3 else " "
+    _add_scale(volume, _("scan darker (-) or\nbrighter (+),") + between + unit, "%+.0f", 7)
 
 
 def show_deviation(volume) -> None:
@@ -62,6 +71,15 @@ def show_deviation(volume) -> None:
     display.SetAndObserveColorNodeID(deviation_colors().GetID())
     display.SetInterpolate(False)
     _add_scale(volume, _("p of the\ndifference"), "%.2f", 6)
+
+
+def show_expected_error(volume) -> None:
+    """Show a volume of expected errors in tissue SD as fog, with its scale."""
+    display = volume.GetDisplayNode()
+    display.SetAutoWindowLevel(False)
+    display.SetWindowLevelMinMax(0, FOG[1])
+    display.SetAndObserveColorNodeID(fog_colors().GetID())
+    _add_scale(volume, _("expected error,\ntissue SD"), "%.1f", 5)
 
 
 def _add_scale(volume, title: str, labels: str, count: int) -> None:

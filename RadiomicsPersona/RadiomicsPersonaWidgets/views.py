@@ -55,7 +55,7 @@ class ViewsSection(Section):
         super().follow(parameters)
         if parameters:
             for index, text in enumerate(
-                (_("nothing"), _("healthy persona"), _("difference, in SD"), _("p of the difference"))
+                (_("nothing"), _("healthy persona"), _("difference"), _("p of the difference"), _("expected error"))
             ):
                 self.ui.shownComboBox.setItemText(index, text)
             # what a scene shows when it is opened is the user's own, unless a result came while the panel was away
@@ -193,6 +193,7 @@ class ViewsSection(Section):
             "reconstruction": parameters.reconstructionVolume,
             "difference": parameters.differenceVolume,
             "deviation": parameters.deviationVolume,
+            "error": parameters.expectedErrorVolume,
         }
         shown = "reconstruction" if self._dragged and parameters.shown != "nothing" else parameters.shown
         volume = nodes.get(shown)

@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.report.results_form import SCHEMA_VERSION
 from RadiomicsPersonaLib.system.child import Cancelled
 
 LABELS = (1, 0, None)
+EXPECTED_ERROR = 8.0
+"""Of the persona, in the scan's intensities: two tissue SD."""
 WORDS = {1: "Pathological", 0: "Healthy", None: "Undetermined"}
 
 
@@ -57,6 +59,7 @@ class PreparedRun:
         for hole in holes:
             deviation_p[hole.region][hole.mask] = 0.02
         arrays = {"reconstruction": reconstruction, "difference": difference, "deviation_p": deviation_p}
+        arrays["expected_error"] = np.where(deviation_p < 1, EXPECTED_ERROR, 0).astype(np.float32)
         arrays["blind"] = reconstruction
         arrays["unusual"] = np.zeros(self.scan.shape, bool)
         for number, hole in enumerate(holes):
@@ -111,6 +114,9 @@ class PreparedRun:
             "rebuilt_again_ml": None,
             "error_rates": f"Of boxes like this one {number} were called.",
             "would_be_found": "" if label else "A painted lesion would have been called.",
+            "certainty": "The persona may be off.",
+            "expected_error_sd": 2.0,
+            "beyond_expected": 0.1,
             "metrics": dict.fromkeys(METRICS) | {"mse": 1.5 + number, "ssim": None if label is None else 0.25},
             "n_controls": 0 if label is None else 24,
             "p": p,

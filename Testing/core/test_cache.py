@@ -19,7 +19,7 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.system import kept_arrays
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 
 @pytest.fixture(scope="module")

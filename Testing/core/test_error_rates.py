@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 CLASSES = [
     ErrorRates("T1w", 0.0, 6.0, (2, 40), (9, 12), (5, 24)),
     ErrorRates("T1w", 110.0, math.inf, (0, 30), (0, 0), (7, 10)),

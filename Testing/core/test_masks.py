@@ -12,6 +12,8 @@ from RadiomicsPersonaLib.commands.boxes import label_boxes, mask_on
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_mask, write_nifti
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 
 @pytest.fixture(scope="module")
 def head():

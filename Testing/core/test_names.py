@@ -28,6 +28,8 @@ from RadiomicsPersonaLib.resources import SHIPPED_CLASSIFIERS
 from RadiomicsPersonaLib.system.json_text import parsed, written
 from RadiomicsPersonaLib.system.names import plain_path, shown
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 ODD = "M\udcfcller"
 """A name in Latin-1, as Python holds it where names are UTF-8."""
 

@@ -563,7 +563,7 @@ def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analy
         for place, odd in passed
         if not {*free, "usual_up_to", "provenance"} & set(place) and odd != "-1e+30" and not (odd == "much" and "name" in place)
     }
-    said = {"reason", "change", "warnings", "where", "persona", "error_rates", "would_be_found"}
+    said = {"reason", "change", "warnings", "where", "persona", "error_rates", "would_be_found", "certainty"}
     texts = {(place, odd) for place, odd in strange if odd == "much" and said & set(place)}
     texts |= {(place, odd) for place, odd in strange if odd == "{}" and place[-1] in ("scores", "z")}
     assert strange == texts, strange - texts

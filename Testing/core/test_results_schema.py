@@ -37,7 +37,7 @@ def schema() -> dict:
 
 def test_results_are_valid_and_say_their_version(results, schema):
     jsonschema.validate(results, schema)
-    assert results["schema_version"] == SCHEMA_VERSION == "1.0"
+    assert results["schema_version"] == SCHEMA_VERSION == "1.1"
 
 
 def test_the_schema_describes_every_key_that_is_written(results, schema):

@@ -19,6 +19,9 @@ from RadiomicsPersonaLib.report.slicer_scene import write_scene
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
+
 @pytest.fixture(scope="module")
 def analysis(synthetic_head):
     """With characters in its names that XML, zip archives and MRML attributes each treat in their own way."""
@@ -78,7 +81,7 @@ def test_the_volumes_keep_their_values_bit_for_bit_and_their_place(analysis, ope
     for name, expected in (
         ("tête à droite", analysis.scan.array),
         ("tête à droite healthy persona", analysis.reconstruction),
-        ("tête à droite difference", analysis.difference),
+        ("tête à droite difference in tissue SD", analysis.difference_in_units),
         ("tête à droite p of the difference", analysis.deviation_p),
     ):
         volume = node_named(opened, name)
@@ -124,13 +127,12 @@ def test_a_left_handed_oblique_scan_with_nan_and_doubles_keeps_every_value_at_it
 def test_the_persona_is_shown_like_the_scan_and_the_difference_from_minus_to_plus_three_sd(analysis, opened):
     scan, persona, difference = (
         node_named(opened, name).GetDisplayNode()
-        for name in ("tête à droite", "tête à droite healthy persona", "tête à droite difference")
+        for name in ("tête à droite", "tête à droite healthy persona", "tête à droite difference in tissue SD")
     )
     assert not scan.GetAutoWindowLevel()
     assert (scan.GetWindow(), scan.GetLevel()) == (persona.GetWindow(), persona.GetLevel())
     assert scan.GetColorNodeID() == "vtkMRMLColorTableNodeGrey"
-    reach = 3 * analysis.tissue.scale.deviation
-    assert difference.GetWindow() == pytest.approx(2 * reach)
+    assert difference.GetWindow() == pytest.approx(6)
     assert difference.GetLevel() == 0
     colors = difference.GetColorNode()
     darkest, equal, brightest = ([0.0] * 4 for _ in range(3))
@@ -146,7 +148,7 @@ def test_the_persona_is_shown_like_the_scan_and_the_difference_from_minus_to_plu
 def test_the_difference_as_slicer_paints_it_is_clear_outside_the_boxes_red_and_blue_inside(analysis, opened):
     from vtk.util.numpy_support import vtk_to_numpy
 
-    display = node_named(opened, "tête à droite difference").GetDisplayNode()
+    display = node_named(opened, "tête à droite difference in tissue SD").GetDisplayNode()
     display.GetOutputImageDataConnection().GetProducer().Update()
     painted = display.GetOutputImageData()
     shape = analysis.scan.shape

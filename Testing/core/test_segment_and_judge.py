@@ -17,7 +17,7 @@ from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.segmentation.segmentation import Segmentation
 from RadiomicsPersonaLib.segmentation.segmenter import LESION, box_around, pathology
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 PARTS = (
     {
@@ -120,6 +120,7 @@ def test_what_is_not_there_is_said_in_one_sentence(segment, sentence):
     assert str(refused.value) == sentence
 
 
+@pytest.mark.usefixtures("shipped_models")
 @pytest.mark.parametrize(
     "words, sentence",
     [

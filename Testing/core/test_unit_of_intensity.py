@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.imaging.noise import scan_noise
 from RadiomicsPersonaLib.reconstruction.reconstruction import error_over_rim_mean
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 IN_THE_SCANS_UNIT = {"mae": 1, "rmse": 1, "mse": 2}
 """Metrics that are intensities, and their power."""
 

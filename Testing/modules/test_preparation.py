@@ -9,6 +9,8 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
+pytestmark = pytest.mark.usefixtures("small_models")
+
 MINUTE = 60.0
 
 

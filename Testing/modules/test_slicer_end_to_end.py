@@ -23,7 +23,7 @@ slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip
 
 from bench.nodes import add_roi, add_transform, add_volume, four_by_four, ijk_to_ras
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

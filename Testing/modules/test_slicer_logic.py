@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from bench.prepared_run import PreparedRun
+from bench.prepared_run import EXPECTED_ERROR, PreparedRun
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.child import Cancelled, ChildFailed
@@ -76,7 +76,7 @@ def test_the_outputs_lie_on_the_grid_of_the_input_and_under_its_transform(logic,
         difference = slicer.util.arrayFromVolume(parameters.differenceVolume).transpose(2, 1, 0)
         assert inside.sum() > 100
         assert (after[inside] == 7).all() and (after[~inside] == before[~inside]).all()
-        np.testing.assert_allclose(difference, (before.astype(float) - after) / 4)  # tissue SD
+        np.testing.assert_allclose(difference, (before.astype(float) - after) / EXPECTED_ERROR)
         for output in (parameters.reconstructionVolume, parameters.differenceVolume):
             np.testing.assert_allclose(ijk_to_ras(output), affine)
             assert output.GetParentTransformNode() is transform

@@ -87,7 +87,7 @@ def reopened(module, panel, inputs, slicer_bench, tmp_path):
     saved = {
         "arrays": {
             name: slicer.util.arrayFromVolume(getattr(parameters, name)).copy()
-            for name in ("reconstructionVolume", "differenceVolume", "deviationVolume")
+            for name in ("reconstructionVolume", "differenceVolume", "deviationVolume", "expectedErrorVolume")
         },
         "rows": table_nodes.rows_of(parameters.resultTable),
         "rois": [(roi.GetName(), roi.GetDisplayNode().GetSelectedColor()) for roi in inputs[1]],
@@ -128,7 +128,7 @@ def test_a_saved_scene_comes_back_whole(module, reopened, tmp_path):
     colors.GetColor(127, shown)
     assert shown == [1, 1, 1, 0]  # clear where there is no difference
     scale = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(parameters.differenceVolume)
-    assert scale and scale.GetTitleText() == "scan darker (-) or\nbrighter (+), SD"
+    assert scale and scale.GetTitleText() == "scan darker (-) or\nbrighter (+),\nexpected errors"
     assert parameters.reconstructionVolume.GetNodeReference(module.INPUT_VOLUME_ROLE) is parameters.inputVolume
     # and a moved box gets its own look back even now
     rois[0].SetCenter(3, 3, 3)

@@ -10,13 +10,15 @@ import pytest
 import vtk
 from vtk.util.numpy_support import vtk_to_numpy
 
-from RadiomicsPersonaLib.report.colors import VERDICT_COLORS
+from RadiomicsPersonaLib.report.colors import FOG, VERDICT_COLORS
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
 from bench.nodes import add_transform, add_volume, four_by_four, said
 from bench.prepared_run import PreparedRun
 from bench.scene import SIZE
+
+pytestmark = pytest.mark.usefixtures("small_models")
 
 
 @pytest.fixture
@@ -70,8 +72,9 @@ def test_nothing_over_the_scan_brings_back_what_the_views_showed(panel, views):
     wait_until(lambda: not panel.views.fade_in.running)
     for word, name in (
         ("healthy persona", "reconstructionVolume"),
-        ("difference, in SD", "differenceVolume"),
+        ("difference", "differenceVolume"),
         ("p of the difference", "deviationVolume"),
+        ("expected error", "expectedErrorVolume"),
     ):
         choose(panel.ui.shownComboBox, word)
         wanted = getattr(panel.logic.getParameterNode(), name).GetID()
@@ -159,14 +162,15 @@ def test_the_difference_and_its_p_are_clear_outside_the_boxes_and_have_a_scale(p
     panel.ui.applyButton.click()
     parameters = panel.logic.getParameterNode()
     inside = slicer.util.arrayFromVolume(parameters.deviationVolume).ravel() < 1
-    for volume, title, ends in (
-        (parameters.differenceVolume, "scan darker (-) or\nbrighter (+), SD", (-3, 3)),
-        (parameters.deviationVolume, "p of the\ndifference", (0, 0.1)),
+    for volume, title, ends, least in (
+        (parameters.differenceVolume, "scan darker (-) or\nbrighter (+),\nexpected errors", (-3, 3), 200),
+        (parameters.deviationVolume, "p of the\ndifference", (0, 0.1), 200),
+        (parameters.expectedErrorVolume, "expected error,\ntissue SD", (0, FOG[1]), 150),
     ):
         display = volume.GetDisplayNode()
         display.GetOutputImageDataConnection().GetProducer().Update()
         opacity = vtk_to_numpy(display.GetOutputImageData().GetPointData().GetScalars())[:, 3]
-        assert (opacity[~inside] == 0).all() and opacity[inside].mean() > 200
+        assert (opacity[~inside] == 0).all() and opacity[inside].mean() > least
         scale = slicer.vtkSlicerColorLogic.GetColorLegendDisplayNode(volume)
         assert scale.GetVisibility() and scale.GetTitleText() == title
         assert (display.GetWindowLevelMin(), display.GetWindowLevelMax()) == (pytest.approx(ends[0]), pytest.approx(ends[1]))
@@ -196,7 +200,7 @@ def test_side_by_side_shows_scan_and_twin_in_linked_views_of_their_own(panel, vi
         assert tuple(node.GetDimensions()[:2]) == SIZE and width / height == pytest.approx(SIZE[0] / SIZE[1])
         assert 40 <= width < 60  # fitted to the size that the view has now, not to that of its first moment
     assert layout_number() != layout
-    choose(panel.ui.shownComboBox, "difference, in SD")
+    choose(panel.ui.shownComboBox, "difference")
     assert left.GetForegroundVolumeID() is None
     assert right.GetForegroundVolumeID() == panel.logic.getParameterNode().differenceVolume.GetID()
     choose(panel.ui.shownComboBox, "healthy persona")
@@ -339,8 +343,9 @@ def test_the_scale_of_colours_comes_and_goes_with_what_is_shown(scene, panel, vi
     panel.ui.applyButton.click()
     parameters = panel.logic.getParameterNode()
     for word, wanted in (
-        ("difference, in SD", {parameters.differenceVolume}),
+        ("difference", {parameters.differenceVolume}),
         ("p of the difference", {parameters.deviationVolume}),
+        ("expected error", {parameters.expectedErrorVolume}),
         ("healthy persona", set()),
         ("nothing", set()),
     ):
@@ -476,7 +481,7 @@ def test_bars_and_boxes_have_their_names_at_the_axis(panel, views, monkeypatch):
 
 def test_a_drag_shows_the_persona_that_follows_it_also_where_a_difference_was_shown(panel, views):
     panel.ui.applyButton.click()
-    choose(panel.ui.shownComboBox, "difference, in SD")
+    choose(panel.ui.shownComboBox, "difference")
     parameters = panel.logic.getParameterNode()
     panel.views.follow_drag(True)
     assert {c.GetForegroundVolumeID() for c in views} == {parameters.reconstructionVolume.GetID()}

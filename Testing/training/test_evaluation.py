@@ -37,7 +37,7 @@ from RadiomicsPersonaTrainingLib.evaluation.report import write_report
 from RadiomicsPersonaTrainingLib.evaluation.scores import REBUILDING_METRICS, HoleScore
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, contrast_lines, summarize
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 STRATUM = "24-40 mm"
 
@@ -362,7 +362,7 @@ def test_the_page_shows_typical_and_worst_holes_as_hole_rebuilt_truth_and_differ
     assert (voided[inside] < 10).all(), "the hole is not in the middle of the voided picture"
     assert np.abs(rebuilt - truth)[inside].mean() > 1 > np.abs(rebuilt - truth)[border].mean()
     np.testing.assert_allclose(voided[border], truth[border], atol=4)
-    assert np.ptp(difference[inside], axis=-1).max() > 40 > np.ptp(difference[border], axis=-1).max()
+    assert np.ptp(difference[inside], axis=-1).max() > 20 > np.ptp(difference[border], axis=-1).max()
 
 
 def test_a_network_s_ratio_in_another_contrast_is_held_against_its_ratio_in_t1_hole_by_hole():
@@ -388,6 +388,7 @@ def test_the_report_on_a_single_subject_gives_no_intervals_and_stays_valid_json(
     assert record["cells"][0]["estimates"]["harmonic"]["mse"]["low"] is None
 
 
+@pytest.mark.usefixtures("shipped_models")
 def test_on_a_real_head_the_smooth_fills_beat_the_rim_mean(data_root, tmp_path):
     scans = tuple(held_out_files("ds002748", sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1]))
     masks = tuple(sorted((data_root / "lesion_masks" / "stroke").glob("*.nii.gz"))[:5])

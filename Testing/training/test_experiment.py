@@ -14,6 +14,7 @@ from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_nifti
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.commands.experiment import SETTINGS
 from RadiomicsPersonaTrainingLib.experiments.painting_cases import in_slices, whole_brain
 from RadiomicsPersonaTrainingLib.experiments.painting_experiment import MeasuredPatient
 from RadiomicsPersonaTrainingLib.experiments.painting_report import lines_of
@@ -56,9 +57,23 @@ def experiment(data, output, *more: str) -> int:
     return main(["experiment", str(data), "--healthy", str(data / "healthy"), "--output", str(output), *words, *more])
 
 
-def test_arms_are_fitted_alike_and_measured_on_people_they_never_saw(data, tmp_path, capsys):
+@pytest.fixture
+def narrow(tmp_path):
+    """The shipped settings with a network that is fitted and asked in seconds."""
+    text = SETTINGS.read_text(encoding="utf-8")
+    for wide, less in (
+        ("channels = [16, 32, 64, 64]", "channels = [8, 8, 16, 16]"),
+        ("patch = [48, 48, 48]", "patch = [32, 32, 32]"),
+    ):
+        assert wide in text
+        text = text.replace(wide, less)
+    (tmp_path / "narrow.toml").write_text(text, encoding="utf-8")
+    return "--settings", str(tmp_path / "narrow.toml")
+
+
+def test_arms_are_fitted_alike_and_measured_on_people_they_never_saw(data, tmp_path, capsys, narrow):
     output = tmp_path / "worth"
-    assert experiment(data, output, "--arms", "few,more") == 0
+    assert experiment(data, output, "--arms", "few,more", *narrow) == 0
     few, more = (read_record(output / "runs" / name) for name in ("few-0", "more-0"))
     assert few.settings.fit == more.settings.fit and few.settings.network == more.settings.network
     trained = {
@@ -72,7 +87,7 @@ def test_arms_are_fitted_alike_and_measured_on_people_they_never_saw(data, tmp_p
     before = (output / "runs" / "few-0" / "last.ckpt").stat().st_mtime_ns
     capsys.readouterr()
 
-    assert experiment(data, output, "--arms", "few,sphere,more") == 0
+    assert experiment(data, output, "--arms", "few,sphere,more", *narrow) == 0
     said = capsys.readouterr().out
     assert all(
         text in said for text in ("| few real |", "| + spheres |", "| more real |", "## glioma", "## multiple sclerosis")

@@ -16,6 +16,7 @@ from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan, write_n
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 from RadiomicsPersonaLib.lesions.painter import KINDS
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.experiments import mask_comparison
 from RadiomicsPersonaTrainingLib.experiments.mask_comparison import MeasuredMasks, distance_of
 from RadiomicsPersonaTrainingLib.lesion_masks import resources
 from RadiomicsPersonaTrainingLib.lesion_masks.fitted_mask import fitted_mask
@@ -309,7 +310,8 @@ pictures_every = 1
     assert generator in capsys.readouterr().err
 
 
-def test_real_masks_are_measured_beside_drawn_ones(data_root, tmp_path, capsys):
+def test_real_masks_are_measured_beside_drawn_ones(data_root, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(mask_comparison, "TREES", 20)
     scans = sorted((data_root / "healthy" / "ds002748").glob("*.nii.gz"))[:1]
     pieces = lesion_pieces(data_root / "lesion_masks", ("ms",))
     assert sum(piece.held_out for piece in pieces) > 20 and all(piece.ml >= 0.05 for piece in pieces)

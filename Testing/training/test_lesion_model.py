@@ -37,7 +37,7 @@ from RadiomicsPersonaTrainingLib.synthesis.disease import LEAST_DIFFERENCE, pain
 from RadiomicsPersonaTrainingLib.synthesis.head_images import SynthesisRecipe
 from RadiomicsPersonaTrainingLib.synthesis.label_map import APPEARANCE_OF_CODE, APPEARANCES, TISSUE_OF_CODE
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 SMALL = TissueRecipe(shape=(32, 48, 32), spacing=4.0, fine=4.0)
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
@@ -182,6 +182,7 @@ def test_the_mean_over_a_box_is_taken_where_the_box_is(head):
         assert found["lesion_probability"] == pytest.approx(share, abs=0.03) and np.isnan(found["tissue_doubt"])
 
 
+@pytest.mark.usefixtures("shipped_models")
 def test_the_shipped_model_sees_the_demo_s_lesion_and_none_on_the_other_side():
     scan = make_scan(*template_with_lesion())
     prepared = prepare(scan, [])
@@ -214,6 +215,7 @@ def test_the_shipped_card_says_what_it_was_trained_on():
     assert (SHIPPED_MODELS / card["weights"]).stat().st_size < 10e6
 
 
+@pytest.mark.usefixtures("shipped_models")
 def test_held_out_heads_and_patients_are_told_apart_from_health(data_root, tmp_path, capsys):
     if not (data_root / "label_maps").is_dir():
         pytest.skip(f"No label maps in '{data_root}'.")

@@ -45,7 +45,7 @@ from RadiomicsPersonaTrainingLib.synthesis.scanner_artefacts import (
     spikes,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 PLAIN = SynthesisRecipe(
     realistic=1.0,
@@ -191,6 +191,7 @@ def test_what_is_no_label_map_of_a_head_is_refused(tmp_path):
             read_label_map(tmp_path / f"{name}.nii.gz")
 
 
+@pytest.mark.usefixtures("shipped_models")
 def test_every_voxel_of_a_real_label_map_has_a_structure(data_root):
     import nibabel
 

@@ -19,7 +19,7 @@ from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 from RadiomicsPersonaTrainingLib.runs.state import state_of
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 
 def wait_until(happened, seconds: float = 90) -> None:

@@ -32,7 +32,7 @@ from RadiomicsPersonaTrainingLib.runs.state import state_of
 from RadiomicsPersonaTrainingLib.settings.sections import CacheSettings
 from RadiomicsPersonaTrainingLib.settings.training_settings import SECTIONS, TrainingSettings, read_settings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 
 def test_init_writes_the_defaults_with_every_key_explained(site, tmp_path):
@@ -125,6 +125,7 @@ def test_bad_settings_are_refused_by_name(tmp_path, text, said):
         read_settings(path)
 
 
+@pytest.mark.usefixtures("shipped_models")
 @pytest.mark.parametrize("name", ["healthy-t1", "healthy-any", "tissue"])
 def test_the_settings_of_a_shipped_model_are_those_on_its_card(checkout, name):
     resources = checkout / "RadiomicsPersonaTraining" / "Resources"

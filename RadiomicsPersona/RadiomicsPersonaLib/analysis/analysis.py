@@ -22,6 +22,7 @@ from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
 from ..metrics.deviation_map import deviation_p
+from ..metrics.expected_error import ErrorModel, error_model
 from ..metrics.measurement import metrics_of, usual_range
 from ..metrics.metric import METRICS
 from ..networks.head_model import LesionModel
@@ -33,7 +34,7 @@ from .classifier import HINGES, Classifier, load_classifier
 from .control import independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
-from .result import Analysis, BoxResult, Control
+from .result import BEYOND, Analysis, BoxResult, Control
 from .score import SCORES, false_discovery_rates
 from .second_look import doubtful_in, second_look
 from .verdict import Decision, judge, weigh
@@ -114,6 +115,7 @@ def analyze(
     if probe:
         results = [line.probed(result, decision, probe) if result.label == 0 else result for result in results]
     blind = rebuilt = compose(prepared, [result.reconstruction for result in results])
+    looks = [None] * len(results)
     if look_twice:
         looks = [line.second_look(result, [h for h in suspects if h.key != hole.key]) for hole, result in zip(holes, results)]
         results = [
@@ -122,6 +124,7 @@ def analyze(
             for r, look in zip(results, looks)
         ]
         rebuilt = compose(prepared, [look or r.reconstruction for r, look in zip(results, looks)]) if any(looks) else blind
+    results = [line.with_expected_error(result, look or result.reconstruction) for result, look in zip(results, looks)]
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -165,6 +168,7 @@ class _Line:
         self.placed = place_controls(prepared, controls, seed)
         self.total -= controls - len(self.placed)
         self._measured: dict[bool, tuple[list[Reconstruction], list[dict[str, float]]]] = {}
+        self._error_models: dict[bool, ErrorModel | None] = {}
 
     def result_of(self, box: Box, hole: Hole, decision: Decision, seen: PreparedScan | None = None) -> BoxResult:
         """Rebuild, compare and judge one box; `seen` tells what may be looked at if that is more than outside all suspects."""
@@ -226,6 +230,32 @@ class _Line:
         went_without = self.model.uses_mirror and not mirror_is_healthy(prepared, result.box)
         self._tell_verdict(result, "a second look")
         return second_look(prepared, others, hole, doubtful, self.model, went_without)
+
+    def with_expected_error(self, result: BoxResult, shown: Reconstruction) -> BoxResult:
+        """The result with the expected error of the persona that is shown, and how far the scan is beyond it."""
+        scan, mirrored = self.prepared.scan, mirror_is_healthy(self.prepared, result.box)
+        if mirrored not in self._measured:  # its mirrored side is another box that was found healthy
+            mirrored = not mirrored
+        if mirrored not in self._error_models:
+            self._error_models[mirrored] = error_model(self.hiding, self._measured[mirrored][0], mirrored)
+        model = self._error_models[mirrored]
+        if model is None:
+            return result
+        hole = result.reconstruction.hole
+        expected = np.zeros(hole.mask.shape, np.float32)
+        shift = shown.hole.start - hole.start
+        inner = tuple(slice(low, low + n) for low, n in zip(shift, shown.hole.mask.shape))
+        expected[inner] = model.expected(self.hiding, shown)
+        known = shown.hole.mask & result.brain[inner] if result.brain is not None else shown.hole.mask
+        if not known.any():
+            return replace(result, expected_error=expected)
+        off = np.abs(scan.array[shown.hole.region] - shown.values)[known] / expected[inner][known]
+        return replace(
+            result,
+            expected_error=expected,
+            expected_error_sd=float(np.median(expected[inner][known])) / self.prepared.tissue.scale.deviation,
+            beyond_expected=float((off > BEYOND).mean()),
+        )
 
     def probed(self, result: BoxResult, decision: Decision, probe: Probe) -> BoxResult:
         """The result with what would have been found in its box."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -15,8 +16,12 @@ from ..imaging.scan import Scan
 from ..reconstruction.reconstruction import Reconstruction
 from .score import Standing
 
+EXPECTED_ERRORS, TISSUE_SD = "expected errors", "tissue SD"
+"""Units of a difference."""
 MOST_TOLD = 3
 """Pieces of what is unusual whose volumes are told in a sentence."""
+BEYOND, HEALTHY_BEYOND = 2.0, "about 1 in 20 voxels"
+"""Expected errors beyond which a voxel's difference is counted, and how many of healthy brain's are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +95,10 @@ class BoxResult:
         rebuilt_again_ml: millilitres that the second look rebuilt, see `second_look`; None where the first persona is shown.
         error_rates: how often boxes like this one are called, one sentence; empty where that is not known.
         would_be_found: whether a lesion painted into a healthy box would have been called, in words; see `lesions.probe`.
+        expected_error: how far the persona that is shown is expected to be off, float32 over the hole's region, in the scan's
+            intensities; 0 where nothing was rebuilt; see `expected_error`. None with too few controls.
+        expected_error_sd: its median over the rebuilt brain, in tissue SD, or None.
+        beyond_expected: share of the rebuilt brain that differs by more than `BEYOND` times its expected error, or None.
         unlike_known: why the scan is out of the model's range, one clause, or None.
         stability: what becomes of label and p when the box or scan change a little; empty when not asked.
         brain: the voxels inside the head, boolean over the hole's region; pictures show no difference elsewhere. None where
@@ -119,6 +128,9 @@ class BoxResult:
     rebuilt_again_ml: float | None = None
     error_rates: str = ""
     would_be_found: str = ""
+    expected_error: np.ndarray | None = None
+    expected_error_sd: float | None = None
+    beyond_expected: float | None = None
     brain_share: float = 1.0
     unlike_known: str | None = None
     stability: tuple[StabilityTrial, ...] = ()
@@ -170,9 +182,21 @@ class BoxResult:
         )
 
     @property
+    def certainty(self) -> str:
+        """One sentence or two: how far the persona is expected to be off, and how much is beyond; empty where not known."""
+        if self.expected_error_sd is None:
+            return ""
+        return (
+            f"The persona is expected to be off by {self.expected_error_sd:.2g} tissue SD here. {self.beyond_expected:.0%} of "
+            f"what was rebuilt differs by more than {BEYOND:g} times its expected error; in healthy brain, {HEALTHY_BEYOND} do."
+        )
+
+    @property
     def remarks(self) -> tuple[str, ...]:
-        """What is told beneath the verdict: how often such boxes are right, what would be found, what the persona keeps."""
-        return tuple(filter(None, (self.error_rates, self.would_be_found, self.persona)))
+        """What is told beneath the verdict: how often such boxes are right, what would be found, what the persona keeps, how
+        sure it is.
+        """
+        return tuple(filter(None, (self.error_rates, self.would_be_found, self.persona, self.certainty)))
 
     @property
     def stability_in_words(self) -> str:
@@ -255,6 +279,32 @@ class Analysis:
         for result in self.boxes:
             found[result.reconstruction.hole.region] |= result.brain
         return found
+
+    @cached_property
+    def expected_error(self) -> np.ndarray | None:
+        """How far the reconstruction is expected to be off, float32, scan intensities; 0 where nothing was rebuilt; None where
+        that is not known of every box.
+        """
+        if any(result.expected_error is None for result in self.boxes):
+            return None
+        found = np.zeros(self.scan.shape, np.float32)
+        for result in self.boxes:
+            region = result.reconstruction.hole.region
+            found[region] = np.where(result.expected_error > 0, result.expected_error, found[region])
+        return found
+
+    @cached_property
+    def difference_in_units(self) -> np.ndarray:
+        """The difference in its expected errors, or where those are not known, in tissue SD; float32, 0 outside the boxes."""
+        expected = self.expected_error
+        if expected is None:
+            return self.difference / np.float32(self.tissue.scale.deviation)
+        return np.divide(self.difference, expected, out=np.zeros_like(self.difference), where=expected > 0)
+
+    @property
+    def unit(self) -> str:
+        """Of `difference_in_units`, in words."""
+        return TISSUE_SD if any(result.expected_error is None for result in self.boxes) else EXPECTED_ERRORS
 
     @property
     def rebuilt_by(self) -> str:

@@ -30,6 +30,7 @@ WHOLE = {
     "blind.nii.gz": ("healthyblind", None, "The scan with the personas that are blind to whole boxes; all numbers rest on it"),
     "difference.nii.gz": ("difference", None, "Scan minus healthy persona, scan intensities, 0 outside the boxes"),
     "deviation_p.nii.gz": ("deviation", None, "p of every voxel's difference, 1 outside the boxes"),
+    "expected_error.nii.gz": ("expectederror", None, "How far the healthy persona may be off, scan intensities, 0 elsewhere"),
     "brain.nii.gz": ("brain", "mask", "The brain inside the boxes"),
     "unusual.nii.gz": ("unusual", "mask", "Voxels that drive the verdicts"),
     "segmentation.nii.gz": ("found", "dseg", "What the segmenting model found"),

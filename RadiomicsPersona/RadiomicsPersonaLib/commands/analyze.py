@@ -23,7 +23,15 @@ from ..report.exchange import write_exchange
 from ..report.html_report import write_report
 from ..report.pdf_report import write_report_pdf
 from ..report.picture import pictures_of
-from ..report.results_files import BLIND, BRAIN, UNUSUAL, results_of, write_results_csv, write_results_json
+from ..report.results_files import (
+    BLIND,
+    BRAIN,
+    EXPECTED_ERROR,
+    UNUSUAL,
+    results_of,
+    write_results_csv,
+    write_results_json,
+)
 from ..report.slicer_scene import write_scene
 from ..segmentation.segmenter import box_around, load_segmenting, pathology, segment_files
 from ..system.json_text import written
@@ -41,6 +49,7 @@ OUTPUTS = {
     "reconstruction": "reconstruction.nii.gz",
     "difference": "difference.nii.gz",
     "deviation": "deviation_p.nii.gz",
+    "error": EXPECTED_ERROR,
     "unusual": UNUSUAL,
     "brain": BRAIN,
     "segmentation": "segmentation.nii.gz, with --segment-with",
@@ -294,6 +303,7 @@ def write_all(
         "reconstruction": lambda: _write_reconstruction(analysis, folder),
         "difference": lambda: write_nifti(folder / "difference.nii.gz", analysis.difference, affine),
         "deviation": lambda: write_nifti(folder / "deviation_p.nii.gz", analysis.deviation_p, affine),
+        "error": lambda: _write_expected_error(analysis, folder),
         "unusual": lambda: write_nifti(folder / UNUSUAL, analysis.unusual.astype("uint8"), affine),
         "brain": lambda: write_nifti(folder / BRAIN, analysis.brain.astype("uint8"), affine),
         "segmentation": lambda: found and write_nifti(folder / "segmentation.nii.gz", found.labels, found.affine),
@@ -313,6 +323,11 @@ def _write_reconstruction(analysis, folder: Path) -> None:
     write_nifti(folder / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
     if analysis.blind is not analysis.reconstruction:
         write_nifti(folder / BLIND, analysis.blind, analysis.scan.affine)
+
+
+def _write_expected_error(analysis, folder: Path) -> None:
+    if analysis.expected_error is not None:
+        write_nifti(folder / EXPECTED_ERROR, analysis.expected_error, analysis.scan.affine)
 
 
 def _write_pictures(analysis, folder: Path, name: str | None) -> None:

@@ -17,7 +17,11 @@ UNUSUAL_COLOR = (240, 228, 66)
 FOUND_COLORS = {"found": (230, 97, 1), "undetermined": (240, 228, 66), "not found": (0, 114, 178)}
 """What becomes of painted lesions; told apart by colour-blind readers, and by their shapes: dot, diamond, ring."""
 DIFFERENCE_RANGE = 3.0
-"""Tissue standard deviations at which the difference's colours saturate."""
+"""Expected errors, or tissue standard deviations, at which the difference's colours saturate."""
+FOG = (0.5, 1.5)
+"""Expected errors, tissue standard deviations, at which a persona begins to lie in fog, and at which that is densest."""
+FOG_COLOR, MOST_FOG = (150, 178, 205), 0.65
+"""Of the fog, and how much of it there is at most."""
 
 CLASS_COLORS = (
     (213, 94, 0),
@@ -32,6 +36,11 @@ CLASS_COLORS = (
 """Red, green, blue of the classes of a segmentation, one after another and round again (Okabe and Ito 2008)."""
 
 _DARKER, _EQUAL, _BRIGHTER = np.array([(33, 90, 205), (255, 255, 255), (200, 25, 40)], dtype=np.float64)
+
+
+def density_of_fog(expected: np.ndarray | float) -> np.ndarray | float:
+    """How dense the fog is over a persona that may be off by so many tissue standard deviations, 0 to `MOST_FOG`."""
+    return MOST_FOG * np.clip((np.asarray(expected) - FOG[0]) / (FOG[1] - FOG[0]), 0, 1)
 
 
 def diverging(values: np.ndarray) -> np.ndarray:

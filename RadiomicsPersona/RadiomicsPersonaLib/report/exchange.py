@@ -23,6 +23,8 @@ def write_exchange(analysis, folder: Path, found=None, told=None) -> None:
     write_results_json(analysis, folder / RESULTS)
     names = ("reconstruction", "difference", "deviation_p", "unusual", "blind")
     arrays = {name: getattr(analysis, name) for name in names}
+    if analysis.expected_error is not None:
+        arrays["expected_error"] = analysis.expected_error
     np.savez(folder / ARRAYS, affine=analysis.scan.affine, **arrays)
     if found:
         write_segmentation(found, told, folder)
@@ -33,7 +35,7 @@ def read_exchange(folder: str | Path) -> tuple[dict, dict[str, np.ndarray]]:
 
     Returns:
         the content of results.json; `reconstruction`, `difference` (scan minus reconstruction), `deviation_p`, `unusual` and
-        `blind`, axes I, J, K, with their `affine`, 4x4, IJK to RAS millimetres.
+        `blind`, and where it is known `expected_error`, axes I, J, K, with their `affine`, 4x4, IJK to RAS millimetres.
     """
     results = json.loads((Path(folder) / RESULTS).read_text(encoding="utf-8"))
     with np.load(Path(folder) / ARRAYS) as arrays:

@@ -19,7 +19,7 @@ from ..metrics.metric import METRICS
 from . import svg
 from .colors import VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
-from .picture import COLUMNS, difference_range, display_window, slice_row, title_of
+from .picture import COLUMNS, difference_legend, difference_range, display_window, fog_legend, slice_row, title_of
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
@@ -324,9 +324,10 @@ def _slices(analysis: Analysis, result: BoxResult) -> str:
     scale = (
         f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
         f"<div class='ends'><span>-{reach:g}</span><span>0</span><span>+{reach:g}</span></div>"
-        "scan darker | brighter, in tissue SD; brain only</div>"
+        f"{difference_legend(analysis)}; brain only</div>"
     )
-    return f"{''.join(figures)}{scale}"
+    fog = fog_legend(analysis)
+    return f"{''.join(figures)}{scale}" + (f"<p class='faint'>{fog}</p>" if fog else "")
 
 
 def _distribution(result: BoxResult) -> str:

@@ -15,7 +15,7 @@ from .colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from .html_page import number_text
 from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of, settings_of
 from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
-from .picture import COLUMNS, difference_range, side_by_side, slice_row, title_of
+from .picture import COLUMNS, difference_legend, difference_range, fog_legend, side_by_side, slice_row, title_of
 from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS
 
@@ -146,8 +146,10 @@ class _Report:
             (1, f"+{reach:g}", "right"),
         ):
             self.pdf.text(left + share * wide, self.y + 15, text, 7.5, color=FAINT, anchor=anchor)
-        self.pdf.text(left + wide / 2, self.y + 24, "scan darker | brighter, in tissue SD", 7.5, color=FAINT, anchor="middle")
+        self.pdf.text(left + wide / 2, self.y + 24, difference_legend(self.analysis), 7.5, color=FAINT, anchor="middle")
         self.space(32)
+        if fog_legend(self.analysis):
+            self.paragraph(fog_legend(self.analysis), 8.5, color=FAINT)
 
     def standing(self, result: BoxResult) -> None:
         """The score behind p: a dot per healthy box, a diamond for this one."""

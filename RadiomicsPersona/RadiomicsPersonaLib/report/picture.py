@@ -15,13 +15,22 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
-from ..analysis.result import Analysis, BoxResult
+from ..analysis.result import EXPECTED_ERRORS, Analysis, BoxResult
 from ..defaults import RESEARCH_USE, USUAL_PERCENT
 from ..geometry.box import Box
 from ..geometry.hole import Hole
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
-from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, UNUSUAL_COLOR, VERDICT_COLORS, diverging
+from .colors import (
+    CONTROL_COLOR,
+    DIFFERENCE_RANGE,
+    FOG,
+    FOG_COLOR,
+    UNUSUAL_COLOR,
+    VERDICT_COLORS,
+    density_of_fog,
+    diverging,
+)
 from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
@@ -32,7 +41,7 @@ COLUMNS = ("Whole slice", "Scan", "Healthy persona", "Difference")
 STRIP = 96
 """Height of the band below the slices."""
 ROUND_RANGES = (DIFFERENCE_RANGE, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
-"""Ends of the difference's colours, tissue standard deviations."""
+"""Ends of the difference's colours."""
 CONTEXT_MM = 20.0
 """Millimetres shown on every side of a box."""
 MOST_BARS = 5
@@ -76,7 +85,7 @@ def slice_row(analysis: Analysis, result: BoxResult, orientation: str, pixels: i
     close = planes_around(result.box, CONTEXT_MM, pixels)[number]
     scan, window = analysis.scan, display_window(analysis)
     around = gray(scan.array, scan.affine, close, window)
-    persona = gray(analysis.reconstruction, scan.affine, close, window)
+    persona = _in_fog(analysis, close, gray(analysis.reconstruction, scan.affine, close, window))
     return [
         _annotated(scan, gray(scan.array, scan.affine, whole, window), result, whole, f"{orientation}, {whole.position}"),
         _annotated(scan, around, result, close, scale_bar=True),
@@ -136,23 +145,33 @@ def gray(array: np.ndarray, affine: np.ndarray, plane: Plane, window: tuple[floa
 def _difference(analysis: Analysis, result: BoxResult, plane: Plane, scan: np.ndarray) -> np.ndarray:
     """The difference in colours where voxels were rebuilt, over a dimmed scan."""
     # voxel by voxel: between two voxels there is no difference to show
-    deviation = cut(analysis.difference, analysis.scan.affine, plane, outside=0, order=0) / analysis.tissue.scale.deviation
+    deviation = cut(analysis.difference_in_units, analysis.scan.affine, plane, outside=0, order=0)
     hole = result.reconstruction.hole
     inside = cut_hole(analysis.scan, hole if result.brain is None else Hole(hole.start, result.brain), plane)[..., None]
     return np.where(inside, diverging(deviation / difference_range(analysis)), (scan * 0.4).astype(np.uint8))
 
 
+def _in_fog(analysis: Analysis, plane: Plane, persona: np.ndarray) -> np.ndarray:
+    """The persona under a veil that is the denser the farther it may be off."""
+    expected = analysis.expected_error
+    if expected is None:
+        return persona
+    off = cut(expected, analysis.scan.affine, plane, outside=0) / analysis.tissue.scale.deviation
+    density = density_of_fog(off)[..., None]
+    return np.rint((1 - density) * persona + density * np.array(FOG_COLOR)).astype(np.uint8)
+
+
 def difference_range(analysis: Analysis) -> float:
-    """Tissue standard deviations at which the difference's colours saturate: at least `DIFFERENCE_RANGE`, and more where more
+    """Units of `Analysis.difference_in_units` at which its colours saturate: at least `DIFFERENCE_RANGE`, and more where more
     than a hundredth of the brain in the boxes differs by more.
     """
-    shares = []
+    shares, difference = [], analysis.difference_in_units
     for result in analysis.boxes:
         hole = result.reconstruction.hole
         inside = hole.mask if result.brain is None else result.brain
-        shares.append(np.abs(analysis.difference[hole.region][inside]))
+        shares.append(np.abs(difference[hole.region][inside]))
     found = np.concatenate(shares)
-    largest = float(np.percentile(found, 99)) / analysis.tissue.scale.deviation if found.size else 0.0
+    largest = float(np.percentile(found, 99)) if found.size else 0.0
     return next((value for value in ROUND_RANGES if value >= largest), ROUND_RANGES[-1])
 
 
@@ -227,9 +246,9 @@ def _title(analysis: Analysis, name: str | None) -> Image.Image:
 def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
     rows = [side_by_side(slice_row(analysis, result, orientation)) for orientation in ORIENTATIONS]
     bars = [_bars(result)] if result.sorted_scores else []
-    return stacked(
-        [_heading(result), _captions(), *rows, side_by_side([_strip(result), _legend(difference_range(analysis))]), *bars]
-    )
+    fog = [paragraphs([fog_legend(analysis)], 14, FAINT, above=2, below=0)] if fog_legend(analysis) else []
+    legends = side_by_side([_strip(result), _legend(analysis)])
+    return stacked([_heading(result), _captions(), *rows, *fog, legends, *bars])
 
 
 def _heading(result: BoxResult) -> Image.Image:
@@ -255,14 +274,27 @@ def _captions() -> Image.Image:
     return image
 
 
-def _legend(reach: float) -> Image.Image:
+def difference_legend(analysis: Analysis) -> str:
+    """What is written below the difference's colours."""
+    return f"scan darker | brighter, in {analysis.unit}"
+
+
+def fog_legend(analysis: Analysis) -> str:
+    """What is written below the personas; empty where they have no veil."""
+    if analysis.unit != EXPECTED_ERRORS:
+        return ""
+    return f"The persona lies in fog where it may be off by more than {FOG[0]:g} tissue SD, in the densest by {FOG[1]:g}."
+
+
+def _legend(analysis: Analysis) -> Image.Image:
     """The difference's colours, for below the last column."""
+    reach = difference_range(analysis)
     image = Image.new("RGB", (PANEL, STRIP), BACKGROUND)
     draw = ImageDraw.Draw(image)
     image.paste(Image.fromarray(np.repeat(diverging(np.linspace(-1, 1, PANEL))[None], 12, axis=0)))
     for share, label, anchor in ((0, f"-{reach:g}", "la"), (0.5, "0", "ma"), (1, f"+{reach:g}", "ra")):
         write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
-    write_text(draw, (PANEL / 2, 34), "scan darker | brighter, in tissue SD", 13, FAINT, anchor="ma")
+    write_text(draw, (PANEL / 2, 34), difference_legend(analysis), 13, FAINT, anchor="ma")
     return image
 
 

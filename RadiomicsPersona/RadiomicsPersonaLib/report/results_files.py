@@ -8,7 +8,7 @@ import csv
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +139,9 @@ def _box_record(result: BoxResult, analysis: Analysis) -> dict:
         "rebuilt_again_ml": result.rebuilt_again_ml,
         "error_rates": result.error_rates,
         "would_be_found": result.would_be_found,
+        "certainty": result.certainty,
+        "expected_error_sd": result.expected_error_sd,
+        "beyond_expected": result.beyond_expected,
         "label": result.label,
         "word": result.word,
         "reason": result.reason,
@@ -162,6 +165,8 @@ RESULTS = "results.json"
 UNUSUAL = "unusual.nii.gz"
 BRAIN = "brain.nii.gz"
 BLIND = "blind.nii.gz"
+EXPECTED_ERROR, EXPECTED_ERROR_SD = "expected_error.nii.gz", "expected_error_sd.nrrd"
+"""In the scan's intensities, as `analyze` writes it, and in tissue SD, as Slicer does."""
 RECONSTRUCTIONS = ("reconstruction.nii.gz", "reconstruction.nrrd")
 
 
@@ -198,11 +203,30 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         if place:
             raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
         unusual, brain = (_mask_in(folder, name, scan) for name in (UNUSUAL, BRAIN))
-        return _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual, brain)
+        analysis = _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual, brain)
+        return _with_expected_error(analysis, folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"'{path}' was not written by this version of the program ({type(error).__name__}: {error}): analyze again."
         ) from error
+
+
+def _with_expected_error(analysis: Analysis, folder: Path) -> Analysis:
+    """The analysis with the expected error that it wrote; as it is where that is not there."""
+    path = next((folder / name for name in (EXPECTED_ERROR, EXPECTED_ERROR_SD) if (folder / name).is_file()), None)
+    if path is None:
+        return analysis
+    expected = read_scan(path).array.astype(np.float32)
+    if path.name == EXPECTED_ERROR_SD:
+        expected *= np.float32(analysis.tissue.scale.deviation)
+    if expected.shape != analysis.scan.shape or not np.isfinite(expected).all() or (expected < 0).any():
+        raise InputError(f"'{path.name}' does not belong to the scan '{analysis.scan.name}': analyze again.")
+    holes = (result.reconstruction.hole for result in analysis.boxes)
+    boxes = tuple(
+        replace(result, expected_error=np.where(hole.mask, expected[hole.region], np.float32(0)))
+        for result, hole in zip(analysis.boxes, holes)
+    )
+    return replace(analysis, boxes=boxes)
 
 
 def _mask_in(folder: Path, name: str, scan: Scan) -> np.ndarray | None:
@@ -282,6 +306,8 @@ def _box_result(
         rebuilt_again_ml=record["rebuilt_again_ml"],
         error_rates=record["error_rates"],
         would_be_found=record["would_be_found"],
+        expected_error_sd=record["expected_error_sd"],
+        beyond_expected=record["beyond_expected"],
         stability=tuple(StabilityTrial(kept["change"], kept["label"], kept["p"]) for kept in record["stability"]),
     )
 

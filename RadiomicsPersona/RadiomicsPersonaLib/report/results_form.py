@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..analysis.score import SCORES
 from ..metrics.metric import METRICS
 
-SCHEMA_VERSION = "1.0"
+SCHEMA_VERSION = "1.1"
 """Of results.json; Resources/Schemas/results.schema.json describes it. A key that is added raises the second number, one that
 is changed or taken away the first."""
 _LARGEST = 1e300
@@ -25,6 +25,10 @@ def _count(value) -> bool:
 
 def _number_or_null(value) -> bool:
     return value is None or _number(value)
+
+
+def _positive_or_null(value) -> bool:
+    return value is None or _positive(value)
 
 
 def _share_or_null(value) -> bool:
@@ -78,6 +82,9 @@ _BOX = _PLACE | {
     "rebuilt_again_ml": _number_or_null,
     "error_rates": _text,
     "would_be_found": _text,
+    "certainty": _text,
+    "expected_error_sd": _positive_or_null,
+    "beyond_expected": _share_or_null,
     "controls": [_CONTROL],
     "scores": _object,
     "parts": [_PLACE | {"volume_ml": _positive}],

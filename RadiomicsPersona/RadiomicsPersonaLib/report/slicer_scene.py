@@ -22,7 +22,7 @@ from ..geometry.markups import markups_text, roi_of_box
 from ..imaging.files import write_nrrd
 from ..metrics.metric import METRICS
 from ..system.csv_table import written_cell
-from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, VERDICT_COLORS, diverging
+from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, FOG, FOG_COLOR, VERDICT_COLORS, density_of_fog, diverging
 from .picture import display_window
 from .results_files import results_of
 from .slice_plane import planes_around
@@ -46,6 +46,7 @@ _FIELDS = {
     "blind": "blindVolume",
     "difference": "differenceVolume",
     "deviation p": "deviationVolume",
+    "expected error": "expectedErrorVolume",
 }
 """Fields of the panel's parameter node, by the file of a volume."""
 # where a node's class is not called like its tag
@@ -84,7 +85,6 @@ class _Bundle:
     def write(self) -> None:
         analysis = self.analysis
         low, high = display_window(analysis)
-        reach = DIFFERENCE_RANGE * analysis.tissue.scale.deviation
         name = self.name or "scan"
         original = analysis.scan.array if analysis.scan.original is None else analysis.scan.original
         colors = self._add_colors()
@@ -100,13 +100,24 @@ class _Bundle:
                 "blind", f"{name} blind persona", analysis.blind, low, high, "vtkMRMLColorTableNodeGrey", about
             )
         outputs["differenceVolume"] = self._add_volume(
-            "difference", f"{name} difference", analysis.difference, -reach, reach, colors, about
+            "difference",
+            f"{name} difference in {analysis.unit}",
+            analysis.difference_in_units,
+            -DIFFERENCE_RANGE,
+            DIFFERENCE_RANGE,
+            colors,
+            about,
         )
         # the smaller p, the brighter
         grey = "vtkMRMLColorTableNodeInvertedGrey"
         outputs["deviationVolume"] = self._add_volume(
             "deviation p", f"{name} p of the difference", analysis.deviation_p, 0.0, DEVIATION_P_SHOWN, grey, about
         )
+        if analysis.expected_error is not None:
+            expected = analysis.expected_error / np.float32(analysis.tissue.scale.deviation)
+            outputs["expectedErrorVolume"] = self._add_volume(
+                "expected error", f"{name} expected error in tissue SD", expected, 0.0, FOG[1], self._add_fog(), about
+            )
         boxes = [self._add_box(result, number) for number, result in enumerate(analysis.boxes, start=1)]
         self._add_folders()
         outputs["resultTable"] = self._add_table(boxes)
@@ -182,18 +193,30 @@ class _Bundle:
         )
 
     def _add_colors(self) -> str:
-        lines = ["LabelValue,Name,Color_R,Color_G,Color_B,Color_A"]
+        unit, rows = self.analysis.unit, []
         for number, (red, green, blue) in enumerate(diverging(np.linspace(-1, 1, COLOR_STEPS))):
             deviation = (2 * number / (COLOR_STEPS - 1) - 1) * DIFFERENCE_RANGE
             # no difference is transparent, so that the difference can be laid over the scan
             opacity = 0 if deviation == 0 else 255
-            lines.append(f"{number},{deviation:+.2f} tissue SD,{red},{green},{blue},{opacity}")
-        self._store("Data/difference colors.csv", "\n".join(lines) + "\n")
-        storage = self._add_storage("ColorTableStorage", "difference%20colors.csv")
+            rows.append((f"{deviation:+.2f} {unit}", red, green, blue, opacity))
+        return self._add_color_table("difference", f"Difference in {unit}", rows)
+
+    def _add_fog(self) -> str:
+        rows = []
+        for share in np.linspace(0, 1, COLOR_STEPS):
+            rows.append((f"{share * FOG[1]:.2f} tissue SD", *FOG_COLOR, round(255 * density_of_fog(share * FOG[1]))))
+        return self._add_color_table("fog", "Expected error in tissue SD", rows)
+
+    def _add_color_table(self, file: str, name: str, rows: list[tuple]) -> str:
+        """Colours by name, red, green, blue and opacity, 0 to 255."""
+        lines = ["LabelValue,Name,Color_R,Color_G,Color_B,Color_A"]
+        lines += [",".join(map(str, (number, *row))) for number, row in enumerate(rows)]
+        self._store(f"Data/{file} colors.csv", "\n".join(lines) + "\n")
+        storage = self._add_storage("ColorTableStorage", f"{file}%20colors.csv")
         about = {"Category": "RadiomicsPersona"}
         return self._add(
             "ColorTable",
-            "Difference in tissue SD",
+            name,
             references={"storage": storage},
             about=about,
             type="13",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
@@ -21,12 +22,13 @@ from RadiomicsPersonaLib.networks.card import (
     read_card,
 )
 from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
-from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model, NetworkModel, load_model
 from RadiomicsPersonaLib.segmentation.segmentation_model import SegmentationModel
 from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..data.held_out_groups import held_out_scans
 from ..data.lesion_shapes import is_for_evaluation
+from ..evaluation import certainty
 from ..evaluation.population_mean import population_mean, training_files
 from ..evaluation.rebuilding import EvaluationPlan, evaluate, standard_rebuilders
 from ..evaluation.report import write_report
@@ -41,6 +43,7 @@ from ..verdict.cases import verdict_scans
 
 EXAMPLES = (
     "run -o evaluation",
+    "data --certainty --groups IXI --subjects 8 -o evaluation",
     "data -m tissue --groups IXI,MS -o evaluation",
 )
 
@@ -63,6 +66,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--certainty", action="store_true", help="measure how well the expected error of a rebuilding model holds, instead"
+    )
     parser.add_argument("--card", action="store_true", help="write the figures into the model's card")
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="report.html, evaluation.json, and rows.csv, from which it resumes"
@@ -84,7 +90,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
     measures = {RECONSTRUCTION_KIND: _rebuilding, TISSUE_KIND: _tissue, LESION_KIND: _lesion, SEGMENTATION_KIND: _segmentation}
     if kind not in measures:
         raise InputError(f"This command measures no models of the kind '{kind}': choose one of {', '.join(measures)}.")
-    measure = measures[kind]
+    if options.certainty and (kind != RECONSTRUCTION_KIND or options.card):
+        raise InputError("--certainty measures models that rebuild, and writes no card: leave it out, or --card.")
+    measure = _certainty if options.certainty else measures[kind]
     output = Path(options.output)
     # what a run goes on from lies in the folder itself; the report comes when it is whole
     with folder_written_whole(output) as folder, ExitStack() as told:
@@ -94,7 +102,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if card_file is not None:
         write_card(card_file, output / "evaluation.json")
         print(f"Written into the model card: {card_file}")
-    print(f"Report: {output / ('report.html' if kind == RECONSTRUCTION_KIND else 'evaluation.md')}")
+    page = "report.html" if kind == RECONSTRUCTION_KIND and not options.certainty else "evaluation.md"
+    print(f"Report: {output / page}")
     return 0
 
 
@@ -108,27 +117,49 @@ def _kind_of(name: str) -> str:
 
 def _rebuilding(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
     """The report in Markdown, and the card that its figures belong into, if that was asked for; all files are written."""
-    model = run.model() if run and options.model == "auto" else load_model(options.model)
-    network = model if isinstance(model, NetworkModel) else None
+    model, card = _rebuilding_model(options, run)
     card_file = _card_file(options, model)
     root, output = Path(options.data), Path(options.output)
-    card = network.card if network else None
-    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
-    scans = run.scans(options.subjects) if run else held_out_scans(root, card, groups, options.subjects)
+    plan = _plan_of(options, run, card)
     output.mkdir(exist_ok=True)
     training = run.training() if run else training_files(root, card) if card else []
     average = population_mean(training, output / "population_mean.npz", progress) if training else None
-    plan = EvaluationPlan(
-        rebuilders=standard_rebuilders(network, average),
-        scans=tuple(scans),
-        lesion_masks=tuple(file for file in sorted((root / "lesion_masks").rglob("*.nii.gz")) if is_for_evaluation(file)),
-        boxes_per_stratum=options.boxes,
-        seed=options.seed,
+    plan = replace(
+        plan,
+        rebuilders=standard_rebuilders(model if card else None, average),
         identity=model.provenance() | {"population_mean_of": list(average.subjects) if average else []},
     )
     scores = evaluate(plan, output, progress)
     write_report(plan, scores, folder)
     return (folder / "evaluation.md").read_text(encoding="utf-8"), card_file
+
+
+def _rebuilding_model(options: argparse.Namespace, run) -> tuple[Model, dict | None]:
+    """The model, and its card if it is a network."""
+    model = run.model() if run and options.model == "auto" else load_model(options.model)
+    return model, model.card if isinstance(model, NetworkModel) else None
+
+
+def _plan_of(options: argparse.Namespace, run, card: dict | None) -> EvaluationPlan:
+    """Scans and holes, without rebuilders."""
+    root = Path(options.data)
+    groups = [name.strip() for name in options.groups.split(",") if name.strip()] if options.groups else None
+    scans = run.scans(options.subjects) if run else held_out_scans(root, card, groups, options.subjects)
+    return EvaluationPlan(
+        rebuilders={},
+        scans=tuple(scans),
+        lesion_masks=tuple(file for file in sorted((root / "lesion_masks").rglob("*.nii.gz")) if is_for_evaluation(file)),
+        boxes_per_stratum=options.boxes,
+        seed=options.seed,
+    )
+
+
+def _certainty(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
+    model, card = _rebuilding_model(options, run)
+    found = certainty.evaluate_certainty(_plan_of(options, run, card), model, Path(options.output), progress)
+    text = certainty.page_of(found, model, options.seed)
+    _write(folder, text, certainty.record_of(found, model, options.seed))
+    return text, None
 
 
 def _tissue(options: argparse.Namespace, run, folder: Path, progress) -> tuple[str, Path | None]:
