@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from bench.phantom import make_head
 
+from RadiomicsPersonaLib.brain.midplane import Midplane
+from RadiomicsPersonaLib.brain.preparation import PreparedScan
+from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, parse_box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.geometry.patch import patch_grid
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.reconstruction import reconstruction
+from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaTrainingLib.synthesis.random_rotation import random_rotation
 
 GEOMETRIES = 10_000
@@ -118,3 +125,20 @@ def test_beyond_the_field_of_view_the_patch_shows_the_value_given_for_outside():
 def test_a_box_that_is_not_six_good_numbers_is_refused_in_one_sentence(text):
     with pytest.raises(InputError, match="."):
         parse_box(text)
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (0.94, 0.94, 7.75), (3.0, 1.2, 1.2)])
+def test_a_box_is_rebuilt_bit_for_bit_as_if_all_of_its_patch_had_been(spacing, monkeypatch):
+    """The network computes its finest level no farther than the hole and the match to its rim reach."""
+    head = make_head(affine=np.diag([*spacing, 1.0]))
+    middle = head.ras_from_ijk((np.array(head.shape) - 1) / 2)
+    holes = [
+        hole_of_box(head, Box(middle + shift, size)) for shift, size in (([25, 5, 0], [14, 20, 16]), ([0, 0, 9], [44, 30, 30]))
+    ]
+    prepared = PreparedScan(
+        head, estimate_tissue(head, model=None), Midplane(np.array([1.0, 0, 0]), float(middle[0]), 1.0), None
+    )
+    found = rebuild(prepared, holes, load_model("healthy-t1"))
+    monkeypatch.setattr(reconstruction, "_window_of", lambda scan, hole, grid: np.array([[0] * 3, [grid.size] * 3]))
+    for less, all_ in zip(found, rebuild(prepared, holes, load_model("healthy-t1"))):
+        assert np.array_equal(less.values, all_.values) and less.values.std() > 0

@@ -54,3 +54,14 @@ def test_a_network_says_of_an_image_alone_what_it_says_of_it_among_others():
         for network, images in ((rebuilding, shown), (segmenting, shown[:1])):
             together = network(*images)
             assert torch.allclose(network(*(part[:1] for part in images)), together[:1], atol=1e-5)
+
+
+def test_a_window_of_a_patch_is_what_the_whole_patch_would_be_there():
+    torch.manual_seed(1)
+    network = ReconstructionUNet((8, 16, 16, 16), (1, 2, 1, 2)).eval()
+    shown = torch.randn(2, 2, 64, 64, 64), torch.randn(2, 2, 32, 32, 32)
+    with torch.inference_mode():
+        whole = network(*shown)
+        for window in (((20, 41), (17, 45), (30, 34)), ((0, 12), (50, 64), (3, 61)), ((0, 64),) * 3):
+            inside = (..., *(slice(*ends) for ends in window))
+            assert torch.equal(network(*shown, window)[inside], whole[inside])

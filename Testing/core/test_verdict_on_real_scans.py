@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 
 import numpy as np
 import pytest
 from scipy import ndimage, stats
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
-from RadiomicsPersonaLib.brain.tissue import estimate_tissue
+from RadiomicsPersonaLib.brain.tissue import Tissue, estimate_tissue
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import read_scan
@@ -28,26 +29,33 @@ SHIFTS = {"T1": -2.5, "FLAIR": 4.0}
 SIDES = (14.0, 24.0, 38.0)
 
 
-def scan_and_places(data_root, contrast: str, count: int, side: float) -> tuple[Scan, list[Box]]:
-    """A scan, and boxes of one size in its healthy brain, the same every time."""
+@cache
+def scan_and_tissue(data_root, contrast: str) -> tuple[Scan, Tissue, np.ndarray]:
+    """A scan, its tissue, and where it is marked as no healthy brain; to be left as they are."""
     file, mask = SCANS[contrast]
     scan = read_scan(data_root / file)
     marked = np.zeros(scan.shape, bool) if mask is None else read_scan(data_root / mask).array > 0
-    tissue, rng, boxes = estimate_tissue(scan), np.random.default_rng(int(side)), []
-    while len(boxes) < count:
+    return scan, estimate_tissue(scan), marked
+
+
+def place_in(data_root, contrast: str, side: float) -> Box:
+    """A box of one size in the healthy brain of a scan, the same every time."""
+    scan, tissue, marked = scan_and_tissue(data_root, contrast)
+    rng = np.random.default_rng(int(side))
+    while True:
         box = random_box(scan, tissue, rng, (side, side), brain_share=0.9)
         if not (hole_of_box(scan, box).full_mask(scan.shape) & marked).any():
-            boxes.append(box)
-    return scan, boxes
+            return box
 
 
-def with_lesion(scan: Scan, box: Box, shift: float) -> Scan:
+def with_lesion(data_root, contrast: str, box: Box) -> Scan:
     """The scan with an ellipsoid in the box that differs from the tissue by so many tissue SD and hides its texture."""
+    scan, tissue, _ = scan_and_tissue(data_root, contrast)
     index = np.stack(np.meshgrid(*map(np.arange, scan.shape), indexing="ij"), axis=-1)
     inside = np.linalg.norm((scan.ras_from_ijk(index) - box.center) / (0.42 * box.size), axis=-1) < 1
-    scale = estimate_tissue(scan).scale
+    scale = tissue.scale
     weight = ndimage.gaussian_filter(inside.astype(np.float32), 0.7 / scan.spacing)
-    level = np.median(scan.array[inside]) + shift * scale.deviation
+    level = np.median(scan.array[inside]) + SHIFTS[contrast] * scale.deviation
     rough = 0.2 * scale.deviation * np.random.default_rng(0).normal(size=scan.shape)
     return dataclasses.replace(scan, array=((1 - weight) * scan.array + weight * (level + rough)).astype(np.float32))
 
@@ -56,11 +64,11 @@ def with_lesion(scan: Scan, box: Box, shift: float) -> Scan:
 def test_a_painted_lesion_is_called_pathological_and_untouched_tissue_is_not(data_root, contrast):
     model, boxes = load_model("auto"), []
     for side in SIDES:
-        scan, (box,) = scan_and_places(data_root, contrast, 1, side)
-        sick = analyze(with_lesion(scan, box, SHIFTS[contrast]), [box], model, look_twice=False).boxes[0]
+        box = place_in(data_root, contrast, side)
+        sick = analyze(with_lesion(data_root, contrast, box), [box], model, look_twice=False).boxes[0]
         assert sick.label == 1 and sick.probability > 0.6, (side, sick.reason)
         boxes.append(box)
-    untouched = analyze(scan, boxes, model).boxes
+    untouched = analyze(scan_and_tissue(data_root, contrast)[0], boxes, model).boxes
     assert [result.label for result in untouched].count(0) >= 2, [result.reason for result in untouched]
     assert 1 not in [result.label for result in untouched]
 
@@ -71,9 +79,9 @@ def test_a_painted_lesion_is_called_in_a_loose_box_too(data_root, contrast, loos
     """Of three sizes so many at least: a small lesion in T1 is lost in a box of twice its size."""
     model, results = load_model("auto"), []
     for side in SIDES:
-        scan, (box,) = scan_and_places(data_root, contrast, 1, side)
+        box = place_in(data_root, contrast, side)
         loose = Box(box.center, looseness * box.size, box.axes, "loose")
-        results.append(analyze(with_lesion(scan, box, SHIFTS[contrast]), [loose], model, look_twice=False).boxes[0])
+        results.append(analyze(with_lesion(data_root, contrast, box), [loose], model, look_twice=False).boxes[0])
     assert [result.label for result in results].count(1) >= called, [result.reason for result in results]
 
 

@@ -13,6 +13,8 @@ from torch import nn
 from ..errors import InputError
 from ..system.device import autocasts_on_cpu
 
+Window = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]
+"""First voxel and the one after the last along three axes."""
 FILL_SHARE = 0.5
 """Weight with which the input, and so the classical fill in its hole, enters the output beside what the network adds."""
 
@@ -78,6 +80,8 @@ class _UNet(nn.Module):
         self.up = nn.ModuleList(nn.ConvTranspose3d(b, a, 2, stride=2) for a, b in pairs)
         self.decoder = nn.ModuleList(_level(c, n, depth > 0) for c, n, depth in levels[:-1])
         self.head = Convolution(channels[0], 8 * outputs, 3, padding=1)
+        self.reach = 2 * blocks[0] + 1
+        """Voxels of the finest level that the result looks at on every side, from the skip on."""
 
     def _encoded(self, x: torch.Tensor) -> list[torch.Tensor]:
         """What every level of the encoder makes of the stem, the finest first."""
@@ -86,12 +90,26 @@ class _UNet(nn.Module):
             found.append(encode(down(found[-1])))
         return found
 
-    def _from_stem(self, x: torch.Tensor) -> torch.Tensor:
-        """(N, channels[0], D, H, W) to (N, outputs, 2D, 2H, 2W)."""
+    def _from_stem(self, x: torch.Tensor, window: Window | None = None) -> torch.Tensor:
+        """(N, channels[0], D, H, W) to (N, outputs, 2D, 2H, 2W).
+
+        Args:
+            window: where the result is wanted; the finest level computes nothing else, and what is outside may be 0.
+        """
         *skips, x = self._encoded(x)
-        for up, decode, skip in zip(reversed(self.up), reversed(self.decoder), reversed(skips)):
+        whole = tuple(2 * n for n in skips[0].shape[2:])
+        ups, decoders = list(reversed(self.up)), list(reversed(self.decoder))
+        for up, decode, skip in zip(ups[:-1], decoders[:-1], list(reversed(skips))[:-1]):
             x = decode(up(x) + skip)
-        return _unfold(self.head(torch.relu(x)))
+        fine = tuple(slice(None) for _ in whole) if window is None else _finest_window(window, skips[0].shape[2:], self.reach)
+        if window is not None:
+            x = x[(..., *(slice(s.start // 2, s.stop // 2) for s in fine))]
+        found = _unfold(self.head(torch.relu(decoders[-1](ups[-1](x) + skips[0][(..., *fine)]))))
+        if window is None:
+            return found
+        placed = found.new_zeros((*found.shape[:2], *whole))
+        placed[(..., *(slice(2 * s.start, 2 * s.stop) for s in fine))] = found
+        return placed
 
 
 class ReconstructionUNet(_UNet):
@@ -101,7 +119,7 @@ class ReconstructionUNet(_UNet):
         super().__init__(2, 1, channels, blocks)
         self.mirror_stem = Convolution(2, channels[0], 3, padding=1)
 
-    def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, mirror: torch.Tensor, window: Window | None = None) -> torch.Tensor:
         """Rebuild.
 
         Args:
@@ -109,10 +127,11 @@ class ReconstructionUNet(_UNet):
                 and the hole's mask.
             mirror: (N, 2, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
                 unknown, and 1 where it is known. All zero when there is no mirrored side to go by.
+            window: voxels of the patch that are wanted, or None for all.
         Returns:
-            (N, 1, S, S, S): tissue units; meant to be used inside the hole.
+            (N, 1, S, S, S): tissue units; meant to be used inside the hole, and inside the window alone where there is one.
         """
-        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror))
+        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror), window)
 
     def features(self, image: torch.Tensor) -> list[torch.Tensor]:
         """What every level of the encoder sees in an image, (N, channels, ...) at 1/2, 1/4, ... of its resolution.
@@ -163,6 +182,12 @@ class FoldedUNet(_UNet):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, inputs, D, H, W), sides multiples of 2 to the number of levels, to logits (N, outputs, D, H, W)."""
         return self._from_stem(self.stem(image))
+
+
+def _finest_window(window: Window, shape: tuple[int, ...], reach: int) -> tuple[slice, slice, slice]:
+    """What the finest level, of a shape at half the resolution, has to compute for a window; from even to even voxels."""
+    ends = ((low // 2 - reach, -(-high // 2) + reach, n) for (low, high), n in zip(window, shape))
+    return tuple(slice(max(low // 2 * 2, 0), min(-(-high // 2) * 2, n)) for low, high, n in ends)
 
 
 def _level(channels: int, blocks: int, normalized: bool) -> nn.Sequential:

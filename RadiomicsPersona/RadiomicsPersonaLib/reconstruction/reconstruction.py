@@ -63,17 +63,21 @@ def rebuild(
     >>> float(compose(prepared, [persona])[20, 18, 16].round())
     600.0
     """
-    results = []
+    results: dict[int, Reconstruction] = {}
     batch = BATCH if isinstance(model, NetworkModel) else 1
+    # holes of like size together: a batch computes as much of its patches as its largest needs
+    order = sorted(range(len(holes)), key=lambda number: holes[number].mask.size)
     for first in range(0, len(holes), batch):
-        chunk = holes[first : first + batch]
+        numbers = order[first : first + batch]
+        chunk = [holes[number] for number in numbers]
         if isinstance(model, NetworkModel):
-            results += _rebuild_with_network(prepared, chunk, model, use_mirror)
+            rebuilt = _rebuild_with_network(prepared, chunk, model, use_mirror)
         else:
-            results += [_rebuild_classically(prepared, hole, model) for hole in chunk]
+            rebuilt = [_rebuild_classically(prepared, hole, model) for hole in chunk]
+        results |= zip(numbers, rebuilt)
         if progress:
             progress(len(results), len(holes))
-    return results
+    return [results[number] for number in range(len(holes))]
 
 
 def compose(prepared: PreparedScan, reconstructions: list[Reconstruction]) -> np.ndarray:
@@ -145,8 +149,21 @@ def _rebuild_with_network(
         )
         for hole, grid in zip(holes, grids)
     ]
-    rebuilt = model.predict(np.stack([i[0] for i in inputs]), np.stack([i[1] for i in inputs]))
+    windows = np.array([_window_of(prepared.scan, hole, grid) for hole, grid in zip(holes, grids)])
+    window = tuple(zip(windows[:, 0].min(axis=0).tolist(), windows[:, 1].max(axis=0).tolist()))
+    rebuilt = model.predict(np.stack([i[0] for i in inputs]), np.stack([i[1] for i in inputs]), window)
     return [_onto_scan(prepared, hole, grid, patch, model) for hole, grid, patch in zip(holes, grids, rebuilt)]
+
+
+def _window_of(scan: Scan, hole: Hole, grid: PatchGrid) -> np.ndarray:
+    """Patch voxels that a hole and the match to its rim look at: the first and the one after the last, (2, 3)."""
+    ends = np.empty((2, 3), int)
+    for p, s in enumerate(grid.axis):
+        reach = int(3 * RIM_WIDTH / scan.spacing[s] + 0.5)
+        low, high = sorted((np.array([hole.start[s] - reach, hole.stop[s] - 1 + reach]) - grid.first[p]) / grid.step[p])
+        blur = max(1.0, 1 / abs(grid.step[p]))
+        ends[:, p] = np.clip([np.floor(low - blur), np.ceil(high + blur) + 1], 0, grid.size)
+    return ends
 
 
 def _grid_for(prepared: PreparedScan, hole: Hole, model: NetworkModel) -> PatchGrid:
