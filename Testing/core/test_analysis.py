@@ -340,8 +340,8 @@ def written(sick_head, tmp_path_factory):
 def test_the_command_line_writes_everything(written):
     scan, output = written
     assert {path.name for path in output.iterdir()} == {
-        "results.json", "results.csv", "reconstruction.nii.gz", "difference.nii.gz", "deviation_p.nii.gz", "unusual.nii.gz", "expected_error.nii.gz",
-        "brain.nii.gz",
+        "results.json", "results.csv", "reconstruction.nii.gz", "difference.nii.gz", "deviation_p.nii.gz", "unusual.nii.gz",
+        "expected_error.nii.gz", "brain.nii.gz",
         "blind.nii.gz", "controls.mrk.json", "report.html", "report.pdf", "report.png", "scene.mrb",
     }  # fmt: skip
     results = json.loads((output / "results.json").read_text(encoding="utf-8"))
