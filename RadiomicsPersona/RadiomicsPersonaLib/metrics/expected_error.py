@@ -28,6 +28,8 @@ BRIGHTEST = 3.0
 """Tissue units beyond which a persona's brightness says no more."""
 MOST_SURPRISE = 25.0
 """Squared error over its expectation, as far as it counts: a vessel says little of other voxels."""
+MOST_EXPECTED = 99.9
+"""Percentile of the expected errors in the healthy boxes that no other exceeds, so that nothing is made up for huge boxes."""
 STEPS, STEP, RIDGE = 15, 0.7, 1e-4
 """Of the scoring iteration, and what keeps it from being led astray by what is alike everywhere."""
 
@@ -38,10 +40,12 @@ class ErrorModel:
 
     Attributes:
         coefficients: of the logarithm of the error's variance, tissue units, on `_seen_from_outside`.
+        most: the largest logarithm that is told; the rest would be extrapolated.
         mirrored: whether the mirrored side was looked at.
     """
 
     coefficients: np.ndarray
+    most: float
     mirrored: bool
 
     def expected(self, prepared: PreparedScan, reconstruction: Reconstruction) -> np.ndarray:
@@ -55,7 +59,9 @@ class ErrorModel:
         hole = reconstruction.hole
         seen = _seen_from_outside(prepared, reconstruction, self.mirrored, hole.mask)
         found = np.zeros(hole.mask.shape, np.float32)
-        found[hole.mask] = prepared.tissue.scale.deviation * np.exp(_log_variance(seen, self.coefficients) / 2)
+        found[hole.mask] = prepared.tissue.scale.deviation * np.exp(
+            np.minimum(_log_variance(seen, self.coefficients), self.most) / 2
+        )
         return found
 
 
@@ -87,7 +93,8 @@ def error_model(prepared: PreparedScan, controls: list[Reconstruction], mirrored
         surprise = np.minimum(squared / np.exp(_log_variance(seen, coefficients)), MOST_SURPRISE)
         score = seen.T @ (surprise - 1) / len(seen) - ridge @ coefficients
         coefficients = coefficients + STEP * np.linalg.solve(information + ridge + 1e-9 * np.eye(len(score)), score)
-    return ErrorModel(coefficients, mirrored)
+    most = float(np.percentile(_log_variance(seen, coefficients), MOST_EXPECTED))
+    return ErrorModel(coefficients, most, mirrored)
 
 
 def _experience(prepared: PreparedScan, control: Reconstruction, mirrored: bool) -> tuple[np.ndarray, np.ndarray]:
