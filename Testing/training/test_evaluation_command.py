@@ -23,12 +23,15 @@ from RadiomicsPersonaTrainingLib.evaluation.holes import CUBOIDS, LESIONS
 from RadiomicsPersonaTrainingLib.evaluation.rebuilding import (
     NETWORK,
     POPULATION_MEAN,
+    SECOND_SCAN,
     EvaluationPlan,
+    evaluate,
     holes_of,
     standard_rebuilders,
 )
 from RadiomicsPersonaTrainingLib.evaluation.scores import RowTable
 from RadiomicsPersonaTrainingLib.evaluation.summary import ALL_CUBOIDS, summarize
+from RadiomicsPersonaTrainingLib.verdict.cases import verdict_scans
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
@@ -308,3 +311,33 @@ def test_the_expected_error_is_measured_in_holes_it_was_not_told_from(data, card
     assert run(*words, "--groups", "site") == 0 and (tmp_path / "out" / "certainty.jsonl").read_text() == found
 
     assert run(*words, "--card") == 2 and "--certainty" in capsys.readouterr().err
+
+
+def test_people_who_were_scanned_twice_have_their_second_scan_beside_the_fills(tmp_path):
+    """The second scan is turned, moved, on another grid and louder; of who was scanned once there is none."""
+    folder = tmp_path / "healthy" / "oasis_eval_only"
+    folder.mkdir(parents=True)
+    head = make_head(spacing=3.0, seed=4)
+    turned = make_head(affine=np.array([[2.5, 0.1, 0, -110], [-0.1, 2.5, 0, -100], [0, 0, 2.5, -95], [0, 0, 0, 1.0]]), seed=4)
+    motion = np.eye(4)
+    motion[:3, 3] = 4, -3, 2
+    write_nifti(folder / "P1_scan1_T1.nii.gz", head.array, head.affine)
+    write_nifti(folder / "P1_scan2_T1.nii.gz", 3 * turned.array, motion @ turned.affine)
+    write_nifti(folder / "P2_scan1_T1.nii.gz", head.array, head.affine)
+    scans = held_out_scans(tmp_path, None)
+    assert [(scan.group, scan.subject) for scan in scans] == [
+        ("OASIS", "P1_scan1_T1"),
+        ("OASIS", "P2_scan1_T1"),
+        ("OASIS twice", "P1_scan1_T1"),
+    ]
+    assert [scan.group for scan in verdict_scans(tmp_path, None)] == ["OASIS", "OASIS"]
+    plan = EvaluationPlan(standard_rebuilders(None), tuple(scans[1:]), boxes_per_stratum=1)
+    rows = evaluate(plan, tmp_path / "out")
+    error = {(row.group, row.stratum, row.rebuilder): row.metrics["mse"] for row in rows}
+    assert ("OASIS", "24-40 mm", SECOND_SCAN) not in error
+    for stratum in CUBOIDS:
+        best = min(error["OASIS twice", stratum, name] for name in plan.rebuilders)
+        assert error["OASIS twice", stratum, SECOND_SCAN] < 0.7 * best  # noise is all that is left
+    again = evaluate(plan, tmp_path / "out")
+    assert [row.rebuilder for row in again] == [row.rebuilder for row in rows]
+    assert any(line.rebuilder == SECOND_SCAN for cell in summarize(rows) for line in cell.headlines)

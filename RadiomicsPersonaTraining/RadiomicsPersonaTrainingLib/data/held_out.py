@@ -29,6 +29,7 @@ class HeldOutScan:
         read: gives the scan.
         read_places: gives the scan, on the same grid, whose brain the holes are placed in; None for the scan itself.
         lesion: file of a mask on the same grid that no hole may come near, or None.
+        again: file of a second scan of the same person, or None.
     """
 
     group: str
@@ -36,6 +37,7 @@ class HeldOutScan:
     read: Callable[[], Scan]
     read_places: Callable[[], Scan] | None = None
     lesion: Path | None = None
+    again: Path | None = None
 
     def scan_and_places(self) -> tuple[Scan, Scan]:
         """The scan, and the one to place holes in, which carries the subject's name.

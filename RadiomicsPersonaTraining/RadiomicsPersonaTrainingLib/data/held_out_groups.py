@@ -22,8 +22,13 @@ from .card_subjects import files_of, of_label_maps, of_scans
 from .held_out import HeldOutScan, held_out_files
 from .split import TEST, VALIDATION, scans_in, split_subjects
 
-EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only"}
+OASIS = "OASIS"
+EVALUATION_ONLY = {"IXI": "healthy/ixi_2mm_eval_only", OASIS: "healthy/oasis_eval_only"}
 """Groups of healthy T1 scans that no model of this project trains on, and their folders beneath the data folder."""
+TWICE = "{} twice"
+"""The group of those people of such a group of whom there are two scans; of the others one is taken as well."""
+FIRST, SECOND = "_scan1", "_scan2"
+"""What the files of people with two scans are told apart by."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +75,8 @@ SOURCE = "synthetic"
 
 ABOUT = {
     "IXI": "healthy adults, T1, from a scanner that no model of this project was trained on",
+    OASIS: "healthy adults of all ages, T1, from a site that no model of this project was trained on",
+    TWICE.format(OASIS): "those of whom a second scan was taken within 90 days, which stands beside the fills",
     SOURCE: "heads made from label maps that the model never saw; every voxel is healthy and known",
 } | {name: source.about for name, source in CONTRAST_SOURCES.items()}
 """A sentence on a source, for reports."""
@@ -93,7 +100,9 @@ def held_out_scans(
         found[entry["name"]] = held_out_files(entry["name"], files_of(entry, part, root))
     for group, folder in EVALUATION_ONLY.items():
         if (root / folder).is_dir():
-            found[group] = held_out_files(group, scans_in(root / folder))
+            files = [file for file in scans_in(root / folder) if SECOND not in file.name]
+            found[group] = held_out_files(group, files)
+            found[TWICE.format(group)] = _scanned_twice(TWICE.format(group), files)
     several = [synthetic_heads(root, card, part), *(_patients(root, name, source) for name, source in CONTRAST_SOURCES.items())]
     for scan in (scan for scans in several for scan in scans):
         found.setdefault(scan.group, []).append(scan)
@@ -101,6 +110,13 @@ def held_out_scans(
     if not found:
         raise InputError(f"'{root}' holds none of the test scans: give the folder that holds healthy/ and lesion/.")
     return [scan for group in _chosen(found, groups) for scan in found[group]]
+
+
+def _scanned_twice(group: str, files: list[Path]) -> list[HeldOutScan]:
+    """The people of whom there is a second scan beside the first."""
+    seconds = {file: file.with_name(file.name.replace(FIRST, SECOND)) for file in files if FIRST in file.name}
+    twice = {file: second for file, second in seconds.items() if second.is_file()}
+    return [replace(scan, again=second) for scan, second in zip(held_out_files(group, list(twice)), twice.values())]
 
 
 def _patients(root: Path, name: str, source: ContrastSource) -> list[HeldOutScan]:

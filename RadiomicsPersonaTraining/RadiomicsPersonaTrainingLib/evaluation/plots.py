@@ -7,12 +7,13 @@ import math
 from RadiomicsPersonaLib.report import svg
 from RadiomicsPersonaLib.report.plots import ticks
 
-from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
+from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR, SECOND_SCAN
 from .summary import GOAL, Cell, Estimate
 
 COLORS = dict(
     zip(
-        (*FILLS, NETWORK, NETWORK_WITHOUT_MIRROR), ("#8c8c8c", "#56b4e9", "#0072b2", "#cc79a7", "#e69f00", "#d55e00", "#f0936b")
+        (*FILLS, NETWORK, NETWORK_WITHOUT_MIRROR, SECOND_SCAN),
+        ("#8c8c8c", "#56b4e9", "#0072b2", "#cc79a7", "#e69f00", "#d55e00", "#f0936b", "#009e73"),
     )
 )
 """By rebuilder, told apart by colour-blind readers (Okabe and Ito 2008)."""

@@ -19,7 +19,7 @@ from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole
-from RadiomicsPersonaLib.imaging.files import name_of
+from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.metrics.challenge import WINDOW_RADIUS, challenge_limits, challenge_metrics
 from RadiomicsPersonaLib.metrics.comparison import CONTEXT, compare
@@ -30,6 +30,7 @@ from RadiomicsPersonaLib.system.output import file_written_whole
 from ..data.held_out import HeldOutScan
 from .holes import CUBOIDS, LESIONS, draw_hole
 from .scores import HoleScore, RowTable
+from .second_scan import SecondScan
 
 assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores
 
@@ -40,6 +41,8 @@ POPULATION_MEAN = "population mean"
 FILLS = ("rim mean", "harmonic", "biharmonic", "mirrored side", POPULATION_MEAN)
 """The simple fills that a network is held against; the last one needs the model's training scans."""
 NETWORK, NETWORK_WITHOUT_MIRROR = "unet", "unet, no mirror"
+SECOND_SCAN = "second scan"
+"""A second scan of the same person, where there is one: what noise and motion alone leave."""
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,16 @@ class EvaluationPlan:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One hole of one scan, ready to be rebuilt; the preparation has not looked into it."""
+    """One hole of one scan, ready to be rebuilt; the preparation has not looked into it.
+
+    Attributes:
+        prepared, hole: the scan and the hole.
+        again: a second scan of the same person, or None.
+    """
 
     prepared: PreparedScan
     hole: Hole
+    again: Scan | None = None
 
 
 def standard_rebuilders(network: Model | None, population_mean: Rebuilder | None = None) -> dict[str, Rebuilder]:
@@ -100,8 +109,9 @@ def standard_rebuilders(network: Model | None, population_mean: Rebuilder | None
 
 def cases_of(plan: EvaluationPlan, held_out: HeldOutScan, wanted: Iterable[tuple[str, int]]) -> Iterable[tuple[str, int, Case]]:
     """The cases of one scan: for every wanted (stratum, number) that has a place in the brain, that and its case."""
+    again = None if held_out.again is None else read_scan(held_out.again)
     for stratum, number, scan, hole in holes_of(plan, held_out, wanted):
-        yield stratum, number, Case(prepare(scan, [hole]), hole)
+        yield stratum, number, Case(prepare(scan, [hole]), hole, again)
 
 
 def holes_of(
@@ -165,7 +175,7 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
     _refuse_shared_names(plan)
     output.mkdir(parents=True, exist_ok=True)
     _claim(plan, output)
-    table = RowTable(output / "rows.csv", tuple(plan.rebuilders))
+    table = RowTable(output / "rows.csv", tuple(plan.rebuilders), (SECOND_SCAN,))
     wanted = [(stratum, number) for stratum in plan.strata for number in range(plan.boxes_per_stratum)]
     total, done = len(wanted) * len(plan.scans), 0
     scores = []
@@ -189,7 +199,8 @@ def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str,
     limits = challenge_limits(np.where(case.hole.full_mask(scan.shape), 0, scan.array))
     milliliters = scan.grid.ml_of(case.hole.voxels)
     scores = []
-    for name, rebuilder in plan.rebuilders.items():
+    second = {} if case.again is None else {SECOND_SCAN: SecondScan(case.again)}
+    for name, rebuilder in (plan.rebuilders | second).items():
         started = time.perf_counter()
         reconstruction = rebuilder(case.prepared, [case.hole])[0]
         seconds = time.perf_counter() - started

@@ -54,17 +54,27 @@ class HoleScore:
 
 
 class RowTable:
-    """The rows of a run in a CSV file; a hole appears with all of its rebuilders or not at all."""
+    """The rows of a run in a CSV file; a hole appears with all of its rebuilders or not at all.
+
+    Args:
+        path: the file, begun where it is missing.
+        rebuilders: those that every hole has.
+        others: those that some holes have.
+    """
 
     COLUMNS = ("group", "subject", "stratum", "number", "rebuilder", "milliliters", "seconds", *REBUILDING_METRICS)
 
-    def __init__(self, path: Path, rebuilders: tuple[str, ...]):
+    def __init__(self, path: Path, rebuilders: tuple[str, ...], others: tuple[str, ...] = ()):
         self.path = path
         self.rows: dict[tuple, list[HoleScore]] = {}
         found = defaultdict(dict)
         for row in _complete_rows(path, self.COLUMNS):
             found[row.hole][row.rebuilder] = row
-        self.rows = {hole: [rows[name] for name in rebuilders] for hole, rows in found.items() if set(rebuilders) <= set(rows)}
+        self.rows = {
+            hole: [rows[name] for name in (*rebuilders, *others) if name in rows]
+            for hole, rows in found.items()
+            if set(rebuilders) <= set(rows)
+        }
         with file_written_whole(path) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
             csv.writer(stream).writerow(self.COLUMNS)
             csv.writer(stream).writerows(_cells(row) for rows in self.rows.values() for row in rows)

@@ -16,7 +16,7 @@ import numpy as np
 from RadiomicsPersonaLib.system.json_text import json_value
 
 from .holes import CUBOIDS, LESIONS
-from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR
+from .rebuilding import FILLS, NETWORK, NETWORK_WITHOUT_MIRROR, SECOND_SCAN
 from .scores import REBUILDING_METRICS, HoleScore
 
 ALL_CUBOIDS = "all cuboids"
@@ -148,7 +148,7 @@ def _cell(group: str, stratum: str, rows: list[HoleScore], seed: int, draws: int
     }
     errors = _errors(rebuilders, value, drawn)
     headlines = []
-    for name in (NETWORK, NETWORK_WITHOUT_MIRROR):
+    for name in (NETWORK, NETWORK_WITHOUT_MIRROR, SECOND_SCAN):
         if name in errors:
             best, ratio, ratios = _ratio(name, errors)
             mse, best_mse = float(errors[name][0]), float(errors[best][0])

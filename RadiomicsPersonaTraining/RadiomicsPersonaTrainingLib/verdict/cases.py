@@ -19,8 +19,8 @@ from RadiomicsPersonaLib.imaging.files import name_of, read_label_map
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.system.csv_table import CsvTable
 
-from ..data.held_out import HeldOutScan, held_out_files
-from ..data.held_out_groups import held_out_scans
+from ..data.held_out import HeldOutScan
+from ..data.held_out_groups import EVALUATION_ONLY, OASIS, held_out_scans
 from ..data.split import scans_in
 from ..samples.random_holes import random_box
 
@@ -31,7 +31,6 @@ DRAWN = (TIGHT, *LOOSE, THIRD_OFF, HALF_OFF)
 or by half along one."""
 CUBE, MIRRORED, HEALTHY = "30 mm cube", "mirrored side", "healthy"
 """A cube on the middle of a large lesion; the lesion-free side of a patient; a healthy person."""
-OASIS, OASIS_FOLDER = "OASIS", "healthy/oasis_eval_only"
 LEAST_SIDE = 8.0
 """Millimetres; nobody draws a smaller box around a small lesion."""
 LEAST_VOXELS = 27
@@ -69,13 +68,10 @@ class VerdictCase:
 def verdict_scans(root: Path, card: dict | None, groups: list[str] | None = None, most: int | None = None) -> list[HeldOutScan]:
     """The patients and healthy people beneath a data folder that nothing was fitted on; see `held_out_scans`.
 
-    Beside its groups there is OASIS, healthy people of all ages: of each the first scan.
+    Nobody is taken twice, and OASIS comes last.
     """
-    folder, own = root / OASIS_FOLDER, groups is None or OASIS in groups
-    others = None if groups is None else [name for name in groups if name != OASIS]
-    found = held_out_scans(root, card, others, most) if others is None or others else []
-    if own and folder.is_dir():
-        found += held_out_files(OASIS, [file for file in scans_in(folder) if "_scan2" not in file.name][:most])
+    found = [held_out for held_out in held_out_scans(root, card, groups, most) if held_out.again is None]
+    found.sort(key=lambda held_out: held_out.group == OASIS)
     return [held_out for held_out in found if held_out.read_places is None or held_out.lesion]
 
 
@@ -85,7 +81,8 @@ def ages_in(root: Path) -> dict[str, float]:
     if not table.is_file():
         return {}
     told = {row["subject"]: float(row["age"]) for _, row in CsvTable(table) if row.get("age")}
-    scans = scans_in(root / OASIS_FOLDER) if (root / OASIS_FOLDER).is_dir() else []
+    folder = root / EVALUATION_ONLY[OASIS]
+    scans = scans_in(folder) if folder.is_dir() else []
     return told | {name_of(file): told[name] for file in scans if (name := "_".join(file.name.split("_")[:2])) in told}
 
 
