@@ -14,7 +14,17 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import RadiomicsPersonaLib as rp
-from RadiomicsPersonaLib.report.picture import BACKGROUND, COLUMNS, FAINT, GAP, TEXT, side_by_side, slice_row, write_text
+from RadiomicsPersonaLib.report.picture import (
+    BACKGROUND,
+    COLUMNS,
+    FAINT,
+    GAP,
+    TEXT,
+    difference_range,
+    side_by_side,
+    slice_row,
+    write_text,
+)
 
 BOX = rp.Box(center=(17.5, -9.5, 31.5), size=(24, 30, 24), name="MS lesion")
 PIXELS, HEAD = 236, 24
@@ -30,7 +40,8 @@ def main(patient: str) -> None:
     rows = [side_by_side(slice_row(analysis, result, orientation, PIXELS)) for orientation in ("axial", "coronal")]
     image = Image.new("RGB", (rows[0].width, 2 * HEAD + sum(row.height + GAP for row in rows) - GAP), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    colours = "Yellow: what is unusual. Difference: blue darker, red brighter (at most 3 SD)."
+    reach = difference_range(analysis)
+    colours = f"Yellow: what is unusual. Difference: blue darker, red brighter, to {reach:g} {analysis.unit}."
     write_text(draw, (4, 3), f"{result.word.upper()}, p = {result.p:.2g}. {colours}", 15, TEXT)
     for column, head in enumerate(COLUMNS):
         write_text(draw, (4 + column * (PIXELS + GAP), HEAD + 3), head, 14, FAINT)
