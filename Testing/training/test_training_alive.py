@@ -11,6 +11,7 @@ import sys
 import time
 
 import pytest
+from bench.processes import children_of, in_proc
 from bench.training_site import environment, tiny
 
 from RadiomicsPersonaLib.errors import InputError
@@ -77,6 +78,19 @@ def test_a_running_training_is_seen_refused_a_second_time_and_stopped_with_its_b
     size = sum(file.stat().st_size for file in run.rglob("*") if file.is_file())
     assert run_state.delete_run(run) == size and not run.exists()
     assert state_of(run).state == run_state.GONE
+
+
+@in_proc
+def test_a_training_whose_drawing_process_is_killed_says_so_and_can_go_on(training):
+    run, process = training
+    wait_until(lambda: (run / "last.ckpt").is_file() and children_of(process.pid))
+    for drawing in children_of(process.pid):
+        os.kill(drawing, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 2 and "Traceback" not in said
+    assert "A process that draws samples was ended" in said and "--resume" in said
+    state = state_of(run)
+    assert state.state == run_state.REFUSED and "draws samples" in state.sentence and state.has_last
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_training(tmp_path):

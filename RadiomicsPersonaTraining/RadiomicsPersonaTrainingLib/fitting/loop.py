@@ -33,6 +33,8 @@ from ..settings.sections import FitSettings
 from .callbacks import EndTogether, EpochLines, EpochLog, OutOfTime, PictureGrid, StopInTime
 from .run_setup import Work
 
+DRAWS = "DataLoader worker"
+"""What PyTorch's complaint begins with when a process that draws samples is gone."""
 SMALLEST_LEVEL = 4
 """Voxels along the edge of the deepest level from which on bfloat16 is used."""
 
@@ -60,7 +62,8 @@ def fit(
     Returns:
         Path of the best checkpoint.
     Raises:
-        InputError: the loss is no longer a number, no space is left, or not even one epoch was finished.
+        InputError: the loss is no longer a number, no space is left, a process that draws samples is gone, or not even one
+            epoch was finished.
     """
     _quieten()
     if nodes == 1 < devices:
@@ -107,10 +110,15 @@ def fit(
         print("Time is over before the epoch is: its steps are not kept.", flush=True)
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
-    except RuntimeError:
-        if not (end.asked or trainer.received_sigterm):
+    except RuntimeError as error:
+        if end.asked or trainer.received_sigterm:
+            raise KeyboardInterrupt from None  # the processes that draw samples got the signal too, and were missed
+        if DRAWS not in str(error):
             raise
-        raise KeyboardInterrupt from None  # the processes that draw samples got the signal too, and were missed
+        raise InputError(
+            "A process that draws samples was ended, most likely by the system for lack of memory: close other programs or set "
+            "fewer workers, and go on with --resume."
+        ) from error
     except OSError as error:
         raise InputError(
             f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
