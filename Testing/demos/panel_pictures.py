@@ -125,9 +125,8 @@ def hand_over(results: Path, folder: Path) -> None:
 
     folder.mkdir()
     shutil.copy(results / RESULTS, folder)
-    images = {
-        name: nibabel.load(results / f"{name}.nii.gz") for name in ("reconstruction", "difference", "deviation_p", "unusual")
-    }
+    names = ("reconstruction", "difference", "deviation_p", "unusual", "expected_error")
+    images = {name: nibabel.load(results / f"{name}.nii.gz") for name in names}
     arrays = {name: np.asanyarray(image.dataobj) for name, image in images.items()}
     blind = results / "blind.nii.gz"
     arrays["blind"] = np.asanyarray(nibabel.load(blind).dataobj) if blind.is_file() else arrays["reconstruction"]

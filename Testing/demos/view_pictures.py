@@ -1,4 +1,5 @@
-"""A picture of what the slice views show after the demo, painted by Slicer's own views: scan, persona, difference, p.
+"""A picture of what the slice views show after the demo, painted by Slicer's own views: scan, persona, difference, p,
+expected error.
 
     make demo && python Testing/demos/view_pictures.py views.png demo-output
 
@@ -19,7 +20,7 @@ MANAGERS = ("vtkMRMLColorLegendDisplayableManager", "vtkMRMLMarkupsDisplayableMa
 
 
 def main(arguments: list[str]) -> int:
-    """Write the picture: four views from left to right."""
+    """Write the picture: five views from left to right."""
     target, demo = (Path(argument) for argument in arguments)
     from bench import application
 
@@ -52,7 +53,8 @@ def main(arguments: list[str]) -> int:
     overlay.show(scan, scan, 0.0)
     pictures = [view.painted(LESION_CENTER)]
     logic.apply()
-    for volume in (parameters.reconstructionVolume, parameters.differenceVolume, parameters.deviationVolume):
+    for name in ("reconstructionVolume", "differenceVolume", "deviationVolume", "expectedErrorVolume"):
+        volume = getattr(parameters, name)
         overlay.show(scan, volume, 1.0)
         pictures.append(view.painted(LESION_CENTER))
     row = Image.new("RGB", (len(pictures) * (SIZE + 4) - 4, SIZE), "white")
