@@ -173,7 +173,7 @@ def _held_out(root: Path, card: dict, part: str, most: int | None) -> list[HeldO
 def _averaged_over_a_flip(model: NetworkModel) -> NetworkModel:
     """The model that takes the mean of what is rebuilt from a patch and from the patch with left and right exchanged."""
 
-    def predict(image: np.ndarray, mirror: np.ndarray) -> np.ndarray:
+    def predict(image: np.ndarray, mirror: np.ndarray, window=None) -> np.ndarray:
         exchanged = model.predict(image[:, :, ::-1].copy(), mirror[:, :, ::-1].copy())
         return (model.predict(image, mirror) + exchanged[:, ::-1]) / 2
 
