@@ -6,7 +6,7 @@ import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
-from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE, FOG, FOG_COLOR, density_of_fog, diverging
+from RadiomicsPersonaLib.report.colors import DIFFERENCE_RANGE, FOG, diverging, of_expected_error
 
 DIFFERENCE_COLORS, DEVIATION_COLORS = "RadiomicsPersona difference", "RadiomicsPersona p"
 FOG_COLORS = "RadiomicsPersona expected error"
@@ -33,10 +33,10 @@ def deviation_colors():
 
 
 def fog_colors():
-    """The fog in which a persona lies, the denser the farther it may be off; one table per scene."""
-    expected = np.linspace(0, FOG[1], COLOR_STEPS)
-    colors = np.column_stack([np.tile(np.array(FOG_COLOR) / 255, (COLOR_STEPS, 1)), density_of_fog(expected)])
-    return _color_table(FOG_COLORS, colors, [f"{value:.2f} SD" for value in expected])
+    """The shades of how far a persona may be off, clear where nothing was rebuilt; one table per scene."""
+    shares = np.linspace(0, 1, COLOR_STEPS)
+    colors = np.column_stack([of_expected_error(shares) / 255, shares > 0])
+    return _color_table(FOG_COLORS, colors, [f"{share * FOG[1]:.2f} SD" for share in shares])
 
 
 def show_like(volume, scan) -> None:
@@ -74,11 +74,12 @@ def show_deviation(volume) -> None:
 
 
 def show_expected_error(volume) -> None:
-    """Show a volume of expected errors in tissue SD as fog, with its scale."""
+    """Show a volume of expected errors in tissue SD, with its scale."""
     display = volume.GetDisplayNode()
     display.SetAutoWindowLevel(False)
     display.SetWindowLevelMinMax(0, FOG[1])
     display.SetAndObserveColorNodeID(fog_colors().GetID())
+    display.SetInterpolate(False)
     _add_scale(volume, _("expected error,\ntissue SD"), "%.1f", 5)
 
 

@@ -165,7 +165,7 @@ def test_the_difference_and_its_p_are_clear_outside_the_boxes_and_have_a_scale(p
     for volume, title, ends, least in (
         (parameters.differenceVolume, "scan darker (-) or\nbrighter (+),\nexpected errors", (-3, 3), 200),
         (parameters.deviationVolume, "p of the\ndifference", (0, 0.1), 200),
-        (parameters.expectedErrorVolume, "expected error,\ntissue SD", (0, FOG[1]), 150),
+        (parameters.expectedErrorVolume, "expected error,\ntissue SD", (0, FOG[1]), 200),
     ):
         display = volume.GetDisplayNode()
         display.GetOutputImageDataConnection().GetProducer().Update()

@@ -20,7 +20,7 @@ EXPECTED_ERRORS, TISSUE_SD = "expected errors", "tissue SD"
 """Units of a difference."""
 MOST_TOLD = 3
 """Pieces of what is unusual whose volumes are told in a sentence."""
-BEYOND, HEALTHY_BEYOND = 2.0, "about 1 in 20 voxels"
+BEYOND, HEALTHY_BEYOND = 2.0, "about 5 %"
 """Expected errors beyond which a voxel's difference is counted, and how many of healthy brain's are."""
 
 
@@ -187,8 +187,8 @@ class BoxResult:
         if self.expected_error_sd is None:
             return ""
         return (
-            f"The persona is expected to be off by {self.expected_error_sd:.2g} tissue SD here. {self.beyond_expected:.0%} of "
-            f"what was rebuilt differs by more than {BEYOND:g} times its expected error; in healthy brain, {HEALTHY_BEYOND} do."
+            f"Expected error of the persona: {self.expected_error_sd:.2g} tissue SD. {self.beyond_expected:.0%} of the voxels "
+            f"exceed twice theirs; in healthy brain {HEALTHY_BEYOND} do."
         )
 
     @property

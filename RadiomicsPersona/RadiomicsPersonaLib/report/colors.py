@@ -35,12 +35,22 @@ CLASS_COLORS = (
 )
 """Red, green, blue of the classes of a segmentation, one after another and round again (Okabe and Ito 2008)."""
 
+_SURE, _UNSURE = np.array([(236, 242, 248), (28, 74, 140)], dtype=np.float64)
 _DARKER, _EQUAL, _BRIGHTER = np.array([(33, 90, 205), (255, 255, 255), (200, 25, 40)], dtype=np.float64)
 
 
 def density_of_fog(expected: np.ndarray | float) -> np.ndarray | float:
     """How dense the fog is over a persona that may be off by so many tissue standard deviations, 0 to `MOST_FOG`."""
     return MOST_FOG * np.clip((np.asarray(expected) - FOG[0]) / (FOG[1] - FOG[0]), 0, 1)
+
+
+def of_expected_error(shares: np.ndarray | float) -> np.ndarray:
+    """Colours of expected errors as shares of the densest fog's: pale at 0, deep blue at 1 and above; uint8 (..., 3).
+
+    Slicer's views lay colours over a scan whole or not at all, so there the fog has shades.
+    """
+    shares = np.clip(np.asarray(shares, dtype=np.float64), 0, 1)[..., None]
+    return np.rint(_SURE + shares * (_UNSURE - _SURE)).astype(np.uint8)
 
 
 def diverging(values: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from ..geometry.markups import markups_text, roi_of_box
 from ..imaging.files import write_nrrd
 from ..metrics.metric import METRICS
 from ..system.csv_table import written_cell
-from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, FOG, FOG_COLOR, VERDICT_COLORS, density_of_fog, diverging
+from .colors import CONTROL_COLOR, DIFFERENCE_RANGE, FOG, VERDICT_COLORS, diverging, of_expected_error
 from .picture import display_window
 from .results_files import results_of
 from .slice_plane import planes_around
@@ -204,7 +204,7 @@ class _Bundle:
     def _add_fog(self) -> str:
         rows = []
         for share in np.linspace(0, 1, COLOR_STEPS):
-            rows.append((f"{share * FOG[1]:.2f} tissue SD", *FOG_COLOR, round(255 * density_of_fog(share * FOG[1]))))
+            rows.append((f"{share * FOG[1]:.2f} tissue SD", *of_expected_error(share), 255 if share > 0 else 0))
         return self._add_color_table("fog", "Expected error in tissue SD", rows)
 
     def _add_color_table(self, file: str, name: str, rows: list[tuple]) -> str:
