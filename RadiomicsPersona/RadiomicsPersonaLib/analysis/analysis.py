@@ -241,15 +241,16 @@ class _Line:
         model = self._error_models[mirrored]
         if model is None:
             return result
-        hole = result.reconstruction.hole
+        hole, its = result.reconstruction.hole, shown.hole
         expected = np.zeros(hole.mask.shape, np.float32)
-        shift = shown.hole.start - hole.start
-        inner = tuple(slice(low, low + n) for low, n in zip(shift, shown.hole.mask.shape))
-        expected[inner] = model.expected(self.hiding, shown)
-        known = shown.hole.mask & result.brain[inner] if result.brain is not None else shown.hole.mask
+        # the region of what is shown is mostly a part of the box's, and wider where there is nothing to be seen around it
+        low, high = np.maximum(hole.start, its.start), np.minimum(hole.stop, its.stop)
+        inner, own = (tuple(map(slice, low - start, high - start)) for start in (hole.start, its.start))
+        expected[inner] = model.expected(self.hiding, shown)[own]
+        known = its.mask[own] if result.brain is None else its.mask[own] & result.brain[inner]
         if not known.any():
             return replace(result, expected_error=expected)
-        off = np.abs(scan.array[shown.hole.region] - shown.values)[known] / expected[inner][known]
+        off = np.abs(scan.array[its.region] - shown.values)[own][known] / expected[inner][known]
         return replace(
             result,
             expected_error=expected,
