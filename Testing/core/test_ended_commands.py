@@ -22,7 +22,7 @@ from RadiomicsPersonaLib.commands.registry import ANALYSIS
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
 
-pytestmark = pytest.mark.usefixtures("small_models")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 BOX = "24,12,20,24,24,24"
 QUICK = ("--model", "harmonic", "--controls", "2")

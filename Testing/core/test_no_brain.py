@@ -17,6 +17,8 @@ from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan, make_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 
+pytestmark = pytest.mark.slow
+
 BOX = Box([34, -10, 14], [24, 28, 22])
 AFFINE = np.array([[2.0, 0, 0, -90], [0, 2, 0, -110], [0, 0, 2, -80], [0, 0, 0, 1]])
 

@@ -9,7 +9,7 @@ import pytest
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
 
-pytestmark = pytest.mark.usefixtures("small_models")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
 MINUTE = 60.0
 
