@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from RadiomicsPersonaLib.networks.unets import Convolution, PlainUNet, ReconstructionUNet
+from RadiomicsPersonaLib.networks.unets import Convolution, FoldedUNet, PlainUNet, ReconstructionUNet
 
 FEW_VOXELS = (1, 16, 12, 16, 12)
 """So few that PyTorch would leave oneDNN aside for a single image."""
@@ -65,3 +65,8 @@ def test_a_window_of_a_patch_is_what_the_whole_patch_would_be_there():
         for window in (((20, 41), (17, 45), (30, 34)), ((0, 12), (50, 64), (3, 61)), ((0, 64),) * 3):
             inside = (..., *(slice(*ends) for ends in window))
             assert torch.equal(network(*shown, window)[inside], whole[inside])
+
+
+def test_a_network_of_a_single_level_has_nothing_to_go_down_to():
+    with torch.inference_mode():
+        assert FoldedUNet(1, 2, (16,), (1,)).eval()(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 2, 16, 16, 16)

@@ -107,7 +107,7 @@ def _free_hole(prepared: PreparedScan, box: Box) -> Hole | None:
     except InputError:  # thinner than the slices and between two of them
         return None
     suspects = prepared.suspects
-    if suspects is not None and (hole.mask & suspects.mask_over(hole.start, hole.mask.shape)).any():
+    if suspects is not None and hole.touches(suspects):
         return None
     return hole
 

@@ -49,6 +49,10 @@ class Hole:
             mask[there] = self.mask[here]
         return mask
 
+    def touches(self, other: Hole) -> bool:
+        """Whether any voxel is in both holes."""
+        return bool((self.mask & other.mask_over(self.start, self.mask.shape)).any())
+
     def holds(self, index: np.ndarray) -> np.ndarray:
         """Whether IJK indices (n, 3), int, are voxels of this hole; boolean (n,)."""
         local = index - self.start

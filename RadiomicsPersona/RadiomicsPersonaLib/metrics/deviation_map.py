@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from ..geometry.hole import Hole
 from ..imaging.scan import Scan
 from ..reconstruction.reconstruction import Reconstruction
 
@@ -52,5 +53,9 @@ def _smoothed_difference(scan: Scan, reconstruction: Reconstruction) -> tuple[np
     hole = reconstruction.hole
     difference = scan.array[hole.region].astype(np.float64) - reconstruction.values
     smooth = np.abs(ndimage.gaussian_filter(difference, SMOOTHING / scan.spacing))
-    depth = ndimage.distance_transform_edt(np.pad(hole.mask, 1), sampling=scan.spacing)[1:-1, 1:-1, 1:-1]
-    return smooth[hole.mask], depth[hole.mask]
+    return smooth[hole.mask], depth_in(hole, scan)[hole.mask]
+
+
+def depth_in(hole: Hole, scan: Scan) -> np.ndarray:
+    """Millimetres from the voxels of a hole to what is none of it, over the hole's region; 0 outside the hole."""
+    return ndimage.distance_transform_edt(np.pad(hole.mask, 1), sampling=scan.spacing)[1:-1, 1:-1, 1:-1]

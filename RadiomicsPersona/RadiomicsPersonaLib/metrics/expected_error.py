@@ -15,6 +15,7 @@ from scipy import ndimage
 from ..brain.mirror import mirrored_side
 from ..brain.preparation import PreparedScan
 from ..reconstruction.reconstruction import Reconstruction, hidden_with
+from .deviation_map import depth_in
 
 LEAST_CONTROLS = 5
 """Healthy boxes from which on an expected error is told."""
@@ -125,8 +126,7 @@ def _seen_from_outside(prepared: PreparedScan, reconstruction: Reconstruction, m
     persona = prepared.tissue.scale.to_tissue(reconstruction.values).astype(np.float32)
     # around the hole a persona holds the scan, and so perhaps a part of a box that is not to be looked at
     persona[hidden_with(prepared, hole) & ~hole.mask] = 0
-    depth = ndimage.distance_transform_edt(np.pad(hole.mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1][mask]
-    depth = np.log(np.maximum(depth, LEAST["depth"]))
+    depth = np.log(np.maximum(depth_in(hole, scan)[mask], LEAST["depth"]))
     slope = ndimage.gaussian_gradient_magnitude(persona, SMOOTHING / spacing, truncate=3)[mask]
     brightness = np.clip(persona[mask], -BRIGHTEST, BRIGHTEST)
     columns = [np.ones(len(depth)), depth, depth**2, np.full(len(depth), np.log(scan.grid.ml_of(hole.voxels)))]

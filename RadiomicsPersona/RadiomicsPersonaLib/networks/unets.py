@@ -97,17 +97,16 @@ class _UNet(nn.Module):
             window: where the result is wanted; the finest level computes nothing else, and what is outside may be 0.
         """
         *skips, x = self._encoded(x)
-        whole = tuple(2 * n for n in skips[0].shape[2:])
-        ups, decoders = list(reversed(self.up)), list(reversed(self.decoder))
-        for up, decode, skip in zip(ups[:-1], decoders[:-1], list(reversed(skips))[:-1]):
-            x = decode(up(x) + skip)
-        fine = tuple(slice(None) for _ in whole) if window is None else _finest_window(window, skips[0].shape[2:], self.reach)
-        if window is not None:
-            x = x[(..., *(slice(s.start // 2, s.stop // 2) for s in fine))]
-        found = _unfold(self.head(torch.relu(decoders[-1](ups[-1](x) + skips[0][(..., *fine)]))))
-        if window is None:
+        fine = _finest_window(window, skips[0].shape[2:], self.reach) if window and skips else None
+        for depth in reversed(range(len(skips))):
+            skip = skips[depth]
+            if depth == 0 and fine:
+                x, skip = x[(..., *(slice(s.start // 2, s.stop // 2) for s in fine))], skip[(..., *fine)]
+            x = self.decoder[depth](self.up[depth](x) + skip)
+        found = _unfold(self.head(torch.relu(x)))
+        if fine is None:
             return found
-        placed = found.new_zeros((*found.shape[:2], *whole))
+        placed = found.new_zeros((*found.shape[:2], *(2 * n for n in skips[0].shape[2:])))
         placed[(..., *(slice(2 * s.start, 2 * s.stop) for s in fine))] = found
         return placed
 

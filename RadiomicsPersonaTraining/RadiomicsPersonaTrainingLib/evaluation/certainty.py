@@ -12,7 +12,6 @@ from RadiomicsPersonaLib.analysis.control import place_controls
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.tissue import FLUID, GREY, WHITE
 from RadiomicsPersonaLib.defaults import RESEARCH_USE, USUAL_CONTROLS
-from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.metrics.expected_error import error_model
 from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction, rebuild
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
@@ -127,7 +126,7 @@ def _shares_in(plan: EvaluationPlan, model: Model, held_out: HeldOutScan) -> lis
     pool = rebuild(prepared, [control.hole for control in place_controls(prepared, POOL, plan.seed)], model)
     rows = []
     for (stratum, _, _, hole), persona in zip(holes, rebuild(prepared, [hole for *_, hole in holes], model)):
-        controls = [control for control in pool if not _touch(control.hole, hole)][:USUAL_CONTROLS]
+        controls = [control for control in pool if not control.hole.touches(hole)][:USUAL_CONTROLS]
         known = error_model(prepared, controls, True)
         if known is None:
             continue
@@ -140,10 +139,6 @@ def _shares_in(plan: EvaluationPlan, model: Model, held_out: HeldOutScan) -> lis
                     share, twice = (float((off[members] < limit).mean()) for limit in (1, 2))
                     rows.append({"stratum": stratum, "whose": whose, "tissue": name, "within": share, "within_twice": twice})
     return rows
-
-
-def _touch(one: Hole, other: Hole) -> bool:
-    return bool((one.mask & other.mask_over(one.start, one.mask.shape)).any())
 
 
 def _tissues(prepared: PreparedScan, persona: Reconstruction) -> tuple[np.ndarray, np.ndarray]:

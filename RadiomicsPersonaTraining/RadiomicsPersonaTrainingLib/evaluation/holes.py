@@ -63,7 +63,7 @@ def draw_hole(
 
 
 def _allowed(hole: Hole, forbidden: Hole | None) -> bool:
-    return forbidden is None or not (forbidden.mask_over(hole.start, hole.mask.shape) & hole.mask).any()
+    return forbidden is None or not hole.touches(forbidden)
 
 
 def _lesion_hole(

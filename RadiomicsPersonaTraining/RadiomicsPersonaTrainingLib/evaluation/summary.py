@@ -65,7 +65,7 @@ class Cell:
     Attributes:
         subjects, holes: how many went in.
         estimates: by rebuilder and metric.
-        headlines: one per network among the rebuilders.
+        headlines: one per network among the rebuilders, and one for a second scan.
     """
 
     group: str

@@ -148,9 +148,7 @@ def _look(scan: Scan, contrast: str, model: Model, shapes: tuple[Path, ...], rng
             use_mirror = mirror_is_healthy(blind, boxes[drawn])
             blind = blind.hiding_marked()
             [persona] = rebuild(blind, [hole], model, use_mirror)
-            apart = [
-                n for n, c in enumerate(placed) if not (c.hole.mask & hole.mask_over(c.hole.start, c.hole.mask.shape)).any()
-            ]
+            apart = [n for n, c in enumerate(placed) if not c.hole.touches(hole)]
             measured = metrics_of(blind, persona, model, limits, use_mirror)
             lesions.append({"kind": kind, "strength": strength, "box": drawn, "metrics": measured, "apart": apart})
     return {"contrast": contrast, "healthy": healthy, "painted": lesions}

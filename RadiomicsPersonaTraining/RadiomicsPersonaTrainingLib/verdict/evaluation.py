@@ -251,11 +251,7 @@ class _Bench:
         own = own.hiding_marked()
         [persona] = rebuild(own, [hole], self.model, use_mirror)
         metrics = metrics_of(own, persona, self.model, self.limits, use_mirror)
-        apart = [
-            n
-            for n, control in enumerate(self.placed)
-            if not (control.hole.mask & hole.mask_over(control.hole.start, control.hole.mask.shape)).any()
-        ]
+        apart = [n for n, control in enumerate(self.placed) if not control.hole.touches(hole)]
         controls = self._measured_controls(use_mirror)
         points, evidence = lattice_of(box), own.evidence
         share = evidence.brain_share(points) if evidence else float((own.tissue.classes_at(points) > 0).mean())
