@@ -83,6 +83,16 @@ def session_worker():
 
 
 @pytest.fixture
+def in_fp32():
+    """For tests of digits that bfloat16, on processors that have it, would round."""
+    from RadiomicsPersonaLib.system.device import use_precision
+
+    use_precision("fp32")
+    yield
+    use_precision("auto")
+
+
+@pytest.fixture
 def nothing_remembered(monkeypatch):
     """For tests that compute the same twice: what the networks said before is not looked up."""
     monkeypatch.delenv("RADIOMICS_PERSONA_CACHE")

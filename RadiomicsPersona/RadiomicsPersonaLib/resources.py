@@ -33,3 +33,6 @@ SHIPPED_CLASSIFIERS = shipped("Classifiers")
 
 
 SHIPPED_HEAD_SEARCH = shipped("HeadSearch")
+
+
+SHIPPED_POPULATION = shipped("Population")

@@ -1,11 +1,18 @@
-"""The networks' convolution: what one image gets, and how."""
+"""The networks: what one image gets, and how; and that the number of threads changes nothing."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from RadiomicsPersonaLib.networks.unets import Convolution, FoldedUNet, PlainUNet, ReconstructionUNet
+from RadiomicsPersonaLib.networks.unets import (
+    Convolution,
+    FoldedUNet,
+    LesionUNet,
+    PlainUNet,
+    PopulationUNet,
+    ReconstructionUNet,
+)
 
 FEW_VOXELS = (1, 16, 12, 16, 12)
 """So few that PyTorch would leave oneDNN aside for a single image."""
@@ -70,3 +77,31 @@ def test_a_window_of_a_patch_is_what_the_whole_patch_would_be_there():
 def test_a_network_of_a_single_level_has_nothing_to_go_down_to():
     with torch.inference_mode():
         assert FoldedUNet(1, 2, (16,), (1,)).eval()(torch.zeros(1, 1, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.bfloat16])
+def test_one_thread_and_two_give_the_same_digits(kind):
+    torch.manual_seed(2)
+    network = LesionUNet((16, 16, 16, 16), (1, 1, 1, 1)).eval().to(memory_format=torch.channels_last_3d)
+    image = (10 * torch.randn(1, 1, 64, 64, 64)).contiguous(memory_format=torch.channels_last_3d)
+    found, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=kind == torch.bfloat16):
+                found.append(network(image))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*found)
+
+
+def test_a_network_that_is_shown_the_population_begins_as_the_one_that_is_not():
+    torch.manual_seed(3)
+    sizes = (8, 16, 16, 16), (1, 1, 1, 1)
+    before, after = ReconstructionUNet(*sizes).eval(), PopulationUNet(*sizes).eval()
+    after.take(before.state_dict())
+    image, guide = torch.randn(1, 2, 32, 32, 32), torch.randn(1, 4, 16, 16, 16)
+    with torch.inference_mode():
+        assert torch.allclose(before(image, guide[:, :2]), after(image, guide), atol=1e-5)
+        after.mirror_stem.weight[:, 2:] = 1
+        assert not torch.allclose(before(image, guide[:, :2]), after(image, guide), atol=1e-2)

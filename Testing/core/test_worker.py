@@ -109,7 +109,7 @@ def test_a_request_is_answered_with_the_files_of_the_command_line(start, analyze
 
 def test_it_tells_how_far_it_is(worker, analyze):
     told = []
-    worker.run(analyze(controls=60), lambda activity: not told.append(activity))
+    worker.run(analyze(model="auto", controls=60), lambda activity: not told.append(activity))
     counted = [activity for activity in told if activity.startswith("controls: ")]
     totals = {int(activity.split(" of ")[-1]) for activity in counted}
     assert len(set(counted)) > 1 and len(totals) == 1 and 20 < totals.pop() <= 61

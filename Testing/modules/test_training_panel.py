@@ -788,9 +788,9 @@ def test_lesions_are_painted_looked_at_and_a_segmentation_is_set_up_to_be_traine
     assert page.table.rowCount == 0 and "There is no file or folder" in page.note.text
     (tmp_path / "away").rename(files[2])
     page.startButton.click()
-    wait(panel, lambda: page.progressBar.maximum == 3)
-    wait(panel, lambda: page.table.rowCount == 3 and page.startButton.enabled)
-    assert not page.note.text
+    counted = set()
+    wait(panel, lambda: counted.add(page.progressBar.maximum) or (page.table.rowCount == 3 and page.startButton.enabled))
+    assert not page.note.text and 3 in counted
     mask = slicer.util.getNodesByClass("vtkMRMLSegmentationNode")[0]
     scan = slicer.util.getNodesByClass("vtkMRMLScalarVolumeNode")[0]
     marked = (

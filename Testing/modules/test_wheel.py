@@ -24,6 +24,7 @@ SHIPPED = {
     "RadiomicsPersonaLib/Schemas": "RadiomicsPersona/Resources/Schemas",
     "RadiomicsPersonaLib/Classifiers": "RadiomicsPersona/Resources/Classifiers",
     "RadiomicsPersonaLib/HeadSearch": "RadiomicsPersona/Resources/HeadSearch",
+    "RadiomicsPersonaLib/Population": "RadiomicsPersona/Resources/Population",
     "RadiomicsPersonaTrainingLib/masks": "RadiomicsPersonaTraining/Resources/masks",
     "RadiomicsPersonaTrainingLib/segmentation": "RadiomicsPersonaTraining/Resources/segmentation",
 }

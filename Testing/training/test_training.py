@@ -169,7 +169,7 @@ def test_fit_resumes_to_the_same_weights_and_exports_a_model_that_analyze_takes(
 
 
 def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_path):
-    from RadiomicsPersonaLib.networks.unets import ReconstructionUNet
+    from RadiomicsPersonaLib.networks.unets import PopulationUNet
     from RadiomicsPersonaTrainingLib.fitting.reconstruction_task import hole_mse
 
     assert (
@@ -183,7 +183,7 @@ def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_
     with open(site / "split.csv") as stream:
         test = next(row["file"] for row in csv.DictReader(stream) if row["part"] == "test")
     recipe = Recipe(patch=32, spacings=(2.0, 3.0), spacing_chances=(0.5, 0.5), side=(5.0, 12.0), several=0.0)
-    unseen = HealthyPairs([prepare(read_scan(site / test))], np.ones(1), recipe, seed=9)
+    unseen = HealthyPairs([prepare(read_scan(site / test))], np.ones(1), recipe, seed=9, population=True)
 
     def error(network):
         with torch.inference_mode():
@@ -191,7 +191,7 @@ def test_training_lowers_the_error_on_a_subject_never_trained_on(site, fit, tmp_
             return np.mean([float(hole_mse(network(i[None], m[None]), t[None], i[None, 1:2])) for i, m, t in drawn])
 
     torch.manual_seed(0)
-    network = ReconstructionUNet((16, 16, 16, 16), (1, 1, 1, 1))
+    network = PopulationUNet((16, 16, 16, 16), (1, 1, 1, 1))
     before = error(network)
     network.load_state_dict({k.removeprefix("network."): v for k, v in weights_in(tmp_path / "run" / "best.ckpt").items()})
     assert error(network) < 0.8 * before
@@ -225,6 +225,16 @@ def test_a_loss_with_structural_similarity_falls_for_the_truth_only(pairs):
     right, wrong = (reconstruction_loss(x, target[None], weight[None], 0.3, ssim=0.5) for x in (target[None], blurred))
     assert right < 1e-5 < 0.01 < wrong
     assert wrong > reconstruction_loss(blurred, target[None], weight[None], 0.3)
+
+
+def test_no_process_is_forked_from_one_that_trains(fit, monkeypatch):
+    """A fork takes along a lock that another thread holds at that moment, and then waits for it for ever."""
+
+    def fork():
+        raise AssertionError("forked")
+
+    monkeypatch.setattr(os, "fork", fork)
+    assert fit(tiny(steps=2)) == 0
 
 
 def test_two_processes_train_one_model(site, tmp_path):

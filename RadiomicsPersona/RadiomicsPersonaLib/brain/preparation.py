@@ -13,6 +13,7 @@ from ..imaging.scan import Scan
 from .evidence import Evidence, evidence_of
 from .head_maps import HeadMaps, head_maps
 from .midplane import Midplane, estimate_midplane
+from .population import Population, population_of
 from .tissue import Tissue, estimate_tissue
 
 
@@ -34,6 +35,11 @@ class PreparedScan:
     def maps(self) -> HeadMaps:
         """What the models that look at whole heads make of the scan, suspects included."""
         return head_maps(self.scan, self.tissue, whole=self.suspects is None)
+
+    @property
+    def population(self) -> Population | None:
+        """What healthy people have on average, laid over the scan; None where the tissue model sees no brain."""
+        return population_of(self.tissue)
 
     @cached_property
     def evidence(self) -> Evidence | None:

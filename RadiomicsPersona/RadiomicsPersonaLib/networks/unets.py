@@ -39,6 +39,20 @@ def _by_onednn(x: torch.Tensor) -> bool:
     return plain and torch.backends.mkldnn.is_available() and not autocasts_on_cpu()
 
 
+class Normalization(nn.GroupNorm):
+    """`torch.nn.GroupNorm` whose result does not depend on the number of threads.
+
+    Where channels lie last in memory, PyTorch sums over as many parts as there are threads (GroupNormKernelImplChannelsLast in
+    its group_norm_kernel.cpp), and bfloat16 then rounds to other values. Where channels lie first, one thread sums a group.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(N, channels, D, H, W), as `torch.nn.GroupNorm` does it."""
+        if torch.is_grad_enabled() or x.device.type != "cpu":
+            return super().forward(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last_3d)
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3x3 convolutions beside an identity, each after ReLU and, if asked, group normalisation (He et al. 2016).
 
@@ -49,7 +63,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         layers = []
         for _ in range(2):
-            layers += [nn.GroupNorm(8, channels)] if normalized else []
+            layers += [Normalization(8, channels)] if normalized else []
             layers += [nn.ReLU(), Convolution(channels, channels, 3, padding=1)]
         self.body = nn.Sequential(*layers)
 
@@ -114,23 +128,26 @@ class _UNet(nn.Module):
 class ReconstructionUNet(_UNet):
     """Rebuilds a hole from its surroundings and from the mirrored side; see `_UNet` for how, and for the arguments."""
 
+    guides = 2
+    """Channels that it is shown at half the resolution."""
+
     def __init__(self, channels: tuple[int, ...] = (32, 64, 128, 128), blocks: tuple[int, ...] = (1, 2, 1, 2)):
         super().__init__(2, 1, channels, blocks)
-        self.mirror_stem = Convolution(2, channels[0], 3, padding=1)
+        self.mirror_stem = Convolution(self.guides, channels[0], 3, padding=1)
 
-    def forward(self, image: torch.Tensor, mirror: torch.Tensor, window: Window | None = None) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, guide: torch.Tensor, window: Window | None = None) -> torch.Tensor:
         """Rebuild.
 
         Args:
             image: (N, 2, S, S, S), S a multiple of 16: the patch in tissue units with a classical fill in the hole,
                 and the hole's mask.
-            mirror: (N, 2, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
+            guide: (N, `guides`, S/2, S/2, S/2): the mirrored side at half the resolution in tissue units with 0 where it is
                 unknown, and 1 where it is known. All zero when there is no mirrored side to go by.
             window: voxels of the patch that are wanted, or None for all.
         Returns:
             (N, 1, S, S, S): tissue units; meant to be used inside the hole, and inside the window alone where there is one.
         """
-        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(mirror), window)
+        return FILL_SHARE * image[:, :1] + self._from_stem(self.stem(image) + self.mirror_stem(guide), window)
 
     def features(self, image: torch.Tensor) -> list[torch.Tensor]:
         """What every level of the encoder sees in an image, (N, channels, ...) at 1/2, 1/4, ... of its resolution.
@@ -139,6 +156,23 @@ class ReconstructionUNet(_UNet):
             image: as for `forward`, but of any sides that are multiples of 16.
         """
         return self._encoded(self.stem(image))
+
+
+class PopulationUNet(ReconstructionUNet):
+    """Rebuilds a hole as `ReconstructionUNet` does, and from what healthy people have there on average.
+
+    The last two channels of its guide are the population's brightness in tissue units and the share of people who have brain
+    there (`population.Population.on`), all zero where it is not known.
+    """
+
+    guides = 4
+
+    def take(self, weights: dict[str, torch.Tensor]) -> None:
+        """Begin with the weights of a `ReconstructionUNet` of the same sizes: the population does not count yet."""
+        name = "mirror_stem.weight"
+        wider = torch.zeros_like(self.mirror_stem.weight)
+        wider[:, : weights[name].shape[1]] = weights[name]
+        self.load_state_dict(weights | {name: wider})
 
 
 class TissueUNet(_UNet):
@@ -262,7 +296,10 @@ class ResidualUNet(_FullUNet):
 
 MOST_PARAMETERS = 200_000_000
 """Of a network; shipped ones have 1 to 5 million."""
-NETWORKS = {cls.__name__: cls for cls in (ReconstructionUNet, TissueUNet, LesionUNet, FoldedUNet, PlainUNet, ResidualUNet)}
+NETWORKS = {
+    cls.__name__: cls
+    for cls in (ReconstructionUNet, PopulationUNet, TissueUNet, LesionUNet, FoldedUNet, PlainUNet, ResidualUNet)
+}
 """By the `class` of a card's architecture."""
 
 
@@ -297,5 +334,5 @@ class DoubleConvolution(nn.Sequential):
     def __init__(self, inputs: int, outputs: int):
         layers = []
         for width in (inputs, outputs):
-            layers += [Convolution(width, outputs, 3, padding=1), nn.GroupNorm(8, outputs), nn.ReLU()]
+            layers += [Convolution(width, outputs, 3, padding=1), Normalization(8, outputs), nn.ReLU()]
         super().__init__(*layers)

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..brain.midplane import Midplane
 from ..brain.mirror import mirrored_values
+from ..brain.population import Population
 from ..brain.tissue import Tissue
 from ..geometry.hole import Hole
 from ..geometry.patch import PatchGrid
@@ -14,16 +15,38 @@ from . import fills
 
 TISSUE_RANGE = (-6.0, 6.0)
 """Tissue units beyond which the input is cut: vessels and fat are no brain tissue."""
+BLOCK = np.array([[2.0, 0, 0, 0.5], [0, 2.0, 0, 0.5], [0, 0, 2.0, 0.5], [0, 0, 0, 1]])
+"""From indices at half the resolution to those of the patch: the centres of 2x2x2 blocks."""
 FILL_TOLERANCE = 1e-3
 """A first guess needs no more: half the solver's steps, and differences far below the noise."""
 
 
 def network_input(
-    scan: Scan, hole: Hole, grid: PatchGrid, tissue: Tissue, midplane: Midplane | None, fill: str
+    scan: Scan,
+    hole: Hole,
+    grid: PatchGrid,
+    tissue: Tissue,
+    midplane: Midplane | None,
+    fill: str,
+    population: Population | None = None,
+    guides: int = 2,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays that `ReconstructionUNet` takes, without the batch axis: `voided_input` with its hole filled."""
+    """The two arrays that a `ReconstructionUNet` takes, without the batch axis: `voided_input` with its hole filled.
+
+    Args:
+        guides: channels of the guide, see the network; with 4 the population is among them.
+    """
     image, mirror = voided_input(scan, hole, grid, tissue, midplane)
-    return with_fill(image, fill), mirror
+    guide = np.concatenate([mirror, population_input(grid, population)]) if guides > len(mirror) else mirror
+    return with_fill(image, fill), guide
+
+
+def population_input(grid: PatchGrid, population: Population | None) -> np.ndarray:
+    """What healthy people have there, float32 (2, S/2, S/2, S/2): see `Population.on`; all zero without one."""
+    half = (grid.size // 2,) * 3
+    if population is None:
+        return np.zeros((2, *half), np.float32)
+    return population.on(grid.affine @ BLOCK, half)
 
 
 def with_fill(image: np.ndarray, fill: str) -> np.ndarray:
@@ -65,10 +88,7 @@ def voided_input(
     half = grid.size // 2
     mirror = np.zeros((2, half, half, half), np.float32)
     if midplane is not None:
-        # centres of 2x2x2 blocks of patch voxels
-        block = np.diag([2.0, 2.0, 2.0, 1.0])
-        block[:3, 3] = 0.5
-        values, known = mirrored_values(scan, midplane, grid.affine @ block, (half,) * 3, hole, tissue.background)
+        values, known = mirrored_values(scan, midplane, grid.affine @ BLOCK, (half,) * 3, hole, tissue.background)
         mirror[0] = np.where(known, np.clip(tissue.scale.to_tissue(values), *TISSUE_RANGE), 0)
         mirror[1] = known
     return image.astype(np.float32), mirror

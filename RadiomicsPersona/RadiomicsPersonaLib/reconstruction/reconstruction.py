@@ -146,6 +146,8 @@ def _rebuild_with_network(
             prepared.tissue,
             midplane,
             model.fill,
+            prepared.population if model.guides > 2 else None,
+            model.guides,
         )
         for hole, grid in zip(holes, grids)
     ]

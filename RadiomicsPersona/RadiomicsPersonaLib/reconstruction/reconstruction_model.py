@@ -105,17 +105,22 @@ class NetworkModel:
         return model
 
     @property
+    def guides(self) -> int:
+        """Channels of the network's guide: the mirrored side and, of a `PopulationUNet`, the population."""
+        return self.network.guides
+
+    @property
     def precision(self) -> str:
         """ "bfloat16" or "float32"."""
         return precision_on(self.device)
 
-    def predict(self, image: np.ndarray, mirror: np.ndarray, window=None) -> np.ndarray:
-        """Run the network on a batch: (N, 2, S, S, S) and (N, 2, S/2, S/2, S/2) to (N, S, S, S), tissue units.
+    def predict(self, image: np.ndarray, guide: np.ndarray, window=None) -> np.ndarray:
+        """Run the network on a batch: (N, 2, S, S, S) and (N, guides, S/2, S/2, S/2) to (N, S, S, S), tissue units.
 
         Args:
             window: first voxel and the one after the last along the patch's axes of what is wanted; None for all.
         """
-        return self._computed(lambda network, *inputs: [network(*inputs, window)], image, mirror)[0][:, 0]
+        return self._computed(lambda network, *inputs: [network(*inputs, window)], image, guide)[0][:, 0]
 
     def features(self, image: np.ndarray) -> list[np.ndarray]:
         """What the levels of the network's encoder see in a batch (N, 2, D, H, W): (N, channels, D/2, H/2, W/2) and coarser."""

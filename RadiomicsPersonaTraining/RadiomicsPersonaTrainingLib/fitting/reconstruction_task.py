@@ -18,28 +18,29 @@ class ReconstructionTask(TrainingTask):
 
     monitor = "validation_mse"
 
-    def forward(self, image: torch.Tensor, mirror: torch.Tensor) -> torch.Tensor:
+    def forward(self, image: torch.Tensor, guide: torch.Tensor) -> torch.Tensor:
         """Rebuild; see `ReconstructionUNet.forward`. The result is float32 whatever the precision."""
-        image, mirror = (x.contiguous(memory_format=torch.channels_last_3d) for x in (image, mirror))
-        return self.network(image, mirror).float()
+        image, guide = (x.contiguous(memory_format=torch.channels_last_3d) for x in (image, guide))
+        return self.network(image, guide).float()
 
     def training_step(self, batch, index: int) -> torch.Tensor:
         """Loss of a batch of pairs."""
-        image, mirror, target, weight, numbers = batch
+        image, guide, target, weight, numbers = batch
         return self.logged(
-            reconstruction_loss(self(image, mirror), target, weight, self.settings.l1, self.settings.ssim), numbers
+            reconstruction_loss(self(image, guide), target, weight, self.settings.l1, self.settings.ssim), numbers
         )
 
     def validation_step(self, batch, index: int) -> None:
-        """Mean squared error in the holes, with the mirrored side and without it."""
-        image, mirror, target, _, _ = batch
-        for name, side in ((self.monitor, mirror), ("validation_mse_without_mirror", torch.zeros_like(mirror))):
+        """Mean squared error in the holes, with all that the network may be shown, and without the mirrored side."""
+        image, guide, target, _, _ = batch
+        without = torch.cat([torch.zeros_like(guide[:, :2]), guide[:, 2:]], dim=1)
+        for name, side in ((self.monitor, guide), ("validation_mse_without_mirror", without)):
             self.log(name, hole_mse(self(image, side), target, image[:, 1:2]), batch_size=len(image), sync_dist=True)
 
     def views(self, sample: tuple) -> tuple[np.ndarray, ...]:
         """The patch with black holes, rebuilt, and as it was; through the holes' middle."""
-        image, mirror, target = sample[:3]
-        rebuilt = self(image[None], mirror[None])[0, 0]
+        image, guide, target = sample[:3]
+        rebuilt = self(image[None], guide[None])[0, 0]
         hole = image[1] > 0
         level = int(torch.nonzero(hole)[:, 2].float().mean().round())
         volumes = (image[0] * ~hole - 3.0 * hole, torch.where(hole, rebuilt, target[0]), target[0])

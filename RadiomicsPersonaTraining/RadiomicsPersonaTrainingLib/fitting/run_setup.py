@@ -34,7 +34,7 @@ from ..samples.mask_samples import MaskSamples
 from ..samples.segmentation_samples import SegmentationSamples, prepared_cases
 from ..samples.tissue_samples import LesionSamples, TissueSamples
 from ..settings.sample_sections import GAN
-from ..settings.sections import LABEL_MAPS
+from ..settings.sections import CLASSES, LABEL_MAPS, WITH_POPULATION
 from ..settings.segmentation_labels import labels_of
 from ..settings.training_settings import TrainingSettings, architecture_in
 from .head_tasks import LesionTask, TissueTask
@@ -92,9 +92,10 @@ def work_of(
 def reconstruction_work(settings: TrainingSettings, cohort: Cohort) -> Work:
     """Rebuilding holes in healthy scans."""
     run = settings.fit
-    pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes)
+    shown = settings.network.population
+    pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes, shown)
     one_hole = replace(settings.recipe, several=0.0)
-    held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes)
+    held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes, shown)
     task = ReconstructionTask(_network(settings), settings.task, _steps(settings), pairs.name_of)
     told = (
         *(f"Skipped: {note}" for note in cohort.skipped),
@@ -227,8 +228,9 @@ def _network(settings: TrainingSettings) -> nn.Module:
         return network_of(architecture_in(settings))
     model = model_to_start_from(start, kind)
     wanted, its = architecture_in(settings), model.card["architecture"]
+    widened = (its["class"], wanted["class"]) == (CLASSES[RECONSTRUCTION_KIND], WITH_POPULATION)
     for key in wanted:
-        if its[key] != wanted[key] and not (key == "class" and isinstance(model, TissueModel)):
+        if its[key] != wanted[key] and not (key == "class" and (widened or isinstance(model, TissueModel))):
             raise InputError(
                 f"The model '{model.name}' has {key} {its[key]}: set the same in the settings, or leave 'start' empty."
             )
@@ -238,5 +240,9 @@ def _network(settings: TrainingSettings) -> nn.Module:
         network = network_of(wanted)
         trunk = {key: value for key, value in model.network.state_dict().items() if not key.startswith("head.")}
         network.load_state_dict(trunk, strict=False)
+        return network
+    if widened:
+        network = network_of(wanted)
+        network.take(model.network.state_dict())
         return network
     return copy.deepcopy(model.network)  # a loaded tissue model is kept for further scans, and must stay what it is

@@ -112,12 +112,15 @@ class Alive:
     def progress(self, done: int, total: int, what: str) -> None:
         """`done` of `total` steps of what is being done are behind."""
         now = time.monotonic()
-        if total != self._content["total"] or done < self._phase_first:
+        begins = total != self._content["total"] or done < self._phase_first
+        if begins:
             self._phase_began, self._phase_first = now, done
         steps = done - self._phase_first
         left = (now - self._phase_began) / steps * (total - done) if steps > 0 else None
         with self._told:
             self._content |= {"what": what, "done": done, "total": total, "left": left}
+            if begins:  # quick work is over before the next beat
+                self._write_now()
         if self.also:
             self.also(done, total, what)
 

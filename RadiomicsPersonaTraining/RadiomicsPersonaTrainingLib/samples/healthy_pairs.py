@@ -10,10 +10,11 @@ import torch
 from scipy import ndimage
 from torch.utils.data import Dataset, Sampler
 
+from RadiomicsPersonaLib.brain.population import LEAST_SHARE, Population
 from RadiomicsPersonaLib.brain.preparation import PreparedScan
 from RadiomicsPersonaLib.geometry.hole import Hole, union_of
 from RadiomicsPersonaLib.geometry.patch import PatchGrid, patch_grid
-from RadiomicsPersonaLib.reconstruction.network_input import TISSUE_RANGE, voided_input, with_fill
+from RadiomicsPersonaLib.reconstruction.network_input import TISSUE_RANGE, population_input, voided_input, with_fill
 
 from ..settings.sample_sections import LARGEST_HOLE, Recipe
 from .random_holes import further_boxes, random_box, random_hole
@@ -23,24 +24,32 @@ RIM_WEIGHT = 0.25
 
 
 class HealthyPairs(Dataset):
-    """Pairs by number: (image, mirror, target, weight, number); the first four are float32 tensors.
+    """Pairs by number: (image, guide, target, weight, number); the first four are float32 tensors.
 
-    `image` and `mirror` are as in `network_input`. `target` is the patch in tissue units, (1, S, S, S). `weight` gives every
+    `image` and `guide` are as in `network_input`. `target` is the patch in tissue units, (1, S, S, S). `weight` gives every
     hole of the patch the same weight in all, and `RIM_WEIGHT` as much per voxel to the rim around it; it is largest in the
     smallest hole, where it is 1. Pair n depends on the seed and n alone, in whichever process it is drawn.
     """
 
     def __init__(
-        self, scans: Sequence[PreparedScan], chances: np.ndarray, recipe: Recipe, seed: int, shapes: tuple[Path, ...] = ()
+        self,
+        scans: Sequence[PreparedScan],
+        chances: np.ndarray,
+        recipe: Recipe,
+        seed: int,
+        shapes: tuple[Path, ...] = (),
+        population: bool = False,
     ):
-        self.scans, self.recipe, self.seed, self.shapes = scans, recipe, seed, shapes
+        self.scans, self.recipe, self.seed, self.shapes, self.population = scans, recipe, seed, shapes, population
         self.chances = np.asarray(chances, float) / np.sum(chances)
+        self._populations: dict[int, Population | None] = {}
 
     def __getitem__(self, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, int]:
         recipe = self.recipe
         rng = np.random.default_rng((self.seed, number))
         while True:
-            healthy = self.scans[rng.choice(len(self.scans), p=self.chances)]
+            index = int(rng.choice(len(self.scans), p=self.chances))
+            healthy = self.scans[index]
             spacing = rng.choice(recipe.spacings, p=np.array(recipe.spacing_chances) / sum(recipe.spacing_chances))
             side = np.array(recipe.side) * spacing
             box = random_box(healthy.scan, healthy.tissue, rng, tuple(side), recipe.rotated, brain_share=0.5, tries=20)
@@ -57,17 +66,28 @@ class HealthyPairs(Dataset):
             for b in boxes
             if ((b.center > low) & (b.center < high)).all()
         ]
-        return *self._pair(healthy, union_of(holes), grid, rng), number
+        return *self._pair(healthy, union_of(holes), grid, rng, self._population_of(index)), number
+
+    def _population_of(self, index: int) -> Population | None:
+        """Of a scan, found once in this process; scans themselves do not stay open."""
+        if self.population and index not in self._populations:
+            self._populations[index] = self.scans[index].population
+        return self._populations.get(index)
 
     def name_of(self, number: int) -> str:
         """Name of the scan that a pair was drawn from."""
         rng = np.random.default_rng((self.seed, number))
         return self.scans[rng.choice(len(self.scans), p=self.chances)].scan.name
 
-    def _pair(self, healthy: PreparedScan, hole: Hole, grid: PatchGrid, rng: np.random.Generator) -> tuple[torch.Tensor, ...]:
+    def _pair(
+        self, healthy: PreparedScan, hole: Hole, grid: PatchGrid, rng: np.random.Generator, population: Population | None
+    ) -> tuple[torch.Tensor, ...]:
         recipe = self.recipe
         midplane = None if rng.random() < recipe.no_mirror else healthy.midplane
-        image, mirror = voided_input(healthy.scan, hole, grid, healthy.tissue, midplane)
+        image, guide = voided_input(healthy.scan, hole, grid, healthy.tissue, midplane)
+        if self.population:
+            shown = None if rng.random() < recipe.no_population else population
+            guide = np.concatenate([guide, population_input(grid, shown)])
         truth, _ = grid.from_scan(healthy.scan.array, outside=healthy.tissue.background)
         target = np.clip(healthy.tissue.scale.to_tissue(truth), *TISSUE_RANGE)
         in_hole = image[1] > 0
@@ -85,14 +105,16 @@ class HealthyPairs(Dataset):
                 target = bend(target, field)
                 image[0] = np.where(in_hole, 0, bend(image[0], field))
                 # the mirrored side is lit from the other side
-                mirror[0] = np.where(mirror[1] > 0, bend(mirror[0], field[::2, ::2, ::2][::-1]), 0)
+                guide[0] = np.where(guide[1] > 0, bend(guide[0], field[::2, ::2, ::2][::-1]), 0)
+                if self.population:  # its brightness is found over the whole brain, which no field lights as a whole
+                    guide[2] = np.where(guide[3] > LEAST_SHARE, bend(guide[2], np.ones_like(guide[2])), 0)
                 field = np.ones_like(field)
         image = with_fill(image.astype(np.float32), recipe.fill)
         weight = _weight(in_hole)
         if rng.random() < recipe.flip:
-            image, mirror, target, weight = image[:, ::-1], mirror[:, ::-1], target[::-1], weight[::-1]
+            image, guide, target, weight = image[:, ::-1], guide[:, ::-1], target[::-1], weight[::-1]
         return tuple(
-            torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (image, mirror, target[None], weight[None])
+            torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (image, guide, target[None], weight[None])
         )
 
 

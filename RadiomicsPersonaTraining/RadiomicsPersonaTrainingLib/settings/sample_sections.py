@@ -154,6 +154,9 @@ class Recipe:
         0.0, "Chance of an inverted or folded intensity curve, which makes other contrasts of the scan.", low=0.0, high=1.0
     )
     no_mirror: float = setting(0.15, "Chance that the mirrored side is not shown.", low=0.0, high=1.0)
+    no_population: float = setting(
+        0.15, "Chance that what healthy people have there on average is not shown.", low=0.0, high=1.0
+    )
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from .sample_sections import DICE_CE, LOSSES
 
 CLASSES = {RECONSTRUCTION_KIND: "ReconstructionUNet", TISSUE_KIND: "TissueUNet", LESION_KIND: "LesionUNet"}
 """The network of every kind of model but segmentation, whose design can be chosen."""
+WITH_POPULATION = "PopulationUNet"
+"""The network that rebuilds and is shown the population too."""
 
 
 KINDS = (*CLASSES, SEGMENTATION_KIND, MASK_KIND)
@@ -99,6 +101,9 @@ class NetworkSettings:
         "blocks on the way down) also at full resolution, for segmentation alone.",
         choices=tuple(SEGMENTING),
     )
+    population: bool = setting(
+        True, "Reconstruction: whether the network is shown what healthy people have there on average (PopulationUNet)."
+    )
 
 
 def architecture_of(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND, inputs: int = 1, outputs: int = 1) -> dict:
@@ -119,6 +124,8 @@ def architecture_of(settings: NetworkSettings, kind: str = RECONSTRUCTION_KIND, 
         return {"class": SEGMENTING[settings.design], "inputs": inputs, "outputs": outputs, **sizes}
     if settings.design != FOLDED:
         raise InputError(f'A {kind} model has the design {FOLDED}: set design = "{FOLDED}" in [network].')
+    if kind == RECONSTRUCTION_KIND and settings.population:
+        return {"class": WITH_POPULATION, **sizes}
     return {"class": CLASSES[kind], **sizes}
 
 
