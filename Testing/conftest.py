@@ -85,11 +85,10 @@ def session_worker():
 @pytest.fixture
 def in_fp32():
     """For tests of digits that bfloat16, on processors that have it, would round."""
-    from RadiomicsPersonaLib.system.device import use_precision
+    from RadiomicsPersonaLib.system.device import in_precision
 
-    use_precision("fp32")
-    yield
-    use_precision("auto")
+    with in_precision("fp32"):
+        yield
 
 
 @pytest.fixture

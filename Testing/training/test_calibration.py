@@ -12,6 +12,7 @@ from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.source_table import refuse_unless_fittable
+from RadiomicsPersonaTrainingLib.runs.heartbeat import Alive, is_running
 from RadiomicsPersonaTrainingLib.verdict import calibration
 from RadiomicsPersonaTrainingLib.verdict.calibration import fit_classifier, fit_norms
 from RadiomicsPersonaTrainingLib.verdict.painted_lesion import painted
@@ -195,6 +196,10 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     ]
     assert main([*words, "--estimate"]) == 0
     assert "4 scans, of which 3 are left to measure: about" in capfd.readouterr().out and not output.exists()
+    # an estimate writes the same journal, so nobody else may, and it is no run to those who look for one
+    with Alive(tmp_path / "own-estimate", "estimate"):
+        assert main(words) == 2 == main([*words, "--estimate"])
+        assert "is already running" in capfd.readouterr().err and not is_running(tmp_path / "own-alive")
     assert main(words) == 0
     assert "On subjects that were left out: AUROC" in capfd.readouterr().out
     first, journal = output.read_text(), tmp_path / "own-boxes.jsonl"

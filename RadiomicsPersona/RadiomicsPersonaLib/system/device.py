@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+from contextlib import contextmanager
 from pathlib import Path
 
 from ..errors import InputError
+from .stored_weights import read_weights
 
 # Imported in functions: torch and safetensors, which a Slicer may lack.
 
@@ -85,6 +87,17 @@ def use_precision(name: str) -> None:
     _asked[0] = name
 
 
+@contextmanager
+def in_precision(name: str):
+    """`use_precision` for as long as this lasts."""
+    before = _asked[0]
+    use_precision(name)
+    try:
+        yield
+    finally:
+        _asked[0] = before
+
+
 def precision_on(device: str) -> str:
     """ "bfloat16" or "float32": what was asked for, else bfloat16 where the device has such arithmetic."""
     if device == "mps":
@@ -110,10 +123,9 @@ def ready(network, weights: Path, name: str, device: str):
     """
     import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
 
     try:
-        network.load_state_dict({key: value.float() for key, value in load_file(str(weights)).items()})
+        network.load_state_dict(read_weights(weights))
     except RuntimeError as error:
         raise InputError(f"The model '{name}' was made for another version of this program: install both anew.") from error
     except (SafetensorError, ValueError, KeyError, TypeError) as error:

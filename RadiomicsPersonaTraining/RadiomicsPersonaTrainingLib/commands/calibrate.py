@@ -83,14 +83,18 @@ def run(options: argparse.Namespace, job: Job) -> int:
     if options.use:
         refuse_classifier_name(options.name)
     output = Path(options.output)
-    journal, base = output.with_name(f"{output.stem}-boxes.jsonl"), output.with_name(f"{output.stem}-alive")
+    journal = output.with_name(f"{output.stem}-boxes.jsonl")
+    # an estimate is no run to those who look for one, but it writes the same journal
+    base, estimating = (output.with_name(f"{output.stem}-{name}") for name in ("alive", "estimate"))
     if options.estimate and options.boxes:
         raise InputError("--estimate is for painted lesions: leave it out with --boxes.")
     refuse_unwritable(output)
-    refuse_if_running(base)
+    for at_work in (base, estimating):
+        refuse_if_running(at_work)
     fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
     if options.estimate:
-        print(fit(job.progress))
+        with Alive(estimating, "estimate", job.progress) as alive:
+            print(fit(alive.progress))
         return 0
     with Alive(base, "calibrate", job.progress) as alive:
         classifier = fit(alive.progress)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.networks.card import read_card
+from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF
 
 from ..export.export import export_model
 from ..runs.record import read_record
@@ -24,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TEXT",
         help="of the weights, for the card, such as CC-BY-4.0 (default: the settings', else asked for)",
     )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=[HALF, EIGHT_BITS],
+        default=HALF,
+        help=f"of a weight in the file: {EIGHT_BITS} halve the file and are a little less exact (default: {HALF})",
+    )
     parser.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
 
 
@@ -33,7 +41,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
     licence = options.licence
     if licence is None and sys.stdin.isatty():
         licence = _asked(checkpoint)
-    card_file = export_model(checkpoint, Path(options.output) if options.output else None, options.default, licence)
+    card_file = export_model(
+        checkpoint, Path(options.output) if options.output else None, options.default, licence, options.bits
+    )
     print(f"Exported: {card_file}")
     for note in notes_on(read_card(card_file), card_file):
         print(f"note: {note}")

@@ -1,4 +1,4 @@
-"""Export: a checkpoint becomes weights (safetensors, half precision) with a model card."""
+"""Export: a checkpoint becomes weights (safetensors, in half precision or eight bits) with a model card."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from RadiomicsPersonaLib.reconstruction.reconstruction import error_over_rim_mea
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel
 from RadiomicsPersonaLib.report.colors import CLASS_COLORS
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
+from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF, in_eight_bits, in_half
 
 from ..data.held_out_groups import synthetic_scan
 from ..data.segmentation_cases import channel_names
@@ -51,7 +52,9 @@ STRETCH = 1.25
 subjects)."""
 
 
-def export_model(checkpoint: Path, target: Path | None = None, default: bool = False, licence: str | None = None) -> Path:
+def export_model(
+    checkpoint: Path, target: Path | None = None, default: bool = False, licence: str | None = None, bits: int = HALF
+) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`.
 
     The known range of a model that rebuilds, and the roughness of one that draws masks, are measured first,
@@ -62,6 +65,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         target: the two files' path without suffix; None takes the name in the settings, in the working folder.
         default: whether `--model auto` may take it once it is installed.
         licence: of the weights; None takes the one in the settings.
+        bits: of a weight in the file, see `stored_weights`.
     Returns:
         The card's path.
     Raises:
@@ -77,7 +81,7 @@ def export_model(checkpoint: Path, target: Path | None = None, default: bool = F
         raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's {what} is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
-        card = written_weights(checkpoint, record, file, default)
+        card = written_weights(checkpoint, record, file, default, bits=bits)
         card["licence"] = licence or card["licence"]
         file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
@@ -107,14 +111,19 @@ def model_of(checkpoint: Path, averaged: bool = True) -> NetworkModel:
         return NetworkModel(written_weights(checkpoint, record, file, averaged=averaged), file, "auto")
 
 
-def written_weights(checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True) -> dict:
+def written_weights(
+    checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True, bits: int = HALF
+) -> dict:
     """Write a checkpoint's weights, and return their card without a known range.
 
+    Args:
+        default, bits: see `export_model`.
+        averaged: see `weights_of`.
     Raises:
         InputError: see `weights_of`.
     """
     weights, step = weights_of(checkpoint, record, averaged)
-    save_file(weights, str(file))
+    save_file(in_eight_bits(weights) if bits == EIGHT_BITS else weights, str(file))
     return _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}
 
 
@@ -142,9 +151,7 @@ def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tu
         state = torch.load(checkpoint, weights_only=True, map_location="cpu")
         prefix = "network."
         found = state["state_dict" if averaged else "current_model_state"]
-        weights = {
-            key.removeprefix(prefix): value.half().contiguous() for key, value in found.items() if key.startswith(prefix)
-        }
+        weights = in_half({key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)})
         step = int(state["global_step"])
     except FileNotFoundError:
         raise InputError(f"There is no checkpoint '{checkpoint}': run fit first.") from None

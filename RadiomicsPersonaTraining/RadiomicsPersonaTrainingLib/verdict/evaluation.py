@@ -30,6 +30,7 @@ from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.networks.head_model import installed_head_models
 from RadiomicsPersonaLib.reconstruction.reconstruction import rebuild
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import ClassicalModel, Model
+from RadiomicsPersonaLib.system.device import computes_in_bfloat16, in_precision, precision_on
 
 from ..data.held_out import HeldOutScan
 from ..evaluation.rebuilding import POPULATION_MEAN, Rebuilder
@@ -45,6 +46,8 @@ CHANGED_EVERY = 9
 """Of every so many scans one is analysed again after changes that should not matter."""
 AS_IT_IS = "as it is"
 OTHER_THREADS = "one thread or two"
+OTHER_PRECISION = "bfloat16 or float32"
+"""Of processors that compute in both."""
 HIDDEN = (TIGHT, CUBE)
 """Kinds of boxes to which a bench is blind: others hold nothing more of the lesion, and all would leave little of a head."""
 MOST_HIDDEN = 0.4
@@ -208,6 +211,9 @@ def _changes(plan: VerdictPlan, scan: Scan, box: Box) -> dict:
     if not isinstance(plan.model, ClassicalModel):
         with other_threads():
             found[OTHER_THREADS] = record(scan, [box])
+        if computes_in_bfloat16("cpu"):
+            with in_precision("fp32" if precision_on("cpu") == "bfloat16" else "bf16"):
+                found[OTHER_PRECISION] = record(scan, [box])
     return found
 
 
