@@ -59,7 +59,7 @@ def main() -> None:
         entries = [entry for entry in prepare_scans(files, root / "cache", CacheSettings(), workers=2)[0]]
         few, many = (_peak_mb(part) for part in (entries[:SCANS], entries))
         print(f"drawing from {MANY} scans    {many:.0f} MB at peak, {many / few:.2f} times that from {SCANS}")
-        pairs = HealthyPairs(CachedScans(entries[:SCANS]), np.ones(SCANS), Recipe(), 0)
+        pairs = HealthyPairs(CachedScans(entries[:SCANS]), np.ones(SCANS), Recipe(), 0, population=True)
         plain = _monai_loop(pairs)
         ours, share = _lightning_loop(pairs, root / "run")
     print(
