@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -62,11 +63,12 @@ def workers() -> list[int]:
     """This process's worker processes."""
     import psutil
 
-    return [
-        child.pid
-        for child in psutil.Process().children(recursive=True)
-        if "RadiomicsPersonaLib.worker" in " ".join(child.cmdline())
-    ]
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):  # it may end meanwhile
+            if "RadiomicsPersonaLib.worker" in " ".join(child.cmdline()):
+                found.append(child.pid)
+    return found
 
 
 def test_a_cohort_with_broken_scans_comes_out_whole_and_goes_on(folder, tmp_path, capsys):

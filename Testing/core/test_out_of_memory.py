@@ -90,7 +90,7 @@ def test_the_next_run_tries_the_card_again():
     assert cache.model("auto", "cpu") is model
     on_a_full_card(model, 0).features(np.zeros((1, 2, 16, 16, 16), np.float32))  # features pass by the hook
     assert cache.model("auto", "cpu") is model
-    model.predict(np.zeros((1, 2, 16, 16, 16), np.float32), np.zeros((1, 2, 8, 8, 8), np.float32))
+    model.predict(np.zeros((1, 2, 16, 16, 16), np.float32), np.zeros((1, model.guides, 8, 8, 8), np.float32))
     assert cache.model("auto", "cpu") is not model
 
 
@@ -122,7 +122,7 @@ def test_another_error_on_the_card_is_not_hidden(head):
     model = load_model("auto", "cpu")
     model.device = "cpu:0"
     with pytest.raises(RuntimeError, match="expected input"):
-        model.predict(np.zeros((1, 3, 16, 16, 16), np.float32), np.zeros((1, 2, 8, 8, 8), np.float32))
+        model.predict(np.zeros((1, 3, 16, 16, 16), np.float32), np.zeros((1, model.guides, 8, 8, 8), np.float32))
     assert model.device == "cpu:0" and not model.notes
 
 

@@ -8,6 +8,8 @@ from bench.prepared_run import PreparedRun
 
 from RadiomicsPersonaLib.analysis.classifier import install_classifier, make_classifier, written
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.networks.card import read_card
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import card_files
 from RadiomicsPersonaLib.system.child import ChildFailed
 
 slicer = pytest.importorskip("slicer", reason="slicer-core is not installed: pip install slicer-core")
@@ -414,6 +416,7 @@ def test_what_the_analysis_says_of_the_scan_stands_beside_it(panel, inputs):
 def test_the_card_of_the_chosen_model_is_one_click_away(panel):
     import qt
 
+    checksum = read_card(card_files("healthy-t1")[0])["sha256"]
     for model, words in (
         ("auto", "Automatic: of the models below"),
         ("healthy-t1", "ds002748"),
@@ -424,7 +427,7 @@ def test_the_card_of_the_chosen_model_is_one_click_away(panel):
         text = panel.settings.card.findChild(qt.QTextBrowser).toPlainText()
         assert words in text and panel.settings.card.isVisible()
         if model != "mirror":
-            assert "Limits: Adults without focal lesions" in text and "SHA-256 of the weights: 0141" in text
+            assert "Limits: Adults without focal lesions" in text and f"SHA-256 of the weights: {checksum}" in text
         panel.settings.card.findChild(qt.QDialogButtonBox).buttons()[0].click()
         assert not panel.settings.card.isVisible()
     panel.logic.getParameterNode().model = "site-7"

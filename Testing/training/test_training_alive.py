@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 from bench.processes import children_of, in_proc
@@ -80,11 +81,16 @@ def test_a_running_training_is_seen_refused_a_second_time_and_stopped_with_its_b
     assert state_of(run).state == run_state.GONE
 
 
+def _drawing(pid: int) -> list[int]:
+    """The processes that draw samples for a training."""
+    return [child for child in children_of(pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
 @in_proc
 def test_a_training_whose_drawing_process_is_killed_says_so_and_can_go_on(training):
     run, process = training
-    wait_until(lambda: (run / "last.ckpt").is_file() and children_of(process.pid))
-    for drawing in children_of(process.pid):
+    wait_until(lambda: (run / "last.ckpt").is_file() and _drawing(process.pid))
+    for drawing in _drawing(process.pid):
         os.kill(drawing, signal.SIGKILL)
     said, _ = process.communicate(timeout=60)
     assert process.returncode == 2 and "Traceback" not in said
