@@ -12,13 +12,12 @@ from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from scipy import ndimage
 
 from ..resources import SHIPPED_POPULATION
 from .average_brain import AFFINE as OVERVIEW_AFFINE
 from .average_brain import SHAPE as OVERVIEW_SHAPE
 from .average_brain import SPACING as OVERVIEW_SPACING
-from .standard_space import ras_from_standard
+from .standard_space import ras_from_standard, sampled
 from .tissue import Tissue
 
 FILE = SHIPPED_POPULATION / "population.npz"
@@ -68,9 +67,7 @@ class Population:
         Args:
             affine: 4x4, indices of the grid to RAS millimetres.
         """
-        matrix = self.index_from_ras @ affine
-        found = np.stack([_sampled(average, matrix, shape) for average in averages()])
-        share = found[1:].sum(axis=0)
+        found, share = _averages_at(self.index_from_ras @ affine, shape)
         brightness = np.tensordot(self.weights.astype(np.float32), found, axes=1) / np.maximum(share, LEAST_SHARE)
         return np.stack([np.where(share > LEAST_SHARE, np.clip(brightness, *BRIGHTNESS_RANGE), 0), share]).astype(np.float32)
 
@@ -92,9 +89,7 @@ def _laid_over(tissue: Tissue) -> Population | None:
     if tissue.anatomy is None:
         return None
     index_from_ras = np.linalg.inv(ras_from_standard(tissue.anatomy) @ AFFINE)
-    matrix = index_from_ras @ tissue.grid.patch.affine
-    found = np.stack([_sampled(average, matrix, tissue.values.shape) for average in averages()])
-    share = found[1:].sum(axis=0)
+    found, share = _averages_at(index_from_ras @ tissue.grid.patch.affine, tissue.values.shape)
     used = tissue.known & tissue.brain & (share > LOOKED_AT)
     if used.sum() < FEWEST:
         return None
@@ -103,6 +98,7 @@ def _laid_over(tissue: Tissue) -> Population | None:
     return Population(index_from_ras, weights)
 
 
-def _sampled(array: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """An array at `matrix` times every index of a grid, interpolated linearly, 0 beyond it; float32 of `shape`."""
-    return ndimage.affine_transform(array, matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="constant", cval=0.0)
+def _averages_at(matrix: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The averages at `matrix` times every index of a grid, (4, *shape), and the share of people who have brain there."""
+    found = np.stack([sampled(average, matrix, shape) for average in averages()])
+    return found, found[1:].sum(axis=0)

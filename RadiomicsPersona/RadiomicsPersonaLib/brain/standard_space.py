@@ -30,7 +30,7 @@ def ras_from_standard(anatomy: Anatomy, average: np.ndarray | None = None) -> np
     picture = tissue_picture(anatomy)
     start = _by_moments(average, AFFINE) @ np.linalg.inv(_by_moments(picture, anatomy.affine))
     # the picture in a frame in which it already lies roughly right, so that the search begins at the identity
-    moved = _sampled(ndimage.gaussian_filter(picture, 0.7), anatomy.grid.inverse @ np.linalg.inv(start) @ AFFINE)
+    moved = sampled(ndimage.gaussian_filter(picture, 0.7), anatomy.grid.inverse @ np.linalg.inv(start) @ AFFINE, SHAPE)
     transform = SimpleITK.AffineTransform(3)
     transform.SetCenter(_middle(average).tolist())
     method = SimpleITK.ImageRegistrationMethod()
@@ -59,11 +59,12 @@ def tissue_picture(anatomy: Anatomy) -> np.ndarray:
 def in_standard(anatomy: Anatomy, ras_from_mni: np.ndarray) -> np.ndarray:
     """The picture of a scan's tissues in MNI space, float32 of `SHAPE`."""
     smooth = ndimage.gaussian_filter(tissue_picture(anatomy), 0.7)
-    return _sampled(smooth, anatomy.grid.inverse @ ras_from_mni @ AFFINE)
+    return sampled(smooth, anatomy.grid.inverse @ ras_from_mni @ AFFINE, SHAPE)
 
 
-def _sampled(array: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    return ndimage.affine_transform(array, matrix[:3, :3], matrix[:3, 3], SHAPE, order=1, mode="constant", cval=0.0)
+def sampled(array: np.ndarray, matrix: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """An array at `matrix` (4x4) times every index of a grid of `shape`, interpolated linearly, 0 beyond it."""
+    return ndimage.affine_transform(array, matrix[:3, :3], matrix[:3, 3], shape, order=1, mode="constant", cval=0.0)
 
 
 def _middle(picture: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from pathlib import Path
 from .. import __version__
 from ..defaults import CLASSICAL, RESEARCH_USE
 from ..errors import InputError
-from ..system.device import NO_MEMORY, ran_out_of_memory, use_precision
+from ..system.device import NO_MEMORY, in_precision, ran_out_of_memory
 from ..system.names import meant
 from ..system.output import cleaned_up
 from ..system.signals import Ended, signals_end
@@ -119,17 +119,15 @@ class Registry:
         Raises:
             InputError: an input cannot be used.
         """
-        use_precision(getattr(options, "precision", "auto"))
         if getattr(options, "threads", None) is not None:
             use_threads(options.threads)
         try:
-            return self._module(options.command).run(options, job)
+            with in_precision(getattr(options, "precision", "auto")):
+                return self._module(options.command).run(options, job)
         except OSError as error:
             if error.errno not in _OF_THE_USER or error.filename is None:
                 raise
             raise InputError(f"'{error.filename}' cannot be opened ({error.strerror}): choose another file.") from error
-        finally:
-            use_precision("auto")
 
     def main(self, words: Sequence[str] | None = None) -> int:
         """Run what the words ask for.

@@ -76,22 +76,16 @@ PRECISIONS = {"auto": None, "fp32": "float32", "bf16": "bfloat16"}
 _asked: list[str] = ["auto"]
 
 
-def use_precision(name: str) -> None:
-    """Let all networks of this process compute in "fp32" or "bf16" from now on, or as the device suggests ("auto").
+@contextmanager
+def in_precision(name: str):
+    """For as long as this lasts all networks of this process compute in "fp32" or "bf16", or as the device suggests ("auto").
 
     Raises:
         InputError: there is no such precision.
     """
     if name not in PRECISIONS:
         raise InputError(f"There is no precision '{name}': choose {', '.join(PRECISIONS)}.")
-    _asked[0] = name
-
-
-@contextmanager
-def in_precision(name: str):
-    """`use_precision` for as long as this lasts."""
-    before = _asked[0]
-    use_precision(name)
+    before, _asked[0] = _asked[0], name
     try:
         yield
     finally:

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.population import AFFINE, BRIGHTNESS_RANGE, FILE, SHAPE
 from RadiomicsPersonaLib.brain.preparation import prepare
-from RadiomicsPersonaLib.brain.standard_space import ras_from_standard
+from RadiomicsPersonaLib.brain.standard_space import ras_from_standard, sampled
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan
 from RadiomicsPersonaLib.resources import TRAINING_LIBRARY, shipped
@@ -71,13 +71,10 @@ def _in_standard(file: Path) -> np.ndarray:
         raise InputError(f"The tissue model sees no brain in '{file}': leave that scan out.")
     ras_from_index = ras_from_standard(tissue.anatomy) @ AFFINE
 
-    def sampled(array: np.ndarray, index_from_ras: np.ndarray) -> np.ndarray:
-        matrix = index_from_ras @ ras_from_index
-        return ndimage.affine_transform(array.astype(np.float32), matrix[:3, :3], matrix[:3, 3], SHAPE, order=1)
-
-    shares = np.stack([sampled(share / np.float32(255), tissue.anatomy.grid.inverse) for share in tissue.anatomy.shares])
+    matrix = tissue.anatomy.grid.inverse @ ras_from_index
+    shares = np.stack([sampled(share / np.float32(255), matrix, SHAPE) for share in tissue.anatomy.shares])
     smooth = ndimage.gaussian_filter(scan.array.astype(np.float32), SMOOTHED / scan.spacing)
-    brightness = tissue.scale.to_tissue(sampled(smooth, scan.grid.inverse))
+    brightness = tissue.scale.to_tissue(sampled(smooth, scan.grid.inverse @ ras_from_index, SHAPE))
     return np.stack([np.clip(brightness, *BRIGHTNESS_RANGE) * shares.sum(axis=0), *shares])
 
 

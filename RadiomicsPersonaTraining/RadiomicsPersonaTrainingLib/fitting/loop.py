@@ -169,7 +169,7 @@ class _Samples(lightning.LightningDataModule):
             prefetch_factor=4,
             persistent_workers=True,
             # forked, they now and then hang: a thread of this process may hold a lock of Python's at that moment
-            multiprocessing_context="spawn" if self.run.workers else None,
+            multiprocessing_context="spawn",
             pin_memory=torch.cuda.is_available(),
             worker_init_fn=_one_thread,
         )
