@@ -9,17 +9,25 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from multiprocessing import resource_sharer
 from pathlib import Path
 
 import pytest
 from bench.processes import children_of, in_proc
 from bench.training_site import environment, tiny
+from lightning.pytorch.callbacks import Callback
+from torch.utils.data import Dataset
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import main
+from RadiomicsPersonaTrainingLib.data.split import read_split
+from RadiomicsPersonaTrainingLib.fitting.loop import fit
+from RadiomicsPersonaTrainingLib.fitting.run_setup import work_of
 from RadiomicsPersonaTrainingLib.runs import heartbeat
 from RadiomicsPersonaTrainingLib.runs import state as run_state
 from RadiomicsPersonaTrainingLib.runs.state import state_of
+from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
@@ -97,6 +105,63 @@ def test_a_training_whose_drawing_process_is_killed_says_so_and_can_go_on(traini
     assert "A process that draws samples was ended" in said and "--resume" in said
     state = state_of(run)
     assert state.state == run_state.REFUSED and "draws samples" in state.sentence and state.has_last
+
+
+class _Dying(Dataset):
+    """Samples whose drawing process hands out no more after the fourth, though two wait and it is not gone yet.
+
+    So stands a process for a moment that is being killed.
+
+    Args:
+        mark: file that appears then.
+    """
+
+    def __init__(self, samples: Dataset, mark: Path):
+        self.samples, self.mark = samples, mark
+
+    def __getitem__(self, number: int):
+        if number == 4:
+            time.sleep(1)  # so that those before stand in the queue
+            resource_sharer.stop()
+            self.mark.touch()
+            time.sleep(60)
+        return self.samples[number]
+
+
+class _Waits(Callback):
+    """Holds the first step until a file is there."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def on_train_batch_start(self, *step) -> None:
+        wait_until(self.mark.exists)
+
+
+def test_a_sample_that_a_dying_process_does_not_hand_out_is_told_in_the_same_words(site, tmp_path):
+    file, mark = site / f"{tmp_path.name}.toml", tmp_path / "mark"
+    file.write_text(tiny(steps=100))
+    settings = read_settings(file)
+    work = work_of(settings, read_split(site / "split.csv"), None, site / "cache")
+    work = replace(work, training=_Dying(work.training, mark))
+    with pytest.raises(InputError, match="A process that draws samples was ended.*--resume"):
+        fit(work, replace(settings.fit, validate_every=4), tmp_path / "run", callbacks=[_Waits(mark)])
+
+
+class _Lost(Dataset):
+    """Samples whose files are gone."""
+
+    def __getitem__(self, number: int):
+        return open("/nowhere/scan.npy")
+
+
+def test_a_sample_that_cannot_be_read_names_its_file(site, tmp_path):
+    file = site / f"{tmp_path.name}.toml"
+    file.write_text(tiny(steps=100))
+    settings = read_settings(file)
+    work = work_of(settings, read_split(site / "split.csv"), None, site / "cache")
+    with pytest.raises(InputError, match="prepared scan cannot be read.*/nowhere/scan.npy.*--resume"):
+        fit(replace(work, training=_Lost()), settings.fit, tmp_path / "run")
 
 
 def test_another_process_of_the_same_number_is_not_taken_for_the_training(tmp_path):

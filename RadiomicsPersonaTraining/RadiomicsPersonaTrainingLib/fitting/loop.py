@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import lightning
@@ -33,8 +33,8 @@ from ..settings.sections import FitSettings
 from .callbacks import EndTogether, EpochLines, EpochLog, OutOfTime, PictureGrid, StopInTime
 from .run_setup import Work
 
-DRAWS = "DataLoader worker"
-"""What PyTorch's complaint begins with when a process that draws samples is gone."""
+BY_SAMPLE = "Caught "
+"""What PyTorch's account of an error begins with that the drawing of a sample raised, not the loss of its process."""
 SMALLEST_LEVEL = 4
 """Voxels along the edge of the deepest level from which on bfloat16 is used."""
 
@@ -110,19 +110,14 @@ def fit(
         print("Time is over before the epoch is: its steps are not kept.", flush=True)
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
         raise KeyboardInterrupt from None
-    except RuntimeError as error:
+    except (RuntimeError, OSError, InputError) as error:
         if end.asked or trainer.received_sigterm:
             raise KeyboardInterrupt from None  # the processes that draw samples got the signal too, and were missed
-        if DRAWS not in str(error):
-            raise
-        raise InputError(
-            "A process that draws samples was ended, most likely by the system for lack of memory: close other programs or set "
-            "fewer workers, and go on with --resume."
-        ) from error
-    except OSError as error:
-        raise InputError(
-            f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
-        ) from error
+        if isinstance(error, OSError):
+            raise InputError(
+                f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."
+            ) from error
+        raise
     if not (output / BEST).is_file():
         raise InputError(
             "The run ended before its first epoch was finished: give it more --minutes and --resume, or lower validate_every."
@@ -158,7 +153,7 @@ class _Samples(lightning.LightningDataModule):
         """Samples of this process."""
         world = self.trainer.world_size
         per_epoch = self.run.validate_every * self.run.batch * world
-        return DataLoader(
+        return _Loader(
             self.work.training,
             self.run.batch,
             # counted in steps: the trainer's own epoch is one behind when a run goes on
@@ -177,6 +172,29 @@ class _Samples(lightning.LightningDataModule):
     def val_dataloader(self) -> DataLoader:
         """Validation samples, every process its share."""
         return DataLoader(self.work.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
+
+
+class _Loader(DataLoader):
+    """A loader that says in one sentence why no sample comes.
+
+    A process that is gone is missed by PyTorch's watch over it, or earlier by the connection its sample should come through.
+    """
+
+    def __iter__(self) -> Iterator:
+        try:
+            yield from super().__iter__()
+        except (RuntimeError, OSError, EOFError) as error:
+            if not str(error).startswith(BY_SAMPLE):
+                raise InputError(
+                    "A process that draws samples was ended, most likely by the system for lack of memory: close other "
+                    "programs or set fewer workers, and go on with --resume."
+                ) from error
+            if not isinstance(error, OSError):
+                raise
+            raise InputError(
+                f"A prepared scan cannot be read ({str(error).strip().splitlines()[-1]}): was the cache's folder moved? "
+                "Go on with --resume."
+            ) from error
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
