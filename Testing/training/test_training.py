@@ -26,7 +26,8 @@ from RadiomicsPersonaLib.networks.card import read_card
 from RadiomicsPersonaLib.reconstruction.network_input import with_fill
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.split import read_split
-from RadiomicsPersonaTrainingLib.samples.healthy_pairs import DrawSampler, HealthyPairs
+from RadiomicsPersonaTrainingLib.samples.draws import DrawSampler
+from RadiomicsPersonaTrainingLib.samples.healthy_pairs import HealthyPairs
 from RadiomicsPersonaTrainingLib.settings.sample_sections import Recipe
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]

@@ -11,7 +11,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import lightning
@@ -28,13 +28,11 @@ from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.signals import signals_kill
 
 from ..runs.state import BEST, LAST
-from ..samples.healthy_pairs import DrawSampler
+from ..samples.draws import DrawSampler, SampleLoader
 from ..settings.sections import FitSettings
 from .callbacks import EndTogether, EpochLines, EpochLog, OutOfTime, PictureGrid, StopInTime
 from .run_setup import Work
 
-BY_SAMPLE = "Caught "
-"""What PyTorch's account of an error begins with that the drawing of a sample raised, not the loss of its process."""
 SMALLEST_LEVEL = 4
 """Voxels along the edge of the deepest level from which on bfloat16 is used."""
 
@@ -153,48 +151,15 @@ class _Samples(lightning.LightningDataModule):
         """Samples of this process."""
         world = self.trainer.world_size
         per_epoch = self.run.validate_every * self.run.batch * world
-        return _Loader(
-            self.work.training,
-            self.run.batch,
-            # counted in steps: the trainer's own epoch is one behind when a run goes on
-            sampler=DrawSampler(
-                per_epoch, lambda: self.trainer.global_step // self.run.validate_every, self.trainer.global_rank, world
-            ),
-            num_workers=self.run.workers,
-            prefetch_factor=4,
-            persistent_workers=True,
-            # forked, they now and then hang: a thread of this process may hold a lock of Python's at that moment
-            multiprocessing_context="spawn",
-            pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_one_thread,
+        # counted in steps: the trainer's own epoch is one behind when a run goes on
+        sampler = DrawSampler(
+            per_epoch, lambda: self.trainer.global_step // self.run.validate_every, self.trainer.global_rank, world
         )
+        return SampleLoader(self.work.training, self.run.batch, sampler, self.run.workers)
 
     def val_dataloader(self) -> DataLoader:
         """Validation samples, every process its share."""
         return DataLoader(self.work.validation[self.trainer.global_rank :: self.trainer.world_size], batch_size=1)
-
-
-class _Loader(DataLoader):
-    """A loader that says in one sentence why no sample comes.
-
-    A process that is gone is missed by PyTorch's watch over it, or earlier by the connection its sample should come through.
-    """
-
-    def __iter__(self) -> Iterator:
-        try:
-            yield from super().__iter__()
-        except (RuntimeError, OSError, EOFError) as error:
-            if not str(error).startswith(BY_SAMPLE):
-                raise InputError(
-                    "A process that draws samples was ended, most likely by the system for lack of memory: close other "
-                    "programs or set fewer workers, and go on with --resume."
-                ) from error
-            if not isinstance(error, OSError):
-                raise
-            raise InputError(
-                f"A prepared scan cannot be read ({str(error).strip().splitlines()[-1]}): was the cache's folder moved? "
-                "Go on with --resume."
-            ) from error
 
 
 class _WholeCheckpoints(TorchCheckpointIO):
@@ -214,10 +179,6 @@ def precision_of(asked: str, work: Work) -> str:
     deepest = work.edge >> len(work.task.network.encoder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return "bf16-mixed" if computes_in_bfloat16(device) and deepest >= SMALLEST_LEVEL else "32-true"
-
-
-def _one_thread(worker: int) -> None:
-    torch.set_num_threads(1)
 
 
 def _quieten() -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from scipy import ndimage
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from RadiomicsPersonaLib.brain.population import LEAST_SHARE, Population
 from RadiomicsPersonaLib.brain.preparation import PreparedScan
@@ -116,26 +116,6 @@ class HealthyPairs(Dataset):
         return tuple(
             torch.from_numpy(np.ascontiguousarray(a, dtype=np.float32)) for a in (image, guide, target[None], weight[None])
         )
-
-
-class DrawSampler(Sampler[int]):
-    """The numbers of an epoch's pairs: epoch e takes the e-th run of `per_epoch` numbers, shared out among the processes.
-
-    A run that stops and goes on draws what an unbroken one would have drawn.
-
-    Args:
-        epoch: tells, when an epoch begins, which it is.
-    """
-
-    def __init__(self, per_epoch: int, epoch: Callable[[], int], rank: int = 0, world: int = 1):
-        self.per_epoch, self.epoch, self.rank, self.world = per_epoch, epoch, rank, world
-
-    def __iter__(self) -> Iterator[int]:
-        first = self.epoch() * self.per_epoch
-        return iter(range(first + self.rank, first + self.per_epoch, self.world))
-
-    def __len__(self) -> int:
-        return len(range(self.rank, self.per_epoch, self.world))
 
 
 def _weight(in_hole: np.ndarray) -> np.ndarray:
