@@ -140,7 +140,7 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
         ("Was the verdict repeated with small changes?", share(sum(bool(result.stability) for result in boxes))),
         ("Was p corrected for the number of boxes?", "yes, as q" if len(boxes) > 1 else "not needed, there is one box"),
         ("Is the classifier the one that was evaluated?", said(isinstance(own, bool), own is False)),
-        ("Were motion and artefacts looked for?", "no"),
+        ("Were motion and artefacts looked for?", "only such as brighten the air around the head"),
         ("Were age, sex, history or other scans used?", "no"),
         ("Is the cause of a deviation told?", "no; no disease is named or ruled out"),
         ("Was the program tested in a clinic?", "no"),
