@@ -24,7 +24,7 @@ PINS = str(CHECKOUT / "requirements-dev.txt")
 OLDEST, NEWEST = (3, 11), (3, 14)
 PYPI = "pypi"
 SITE_SETTINGS = ("index-url", "extra-index-url", "find-links", "no-index")
-GIGABYTES = {"demo": (1.6, 5.5), "test": (3.0, 6.8), "install": (2.6, 6.4)}
+GIGABYTES = {"demo": (1.6, 5.5), "test": (4.5, 8.3), "install": (2.6, 6.4)}
 """Disk that each set-up takes with the CPU build of PyTorch, and with CUDA."""
 
 
@@ -77,7 +77,7 @@ def install(torch: str) -> None:
     tools = VENV.parent / "build" / "tools"
     run(sys.executable, "-m", "venv", str(tools))
     run(str(tools / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "pipx" if torch == PYPI else "uv")
-    words = ("install", "--force", "--python", sys.executable, f"{CHECKOUT}[training,mesh,regression,cluster]")
+    words = ("install", "--force", "--python", sys.executable, f"{CHECKOUT}[training,mesh,regression,cluster,dicom,completion]")
     if torch == PYPI:
         run(str(tools / "bin" / "pipx"), *words, "--pip-args", f"--constraint '{PINS}'")
     else:

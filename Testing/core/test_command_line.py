@@ -102,6 +102,26 @@ def test_the_shell_completes(line, expected, tmp_path, checkout):
     assert set((tmp_path / "said").read_text().split("\n")) == expected
 
 
+@pytest.mark.parametrize("program", ["radiomics-persona", "radiomics-persona-train"])
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_is_told_how_to_complete_by_one_line(program, shell, capsys):
+    pytest.importorskip("argcomplete")
+    registry = next(registry for registry in (ANALYSIS, TRAINING) if registry.program == program)
+    with pytest.raises(SystemExit) as left:
+        registry.main(["--completion", shell])
+    told = capsys.readouterr().out
+    assert left.value.code == 0 and "_ARGCOMPLETE" in told and program in told
+
+
+def test_completion_without_its_library_or_shell_is_one_sentence(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "argcomplete", None)
+    assert ANALYSIS.main(["--completion", "bash"]) == 2
+    assert 'pip install "radiomics-persona[completion]"' in capsys.readouterr().err
+    for words in (["--completion", "tcsh"], ["--completion"]):
+        assert ANALYSIS.main(words) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_only_the_files_that_are_asked_for_are_written_and_a_quiet_command_says_nothing(phantom_file, tmp_path, capsys):
     folder = tmp_path / "results"
     words = [

@@ -70,6 +70,7 @@ COMMANDS = {
     "segment": ("segment scan.nii.gz --model hippocampus --output OUT.nii.gz --probabilities OUT-p.nii.gz", ""),
     "cohort": ("cohort cohort.csv --command mesh --output OUT", ""),
     "scan": ("scan finer.nii.gz --output OUT", ""),
+    "features": ("features scan.nii.gz --mask mask.nii.gz --model harmonic --controls 2 --output OUT.csv", ""),
 }
 """What is run in the folder of the inputs, and whether the suite runs it too."""
 
@@ -86,6 +87,7 @@ COMPUTING = {
     "segment": ("commands.segment", "found_by"),
     "cohort": ("cohort.command", "run_cohort"),
     "scan": ("commands.scan", "search_head"),
+    "features": ("commands.features", "radiomics_of"),
 }
 """The function of each command that does its work."""
 

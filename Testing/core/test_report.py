@@ -19,13 +19,21 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
-from RadiomicsPersonaLib.report.colors import VERDICT_COLORS, diverging
+from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
 from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
 from RadiomicsPersonaLib.report.pdf import printable, text_width
 from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
-from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, display_window, picture_of, slice_row, slice_triplet
-from RadiomicsPersonaLib.report.plots import axis_range, ticks
+from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, _bars, display_window, picture_of, slice_row, slice_triplet
+from RadiomicsPersonaLib.report.plots import (
+    SCORES_CAPTION,
+    SCORES_TITLE,
+    axis_range,
+    score_bars,
+    score_chart,
+    standard_text,
+    ticks,
+)
 from RadiomicsPersonaLib.report.results_files import read_analysis
 from RadiomicsPersonaLib.report.results_form import wrong_place
 from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
@@ -308,6 +316,28 @@ def test_the_report_lists_the_scores_most_unusual_first(analysis):
     assert len(keys) > 5 and places == sorted(places)
     values = [result.standings[key].z for key in keys]
     assert values == sorted(values, reverse=True)
+
+
+def test_page_pdf_and_picture_show_one_chart_of_scores(analysis, tmp_path):
+    """Bar, a dot per healthy box, a line at the share of them that is usual, an axis with numbers, and the value."""
+    random = np.random.default_rng(5)
+    scores = {key: random.normal(size=15) for key in analysis.boxes[0].standings}
+    result = dataclasses.replace(analysis.boxes[0], control_scores=scores)
+    analysis = dataclasses.replace(analysis, boxes=(result,))
+    bars = score_bars(result)
+    assert [bar.z for bar in bars.bars] == [result.standings[key].z for key in result.sorted_scores]
+    assert all(len(bar.others) == 15 and bar.limit is not None for bar in bars.bars)
+    chart = Page(score_chart(result, "#fff"))
+    assert len(chart.all("circle")) == sum(len(bar.others) for bar in bars.bars)
+    limits = sum(bar.limit is not None for bar in bars.bars)
+    assert len(chart.all("line")) == limits + len(bars.marks) and len(chart.all("rect")) == len(bars.bars)
+    write_report_pdf(analysis, tmp_path / "report.pdf")
+    printed = " ".join("\n".join(pages_of(tmp_path / "report.pdf")).split())
+    for text in (chart.text, printed):
+        assert SCORES_TITLE in text and SCORES_CAPTION in " ".join(text.split())
+        assert standard_text(bars.bars[0].z) in text and all(f"{mark:g}" in text for mark in bars.marks)
+    picture = np.asarray(_bars(result)).reshape(-1, 3)
+    assert all((picture == color).all(axis=1).any() for color in (VERDICT_COLORS[result.word], CONTROL_COLOR))
 
 
 def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_changes_do(analysis):

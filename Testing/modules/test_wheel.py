@@ -33,6 +33,7 @@ RECIPES = ("RadiomicsPersonaTrainingLib/recipes", "RadiomicsPersonaTraining/Reso
 """The same for the settings that the shipped models were trained with, of which only the files at the top come along."""
 EXTRAS = (
     *("monai", "lightning", "tensorboard", "sklearn", "skimage", "vtk", "statsmodels", "dask", "distributed", "nilearn"),
+    *("mirp", "itk", "highdicom", "argcomplete"),
     *("pandas", "matplotlib", "mkdocs", "PySide6", "slicer"),
 )
 """What an environment lacks into which the wheel was installed without extras."""

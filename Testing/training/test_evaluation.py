@@ -7,6 +7,7 @@ import json
 import re
 from dataclasses import replace
 from functools import partial
+from html import escape
 
 import numpy as np
 import pytest
@@ -345,6 +346,8 @@ def test_the_page_needs_nothing_but_itself(report):
     page = report[0]
     assert not re.search(r"(src|href)\s*=\s*['\"](?!data:image/)|url\(|@import|<script|<link", page)
     assert page.count("<svg") == 2 and page.count("</svg>") == 2
+    for axis in ("squared error (squared tissue SD)", "squared error as a share of the best simple fill's"):
+        assert f">{escape(axis)}</text>" in page
 
 
 def test_the_page_shows_typical_and_worst_holes_as_hole_rebuilt_truth_and_difference(plan, run, report):

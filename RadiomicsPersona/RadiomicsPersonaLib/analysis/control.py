@@ -23,6 +23,8 @@ LEAST_BRAIN = 0.7
 """Share of a control that is brain at least."""
 MOST_COMMON = 0.4
 """Share of the smaller one's volume that two controls have in common at most."""
+POINTS = 2000
+"""Voxels of a shape at which the tissue is looked up, about."""
 MOST_SUSPECT = 0.02
 """Share of a control that the lesion model may mark at most."""
 
@@ -63,6 +65,36 @@ def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: boo
         hole = _free_hole(prepared, box)
         if hole is not None and not (clean and (_is_suspect(prepared, hole) or not _mirror_is_unmarked(prepared, box))):
             placed.append(PlacedControl(box, hole))
+    return placed
+
+
+def place_shape(prepared: PreparedScan, shape: Hole, count: int, seed: int = 0) -> list[Hole]:
+    """The voxels of a hole moved, not turned, to healthy places of the brain, in the order in which `place_controls` looks.
+
+    Each lies inside the scan and mostly in brain, touches no suspect, holds next to nothing that the lesion model marks, and
+    shares little of its volume with another.
+
+    Returns:
+        Up to `count` holes.
+    """
+    scan, placed = prepared.scan, []
+    index = np.argwhere(shape.mask)
+    middle = np.rint(index.mean(axis=0)).astype(int)
+    some = index[:: max(1, len(index) // POINTS)]
+    for center in _candidates(prepared, seed)[0] if count else ():
+        if len(placed) == count:
+            break
+        start = np.rint(scan.ijk_from_ras(center)).astype(int) - middle
+        if (start < 0).any() or (start + shape.mask.shape > scan.shape).any():
+            continue
+        if float((prepared.tissue.classes_at(scan.ras_from_ijk(some + start)) > 0).mean()) < LEAST_BRAIN:
+            continue
+        hole = Hole(start, shape.mask)
+        common = (int((hole.mask & other.mask_over(start, hole.mask.shape)).sum()) for other in placed)
+        if any(voxels > MOST_COMMON * hole.voxels for voxels in common):
+            continue
+        if not (prepared.suspects is not None and hole.touches(prepared.suspects)) and not _is_suspect(prepared, hole):
+            placed.append(hole)
     return placed
 
 

@@ -27,7 +27,7 @@ GROUPS = {
     ),
     "how it is judged": (
         *("controls", "decision", "threshold", "classifier", "tighten", "one_look", "stability", "seed", "outcome", "time"),
-        *("no_probe", "second_look", "covariate", "slope_by", "log", "correction"),
+        *("no_probe", "second_look", "covariate", "slope_by", "log", "correction", "levels"),
     ),
     "model and machine": (
         "model",

@@ -29,6 +29,8 @@ from ..system.threads import let_waiting_sleep, use_threads
 from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
 from .job import Job, terminal_job
 
+SHELLS = ("bash", "zsh", "fish")
+"""Shells that can be told to complete a line."""
 _OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
 """Why a file that is named cannot be opened, where no room of the program is at fault."""
 
@@ -103,7 +105,7 @@ class Registry:
             hint = meant(words[0], self.commands)
             raise InputError(f"there is no command '{words[0]}'{hint}; see {self.program} --help.")
         if not words or words[0] not in self.commands:
-            self._parser().parse_args(words[:1])
+            self._parser().parse_args(words[: 2 if words[0:1] == ["--completion"] else 1])
         parser = self.parser_of(words[0])
         for action in parser._actions:
             if action.dest in given:
@@ -224,8 +226,28 @@ class Registry:
             epilog=f"{listed}\n\n{self.program} COMMAND --help tells a command's arguments, with examples.",
         )
         parser.add_argument("--version", action="version", version=__version__)
+        parser.add_argument(
+            "--completion",
+            action=_Completion,
+            choices=SHELLS,
+            help="print what makes this shell complete commands, options and models; for its start-up file",
+        )
         parser.add_argument("command", metavar="COMMAND", choices=self.commands, help="one of the commands below")
         return parser
+
+
+class _Completion(argparse.Action):
+    """Prints what a shell must be told to ask us how a line goes on, and ends the process."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        try:
+            from argcomplete import shellcode  # an extra
+        except ModuleNotFoundError:
+            raise InputError(
+                'completion needs argcomplete, which is not installed: run pip install "radiomics-persona[completion]".'
+            ) from None
+        print(shellcode([parser.prog], shell=values))
+        parser.exit()
 
 
 def _here(name: str, help: str, **more) -> Command:
@@ -243,6 +265,9 @@ ANALYSIS = Registry(
             "scan": _here("scan", "list the places of a whole head that stand out, each with a box", per_row=True),
             "segment": _here(
                 "segment", "find what a model was trained to find: lesions, or brain, grey, white and fluid", per_row=True
+            ),
+            "features": _here(
+                "features", "radiomics features of a mask, each against the same shape in healthy tissue", per_row=True
             ),
             "mesh": _here("mesh", "make a closed surface of a mask or label map", per_row=True),
         },

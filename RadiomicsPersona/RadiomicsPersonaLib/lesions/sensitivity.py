@@ -195,12 +195,23 @@ def sensitivity(
             rng = np.random.default_rng((seed, number))
             return paint_lesion(scan, hole, kind, contrast, rng, strength=strength, prepared=whole, model=painter)
 
+        faintest = paint(strengths[0])
+        if not faintest.lesion.any():
+            nothing = InputError(
+                f"A lesion of {ml:g} ml changes no voxel here: choose a place in grey or white matter, or a larger size."
+            )
+            if sizes_ml:
+                raise nothing
+            notes.append(f"It was left out. {nothing}")
+            step(steps)
+            continue
         bench = _Bench(scan, box_around(scan, hole), model, controls, decision, seed, classifier, prepare, step)
         found: dict[float, tuple[SensitivityTrial, PaintedLesion]] = {}
         queue, refined = list(strengths), 0
         while queue:
             strength = queue.pop(0)
-            found[strength] = bench.trial(ml, strength, paint(strength))
+            painted = faintest if strength == strengths[0] else paint(strength)
+            found[strength] = bench.trial(ml, strength, painted)
             step(1 + controls + TRIAL_STEPS * len(found))
             if not queue and refined < refinements:
                 refined += 1
@@ -212,6 +223,8 @@ def sensitivity(
         shown = summaries[-1].least_strength
         example = found[max(found) if shown is None else shown][1]
         step(steps)
+    if not trials:
+        raise nothing
     notes += [*doubts, *_doubts(summaries, trials)]
     return Sensitivity(
         kind,

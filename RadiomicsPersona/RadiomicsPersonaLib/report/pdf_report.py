@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from ..analysis.result import Analysis, BoxResult
-from ..defaults import RESEARCH_USE, USUAL_PERCENT
+from ..defaults import RESEARCH_USE
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from .html_page import number_text
 from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of, settings_of
 from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
 from .picture import COLUMNS, difference_legend, difference_range, fog_legend, side_by_side, slice_row, title_of
-from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
+from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS
 
 LEFT, RIGHT, TOP, BOTTOM = 42.0, PAGE_WIDTH - 42.0, 46.0, PAGE_HEIGHT - 44.0
@@ -183,31 +183,33 @@ class _Report:
         )
 
     def scores(self, result: BoxResult) -> None:
-        """The scores as bars, the most unusual first, with a mark up to which `USUAL_PERCENT` of the healthy boxes lie."""
-        keys = result.sorted_scores
-        if not keys:
+        """The scores as `ScoreBars` lays them out."""
+        chart = score_bars(result)
+        if not chart.bars:
             return
-        self.need(13 * len(keys) + 36)
-        self.paragraph("What stands out", 10, bold=True)
-        left, wide = LEFT + 150, WIDTH - 180
-        limits = {key: result.usual_limit(key) for key in keys}
-        high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if math.isfinite(value)))
-        for key in keys:
-            z, limit = result.standings[key].z, limits[key]
-            self.pdf.text(left - 6, self.y + 8.5, METRICS[key].label, 8, anchor="right")
-            length = max(z, 0) / high * wide
-            self.pdf.rectangle(left, self.y + 1.5, max(length, 0.7), 9, VERDICT_COLORS[result.word])
-            end = length
-            if math.isfinite(limit):
-                mark = left + max(limit, 0) / high * wide
-                self.pdf.line(((mark, self.y), (mark, self.y + 12)), width=1.2)
-                end = max(end, mark - left)
-            self.pdf.text(left + end + 5, self.y + 8.5, standard_text(z), 7.5, color=FAINT)
+        height = 13 * len(chart.bars)
+        self.need(height + 60)
+        self.paragraph(SCORES_TITLE, 10, bold=True)
+        left, wide, top = LEFT + 150, WIDTH - 200, self.y
+
+        def place(z: float) -> float:
+            return left + chart.share(z) * wide
+
+        for mark in chart.marks:
+            self.pdf.line(((place(mark), top), (place(mark), top + height)), LINE)
+            self.pdf.text(place(mark), top + height + 9, f"{mark:g}", 7.5, color=FAINT, anchor="middle")
+        for bar in chart.bars:
+            self.pdf.text(left - 6, self.y + 9, bar.label, 8, anchor="right")
+            start, end = sorted((place(0), place(bar.z)))
+            self.pdf.rectangle(start, self.y + 2, max(end - start, 0.7), 9, VERDICT_COLORS[result.word])
+            for other in bar.others:
+                self.pdf.dot(place(other), self.y + 6.5, 1.5, CONTROL_COLOR)
+            if bar.limit is not None:
+                self.pdf.line(((place(bar.limit), self.y + 0.5), (place(bar.limit), self.y + 12.5)), width=1.2)
+            self.pdf.text(RIGHT, self.y + 9, standard_text(bar.z), 7.5, color=FAINT, anchor="right")
             self.space(13)
-        self.space(2)
-        self.paragraph(
-            f"In robust SD of the healthy boxes. Bar: this box; line: {USUAL_PERCENT:g} % of the healthy boxes.", 8, color=FAINT
-        )
+        self.space(14)
+        self.paragraph(SCORES_CAPTION, 8, color=FAINT)
 
     def metrics(self, result: BoxResult) -> None:
         rows = []

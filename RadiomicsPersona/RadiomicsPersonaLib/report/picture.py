@@ -7,6 +7,7 @@ around the box.
 from __future__ import annotations
 
 import math
+import textwrap
 import unicodedata
 from collections.abc import Iterator
 from functools import lru_cache
@@ -16,11 +17,10 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from ..analysis.result import EXPECTED_ERRORS, Analysis, BoxResult
-from ..defaults import RESEARCH_USE, USUAL_PERCENT
+from ..defaults import RESEARCH_USE
 from ..geometry.box import Box
 from ..geometry.hole import Hole
 from ..imaging.scan import Scan
-from ..metrics.metric import METRICS
 from .colors import (
     CONTROL_COLOR,
     DIFFERENCE_RANGE,
@@ -31,7 +31,7 @@ from .colors import (
     density_of_fog,
     diverging,
 )
-from .plots import COMBINED, axis_range, scores_of, standard_text, ticks
+from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
 PANEL = 272
@@ -325,39 +325,32 @@ def _strip(result: BoxResult) -> Image.Image:
 
 
 def _bars(result: BoxResult) -> Image.Image:
-    """The most unusual scores as bars, each with a mark up to which `USUAL_PERCENT` of the healthy boxes lie."""
-    keys = result.sorted_scores[:MOST_BARS]
-    width, step, left = 4 * PANEL + 3 * GAP, 24, 260
-    image = Image.new("RGB", (width, 30 + step * len(keys)), BACKGROUND)
+    """The most unusual scores as `ScoreBars` lays them out."""
+    chart = score_bars(result, MOST_BARS)
+    width, step, left, top = 4 * PANEL + 3 * GAP, 24, 260, 44
+    bottom = top + step * len(chart.bars)
+    image = Image.new("RGB", (width, bottom + 24), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    write_text(
-        draw,
-        (0, 14),
-        f"What stands out, in robust SD of the healthy boxes: bar = this box, line = {USUAL_PERCENT:g} % of healthy boxes",
-        14,
-        FAINT,
-        anchor="ls",
-    )
-    limits = {key: result.usual_limit(key) for key in keys}
-    high = max(4.0, *(value for key in keys for value in (result.standings[key].z, limits[key]) if np.isfinite(value)))
+    for line, words in enumerate(textwrap.wrap(f"{SCORES_TITLE}. {SCORES_CAPTION}", 150)):
+        write_text(draw, (0, 14 + 18 * line), words, 14, FAINT, anchor="ls")
 
     def place(z: float) -> float:
-        return left + max(z, 0) / high * (width - left - 100)
+        return left + chart.share(z) * (width - left - 110)
 
-    for number, key in enumerate(keys):
-        y, z = 26 + step * number, result.standings[key].z
-        write_text(draw, (left - 12, y + 9), METRICS[key].label, 14, TEXT, anchor="rm")
-        draw.rectangle((left, y + 2, max(place(z), left + 1), y + 16), fill=VERDICT_COLORS[result.word])
-        if np.isfinite(limits[key]):
-            draw.line((place(limits[key]), y - 2, place(limits[key]), y + 20), fill=TEXT, width=2)
-        write_text(
-            draw,
-            (max(place(z), place(limits[key]) if np.isfinite(limits[key]) else 0) + 8, y + 9),
-            standard_text(z),
-            13,
-            FAINT,
-            anchor="lm",
-        )
+    for mark in chart.marks:
+        draw.line((place(mark), top, place(mark), bottom), fill=(60, 66, 76))
+        write_text(draw, (place(mark), bottom + 4), f"{mark:g}", 13, FAINT, anchor="ma")
+    for number, bar in enumerate(chart.bars):
+        middle = top + step * (number + 0.5)
+        write_text(draw, (left - 12, middle), bar.label, 14, TEXT, anchor="rm")
+        start, end = sorted((place(0), place(bar.z)))
+        draw.rectangle((start, middle - 7, max(end, start + 1), middle + 7), fill=VERDICT_COLORS[result.word])
+        for other in bar.others:
+            x = place(other)
+            draw.ellipse((x - 3, middle - 3, x + 3, middle + 3), fill=CONTROL_COLOR, outline=BACKGROUND)
+        if bar.limit is not None:
+            draw.line((place(bar.limit), middle - 11, place(bar.limit), middle + 11), fill=TEXT, width=2)
+        write_text(draw, (width, middle), standard_text(bar.z), 13, FAINT, anchor="rm")
     return image
 
 

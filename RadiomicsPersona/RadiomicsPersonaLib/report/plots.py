@@ -1,25 +1,27 @@
 """Plots: what reports draw as SVG, with no plotting library, network or script.
 
 `Plot` draws points, lines and bands on two axes with round numbers. The combined score of a box, whose rank is p, is shown
-among those of its controls, on an axis with round numbers too. `score_chart` shows the standardised scores of a box as bars,
-the most unusual first, over those of its controls.
+among those of its controls, on an axis with round numbers too. `ScoreBars` is the chart of a box's scores for page, PDF and
+picture alike: bars, the most unusual first, over those of its controls.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..analysis.result import BoxResult
 from ..analysis.score import MOST_STANDARD
+from ..defaults import USUAL_PERCENT
 from ..metrics.metric import METRICS
 from . import svg
 
 MAIN, OTHER = "#d55e00", "#0072b2"
 """Colours told apart by colour-blind readers (Okabe and Ito 2008)."""
 
-_CHART_LEFT, _RIGHT, _ROW = 220, 740, 24
+_CHART_LEFT, _RIGHT, _VALUES, _ROW = 220, 670, 756, 24
 
 
 _LEFT, _TOP, _BELOW = 64, 10, 46
@@ -51,9 +53,18 @@ class Plot:
             said = labels[number] if labels else None
             self._parts.append(svg.circle(self._x(x), self._y(y), radius, color, said))
 
-    def line(self, xs, ys, color: str = OTHER, width: float = 1.0, dash: str = "none", opacity: float = 1.0) -> None:
-        """A line through points."""
-        self._parts.append(svg.polyline(self._placed(zip(xs, ys)), color, width, dash, opacity))
+    def line(
+        self,
+        xs,
+        ys,
+        color: str = OTHER,
+        width: float = 1.0,
+        dash: str = "none",
+        opacity: float = 1.0,
+        label: str | None = None,
+    ) -> None:
+        """A line through points, with what is said of it under the mouse."""
+        self._parts.append(svg.polyline(self._placed(zip(xs, ys)), color, width, dash, opacity, label))
 
     def band(self, xs, low, high, color: str = MAIN) -> None:
         """The area between two lines."""
@@ -63,17 +74,17 @@ class Plot:
     @property
     def svg(self) -> str:
         """The plot inside a page that has the report's style."""
-        return self._svg("")
+        return self._svg("", alone=False)
 
     @property
     def svg_alone(self) -> str:
         """The plot as a file of its own."""
-        drawn = self._svg(_TEXT)
+        drawn = self._svg(_TEXT, alone=True)
         for variable, color in _ALONE.items():
             drawn = drawn.replace(variable, color)
         return '<?xml version="1.0" encoding="utf-8"?>\n' + drawn
 
-    def _svg(self, style: str) -> str:
+    def _svg(self, style: str, alone: bool) -> str:
         middle = (_TOP + self._bottom) / 2
         return svg.drawing(
             self._width,
@@ -85,7 +96,7 @@ class Plot:
             *self._parts,
             svg.text((_LEFT + self._right) / 2, self._height - 8, self._across),
             svg.text(14, middle, self._up, upwards=True),
-            alone=True,
+            alone=alone,
         )
 
     def _placed(self, points) -> list[tuple[float, float]]:
@@ -138,7 +149,65 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 _LEAST = -3.0
-"""Left end of the axis, robust SDs; what lies below is drawn on it."""
+"""Left end of the axis of scores, robust SDs; what lies below is drawn on it."""
+SCORES_TITLE = "What stands out"
+SCORES_CAPTION = (
+    f"Scores in robust SD of the healthy boxes, the most unusual first. Bar: this box; dots: healthy boxes; line: "
+    f"{USUAL_PERCENT:g} % of them lie to its left. Further right is less like healthy tissue."
+)
+"""What the chart of scores says of itself, wherever it is drawn."""
+
+
+@dataclass(frozen=True)
+class ScoreBar:
+    """One score of a box, as every chart of scores shows it; robust SDs.
+
+    Attributes:
+        label: the metric's name.
+        z: of the box.
+        limit: up to which `USUAL_PERCENT` of the controls lie; None without any.
+        others: of the controls.
+    """
+
+    label: str
+    z: float
+    limit: float | None
+    others: tuple[float, ...]
+
+    @property
+    def reach(self) -> float:
+        """Right end of bar, line and dots."""
+        return max(self.z, *self.others, self.z if self.limit is None else self.limit)
+
+
+@dataclass(frozen=True)
+class ScoreBars:
+    """The chart of a box's scores before it is drawn on page, PDF or picture: its bars, and their axis from low to high."""
+
+    bars: tuple[ScoreBar, ...]
+    low: float
+    high: float
+
+    def share(self, value: float) -> float:
+        """Where a value lies on the axis, 0 to 1; what is beyond lies on its end."""
+        return (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+
+    @property
+    def marks(self) -> list[int]:
+        """Round numbers of the axis."""
+        return list(range(int(self.low), int(self.high) + 1, 1 if self.high <= 6 else 3))
+
+
+def score_bars(result: BoxResult, most: int | None = None) -> ScoreBars:
+    """The bars of a box, the most unusual first; at most `most` of them."""
+    bars = []
+    for key in result.sorted_scores[:most]:
+        limit = result.usual_limit(key)
+        others = tuple(float(other) for other in result.control_scores.get(key, ()) if math.isfinite(other))
+        z = result.standings[key].z
+        bars.append(ScoreBar(METRICS[key].label, z, limit if math.isfinite(limit) else None, others))
+    high = max([4.0, *(1.05 * bar.reach for bar in bars)])
+    return ScoreBars(tuple(bars), _LEAST, high)
 
 
 def score_chart(result: BoxResult, color: str) -> str:
@@ -147,33 +216,34 @@ def score_chart(result: BoxResult, color: str) -> str:
     Args:
         color: of the bars, as CSS.
     """
-    keys = result.sorted_scores
-    if not keys:
+    chart = score_bars(result)
+    if not chart.bars:
         return ""
-    bottom = _ROW * len(keys) + 6
-    high = min(MOST_STANDARD, max(4.0, 1.05 * max(result.standings[key].z for key in keys)))
+    bottom = _ROW * len(chart.bars) + 6
 
     def place(z: float) -> float:
-        return round(_CHART_LEFT + (min(max(z, _LEAST), high) - _LEAST) / (high - _LEAST) * (_RIGHT - _CHART_LEFT), 1)
+        return round(_CHART_LEFT + chart.share(z) * (_RIGHT - _CHART_LEFT), 1)
 
-    parts = [svg.marks_across(range(int(_LEAST), int(high) + 1, 1 if high <= 6 else 3), place, 4, bottom)]
-    for number, key in enumerate(keys):
-        y, z = 4 + (number + 0.5) * _ROW, result.standings[key].z
-        left, right = sorted((place(0), place(z)))
-        others = [float(other) for other in result.control_scores.get(key, ()) if math.isfinite(other)]
+    parts = [svg.marks_across(chart.marks, place, 4, bottom)]
+    for number, (key, bar) in enumerate(zip(result.sorted_scores, chart.bars)):
+        y = 4 + (number + 0.5) * _ROW
+        left, right = sorted((place(0), place(bar.z)))
+        limit = [] if bar.limit is None else [svg.line(place(bar.limit), y - 10, place(bar.limit), y + 10, svg.FOREGROUND, 2)]
         parts.append(
             svg.group(
                 _spoken(result, key),
-                svg.text(_CHART_LEFT - 8, y + 4, METRICS[key].label, "end"),
+                svg.text(_CHART_LEFT - 8, y + 4, bar.label, "end"),
                 svg.rectangle(left, y - 7, round(right - left, 1), 14, color, svg.FOREGROUND, 0.5),
-                *(svg.circle(place(other), y, 2.5, svg.AXIS) for other in others),
+                *(svg.circle(place(other), y, 2.5, svg.AXIS) for other in bar.others),
+                *limit,
+                svg.text(_VALUES, y + 4, standard_text(bar.z), "end"),
             )
         )
-    described = "Most unusual scores in this box: " + "; ".join(_spoken(result, key) for key in keys[:3])
+    keys = result.sorted_scores[:3]
+    described = "Most unusual scores in this box: " + "; ".join(_spoken(result, key) for key in keys)
     return (
-        f"<figure>{svg.drawing(760, bottom + 24, described, *parts)}"
-        "<figcaption>Scores in robust standard deviations of the healthy boxes, the most unusual first. Bar: this box; dots: "
-        "healthy boxes. To the right is less like healthy tissue.</figcaption></figure>"
+        f"<h3>{SCORES_TITLE}</h3><figure>{svg.drawing(760, bottom + 24, described, *parts)}"
+        f"<figcaption>{SCORES_CAPTION}</figcaption></figure>"
     )
 
 

@@ -24,7 +24,7 @@ def error_plot(cells: list[Cell]) -> str:
     """Mean squared error of every rebuilder with its interval, stratum beside stratum, for the cells of one group."""
     rebuilders = list(dict.fromkeys(name for cell in cells for name in cell.estimates))
     ends = [end for cell in cells for row in cell.estimates.values() for end in _ends(row["mse"])]
-    left, right, top, bottom = 56, _WIDTH - 8, 12, 252
+    left, right, top, bottom = 70, _WIDTH - 8, 12, 252
     high = 1.05 * max(ends) or 1.0
 
     def height(value: float) -> float:
@@ -40,6 +40,7 @@ def error_plot(cells: list[Cell]) -> str:
             estimate = cell.estimates[name]["mse"]
             x = middle + (place - (len(rebuilders) - 1) / 2) * step
             parts.append(_mark(round(x, 1), height, estimate, name, f"{name}, {cell.stratum}: {spoken(estimate)}"))
+    parts.append(svg.text(14, (top + bottom) / 2, "squared error (squared tissue SD)", upwards=True))
     x = left
     for name in rebuilders:
         parts += [svg.circle(x, bottom + 44, 5, _color(name)), svg.text(x + 10, bottom + 48, name, None)]
@@ -54,17 +55,23 @@ def ratio_plot(cells: list[Cell], rebuilder: str = NETWORK) -> str:
         return ""
     rows = [(f"{cell.group}, {cell.stratum}", line.ratio) for cell, line in lines]
     label = "The network's squared error over that of the best simple fill, by group and kind of hole"
-    return interval_plot(rows, label, {1.0: "none", GOAL: "5 4"}, _color(rebuilder))
+    across = "squared error as a share of the best simple fill's"
+    return interval_plot(rows, label, across, {1.0: "none", GOAL: "5 4"}, _color(rebuilder))
 
 
 def interval_plot(
-    rows: list[tuple[str, Estimate]], label: str, marks: dict[float, str] | None = None, color: str = "#d55e00"
+    rows: list[tuple[str, Estimate]],
+    label: str,
+    across: str,
+    marks: dict[float, str] | None = None,
+    color: str = "#d55e00",
 ) -> str:
     """Numbers from 0 up with their intervals, a line each.
 
     Args:
         rows: what each is, and the number.
         label: what the plot shows, for readers who cannot see it.
+        across: name of the axis.
         marks: values that are marked by a line across, with the dashes of each.
     """
     marks = marks or {}
@@ -88,7 +95,8 @@ def interval_plot(
                 svg.circle(place(estimate.value), y, 4.5, color),
             )
         )
-    return svg.drawing(_WIDTH, bottom + 24, label, *parts)
+    parts.append(svg.text((left + right) / 2, bottom + 36, across))
+    return svg.drawing(_WIDTH, bottom + 44, label, *parts)
 
 
 def spoken(estimate: Estimate) -> str:

@@ -96,7 +96,7 @@ def three_planes(case: ExperimentCase) -> Image.Image:
 
 
 def _group(group: str, lines: list[ArmLine]) -> str:
-    plot = interval_plot([(line.arm, line.dice) for line in lines], f"Dice in {group} by what was trained on")
+    plot = interval_plot([(line.arm, line.dice) for line in lines], f"Dice in {group} by what was trained on", "Dice")
     table = html_table(f"{group}: {lines[0].patients} patients.", *table_of(lines, spoken))
     return (
         f"<section><h2>{escape(group)}</h2><figure>{plot}<figcaption>Dice with 95 % "

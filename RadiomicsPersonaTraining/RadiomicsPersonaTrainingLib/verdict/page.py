@@ -8,6 +8,7 @@ import numpy as np
 
 from RadiomicsPersonaLib.report import svg
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
+from RadiomicsPersonaLib.report.plots import Plot
 
 from .cases import TIGHT
 from .figures import NOTES, Figures
@@ -15,7 +16,7 @@ from .scores import COMBINED, ScoredCase, family_of, score_names
 
 _COLORS = {COMBINED: "#d55e00"}
 _NAIVE = ("#0072b2", "#56b4e9", "#8c8c8c", "#111111", "#cc79a7", "#e69f00", "#009e73", "#7a5195")
-_SIDE, _LEFT, _TOP = 240, 44, 10
+_SIZE, _SHARES = (340, 320), ([0, 1], [0, 1])
 _OWN_STYLE = """
 .plots { display: grid; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr)); gap: 0.5rem 1.5rem; }
 .key { display: inline-block; width: 0.8rem; height: 0.8rem; margin: 0 0.3rem 0 0.9rem; vertical-align: -0.1rem; }
@@ -51,15 +52,13 @@ def _roc_plots(cases: list[ScoredCase]) -> str:
     plots = []
     for family in families:
         members = [case for case in tight if family_of(case.case) == family]
-        lines = []
+        title = f"{' '.join(family)}, {len(members)} lesions"
+        plot = Plot(title, "share of healthy boxes called", "share of lesions found", *_SHARES, _SIZE)
         for name in (*naive, COMBINED):
             found = [(box.scores.get(name, np.nan), box.sick) for case in members for box in case.boxes]
             points = roc_points([score for score, _ in found], [sick for _, sick in found])
-            width = 2.5 if name == COMBINED else 1.2
-            lines.append(svg.polyline([_placed(*point) for point in points], colors[name], width, title=name))
-        plots.append(
-            _square(f"{' '.join(family)}, {len(members)} lesions", "healthy boxes called", "lesions found", "".join(lines))
-        )
+            plot.line(*zip(*points), colors[name], 2.5 if name == COMBINED else 1.2, label=name)
+        plots.append(_figure(plot, title))
     key = "".join(f"<span class='key' style='background: {color}'></span>{escape(name)}" for name, color in colors.items())
     return f"<div class='plots'>{''.join(plots)}</div><p>{key}</p>"
 
@@ -77,37 +76,14 @@ def roc_points(scores: list[float], sick: list[bool]) -> list[tuple[float, float
 
 def reliability_plot(points: tuple[tuple[float, float, int], ...]) -> str:
     """Share of lesions over the probability that was given, in tenths."""
-    marks = "".join(
-        svg.group(
-            f"probability {x:.2f}: {y:.0%} of {n} boxes are lesions (both kinds weighted equally)",
-            svg.circle(*_placed(x, y), round(2 + min(n, 400) ** 0.5 / 4, 1), _COLORS[COMBINED]),
-        )
-        for x, y, n in points
-    )
-    diagonal = svg.line(_LEFT, _TOP + _SIDE, _LEFT + _SIDE, _TOP, svg.AXIS, dash="5 4")
-    square = _square("all patients, all contrasts", "probability given", "share of lesions", diagonal + marks)
-    return f"<div class='plots'>{square}</div>"
+    title = "all patients, all contrasts"
+    plot = Plot(title, "probability given", "share of lesions", *_SHARES, _SIZE)
+    plot.line([0, 1], [0, 1], svg.AXIS, dash="5 4")
+    for x, y, n in points:
+        said = f"probability {x:.2f}: {y:.0%} of {n} boxes are lesions (both kinds weighted equally)"
+        plot.points([x], [y], _COLORS[COMBINED], round(2 + min(n, 400) ** 0.5 / 4, 1), [said])
+    return f"<div class='plots'>{_figure(plot, title)}</div>"
 
 
-def _square(title: str, across: str, up: str, content: str) -> str:
-    numbers = "".join(
-        svg.text(_LEFT + v * _SIDE, _TOP + _SIDE + 16, f"{v:g}")
-        + svg.text(_LEFT - 6, _TOP + (1 - v) * _SIDE + 4, f"{v:g}", "end")
-        for v in (0, 0.5, 1)
-    )
-    picture = svg.drawing(
-        _LEFT + _SIDE + 12,
-        _TOP + _SIDE + 40,
-        title,
-        svg.rectangle(_LEFT, _TOP, _SIDE, _SIDE, "none", svg.GRID),
-        numbers,
-        content,
-        svg.text(_LEFT + _SIDE / 2, _TOP + _SIDE + 34, across),
-        svg.text(12, _TOP + _SIDE / 2, up, upwards=True),
-    )
-    return f"<figure>{picture}<figcaption>{escape(title)}</figcaption></figure>"
-
-
-def _placed(x: float, y: float) -> tuple[float, float]:
-    """Pixels of a point of the unit square."""
-    return round(_LEFT + x * _SIDE, 1), round(_TOP + (1 - y) * _SIDE, 1)
+def _figure(plot: Plot, title: str) -> str:
+    return f"<figure>{plot.svg}<figcaption>{escape(title)}</figcaption></figure>"
