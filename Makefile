@@ -51,7 +51,7 @@ benchmark: .venv/test
 .venv/demo: pyproject.toml requirements-dev.txt
 	@$(PYTHON) Testing/set_up.py demo
 
-.venv/test: pyproject.toml requirements-dev.txt
+.venv/test: pyproject.toml requirements-dev.txt requirements-dev-apart.txt
 	@$(PYTHON) Testing/set_up.py test
 
 clean:

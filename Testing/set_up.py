@@ -19,12 +19,12 @@ from pathlib import Path
 CHECKOUT = Path(__file__).resolve().parent.parent
 VENV = CHECKOUT / ".venv"
 PYTHON = VENV / "bin" / "python"
-PINS = str(CHECKOUT / "requirements-dev.txt")
+PINS, APART = str(CHECKOUT / "requirements-dev.txt"), str(CHECKOUT / "requirements-dev-apart.txt")
 """Versions that the tests run with; every set-up takes these."""
 OLDEST, NEWEST = (3, 11), (3, 14)
 PYPI = "pypi"
 SITE_SETTINGS = ("index-url", "extra-index-url", "find-links", "no-index")
-GIGABYTES = {"demo": (1.6, 5.5), "test": (4.5, 8.3), "install": (2.6, 6.4)}
+GIGABYTES = {"demo": (1.6, 5.5), "test": (3.6, 7.4), "install": (2.6, 6.4)}
 """Disk that each set-up takes with the CPU build of PyTorch, and with CUDA."""
 
 
@@ -47,6 +47,7 @@ def main(what: str) -> None:
         run(*pip, "--constraint", PINS, "--editable", f"{CHECKOUT}[demo]")
     else:
         run(*pip, "--requirement", PINS)
+        run(*pip, "--no-deps", "--requirement", APART)
         run(*pip, "--no-deps", "--no-build-isolation", "--editable", str(CHECKOUT))
     (VENV / what).touch()
 
