@@ -256,7 +256,9 @@ def _refuse_unless_filled(file: str, told: Callable[[str], str]) -> None:
     try:
         samples, rows, columns, bits = (int(told(tag) or 1) for tag in (_SAMPLES, _ROWS, _COLUMNS, _BITS))
     except ValueError as error:
-        raise InputError(f"'{name}' has sizes in its header that cannot be: export the series again from its source.") from error
+        raise InputError(
+            f"'{name}' has sizes in its header that cannot be: export the series again from its source."
+        ) from error
     row = (samples * columns * bits + 7) // 8
     whole = (samples * columns * rows * bits + 7) // 8
     lengths = [int.from_bytes(small or large, "little" if small else "big") for small, large in _VOXELS.findall(content)]
