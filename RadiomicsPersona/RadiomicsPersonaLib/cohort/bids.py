@@ -18,7 +18,7 @@ from urllib.parse import quote
 from .. import __version__
 from ..errors import InputError
 from ..system.csv_table import written_cell
-from ..system.json_text import parsed
+from ..system.json_text import object_in
 from ..system.names import is_text
 from ..system.output import file_written_whole
 from .row import is_done, read_record
@@ -99,14 +99,11 @@ def _described(dataset: Path) -> dict:
         InputError: it is no BIDS dataset.
     """
     try:
-        content = parsed((dataset / DESCRIPTION).read_text(encoding="utf-8-sig"))
+        return object_in(dataset / DESCRIPTION)
     except OSError as error:
         raise InputError(f"'{dataset}' is no BIDS dataset, it holds no {DESCRIPTION}: name the folder that does.") from error
     except ValueError as error:
-        raise InputError(f"'{dataset / DESCRIPTION}' cannot be read ({error}): write it as JSON in UTF-8.") from error
-    if not isinstance(content, dict):
-        raise InputError(f"'{dataset / DESCRIPTION}' is no JSON object: write it as BIDS asks for.")
-    return content
+        raise InputError(f"'{dataset / DESCRIPTION}' cannot be read ({error}): write it as BIDS asks for.") from error
 
 
 def _entities(dataset: Path, scan: Path) -> list[str]:
