@@ -319,7 +319,8 @@ def finished(
         return None, f"It did not end within {seconds:.0f} s:\n{process.communicate(timeout=30)[0]}"
 
 
-def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_ctrl_c_and_a_kill_keep_the_best_so_far(site, tmp_path, number):
     path = site / f"{tmp_path.name}-long.toml"
     path.write_text(tiny(steps=100_000))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
@@ -333,9 +334,9 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     deadline = time.monotonic() + 120
     while not all((tmp_path / "run" / name).is_file() for name in ("best.ckpt", "last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and "--resume" in said, said
+    assert process.returncode == 128 + number and "--resume" in said, said
     assert weights_in(tmp_path / "run" / "best.ckpt") and weights_in(tmp_path / "run" / "last.ckpt")
     assert not list((tmp_path / "run").glob("*.part"))
 
