@@ -12,7 +12,9 @@ import pytest
 from bench.phantom import make_head
 
 from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.cohort.bids import write_rows_of
 from RadiomicsPersonaLib.imaging.files import read_label_map, write_nifti
+from RadiomicsPersonaLib.system.csv_table import CsvTable
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
@@ -40,6 +42,49 @@ def derivatives(dataset, tmp_path_factory) -> Path:
     outputs = ["--outputs", "csv,json,reconstruction,unusual,deviation"]
     assert main(["cohort", "--bids", str(dataset), "-j", "1", "-o", str(folder), *words, *outputs]) == 0
     return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sub-01/anat/sub-02_T1w.nii.gz", "begins with sub-01_"),
+        ("sub-01/ses-a/anat/sub-01_T1w.nii.gz", "begins with sub-01_ses-a_"),
+        ("sub-/anat/sub-_T1w.nii.gz", "rules of BIDS"),
+        ("sub-01/anat/sub-01_acq-a\nb_T1w.nii.gz", r"'sub-01_acq-a\nb_T1w.nii.gz' is not named"),
+        ("sub-01/anat/sub-01_acq-\udcff_T1w.nii.gz", "is not named"),
+        ("sub-\udcff/anat/sub-\udcff_T1w.nii.gz", "is not named"),
+        ("sub-01/ses-a/anat/sub-01_ses-a_T1w.nii", "have one name: keep one"),
+    ],
+)
+def test_a_scan_whose_name_is_not_that_of_its_folders_is_refused_and_none_is_left_out(dataset, tmp_path, capfd, name, said):
+    copy = shutil.copytree(dataset, tmp_path / "dataset")
+    (copy / name).parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(next(dataset.rglob("*_T1w.nii.gz")), copy / name)
+    assert main(["cohort", "--bids", str(copy), "-o", str(tmp_path / "out"), "--", "--box", "0,0,0,9,9,9"]) == 2
+    told = capfd.readouterr().err
+    assert said in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("content", [b"{", b"[1]", b"null", b'{"Name": "\xff"}', b"[" * 20_000, None])
+def test_a_damaged_description_is_refused_before_anything_is_computed(dataset, tmp_path, capfd, content):
+    copy = shutil.copytree(dataset, tmp_path / "dataset")
+    (copy / "dataset_description.json").unlink()
+    if content is not None:
+        (copy / "dataset_description.json").write_bytes(content)
+    assert main(["cohort", "--bids", str(copy), "-o", str(tmp_path / "out"), "--", "--box", "0,0,0,9,9,9"]) == 2
+    told = capfd.readouterr().err
+    assert "dataset_description.json" in told and told.count("\n") == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_subject_cannot_run_in_a_spreadsheet(dataset, tmp_path):
+    anat = tmp_path / "dataset" / "sub-=1+1" / "anat"
+    anat.mkdir(parents=True)
+    shutil.copy(dataset / "dataset_description.json", tmp_path / "dataset")
+    shutil.copy(next(dataset.rglob("*_T1w.nii.gz")), anat / "sub-=1+1_T1w.nii.gz")
+    table = write_rows_of(tmp_path / "dataset", "T1w", tmp_path)
+    assert "\n'=1+1,," in table.read_text()
+    [(_, row)] = CsvTable(table)
+    assert row["subject"] == "=1+1" and Path(row["scan"]).is_file()
 
 
 def test_images_have_their_names_sidecars_and_sources(derivatives):

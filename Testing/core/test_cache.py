@@ -95,7 +95,19 @@ def test_another_networks_answer_is_not_taken_for_this_ones(model):
     assert other.probabilities(head).shape[0] == 1 and len(computed) == 1
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.write_bytes(file.read_bytes()[:-900]), lambda file: _flip(file, 2000)])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-900]),
+        lambda file: _flip(file, 2000),
+        lambda file: _flip(file, file.read_bytes().rindex(b"PK\1\2") + 10),  # how it is compressed
+        lambda file: _flip(file, file.read_bytes().rindex(b"PK\1\2") + 8),  # whether it is encrypted
+        lambda file: file.write_bytes(b""),
+        lambda file: np.save(file.open("wb"), np.zeros(3)),
+        lambda file: np.savez(file.open("wb"), other=np.zeros(3)),
+        lambda file: np.savez(file.open("wb"), answer=np.array(["a"])),
+    ],
+)
 def test_a_damaged_file_is_computed_anew(model, tmp_path, damage):
     model, computed = model
     head = np.random.default_rng(0).random((16, 16, 16)).astype(np.float32)

@@ -58,6 +58,18 @@ def test_one_wrong_bit_anywhere_in_a_compressed_image_is_found(tmp_path, suffix)
     assert refused > 25
 
 
+@pytest.mark.parametrize("key", [b"CompressedData", b"ElementDataFile", b"DimSize"])
+def test_one_wrong_bit_is_found_however_a_header_parts_names_from_values(tmp_path, key):
+    path, _ = packed_image(tmp_path, ".mha")
+    right, whole = read_scan(path).array, path.read_bytes().replace(key + b" =", key + b" :")
+    path.write_bytes(whole)
+    assert np.array_equal(read_scan(path).array, right)
+    for place in range(600, len(whole) - 8, len(whole) // 20):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="'scan.mha'.*again"):
+            read_scan(path)
+
+
 @pytest.mark.parametrize("suffix", PACKED)
 @pytest.mark.parametrize("read", [read_scan, read_label_map, read_mask])
 def test_a_compressed_image_that_is_cut_off_is_refused(tmp_path, suffix, read):

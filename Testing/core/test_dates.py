@@ -44,7 +44,14 @@ def test_another_date_of_the_column_tells_what_comes_first():
         *((text, "is neither a number nor a date") for text in (["2026-02-30"], ["31.03.26"], ["12.31.2026"], ["20261331"])),
         *(
             (text, "is neither a number nor a date")
-            for text in (["last May"], ["2026-03-31T25:00"], ["31 Foo 2026"], ["2022.5"])
+            for text in (
+                ["last May"],
+                ["2026-03-31T25:00"],
+                ["2026-03-31T10:00+99:00"],
+                ["2026-03-31T10:00+01:75"],
+                ["31 Foo 2026"],
+                ["2022.5"],
+            )
         ),
     ],
 )

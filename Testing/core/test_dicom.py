@@ -48,6 +48,13 @@ def renamed_tag(file: Path, tag: bytes) -> None:
     file.write_bytes(content.replace(tag, tag[:2] + bytes([tag[2] - 1]) + tag[3:], 1))
 
 
+def renumber(file: Path, tag: bytes, value: int) -> None:
+    """Give a tag that holds one whole number of 16 bits another value."""
+    content = file.read_bytes()
+    place = content.index(tag + b"\x02\0\0\0") + 8
+    file.write_bytes(content[:place] + value.to_bytes(2, "little") + content[place + 2 :])
+
+
 def gap(slices):
     return slices[:5] + slices[7:]
 
@@ -109,6 +116,30 @@ def no_orientation(files):
         renamed_tag(file, b"\x20\x00\x37\x00")
 
 
+def fewer_rows_than_voxels(files):
+    for file in files:
+        renumber(file, b"\x28\0\x10\0", 9)
+
+
+def more_rows_than_voxels(files):
+    for file in files:
+        renumber(file, b"\x28\0\x10\0", 17)
+
+
+def more_bits_than_voxels(files):
+    for file in files:
+        renumber(file, b"\x28\0\0\1", 32)
+
+
+def one_slice_of_colour(files):
+    renumber(files[3], b"\x28\0\2\0", 3)
+    files[3].write_bytes(files[3].read_bytes().replace(b"MONOCHROME2", b"RGB        "))
+
+
+def one_slice_with_white_for_black(files):
+    files[3].write_bytes(files[3].read_bytes().replace(b"MONOCHROME2", b"MONOCHROME1"))
+
+
 IN_SLICES = (gap, two_echoes, one_slice_twice, stray_of_another_orientation, uneven, one_slice_aside, one_slice_of_another_size)
 IN_FILES = (
     empty_file,
@@ -117,6 +148,11 @@ IN_FILES = (
     text_in_place_of_a_slice,
     no_position,
     no_orientation,
+    fewer_rows_than_voxels,
+    more_rows_than_voxels,
+    more_bits_than_voxels,
+    one_slice_of_colour,
+    one_slice_with_white_for_black,
 )
 ALONE_AND_IN_PAIRS = [(fault,) for fault in IN_SLICES + IN_FILES] + [
     *combinations(IN_SLICES, 2),
@@ -153,6 +189,11 @@ SAID = {
     text_in_place_of_a_slice: "'003.dcm'.*cut off or of another kind",
     no_position: "no usable position",
     no_orientation: "no usable orientation",
+    fewer_rows_than_voxels: "'000.dcm' holds other voxels than the 16 x 9 of 16 bits",
+    more_rows_than_voxels: "'000.dcm' holds other voxels than the 16 x 17 of 16 bits",
+    more_bits_than_voxels: "'000.dcm' holds other voxels than the 16 x 15 of 32 bits",
+    one_slice_of_colour: "'003.dcm' is a colour image",
+    one_slice_with_white_for_black: "'003.dcm'.*MONOCHROME1, not MONOCHROME2",
 }
 
 
@@ -223,6 +264,33 @@ def test_slices_with_slopes_of_their_own_keep_their_values(tmp_path):
         slices.append((SimpleITK.Cast(image, SimpleITK.sitkFloat64) * slope, tags | stored | {"0028|1053": f"{slope:g}"}))
     write_slices(slices, tmp_path / "series")
     assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+
+
+def test_slices_whose_values_are_of_several_types_keep_their_values(tmp_path):
+    """ITK takes the first slice's type for all, and wraps what does not fit."""
+    slices = slices_of(volume_image())
+    for name, first, others in (
+        ("bytes", lambda image: SimpleITK.Cast(SimpleITK.Modulus(image, 200), SimpleITK.sitkUInt8), lambda image: image),
+        ("unsigned", lambda image: SimpleITK.Cast(image, SimpleITK.sitkUInt16), lambda image: image - 400),
+        ("signed", lambda image: image - 400, lambda image: SimpleITK.Cast(image, SimpleITK.sitkUInt16) * 60),
+    ):
+        changed = [(others(image) if number else first(image), tags) for number, (image, tags) in enumerate(slices)]
+        write_slices(changed, tmp_path / name)
+        assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / name), changed)
+
+
+@pytest.mark.parametrize("slope", [b"abc", b"nan", b"1\\2"])
+def test_a_slice_whose_slope_is_no_number_is_refused(tmp_path, slope):
+    stored = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "1", "0028|1052": "0", "0028|1053": "1.5"}
+    files = write_slices(
+        [(SimpleITK.Cast(image, SimpleITK.sitkFloat64), tags | stored) for image, tags in slices_of(volume_image())],
+        tmp_path / "series",
+    )
+    content = files[3].read_bytes()
+    assert content.count(b"1.5 ") == 1
+    files[3].write_bytes(content.replace(b"1.5 ", slope.ljust(4)))
+    with pytest.raises(InputError, match="'003.dcm' has no usable scale of its values"):
+        read_scan(tmp_path / "series")
 
 
 def test_a_file_with_several_frames_is_refused_with_the_remedy(tmp_path):

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from bench.ended import in_a_fork
 from bench.training_site import environment, tiny
 
 from RadiomicsPersonaLib.brain.preparation import prepare
@@ -319,7 +320,8 @@ def finished(
         return None, f"It did not end within {seconds:.0f} s:\n{process.communicate(timeout=30)[0]}"
 
 
-def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_ctrl_c_and_a_kill_keep_the_best_so_far(site, tmp_path, number):
     path = site / f"{tmp_path.name}-long.toml"
     path.write_text(tiny(steps=100_000))
     command = [sys.executable, "-m", "RadiomicsPersonaTrainingLib", "fit", str(path), "--cache", str(site / "cache")]
@@ -333,11 +335,36 @@ def test_ctrl_c_keeps_the_best_so_far(site, tmp_path):
     deadline = time.monotonic() + 120
     while not all((tmp_path / "run" / name).is_file() for name in ("best.ckpt", "last.ckpt")) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130 and "--resume" in said, said
+    assert process.returncode == 128 + number and "--resume" in said, said
     assert weights_in(tmp_path / "run" / "best.ckpt") and weights_in(tmp_path / "run" / "last.ckpt")
     assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_ctrl_c_in_the_moment_an_object_is_cleared_away_ends_a_training(site, tmp_path, capfd, monkeypatch):
+    """Python prints such an exception and goes on; samples come with objects that are cleared away at every step."""
+    from RadiomicsPersonaTrainingLib.fitting import callbacks, loop  # noqa: F401 (here, so that no fork has to)
+
+    class Cleared:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    told, steps = callbacks.StepsTold.on_train_batch_end, []
+
+    def on_train_batch_end(self, trainer, *more) -> None:
+        told(self, trainer, *more)
+        steps.append(trainer.global_step)
+        if len(steps) == 3:
+            Cleared()
+
+    monkeypatch.setattr(callbacks.StepsTold, "on_train_batch_end", on_train_batch_end)
+    path = site / f"{tmp_path.name}-long.toml"
+    path.write_text(tiny(steps=200))
+    words = ["fit", str(path), "--cache", str(site / "cache"), "--output", str(tmp_path / "run")]
+    assert in_a_fork(lambda: main(words), None)[0] == 130
+    said = capfd.readouterr().err
+    assert "--resume" in said and "ignored" not in said
 
 
 def test_a_pack_holds_all_that_a_training_elsewhere_needs_and_goes_on_at_the_next_call(site, tmp_path, capsys):

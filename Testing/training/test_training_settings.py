@@ -290,7 +290,7 @@ def test_a_loss_that_is_no_number_names_the_scans(finished_run, fit, site, tmp_p
     finished_run("first")
     assert main(["export", str(tmp_path / "first"), "--output", str(tmp_path / "broken")]) == 0
     weights = load_file(tmp_path / "broken.safetensors")
-    weights["head.weight"] = torch.full_like(weights["head.weight"], float("nan"))
+    weights["head.weight"] = torch.full_like(weights["head.weight"], 3e38, dtype=torch.float32)
     save_file(weights, tmp_path / "broken.safetensors")
     card = json.loads((tmp_path / "broken.json").read_text())
     card["sha256"] = sha256_of(tmp_path / "broken.safetensors")

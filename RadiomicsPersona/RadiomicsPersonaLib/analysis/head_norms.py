@@ -15,10 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
+from ..brain.average_brain import SHAPE
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..errors import InputError
 from ..resources import SHIPPED_HEAD_SEARCH
 from ..system.json_text import parsed
+from ..system.stored_arrays import INSTALL, arrays_of
 
 ATLAS, NORMS = "head-atlas.npz", "head-search.json"
 """Files as `evaluate-scan` writes them."""
@@ -60,13 +62,9 @@ class HeadAtlas:
         Raises:
             InputError: the file is missing or damaged.
         """
-        path = path or SHIPPED_HEAD_SEARCH / ATLAS
-        try:
-            with np.load(path) as stored:
-                middle, spread = (STEP * stored[name].astype(np.float32) for name in ("middle", "spread"))
-                return cls(middle, spread, stored["usual"])
-        except (OSError, ValueError, KeyError) as error:
-            raise InputError(f"'{path.name}' cannot be read ({error!r}): install the program again.") from error
+        shapes = {"middle": ("i", (None, *SHAPE)), "spread": ("i", (None, *SHAPE)), "usual": ("f", (None,))}
+        stored = arrays_of(path or SHIPPED_HEAD_SEARCH / ATLAS, shapes, INSTALL)
+        return cls(*(STEP * stored[name].astype(np.float32) for name in ("middle", "spread")), stored["usual"])
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..resources import SHIPPED_HEAD_SEARCH
+from ..system.stored_arrays import INSTALL, arrays_of
 
 FILE = SHIPPED_HEAD_SEARCH / "average-brain.npz"
 SPACING = 4.0
@@ -22,6 +23,9 @@ AFFINE = np.array([[SPACING, 0, 0, -90], [0, SPACING, 0, -126], [0, 0, SPACING, 
 
 @lru_cache(maxsize=1)
 def average_brain() -> np.ndarray:
-    """The average's picture, float32 of `SHAPE`, 0 to 1."""
-    with np.load(FILE) as stored:
-        return stored["picture"].astype(np.float32) / 255
+    """The average's picture, float32 of `SHAPE`, 0 to 1.
+
+    Raises:
+        InputError: its file is damaged.
+    """
+    return arrays_of(FILE, {"picture": ("u", SHAPE)}, INSTALL)["picture"].astype(np.float32) / 255

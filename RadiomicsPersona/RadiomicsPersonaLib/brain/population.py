@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..resources import SHIPPED_POPULATION
+from ..system.stored_arrays import INSTALL, arrays_of
 from .average_brain import AFFINE as OVERVIEW_AFFINE
 from .average_brain import SHAPE as OVERVIEW_SHAPE
 from .average_brain import SPACING as OVERVIEW_SPACING
@@ -40,9 +41,11 @@ FEWEST = 500
 def averages() -> np.ndarray:
     """Averages of healthy people, float32 (4, *SHAPE): T1-weighted brightness of the brain in tissue units times the share of
     people who have brain there; the shares of fluid, grey and white matter.
+
+    Raises:
+        InputError: their file is damaged.
     """
-    with np.load(FILE) as stored:
-        kept = stored["averages"].astype(np.float32) / 255
+    kept = arrays_of(FILE, {"averages": ("u", (4, *SHAPE))}, INSTALL)["averages"].astype(np.float32) / 255
     low, high = BRIGHTNESS_RANGE
     kept[0] = (low + (high - low) * kept[0]) * kept[1:].sum(axis=0)
     return kept

@@ -17,12 +17,16 @@ from urllib.parse import quote
 
 from .. import __version__
 from ..errors import InputError
+from ..system.csv_table import written_cell
+from ..system.json_text import object_in
+from ..system.names import is_text
 from ..system.output import file_written_whole
 from .row import is_done, read_record
 from .table import CohortTable
 
 VERSION = "1.10.0"
 ROWS = "scans.csv"
+DESCRIPTION = "dataset_description.json"
 SUFFIX = "T1w"
 IGNORED = ("scans", "scans.csv", "cohort.csv", "report.html")
 WHOLE = {
@@ -46,19 +50,30 @@ def scans_of(dataset: Path, suffix: str) -> list[Path]:
     """The anatomical scans of a dataset with a suffix such as T1w, in the order of their names.
 
     Raises:
-        InputError: it is no BIDS dataset, or holds no such scan.
+        InputError: it is no BIDS dataset, or holds no such scan, or one whose name is not that of its folders.
     """
-    if not (dataset / "dataset_description.json").is_file():
-        raise InputError(f"'{dataset}' is no BIDS dataset, it holds no dataset_description.json: name the folder that does.")
-    found = [
+    _described(dataset)
+    if not is_text(dataset.absolute()):
+        raise InputError(f"The path '{dataset.absolute()}' has letters that no table can hold: rename its folders.")
+    found = sorted(
         path
         for pattern in ("sub-*/anat/*", "sub-*/ses-*/anat/*")
         for path in dataset.glob(pattern)
-        if re.fullmatch(rf"sub-.*_{re.escape(suffix)}\.nii(\.gz)?", path.name)
-    ]
+        if re.search(rf"_{re.escape(suffix)}\.nii(\.gz)?\Z", path.name)
+    )
     if not found:
         raise InputError(f"'{dataset}' holds no scan sub-*/anat/*_{suffix}.nii.gz: name another --suffix.")
-    return sorted(found)
+    for path, following in zip(found, [*found[1:], None]):
+        begin = "_".join(_entities(dataset, path)) + "_"
+        whole = path.name.startswith(begin) and "-_" not in begin
+        if not whole or not path.name.isprintable():
+            raise InputError(
+                f"The scan '{path.name}' is not named by the rules of BIDS: give it a name that begins with {begin}, as its "
+                "folders are called, and only letters, numbers, - and _."
+            )
+        if following is not None and following.name == f"{path.name}.gz" and following.parent == path.parent:
+            raise InputError(f"The scans '{path.name}' and '{following.name}' have one name: keep one of them.")
+    return found
 
 
 def write_rows_of(dataset: Path, suffix: str, folder: Path) -> Path:
@@ -72,9 +87,28 @@ def write_rows_of(dataset: Path, suffix: str, folder: Path) -> Path:
         writer = csv.writer(stream)
         writer.writerow(("subject", "session", "scan"))
         for scan in scans:
-            entities = dict(re.findall(r"(sub|ses)-([^_]+)", scan.name))
-            writer.writerow((entities["sub"], entities.get("ses", ""), scan.absolute()))
+            subject, session = [*(part[4:] for part in _entities(dataset, scan)), ""][:2]
+            writer.writerow([written_cell(cell) for cell in (subject, session, str(scan.absolute()))])
     return folder / ROWS
+
+
+def _described(dataset: Path) -> dict:
+    """What a dataset says of itself.
+
+    Raises:
+        InputError: it is no BIDS dataset.
+    """
+    try:
+        return object_in(dataset / DESCRIPTION)
+    except OSError as error:
+        raise InputError(f"'{dataset}' is no BIDS dataset, it holds no {DESCRIPTION}: name the folder that does.") from error
+    except ValueError as error:
+        raise InputError(f"'{dataset / DESCRIPTION}' cannot be read ({error}): write it as BIDS asks for.") from error
+
+
+def _entities(dataset: Path, scan: Path) -> list[str]:
+    """The folders of a scan that name its subject and, where there are several, its session."""
+    return list(scan.relative_to(dataset).parts[:-2])
 
 
 def write_derivatives(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> int:
@@ -85,7 +119,7 @@ def write_derivatives(table: CohortTable, dataset: Path, folder: Path, scans: Pa
         folder: the dataset of derivatives, which holds the cohort.
         scans: folder of the rows.
     """
-    _write(folder / "dataset_description.json", _description(table, dataset, folder))
+    _write(folder / DESCRIPTION, _description(table, dataset, folder))
     readme = f"Made by radiomics-persona {table.command} from another BIDS dataset. Research use only, not a medical device."
     for name, lines in ((".bidsignore", IGNORED), ("README", [readme])):
         with file_written_whole(folder / name) as path:
@@ -122,10 +156,11 @@ def _laid_out(table: CohortTable, dataset: Path, folder: Path, scans: Path) -> I
 
 
 def _description(table: CohortTable, dataset: Path, folder: Path) -> dict:
-    source = json.loads((dataset / "dataset_description.json").read_text(encoding="utf-8"))
-    raw, command = quote(Path(os.path.relpath(dataset, folder)).as_posix()), f"radiomics-persona {table.command}"
+    source = _described(dataset)
+    name = source["Name"] if isinstance(source.get("Name"), str) else dataset.absolute().name
+    raw, command = quote(os.fsencode(Path(os.path.relpath(dataset, folder)).as_posix())), f"radiomics-persona {table.command}"
     return {
-        "Name": f"RadiomicsPersona {table.command} of {source.get('Name', dataset.name)}",
+        "Name": f"RadiomicsPersona {table.command} of {name}",
         "BIDSVersion": VERSION,
         "DatasetType": "derivative",
         "License": str(source.get("License") or "Not stated by the source dataset"),

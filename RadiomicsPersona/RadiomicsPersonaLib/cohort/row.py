@@ -24,9 +24,10 @@ from ..report.slice_plane import ORIENTATIONS, cut, planes_of_scan
 from ..system.child import Cancelled
 from ..system.csv_table import CsvTable
 from ..system.device import NO_MEMORY, ran_out_of_memory
-from ..system.json_text import written
+from ..system.json_text import object_in, written
 
 RECORD, THUMBNAIL = "row.json", "thumbnail.jpg"
+_KEYS = {"identity", "results", "sentence", "final"}
 TABLES = ("results.csv", "visits.csv")
 """What a command may write with a line per result; others print one object as JSON."""
 _PIXELS = 128
@@ -51,11 +52,12 @@ def _file_of(text: str) -> str:
 
 
 def read_record(folder: Path) -> dict | None:
-    """What `run_row` left in a row's folder; None where it did not come to its end."""
+    """What `run_row` left in a row's folder; None where it did not come to its end, or what it left is damaged."""
     try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        record = object_in(folder / RECORD)
     except (OSError, ValueError):
         return None
+    return record if _KEYS <= set(record) else None
 
 
 def is_done(folder: Path, identity: dict) -> bool:

@@ -6,6 +6,7 @@ Readers of images stop at the last voxel, or read on past a wrong sum, and so ta
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,9 +72,9 @@ def _nrrd_fields(stream: BinaryIO) -> Iterator[tuple[str, str]]:
 
 
 def _meta_fields(stream: BinaryIO) -> Iterator[tuple[str, str]]:
-    """The fields of a MetaImage header, whose last one names where the voxels are."""
+    """The fields of a MetaImage header, with = or : behind the names; the last one tells where the voxels are."""
     for line in iter(stream.readline, b""):
-        key, _, value = line.decode("utf-8", "surrogateescape").partition("=")
+        key, value = [*re.split("[=:]", line.decode("utf-8", "surrogateescape"), maxsplit=1), ""][:2]
         yield key.strip().lower(), value.strip()
         if key.strip().lower() == "elementdatafile":
             return

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from ..errors import InputError
 
 DAYS_PER_YEAR = 365.25
+FARTHEST_ZONE = 14 * 60
+"""Minutes that a clock on the wall is before or behind UTC at most."""
 _TIME = r"(?:[T ]+(?P<hour>\d\d):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,]\d+)?)?)?"
 _ZONE = r"(?: ?(?P<zone>Z|[+-]\d\d(?::?\d\d)?))?"
 _YEAR_FIRST = re.compile(rf"(?P<year>\d{{4}})([-/.])(?P<month>\d\d?)\2(?P<day>\d\d?){_TIME}{_ZONE}")
@@ -99,7 +101,7 @@ def _readings(text: str, local: bool) -> tuple[float | None, float | None]:
 
 
 def _day(match: re.Match, month: int, day: int, local: bool) -> float | None:
-    """None where there is no such day or time."""
+    """None where there is no such day, time or zone."""
     hour, minute, second = (int(match[name] or 0) for name in ("hour", "minute", "second"))
     try:
         moment = datetime.datetime(int(match["year"]), month, day, hour, minute, second)
@@ -107,6 +109,8 @@ def _day(match: re.Match, month: int, day: int, local: bool) -> float | None:
         return None
     if moment.year not in _YEARS:
         return None
-    zone = "Z" if local else (match["zone"] or "Z").replace(":", "")
+    zone = (match["zone"] or "Z").replace(":", "")
     ahead = 0 if zone == "Z" else int(f"{zone[0]}1") * (int(zone[1:3]) * 60 + int(zone[3:] or 0))
-    return moment.toordinal() + (hour * 60 + minute - ahead) / 1440 + second / 86400
+    if abs(ahead) > FARTHEST_ZONE or int(zone[3:] or 0) > 59:
+        return None
+    return moment.toordinal() + (hour * 60 + minute - (0 if local else ahead)) / 1440 + second / 86400

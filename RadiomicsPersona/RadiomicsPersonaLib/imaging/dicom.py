@@ -6,7 +6,8 @@ where its header places it: a series that has a gap, a repeat, a stray or a dama
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,12 @@ SKEW_TOLD = 0.01
 """Shift of a slice against the one before, as a share of their distance, from which on the user is told."""
 _POSITION, _ORIENTATION, _PIXEL_SPACING, _FRAMES = "0020|0032", "0020|0037", "0028|0030", "0028|0008"
 _INTERCEPT, _SLOPE = "0028|1052", "0028|1053"
+_SHADES, _SAMPLES, _ROWS, _COLUMNS, _BITS = "0028|0004", "0028|0002", "0028|0010", "0028|0011", "0028|0100"
+_PACKED = re.compile(rb"\x02\0\x10\0UI..1\.2\.840\.10008\.1\.2\.(1\.9\d|[3-9]|\d\d)", re.DOTALL)
+"""What the beginning of a file says whose voxels, or all of it, are compressed: its transfer syntax."""
+_BEGINNING = 4096
+_VOXELS = re.compile(rb"\xe0\x7f\x10\0(?:O[BW]\0\0)?(.{4})|\x7f\xe0\0\x10O[BW]\0\0(.{4})", re.DOTALL)
+"""What stands before voxels, with the number of their bytes, the small or the large end first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +46,8 @@ class Slice:
         directions: 3x2, unit vectors along a row and along a column, LPS.
         spacing: millimetres between voxels along a row and along a column.
         rescaling: intercept and slope of its values as the header spells them.
+        kind: of its values, as SimpleITK numbers them.
+        shades: whether 0 is black (MONOCHROME2) or white (MONOCHROME1), or a kind of colour.
     """
 
     file: str
@@ -47,6 +56,8 @@ class Slice:
     directions: np.ndarray
     spacing: np.ndarray
     rescaling: tuple[str, str]
+    kind: int
+    shades: str
 
     @property
     def name(self) -> str:
@@ -62,7 +73,7 @@ def read_series(folder: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         where the slices are shifted against each other (gantry tilt); what the user should know, one sentence each.
     Raises:
         InputError: there is no series, or several; a file is damaged, has no position, has several frames, or is of another
-            size or orientation; slices are missing, repeated, or not evenly spaced.
+            size, orientation or meaning of its shades; slices are missing, repeated, or not evenly spaced.
     """
     with plain_path(folder) as plain:
         return _read_series(plain, shown(folder.name))
@@ -117,9 +128,16 @@ def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tupl
                 f"'{other.name}' in the folder '{named}' has another size or spacing than '{first.name}': give a folder "
                 "with slices of one size."
             )
+        if other.shades != first.shades:
+            raise InputError(
+                f"'{other.name}' in the folder '{named}' has another meaning of its shades than '{first.name}' "
+                f"({other.shades or 'none'}, not {first.shades or 'none'}): export the series again from its source."
+            )
     slices, normal = _in_order(slices)
     step = _even_step(slices, normal, named)
-    kind = SimpleITK.sitkFloat64 if len({each.rescaling for each in slices}) > 1 else SimpleITK.sitkUnknown
+    # ITK would read all slices as what the first one's values are, and wrap what does not fit
+    alike = len({(each.rescaling, each.kind) for each in slices}) == 1
+    kind = SimpleITK.sitkUnknown if alike else SimpleITK.sitkFloat64
     array = _voxels([each.file for each in slices], kind)
     affine = np.eye(4)
     affine[:3, :2] = first.directions * first.spacing
@@ -190,14 +208,14 @@ def _slice_of(file: str) -> Slice:
     def told(tag: str) -> str:
         return reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
 
-    def numbers(tag: str, count: int, what: str) -> np.ndarray:
+    def numbers(tag: str, count: int, what: str, unknown: str = "its place") -> np.ndarray:
         try:
             values = np.array([float(part) for part in told(tag).split("\\")])
         except ValueError:
             values = np.empty(0)
         if len(values) != count or not np.isfinite(values).all():
             raise InputError(
-                f"'{name}' has no usable {what}, so its place is not known: export the series again from its source."
+                f"'{name}' has no usable {what}, so {unknown} is not known: export the series again from its source."
             )
         return values
 
@@ -212,7 +230,44 @@ def _slice_of(file: str) -> Slice:
         raise InputError(
             f"'{name}' has directions or distances of voxels that cannot be: export the series again from its source."
         )
-    return Slice(file, tuple(reader.GetSize()[:2]), position, directions, spacing, (told(_INTERCEPT), told(_SLOPE)))
+    if reader.GetNumberOfComponents() > 1:
+        raise InputError(f"'{name}' is a colour image: give a single grey-scale MRI series.")
+    for tag in (_INTERCEPT, _SLOPE):
+        if told(tag):
+            numbers(tag, 1, "scale of its values (RescaleSlope, RescaleIntercept)", "their brightness")
+    _refuse_unless_filled(file, told)
+    rescaling = (told(_INTERCEPT), told(_SLOPE))
+    return Slice(
+        file, tuple(reader.GetSize()[:2]), position, directions, spacing, rescaling, reader.GetPixelID(), told(_SHADES)
+    )
+
+
+def _refuse_unless_filled(file: str, told: Callable[[str], str]) -> None:
+    """Refuse a slice that holds fewer or more voxels than its header says, of which ITK would make some up, or leave some out.
+
+    Those that are compressed say for themselves how many there are.
+
+    Args:
+        told: gives what the header says under a tag.
+    """
+    name, content = Path(file).name, Path(file).read_bytes()
+    if _PACKED.search(content[:_BEGINNING]):
+        return
+    try:
+        samples, rows, columns, bits = (int(told(tag) or 1) for tag in (_SAMPLES, _ROWS, _COLUMNS, _BITS))
+    except ValueError as error:
+        raise InputError(
+            f"'{name}' has sizes in its header that cannot be: export the series again from its source."
+        ) from error
+    row = (samples * columns * bits + 7) // 8
+    whole = (samples * columns * rows * bits + 7) // 8
+    lengths = [int.from_bytes(small or large, "little" if small else "big") for small, large in _VOXELS.findall(content)]
+    # some programs fill up to more than an even number of bytes
+    if not any(whole <= length < whole + max(row, 2) for length in lengths):
+        raise InputError(
+            f"'{name}' holds other voxels than the {columns} x {rows} of {bits} bits that its header tells of; it is damaged: "
+            "export the series again from its source."
+        )
 
 
 def _even_step(slices: list[Slice], normal: np.ndarray, folder: str) -> np.ndarray:
@@ -258,7 +313,7 @@ def _even_step(slices: list[Slice], normal: np.ndarray, folder: str) -> np.ndarr
 
 
 def _voxels(files: list[str], kind: int) -> np.ndarray:
-    """The values of the slices, axes I, J, K; of the type `kind`, or of the first slice's."""
+    """The values of the slices, axes I, J, K; of the type `kind`, or of their own where it is unknown."""
     import SimpleITK
 
     shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
@@ -271,8 +326,6 @@ def _voxels(files: list[str], kind: int) -> np.ndarray:
         raise InputError(f"'{_damaged(files)}' cannot be read as a slice; it is damaged: copy the series again.") from error
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise InputError(f"'{Path(files[0]).name}' is a colour image: give a single grey-scale MRI series.")
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..system.device import numbers_of
 from ..system.kept_arrays import kept
 from .card import LESION_KIND, TISSUE_KIND
 from .trained_model import TrainedModel
@@ -62,7 +63,7 @@ class HeadModel(TrainedModel):
                 shown = image.flip(flips).contiguous(memory_format=torch.channels_last_3d)
                 logits = self.network(shown).float()
                 total = total + (torch.softmax(logits, dim=1) if logits.shape[1] > 1 else torch.sigmoid(logits)).flip(flips)
-        return (total / len(all_flips))[0].numpy()
+        return numbers_of(self.name, (total / len(all_flips))[0].numpy())
 
 
 class TissueModel(HeadModel):

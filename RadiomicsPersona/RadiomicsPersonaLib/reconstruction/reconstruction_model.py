@@ -14,7 +14,7 @@ from ..defaults import CLASSICAL, DEFAULT_MODEL
 from ..errors import InputError
 from ..geometry.hole import Hole
 from ..networks.card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
-from ..system.device import PACKAGES, missing_package, precision_on, ran_out_of_memory, ready, torch_device
+from ..system.device import PACKAGES, missing_package, numbers_of, precision_on, ran_out_of_memory, ready, torch_device
 from ..system.names import meant
 from . import fills
 
@@ -139,7 +139,7 @@ class NetworkModel:
             kind = torch.device(self.device).type
             with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16"):
                 inputs = [torch.from_numpy(a).to(self.device).contiguous(memory_format=torch.channels_last_3d) for a in arrays]
-                return [result.float().cpu().numpy() for result in function(self.network, *inputs)]
+                return [numbers_of(self.name, result.float().cpu().numpy()) for result in function(self.network, *inputs)]
 
         return self._without_device_if_full(compute, self.network)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..networks.card import SEGMENTATION_KIND
 from ..networks.trained_model import TrainedModel
+from ..system.device import numbers_of
 from .sliding_window import slid
 
 
@@ -60,7 +61,7 @@ class SegmentationModel(TrainedModel):
             for flips in ([], [2])[: 1 + self.flips]:
                 logits = self.network(image.flip(flips).contiguous(memory_format=torch.channels_last_3d)).float()
                 total = total + (torch.sigmoid(logits) if self.alone else torch.softmax(logits, dim=1)).flip(flips)
-        return (total / (1 + self.flips))[0].cpu().numpy()
+        return numbers_of(self.name, (total / (1 + self.flips))[0].cpu().numpy())
 
 
 FARTHEST = 5.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from pathlib import Path
 
 _HALF = re.compile("[\ud800-\udfff]")
 
@@ -28,6 +29,19 @@ def parsed(text: str):
         return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def object_in(path: Path) -> dict:
+    """The JSON object that a file holds.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it holds no JSON, or no object.
+    """
+    content = parsed(path.read_text(encoding="utf-8-sig"))
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    return content
 
 
 def json_value(value):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from ..errors import InputError
 from .output import file_written_whole
+from .stored_arrays import read_arrays
 
 FOLDER_VARIABLE = "RADIOMICS_PERSONA_CACHE"
 """Environment variable with the folder; it is made where it is not there, and may be emptied at any time."""
@@ -42,11 +42,10 @@ def kept(what: str, asked: np.ndarray, answer: Callable[[], np.ndarray]) -> np.n
     name = hashlib.sha256(f"{what} {asked.dtype} {asked.shape}".encode() + asked.tobytes()).hexdigest()
     file = folder / f"{name}.npz"
     try:
-        with np.load(file) as found:  # whose checksum is looked at
-            result = found["answer"]
+        result = read_arrays(file, {"answer": ("f", None)})["answer"]  # whose checksum is looked at
         os.utime(file)
         return result
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError):
         pass  # not there, or damaged: it is written anew
     try:
         folder.mkdir(parents=True, exist_ok=True)

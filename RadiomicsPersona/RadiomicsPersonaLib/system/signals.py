@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """A kill, the end of a cluster's time, a terminal that is closed."""
 _ALL = (signal.SIGINT, *_ENDING)
+_LET_GO_SECONDS = 0.01
+"""Long enough for the main thread to leave what swallowed a signal."""
 
 
 class Ended(KeyboardInterrupt):
@@ -26,16 +31,31 @@ class Ended(KeyboardInterrupt):
 
 @contextmanager
 def signals_end() -> Iterator[None]:
-    """Inside, signals that would end the process at once raise `Ended` in the main thread; those that are ignored stay so."""
+    """Inside, signals that would end the process at once raise `Ended` in the main thread; those that are ignored stay so.
+
+    One that comes while Python clears an object away, or answers C, is lost: Python prints its exception there and goes on.
+    Such a one, Ctrl-C too, is sent again.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     taken = [number for number in _ENDING if signal.getsignal(number) is signal.SIG_DFL]
+    tell = sys.unraisablehook
+
+    def tell_or_send(lost) -> None:
+        if not isinstance(lost.exc_value, KeyboardInterrupt):
+            tell(lost)
+            return
+        number = lost.exc_value.number if isinstance(lost.exc_value, Ended) else signal.SIGINT
+        threading.Thread(target=_send_later, args=(number,), daemon=True).start()
+
     try:
+        sys.unraisablehook = tell_or_send
         for number in taken:
             signal.signal(number, _end)
         yield
     finally:
+        sys.unraisablehook = tell
         for number in taken:
             signal.signal(number, signal.SIG_DFL)
 
@@ -83,6 +103,16 @@ def signals_held() -> Iterator[None]:
             raise late
         if came:
             signal.raise_signal(came[0])
+
+
+def _send_later(number: int) -> None:
+    time.sleep(_LET_GO_SECONDS)
+    if not callable(signal.getsignal(number)):  # nobody waits for it any more
+        return
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident, number)  # which also wakes it
+    else:
+        _thread.interrupt_main(number)
 
 
 def _end(number: int, frame) -> None:

@@ -44,7 +44,7 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
     """The weights of a file by name, float32.
 
     Raises:
-        SafetensorError, KeyError, ValueError, TypeError, RuntimeError: it holds no weights, or not all of them.
+        SafetensorError, ValueError: it holds no weights, not all of them, or some that no network has.
     """
     import torch
     from safetensors.torch import load_file
@@ -55,5 +55,16 @@ def read_weights(file: Path) -> dict[str, torch.Tensor]:
     for name, value in stored.items():
         weights[name] = value.float()
         if value.dtype == torch.int8:
-            weights[name] *= scales[name].float().reshape(-1, *[1] * (value.ndim - 1))
+            scale = scales.pop(name, None)
+            if value.ndim < 2 or scale is None or not scale.is_floating_point() or scale.shape != value.shape[:1]:
+                raise ValueError(f"'{name}' has no factor for each of its channels")
+            weights[name] *= scale.float().reshape(-1, *[1] * (value.ndim - 1))
+            if not (scale > 0).all():
+                raise ValueError(f"'{name}' has factors that are not above zero")
+        elif not value.is_floating_point():
+            raise ValueError(f"'{name}' holds {str(value.dtype).removeprefix('torch.')}, which no weight is stored in")
+        if not weights[name].isfinite().all():
+            raise ValueError(f"'{name}' holds values that are not finite")
+    if scales:
+        raise ValueError(f"'{next(iter(scales))}' has factors, and no weights of eight bits")
     return weights

@@ -13,6 +13,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
+from RadiomicsPersonaLib.system.json_text import object_in
 from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..evaluation.population_mean import population_mean, training_files
@@ -105,7 +106,7 @@ def _texts(options: argparse.Namespace, output: Path, job: Job) -> dict[str, str
 def _earlier(file: Path) -> dict:
     """What an evaluation.json holds."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = object_in(file)
         if not isinstance(content["boxes"], dict):
             raise TypeError("boxes")
     except (OSError, ValueError, KeyError, TypeError) as error:

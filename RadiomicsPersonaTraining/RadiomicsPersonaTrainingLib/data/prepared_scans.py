@@ -40,6 +40,7 @@ from RadiomicsPersonaLib.imaging import scan as imaging_scan
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks import head_model
+from RadiomicsPersonaLib.system.json_text import object_in
 
 from ..settings.sections import CacheSettings
 from .segmentation_cases import SegmentationCase
@@ -211,9 +212,9 @@ def write_entry(entry: Path, prepared) -> None:
 
 def intact(entry: Path) -> bool:
     try:
-        checksums = json.loads((entry / ENTRY).read_text(encoding="utf-8"))["checksums"]
+        checksums = object_in(entry / ENTRY)["checksums"]
         return all(zlib.crc32((entry / name).read_bytes()) == value for name, value in checksums.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
         return False
 
 

@@ -18,6 +18,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.report.slice_plane import cut, planes_of_scan
+from RadiomicsPersonaLib.system.json_text import object_in
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from .prepared_scans import FEWEST_VALUES
@@ -111,7 +112,7 @@ def _looked_at(subject: str, file: Path, folder: Path, look_closely: bool) -> tu
     key = json.dumps([_VERSION, str(file.absolute()), stat.st_size, stat.st_mtime_ns, look_closely])
     note = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:20]}.json"
     try:
-        kept = json.loads(note.read_text(encoding="utf-8"))
+        kept = object_in(note)
         return SurveyedScan(
             **kept["row"] | {"subject": subject} | {k: tuple(kept["row"][k]) for k in ("shape", "spacing", "problems")}
         ), kept["digest"]

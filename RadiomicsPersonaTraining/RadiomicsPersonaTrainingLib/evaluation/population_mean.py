@@ -24,6 +24,7 @@ from RadiomicsPersonaLib.geometry.hole import Hole
 from RadiomicsPersonaLib.imaging.files import name_of, read_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction import REGION_MARGIN, Reconstruction
 from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.stored_arrays import read_arrays
 
 from ..data.card_subjects import files_of, of_scans
 from ..data.split import TRAINING
@@ -109,10 +110,12 @@ def population_mean(files: list[Path], cache: Path, progress: Progress | None = 
         files = [files[i] for i in np.linspace(0, len(files) - 1, MOST_SUBJECTS).round().astype(int)]
     # two sources may use the same names for their subjects
     subjects = tuple(f"{path.parent.name}/{name_of(path)}" for path in files)
-    if cache.is_file():
-        with np.load(cache) as stored:
-            if json.loads(str(stored["subjects"])) == list(subjects):
-                return PopulationMean(stored["values"], stored["share"], subjects)
+    try:
+        stored = read_arrays(cache, {"subjects": ("U", ()), "values": ("f", SHAPE), "share": ("f", SHAPE)})
+        if json.loads(str(stored["subjects"])) == list(subjects):
+            return PopulationMean(stored["values"], stored["share"], subjects)
+    except (OSError, ValueError):
+        pass  # not there, or damaged: it is made anew
     brains = []
     for number, path in enumerate(files):
         if progress:

@@ -25,6 +25,7 @@ from RadiomicsPersonaLib.metrics.challenge import WINDOW_RADIUS, challenge_limit
 from RadiomicsPersonaLib.metrics.comparison import CONTEXT, compare
 from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction, rebuild
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model, load_model
+from RadiomicsPersonaLib.system.json_text import object_in
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.held_out import HeldOutScan
@@ -219,8 +220,11 @@ def _claim(plan: EvaluationPlan, output: Path) -> None:
         "identity": plan.identity,
     }
     own = json.loads(json.dumps(own))
-    if note.exists() and json.loads(note.read_text(encoding="utf-8")) != own:
-        raise InputError(f"The folder '{output}' holds an evaluation of something else: choose another output folder.")
+    try:
+        if note.exists() and object_in(note) != own:
+            raise InputError(f"The folder '{output}' holds an evaluation of something else: choose another output folder.")
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{note}' cannot be read ({error}): choose another output folder.") from error
     with file_written_whole(note) as path:
         path.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
 

@@ -152,6 +152,12 @@ def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tu
         prefix = "network."
         found = state["state_dict" if averaged else "current_model_state"]
         weights = in_half({key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)})
+        wrong = next((name for name, value in weights.items() if not value.isfinite().all()), None)
+        if wrong:
+            raise InputError(
+                f"The weights '{wrong}' of '{checkpoint}' are not finite, or too large to be stored: train with a lower "
+                "learning_rate."
+            )
         step = int(state["global_step"])
     except FileNotFoundError:
         raise InputError(f"There is no checkpoint '{checkpoint}': run fit first.") from None

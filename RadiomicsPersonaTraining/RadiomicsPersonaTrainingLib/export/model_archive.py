@@ -224,15 +224,12 @@ def install_run(run: Path, name: str) -> Path:
         InputError: the name is taken, or see `export.export_model`.
     """
     from .export import export_model
-    from .model_card import write_card
+    from .model_card import evaluation_in, write_card
 
     refuse_name(name)
     card_file = export_model(run, own_models() / name)
     figures = run / EVALUATION / "evaluation.json"
-    if (
-        figures.is_file()
-        and json.loads(figures.read_text(encoding="utf-8"))["model"].get("sha256") == read_card(card_file)["sha256"]
-    ):
+    if figures.is_file() and evaluation_in(figures)["model"].get("sha256") == read_card(card_file)["sha256"]:
         write_card(card_file, figures)
     return card_file
 

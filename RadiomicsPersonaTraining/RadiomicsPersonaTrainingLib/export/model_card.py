@@ -9,6 +9,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import RECONSTRUCTION_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.networks.trained_model import TrainedModel
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import ClassicalModel, Model
+from RadiomicsPersonaLib.system.json_text import object_in
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 COMMAND = "radiomics-persona-train evaluate FOLDER --model {name} --boxes {boxes} --seed {seed} --output DIR --card"
@@ -38,6 +39,21 @@ def card_file_of(name: str, model: Model | TrainedModel) -> Path:
     raise InputError(f"The card of '{model.name}' is no longer there: install the model again.")
 
 
+def evaluation_in(file: Path) -> dict:
+    """What an `evaluation.json` of a model holds.
+
+    Raises:
+        InputError: it is damaged, or no such file.
+    """
+    try:
+        record = object_in(file)
+        if not isinstance(record.get("model"), dict):
+            raise ValueError("it names no model")
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{file}' cannot be read ({error}): evaluate again.") from error
+    return record
+
+
 def write_card(card_file: Path, evaluation_file: Path) -> None:
     """Put the figures of an `evaluation.json` into a model card in place of those it holds.
 
@@ -45,7 +61,7 @@ def write_card(card_file: Path, evaluation_file: Path) -> None:
         InputError: the evaluation is of other weights than the card's, or the card cannot be written.
     """
     card = read_card(card_file)
-    record = json.loads(evaluation_file.read_text(encoding="utf-8"))
+    record = evaluation_in(evaluation_file)
     if record["model"].get("sha256") != card["sha256"]:
         raise InputError(
             f"'{evaluation_file}' is an evaluation of other weights than those of '{card_file.name}': evaluate again."

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 import warnings
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from torch.utils.data import DataLoader
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import computes_in_bfloat16
 from RadiomicsPersonaLib.system.output import file_written_whole
-from RadiomicsPersonaLib.system.signals import signals_kill
+from RadiomicsPersonaLib.system.signals import Ended, signals_kill
 
 from ..runs.state import BEST, LAST
 from ..samples.draws import DrawSampler, SampleLoader
@@ -107,10 +108,10 @@ def fit(
     except OutOfTime:
         print("Time is over before the epoch is: its steps are not kept.", flush=True)
     except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
-        raise KeyboardInterrupt from None
+        raise (Ended(signal.SIGTERM) if end.asked or trainer.received_sigterm else KeyboardInterrupt) from None
     except (RuntimeError, OSError, InputError) as error:
         if end.asked or trainer.received_sigterm:
-            raise KeyboardInterrupt from None  # the processes that draw samples got the signal too, and were missed
+            raise Ended(signal.SIGTERM) from None  # the processes that draw samples got the signal too, and were missed
         if isinstance(error, OSError):
             raise InputError(
                 f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."

@@ -24,6 +24,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of, read_label_map, read_scan
 from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.stored_arrays import arrays_of
 
 from ..data.held_out import HeldOutScan
 from ..synthesis.tissue_contrast import as_contrast
@@ -41,6 +42,16 @@ LIKENESS = "FLAIR"
 """The contrast that healthy T1 scans are turned into for the norms of scans that are not T1-weighted."""
 
 Progress = Callable[[int, int, str], None]
+
+
+_KEPT = {
+    "odds": ("f", (len(SMOOTHINGS), None, None, None)),
+    "brain": ("b", (None, None, None)),
+    "affine": ("f", (4, 4)),
+    "ras_from_mni": ("f", (4, 4)),
+    "lesions": ("i", (None, None, None)),
+    "names": ("U", (3,)),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +87,15 @@ class KnownHead:
 
     @classmethod
     def load(cls, path: Path) -> KnownHead:
-        """As `save` wrote it."""
-        with np.load(path) as stored:
-            odds, brain = stored["odds"].astype(np.float32), stored["brain"]
-            head = SearchedHead(odds, brain, Grid(brain.shape, stored["affine"]), stored["ras_from_mni"])
-            return cls(*stored["names"].tolist(), head, stored["lesions"])
+        """As `save` wrote it.
+
+        Raises:
+            InputError: it is damaged.
+        """
+        stored = arrays_of(path, _KEPT, f"delete '{path}' and call the same command again")
+        odds, brain = stored["odds"].astype(np.float32), stored["brain"]
+        head = SearchedHead(odds, brain, Grid(brain.shape, stored["affine"]), stored["ras_from_mni"])
+        return cls(*stored["names"].tolist(), head, stored["lesions"])
 
 
 def training_heads(files: list[Path], folder: Path, progress: Progress) -> list[KnownHead]:

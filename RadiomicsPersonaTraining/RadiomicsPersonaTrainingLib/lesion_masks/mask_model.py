@@ -12,6 +12,7 @@ from RadiomicsPersonaLib.brain.tissue import Tissue
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks.card import MASK_KIND, kind_of, model_cards, read_card
 from RadiomicsPersonaLib.networks.trained_model import TrainedModel
+from RadiomicsPersonaLib.system.device import numbers_of
 
 from ..settings.sample_sections import UNET_TISSUE
 from .kinds import RESOURCES
@@ -73,7 +74,7 @@ class MaskModel(TrainedModel):
         noise = torch.from_numpy(noise_field(rng, self.size))[None, None]
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bfloat16"):
             field = drawn_field(self.network, shown.to(self.device), noise.to(self.device), self.steps)
-        return field[0, 0].clamp(-1, 1).cpu().numpy(), grid.affine
+        return numbers_of(self.name, field[0, 0].clamp(-1, 1).cpu().numpy()), grid.affine
 
 
 def roughened(field: np.ndarray, roughness: float, rng: np.random.Generator) -> np.ndarray:

@@ -18,6 +18,7 @@ from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
 from RadiomicsPersonaLib.imaging.files import read_label_map
 from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.system.output import file_written_whole
+from RadiomicsPersonaLib.system.stored_arrays import read_arrays
 
 from ..data.lesion_shapes import is_for_evaluation
 from ..data.split import scans_in
@@ -86,8 +87,11 @@ def lesion_pieces(
         :16
     ]
     stored = cache / f"lesion-pieces-{digest}.npz" if cache else None
-    if stored and stored.is_file():
-        return _read(stored)
+    try:
+        if stored:
+            return _read(stored)
+    except (OSError, ValueError, IndexError):
+        pass  # not there, or damaged: it is made anew
     pieces = []
     for number, (kind, file) in enumerate(files):
         if progress:
@@ -147,9 +151,18 @@ def _write(pieces: list[LesionPiece], target: Path) -> None:
         )
 
 
+_KEPT = {
+    "bits": ("u", (None,)),
+    "shapes": ("i", (None, 3)),
+    "affines": ("f", (None, 4, 4)),
+    "kinds": ("U", (None,)),
+    "held_out": ("b", (None,)),
+    "names": ("U", (None,)),
+}
+
+
 def _read(file: Path) -> list[LesionPiece]:
-    with np.load(file) as stored:
-        kept = {name: stored[name] for name in stored.files}
+    kept = read_arrays(file, _KEPT)
     pieces, first = [], 0
     for number, shape in enumerate(kept["shapes"]):
         count = int(np.prod(shape))

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.system.json_text import json_value
+from RadiomicsPersonaLib.system.json_text import json_value, parsed
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 
@@ -24,7 +24,7 @@ class Journal:
     def __init__(self, path: Path, identity: dict):
         self.path, self.records = path, {}
         identity = json.loads(json.dumps(identity))
-        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         lines = text.splitlines()
         if not lines:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,7 +37,7 @@ class Journal:
         if not text.endswith("\n"):
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write("\n")
-        self.records = {record["key"]: record["found"] for record in found}
+        self.records = {record["key"]: record["found"] for record in found if isinstance(record.get("key"), str)}
 
     def add(self, key: str, found: dict | list | None) -> None:
         """Keep what was found; numbers that are not finite are kept as null."""
@@ -53,8 +53,9 @@ def metrics_from(found: dict[str, float | None]) -> dict[str, float]:
 
 
 def _parsed(line: str) -> dict | None:
-    """A record, or None where the run was cut off in the middle of its line."""
+    """A record, or None where the run was cut off in the middle of its line, or the line is damaged."""
     try:
-        return json.loads(line)
+        record = parsed(line)
     except ValueError:
         return None
+    return record if isinstance(record, dict) and ("run" in record or {"key", "found"} <= set(record)) else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.json_text import object_in
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.split import ListedScan
@@ -83,7 +84,7 @@ def read_record(folder: Path) -> RunRecord:
     """
     path = folder / RECORD
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = object_in(path)
         settings = dict(record["settings"])
         data = tuple(from_table(DataSource, entry, "data") for entry in settings.pop("data"))
         sections = {name: from_table(SECTIONS[name], section, name) for name, section in settings.items()}
@@ -91,8 +92,10 @@ def read_record(folder: Path) -> RunRecord:
         return RunRecord(TrainingSettings(data=data, **sections), rows, record["version"])
     except OSError:
         raise InputError(f"'{folder}' is no training run (it has no {RECORD}): name the --output of fit.") from None
-    except (ValueError, KeyError, TypeError, InputError) as error:
-        raise InputError(f"'{path}' was written by another version ({error}): fit again with this one.") from error
+    except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
+        raise InputError(
+            f"'{path}' is damaged, or was written by another version ({error}): fit again with this one."
+        ) from error
 
 
 def _differences(before: dict, now: dict) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
 import shutil
 import time
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.json_text import object_in
 
 from . import heartbeat
 
@@ -213,10 +213,9 @@ def _deciding(rows: list[dict[str, float]]) -> list[float]:
 
 def _record_in(folder: Path) -> dict:
     try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return object_in(folder / RECORD)
     except (OSError, ValueError):
         return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _numbers(row: dict) -> dict[str, float] | None:

@@ -14,6 +14,8 @@ from dataclasses import MISSING, Field, field, fields, is_dataclass
 
 from RadiomicsPersonaLib.errors import InputError
 
+LARGEST = 10**300
+"""Of whole numbers; beyond it none can be compared with others."""
 LINE = 120
 """Longest line of a written settings file."""
 
@@ -76,13 +78,15 @@ def _value(kind, item: Field, value, where: str):
         inner, *rest = typing.get_args(kind)
         if not isinstance(value, list) or (rest != [...] and len(value) != 1 + len(rest)):
             count = "a list" if rest == [...] else f"a list of {1 + len(rest)}"
-            raise InputError(f"{name} is {value!r}, not {count}: {item.metadata['explanation']}")
+            raise InputError(f"{name} is {_shown(value)}, not {count}: {item.metadata['explanation']}")
         return tuple(_value(inner, item, entry, where) for entry in value)
+    if type(value) is int and abs(value) > LARGEST:
+        raise InputError(f"{name} is a number of more than 300 digits: {item.metadata['explanation']}")
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
         words = {int: "a whole number", float: "a number", str: "a text in quotes", bool: "true or false"}
-        raise InputError(f"{name} is {value!r}, not {words[kind]}: {item.metadata['explanation']}")
+        raise InputError(f"{name} is {_shown(value)}, not {words[kind]}: {item.metadata['explanation']}")
     low, high, choices = (item.metadata[key] for key in ("low", "high", "choices"))
     if kind in (int, float):
         least, most = (-math.inf if low is None else low), (math.inf if high is None else high)
@@ -91,6 +95,14 @@ def _value(kind, item: Field, value, where: str):
     if choices and value not in choices:
         raise InputError(f"{name} is {value!r}: choose one of {', '.join(map(str, choices))}.")
     return value
+
+
+def _shown(value) -> str:
+    """A value as Python writes it; it may hold numbers of more digits than Python writes."""
+    try:
+        return repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
 
 
 def _range(low: float | None, high: float | None) -> str:

@@ -76,11 +76,15 @@ def read_table(path: str | Path) -> dict:
         InputError: the file is missing or damaged.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        return tomllib.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (FileNotFoundError, IsADirectoryError):
         raise InputError(f"There is no settings file '{path}': write one with `radiomics-persona-train init`.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise InputError(f"The settings '{path}' cannot be read ({error.strerror}): see to the file, or copy it.") from error
+    except ValueError as error:  # no UTF-8, no TOML, or a number of thousands of digits
         raise InputError(f"The settings '{path}' are not valid TOML ({error}): correct that line.") from error
+    except RecursionError:
+        raise InputError(f"The settings '{path}' are not valid TOML (brackets without end): close them.") from None
 
 
 def settings_from(table: dict) -> TrainingSettings:

@@ -1,0 +1,113 @@
+"""Files that a run or an evaluation left and that were damaged since: one sentence, or what they held is found again."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from bench.training_site import tiny
+
+from RadiomicsPersonaLib.cohort.row import read_record as read_row
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.system.json_text import object_in
+from RadiomicsPersonaTrainingLib.evaluation.rebuilding import _claim
+from RadiomicsPersonaTrainingLib.export.model_card import evaluation_in
+from RadiomicsPersonaTrainingLib.runs.journal import Journal
+from RadiomicsPersonaTrainingLib.runs.record import read_record
+from RadiomicsPersonaTrainingLib.runs.state import _record_in
+from RadiomicsPersonaTrainingLib.settings.training_settings import read_settings
+
+DAMAGES = {
+    "empty": b"",
+    "cut off": b'{"a": 1, "b',
+    "a list": b"[1]",
+    "null": b"null",
+    "no UTF-8": b'{"a": "\xff"}',
+    "brackets without end": b"[" * 20_000,
+    "a number without end": b'{"a": ' + b"1" * 5000 + b"}",
+}
+
+
+@pytest.fixture(params=DAMAGES)
+def damaged(request, tmp_path):
+    """Writes a damaged file of a name; returns its path."""
+
+    def write(name: str):
+        (tmp_path / name).write_bytes(DAMAGES[request.param])
+        return tmp_path / name
+
+    return write
+
+
+def test_a_damaged_file_holds_no_object(damaged):
+    with pytest.raises(ValueError):
+        object_in(damaged("any.json"))
+
+
+def test_a_damaged_run_is_refused(damaged):
+    with pytest.raises(InputError, match=r"run.json' is damaged"):
+        read_record(damaged("run.json").parent)
+    assert _record_in(damaged("run.json").parent) == {}
+
+
+def test_a_damaged_evaluation_is_refused(damaged):
+    with pytest.raises(InputError, match="evaluation.json' cannot be read .*: evaluate again"):
+        evaluation_in(damaged("evaluation.json"))
+
+
+def test_a_damaged_note_of_an_evaluation_is_refused(damaged):
+    plan = SimpleNamespace(seed=0, rebuilders=(), lesion_masks=(), identity={})
+    with pytest.raises(InputError, match="run.json' cannot be read .*: choose another output folder"):
+        _claim(plan, damaged("run.json").parent)
+
+
+def test_a_row_of_a_cohort_whose_record_is_damaged_is_done_again(damaged):
+    assert read_row(damaged("row.json").parent) is None
+
+
+def test_a_row_of_a_cohort_whose_record_lacks_something_is_done_again(tmp_path):
+    (tmp_path / "row.json").write_text('{"identity": {}, "results": []}')
+    assert read_row(tmp_path) is None
+
+
+def test_damaged_lines_of_a_journal_are_measured_again(tmp_path):
+    journal = Journal(tmp_path / "journal.jsonl", {"run": 1})
+    for key in "abc":
+        journal.add(key, {"p": 1.0})
+    lines = (tmp_path / "journal.jsonl").read_bytes().splitlines()
+    for damage in (b"[1]", b"null", b'{"key": 3, "found": 1}', b'{"key": "b"}', b"\xff", b"[" * 20_000):
+        (tmp_path / "journal.jsonl").write_bytes(b"\n".join([lines[0], lines[1], damage, lines[3]]) + b"\n")
+        assert Journal(tmp_path / "journal.jsonl", {"run": 1}).records == {key: {"p": 1.0} for key in "ac"}
+    (tmp_path / "journal.jsonl").write_bytes(b"[1]\n" + lines[1] + b"\n")
+    with pytest.raises(InputError, match="another run"):
+        Journal(tmp_path / "journal.jsonl", {"run": 1})
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("steps = 4", f"steps = {'1' * 5000}"), "not valid TOML"),
+        (("steps = 4", f"steps = {'1' * 400}"), "more than 300 digits"),
+        (("steps = 4", f"steps = 0x{'f' * 5000}"), "more than 300 digits"),
+        (("steps = 4", f"steps = [0x{'f' * 5000}]"), "thousands of digits"),
+        (("average = 0.5", f"average = {'1' * 400}"), "more than 300 digits"),
+        (("[model]", f"x = {'[' * 5000}\n[model]"), "brackets without end"),
+    ],
+)
+def test_settings_with_numbers_or_brackets_without_end_are_refused(tmp_path, change, said):
+    (tmp_path / "s.toml").write_text(tiny().replace(*change))
+    with pytest.raises(InputError, match=said):
+        read_settings(tmp_path / "s.toml")
+
+
+def test_settings_that_a_windows_editor_saved_are_read(tmp_path):
+    (tmp_path / "s.toml").write_bytes(b"\xef\xbb\xbf" + tiny().replace("\n", "\r\n").encode())
+    (tmp_path / "t.toml").write_text(tiny())
+    assert read_settings(tmp_path / "s.toml") == read_settings(tmp_path / "t.toml")
+
+
+def test_a_row_that_came_to_its_end_is_known(tmp_path):
+    record = {"identity": {}, "results": [], "sentence": "", "final": True}
+    (tmp_path / "row.json").write_text(json.dumps(record))
+    assert read_row(tmp_path) == record
