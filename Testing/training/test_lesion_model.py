@@ -22,6 +22,7 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 from RadiomicsPersonaLib.imaging.scan import make_scan
+from RadiomicsPersonaLib.networks.card import read_card
 from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.resources import SHIPPED_MODELS
@@ -112,7 +113,7 @@ def test_the_loss_is_least_for_the_right_answer():
     assert lesion_dice(right, share) == 1 and lesion_dice(-right, share) == 0
 
 
-def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_maps, fit, tmp_path, monkeypatch, head):
+def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_maps, fit, tmp_path, monkeypatch, head, capsys):
     models = tmp_path / "models"
     assert fit(tiny_tissue(steps=20), "tissue") == 0
     assert train(["export", str(tmp_path / "tissue"), "--output", str(models / "tiny-tissue")]) == 0
@@ -142,6 +143,19 @@ def test_a_lesion_model_is_trained_from_a_tissue_model_exported_and_used(label_m
         for file in (models / "run-lesion.json", tmp_path / "again-lesion.json")
     )
     assert all(torch.allclose(before[key], after[key], atol=1e-3) for key in before)
+    # a share of the model that it started from may be kept
+    words = ["export", str(tmp_path / "run"), "--output", str(tmp_path / "kept"), "--keep"]
+    assert train([*words, "0.25"]) == 0
+    assert read_card(tmp_path / "kept.json")["training"]["kept_of_start"] == 0.25
+    trained, kept = (
+        LesionModel.load(str(file)).network.state_dict() for file in (models / "run-lesion.json", tmp_path / "kept.json")
+    )
+    assert all(torch.allclose(kept[key], 0.75 * trained[key] + 0.25 * trunk[key], atol=2e-3) for key in same)
+    assert any((kept[key] - trained[key]).abs().max() > 0.01 for key in same)
+    capsys.readouterr()
+    assert train([*words, "1"]) == 2 and "from 0 to below 1" in capsys.readouterr().err
+    assert train(["export", str(tmp_path / "tissue"), "--output", str(tmp_path / "none"), "--keep", "0.5"]) == 2
+    assert "started from fresh weights" in capsys.readouterr().err and not (tmp_path / "none.json").exists()
     monkeypatch.setenv("RADIOMICS_PERSONA_MODELS", str(models))
     assert LesionModel.installed().card["sha256"] == card["sha256"]
     assert analyze(head, [BOX], load_model("harmonic"), controls=2).provenance["lesion_model"]["name"] == "run-lesion"

@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 from RadiomicsPersonaLib.commands.job import Job
+from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import read_card
 from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF
 
-from ..export.export import export_model
+from ..export.export import Kept, export_model
 from ..runs.record import read_record
 
-EXAMPLES = ("run --output my-model --licence CC-BY-4.0",)
+EXAMPLES = ("run --output my-model --licence CC-BY-4.0", "run --keep 0.5 --output my-model")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,22 +33,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=HALF,
         help=f"of a weight in the file: {EIGHT_BITS} halve the file and are a little less exact (default: {HALF})",
     )
+    parser.add_argument(
+        "--keep",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="this share of the weights is the model's that the training started from, 0 to 1: what it could before fades less",
+    )
     parser.add_argument("--default", action="store_true", help="let --model auto take it once it is installed")
 
 
 def run(options: argparse.Namespace, job: Job) -> int:
     """Export."""
     checkpoint = Path(options.checkpoint)
-    licence = options.licence
+    licence, kept = options.licence, _kept(checkpoint, options.keep)
     if licence is None and sys.stdin.isatty():
         licence = _asked(checkpoint)
     card_file = export_model(
-        checkpoint, Path(options.output) if options.output else None, options.default, licence, options.bits
+        checkpoint, Path(options.output) if options.output else None, options.default, licence, options.bits, kept
     )
     print(f"Exported: {card_file}")
     for note in notes_on(read_card(card_file), card_file):
         print(f"note: {note}")
     return 0
+
+
+def _kept(checkpoint: Path, share: float) -> Kept | None:
+    """What is kept of the model that the training started from."""
+    if not 0 <= share < 1:
+        raise InputError(f"--keep is {share:g}: give a share from 0 to below 1.")
+    if share == 0:
+        return None
+    settings = read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings
+    if not settings.fit.start:
+        raise InputError("--keep needs a training that started from a model; this one started from fresh weights.")
+    from ..fitting.run_setup import starting_network
+
+    return Kept(share, starting_network(settings).state_dict())
 
 
 def _asked(checkpoint: Path) -> str | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pickle
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -52,8 +53,27 @@ STRETCH = 1.25
 subjects)."""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What an export keeps of the model that the training started from (after Wortsman et al. 2022, Robust fine-tuning of
+    zero-shot models, doi 10.1109/CVPR52688.2022.00780): a share of its weights, the rest are the trained ones.
+
+    Attributes:
+        share: 0 to 1.
+        weights: of the network before the first step, by name.
+    """
+
+    share: float
+    weights: Mapping[str, torch.Tensor]
+
+
 def export_model(
-    checkpoint: Path, target: Path | None = None, default: bool = False, licence: str | None = None, bits: int = HALF
+    checkpoint: Path,
+    target: Path | None = None,
+    default: bool = False,
+    licence: str | None = None,
+    bits: int = HALF,
+    kept: Kept | None = None,
 ) -> Path:
     """Write `NAME.safetensors` and its card `NAME.json`.
 
@@ -66,6 +86,7 @@ def export_model(
         default: whether `--model auto` may take it once it is installed.
         licence: of the weights; None takes the one in the settings.
         bits: of a weight in the file, see `stored_weights`.
+        kept: of the model that the training started from.
     Returns:
         The card's path.
     Raises:
@@ -81,7 +102,7 @@ def export_model(
         raise InputError(f"The validation scan '{gone[0]}' is gone: bring it back, the model's {what} is measured on it.")
     with folder_written_whole(target.absolute().parent) as folder:
         file = folder / f"{target.name}.safetensors"
-        card = written_weights(checkpoint, record, file, default, bits=bits)
+        card = written_weights(checkpoint, record, file, default, bits=bits, kept=kept)
         card["licence"] = licence or card["licence"]
         file.chmod(0o644)  # it was written for its owner alone
         if file.stat().st_size > LARGEST_WEIGHTS:
@@ -112,19 +133,26 @@ def model_of(checkpoint: Path, averaged: bool = True) -> NetworkModel:
 
 
 def written_weights(
-    checkpoint: Path, record: RunRecord, file: Path, default: bool = False, averaged: bool = True, bits: int = HALF
+    checkpoint: Path,
+    record: RunRecord,
+    file: Path,
+    default: bool = False,
+    averaged: bool = True,
+    bits: int = HALF,
+    kept: Kept | None = None,
 ) -> dict:
     """Write a checkpoint's weights, and return their card without a known range.
 
     Args:
-        default, bits: see `export_model`.
+        default, bits, kept: see `export_model`.
         averaged: see `weights_of`.
     Raises:
         InputError: see `weights_of`.
     """
-    weights, step = weights_of(checkpoint, record, averaged)
+    weights, step = weights_of(checkpoint, record, averaged, kept)
     save_file(in_eight_bits(weights) if bits == EIGHT_BITS else weights, str(file))
-    return _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}
+    card = _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}
+    return card | {"training": card["training"] | ({"kept_of_start": kept.share} if kept else {})}
 
 
 def _measured_on(record: RunRecord) -> list[Callable[[], Scan]]:
@@ -139,11 +167,14 @@ def _measured_on(record: RunRecord) -> list[Callable[[], Scan]]:
     return scans
 
 
-def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tuple[dict[str, torch.Tensor], int]:
+def weights_of(
+    checkpoint: Path, record: RunRecord, averaged: bool = True, kept: Kept | None = None
+) -> tuple[dict[str, torch.Tensor], int]:
     """The weights of a checkpoint in half precision, and the steps behind them.
 
     Args:
         averaged: their running average, or those of the last step.
+        kept: see `export_model`.
     Raises:
         InputError: not a checkpoint of this program, of another network, or one that could run code.
     """
@@ -151,7 +182,10 @@ def weights_of(checkpoint: Path, record: RunRecord, averaged: bool = True) -> tu
         state = torch.load(checkpoint, weights_only=True, map_location="cpu")
         prefix = "network."
         found = state["state_dict" if averaged else "current_model_state"]
-        weights = in_half({key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)})
+        weights = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
+        if kept:
+            weights = {k: (1 - kept.share) * value + kept.share * kept.weights[k].float() for k, value in weights.items()}
+        weights = in_half(weights)
         wrong = next((name for name, value in weights.items() if not value.isfinite().all()), None)
         if wrong:
             raise InputError(

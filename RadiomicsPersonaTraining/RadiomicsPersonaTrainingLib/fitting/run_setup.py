@@ -96,7 +96,7 @@ def reconstruction_work(settings: TrainingSettings, cohort: Cohort) -> Work:
     pairs = HealthyPairs(cohort.training, cohort.chances, settings.recipe, run.seed, cohort.shapes, shown)
     one_hole = replace(settings.recipe, several=0.0)
     held_out = HealthyPairs(cohort.validation, cohort.validation_chances, one_hole, run.seed + 1, cohort.shapes, shown)
-    task = ReconstructionTask(_network(settings), settings.task, _steps(settings), pairs.name_of)
+    task = ReconstructionTask(starting_network(settings), settings.task, _steps(settings), pairs.name_of)
     told = (
         *(f"Skipped: {note}" for note in cohort.skipped),
         f"{len(cohort.training)} scans train, {len(cohort.validation)} validate.",
@@ -131,7 +131,7 @@ def label_map_work(settings: TrainingSettings, rows: list[ListedScan], lesion_ma
     drawn = TissueSamples if asked is TissueTask else partial(LesionSamples, shapes=shapes)
     samples = drawn(parts[TRAINING], settings.tissue, run.seed)
     held_out = drawn(parts[VALIDATION] or parts[TRAINING], settings.tissue, run.seed + 1)
-    task = asked(_network(settings), settings.task, _steps(settings), samples.name_of)
+    task = asked(starting_network(settings), settings.task, _steps(settings), samples.name_of)
     told = (
         f"{len(parts[TRAINING])} label maps train, {len(parts[VALIDATION])} validate.",
         *([f"{len(shapes)} lesion masks lend their outlines."] if shapes else []),
@@ -162,7 +162,7 @@ def segmentation_work(
     )
     whole = replace(settings.segmentation, foreground=1.0)
     held_out = SegmentationSamples(parts[VALIDATION], whole, len(labels.names), None, run.seed + 1)
-    task = SegmentationTask(_network(settings), settings.task, _steps(settings), samples.name_of, labels)
+    task = SegmentationTask(starting_network(settings), settings.task, _steps(settings), samples.name_of, labels)
     told = (*(f"Skipped: {note}" for note in notes), f"{len(parts[TRAINING])} cases train, {len(parts[VALIDATION])} validate.")
     return Work(
         task, samples, [held_out[number] for number in range(run.validation_pairs)], min(settings.segmentation.patch), told
@@ -203,7 +203,7 @@ def mask_work(
     samples = MaskSamples(cohort.training, pieces, recipe, run.seed)
     held_out = MaskSamples(cohort.validation, pieces, recipe, run.seed + 1)
     asked = MaskGanTask if recipe.generator == GAN else MaskTask
-    task = asked(_network(settings), settings.task, _steps(settings), samples.name_of, recipe)
+    task = asked(starting_network(settings), settings.task, _steps(settings), samples.name_of, recipe)
     counts = ", ".join(f"{len(samples.pieces[kind])} {kind}" for kind in recipe.kinds)
     told = (
         *(f"Skipped: {note}" for note in cohort.skipped),
@@ -216,7 +216,7 @@ def _steps(settings: TrainingSettings) -> int:
     return settings.fit.epochs * settings.fit.validate_every
 
 
-def _network(settings: TrainingSettings) -> nn.Module:
+def starting_network(settings: TrainingSettings) -> nn.Module:
     """A fresh network, or that of a model to start from with its weights.
 
     Raises:
