@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
-import nibabel
 import numpy as np
 
 from ..errors import InputError
+from ..imaging.files import write_nifti
 from ..system.work_folder import work_folder
 
 # Imported in functions: mirp, an extra that few installations have.
@@ -101,8 +101,8 @@ def _features(values, mask, spacing, families: list[str], levels: int | None) ->
     affine = np.diag([*map(float, spacing), 1.0])
     with work_folder() as folder, _quiet():  # as files, for an array has no voxel size there
         image, region = Path(folder) / "image.nii.gz", Path(folder) / "mask.nii.gz"
-        nibabel.save(nibabel.Nifti1Image(np.asarray(values, np.float32), affine), image)
-        nibabel.save(nibabel.Nifti1Image(mask.astype(np.uint8), affine), region)
+        write_nifti(image, np.asarray(values, np.float32), affine)
+        write_nifti(region, mask.astype(np.uint8), affine)
         table = extract_features(
             image=str(image),
             mask=str(region),

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..system.device import numbers_of
 from ..system.kept_arrays import kept
 from .card import LESION_KIND, TISSUE_KIND
-from .trained_model import TrainedModel
+from .trained_model import TrainedModel, numbers_of
 
 STEP = 16
 """Sides of what the network is shown are multiples of this."""

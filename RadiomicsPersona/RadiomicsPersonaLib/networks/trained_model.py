@@ -7,6 +7,8 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from ..errors import InputError
 from ..system.device import missing_package, precision_on, ready, require_torch, torch_device
 from .card import checked_weights, kind_of, model_cards, read_card
@@ -86,3 +88,18 @@ class TrainedModel:
 def _load(kind: type[TrainedModel], path: Path, device: str) -> TrainedModel:
     card = read_card(path)
     return kind(card, checked_weights(card, path), device)
+
+
+def numbers_of(name: str, answer: np.ndarray) -> np.ndarray:
+    """What a network answers, if it is numbers.
+
+    Args:
+        name: of the model, for the sentence.
+    Raises:
+        InputError: some of it is not finite, as where its weights are of no training that went well.
+    """
+    if not np.isfinite(answer).all():
+        raise InputError(
+            f"The model '{name}' answers with values that are no numbers: choose another one, or install it again."
+        )
+    return answer

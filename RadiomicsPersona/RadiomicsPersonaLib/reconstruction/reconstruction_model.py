@@ -14,7 +14,8 @@ from ..defaults import CLASSICAL, DEFAULT_MODEL
 from ..errors import InputError
 from ..geometry.hole import Hole
 from ..networks.card import RECONSTRUCTION_KIND, checked_weights, kind_of, model_cards, read_card
-from ..system.device import PACKAGES, missing_package, numbers_of, precision_on, ran_out_of_memory, ready, torch_device
+from ..networks.trained_model import numbers_of
+from ..system.device import PACKAGES, missing_package, precision_on, ran_out_of_memory, ready, torch_device
 from ..system.names import meant
 from . import fills
 

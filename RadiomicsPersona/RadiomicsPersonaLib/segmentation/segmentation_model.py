@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..networks.card import SEGMENTATION_KIND
-from ..networks.trained_model import TrainedModel
-from ..system.device import numbers_of
+from ..networks.trained_model import TrainedModel, numbers_of
 from .sliding_window import slid
 
 

@@ -7,8 +7,6 @@ import importlib.util
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from ..errors import InputError
 from .stored_weights import read_weights
 
@@ -109,21 +107,6 @@ def autocasts_on_cpu() -> bool:
         return torch.is_autocast_enabled("cpu")
     except TypeError:  # before torch 2.4
         return torch.is_autocast_cpu_enabled()
-
-
-def numbers_of(name: str, answer: np.ndarray) -> np.ndarray:
-    """What a network answers, if it is numbers.
-
-    Args:
-        name: of the model, for the sentence.
-    Raises:
-        InputError: some of it is not finite, as where its weights are of no training that went well.
-    """
-    if not np.isfinite(answer).all():
-        raise InputError(
-            f"The model '{name}' answers with values that are no numbers: choose another one, or install it again."
-        )
-    return answer
 
 
 def ready(network, weights: Path, name: str, device: str):

@@ -67,7 +67,7 @@ def _kept(checkpoint: Path, share: float) -> Kept | None:
     settings = read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings
     if not settings.fit.start:
         raise InputError("--keep needs a training that started from a model; this one started from fresh weights.")
-    from ..fitting.run_setup import starting_network
+    from ..fitting.run_setup import starting_network  # with MONAI, which an export need not wait for
 
     return Kept(share, starting_network(settings).state_dict())
 

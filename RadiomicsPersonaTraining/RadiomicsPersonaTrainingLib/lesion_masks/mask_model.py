@@ -11,8 +11,7 @@ import numpy as np
 from RadiomicsPersonaLib.brain.tissue import Tissue
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.networks.card import MASK_KIND, kind_of, model_cards, read_card
-from RadiomicsPersonaLib.networks.trained_model import TrainedModel
-from RadiomicsPersonaLib.system.device import numbers_of
+from RadiomicsPersonaLib.networks.trained_model import TrainedModel, numbers_of
 
 from ..settings.sample_sections import UNET_TISSUE
 from .kinds import RESOURCES
