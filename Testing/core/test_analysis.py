@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -187,6 +188,14 @@ def test_what_is_unusual_in_a_loose_box_is_outlined_measured_and_can_be_tightene
     tight = tightened(result)
     assert tight.name == "loose" and tight.volume_ml < 0.7 * loose.volume_ml and np.linalg.norm(tight.center - BOX.center) < 6
     assert f"{result.parts[0].volume_ml:.3g} ml" in result.where
+    part = result.parts[0]
+    for count, told in (
+        (1, "0.5 ml, in a box"),
+        (2, "0.5 and 0.25 ml, in 2 parts, in"),
+        (5, "in 5 parts, of which these are the"),
+    ):
+        parts = tuple(replace(part, volume_ml=0.5 / 2**n) for n in range(count))
+        assert told in replace(result, parts=parts).where
 
 
 def test_the_second_look_rebuilds_what_deviates_keeps_the_rest_and_changes_no_number(head, sick_head, harmonic):

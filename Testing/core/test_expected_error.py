@@ -110,7 +110,7 @@ def test_the_files_hold_it_and_a_report_from_them_shows_the_same(head, tmp_path)
     difference = nibabel.load(tmp_path / "out" / "difference.nii.gz").get_fdata()
     known = brain & (expected > 0)
     assert record["beyond_expected"] == pytest.approx((np.abs(difference[known]) > 2 * expected[known]).mean(), abs=0.002)
-    assert f"{record['beyond_expected']:.0%} of the voxels exceed twice" in record["certainty"]
+    assert f"{100 * record['beyond_expected']:.0f} % of the voxels exceed twice" in record["certainty"]
     read = read_analysis(tmp_path / "out", read_scan(tmp_path / "head.nii.gz"))
     np.testing.assert_allclose(read.expected_error, expected, rtol=1e-6)
     assert read.unit == "expected errors" and read.boxes[0].certainty == record["certainty"]

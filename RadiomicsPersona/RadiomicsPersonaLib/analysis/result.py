@@ -167,9 +167,11 @@ class BoxResult:
             return ""
         if not self.parts:
             return "No single part of the box stands out: it is unusual as a whole."
-        told = ", ".join(f"{part.volume_ml:.3g} ml" for part in self.parts[:MOST_TOLD])
-        more = f" and {len(self.parts) - MOST_TOLD} smaller ones" if len(self.parts) > MOST_TOLD else ""
-        return f"What is unusual measures {told}{more}, in a box of {self.box.volume_ml:.3g} ml."
+        volumes = [f"{part.volume_ml:.3g}" for part in self.parts[:MOST_TOLD]]
+        told = " and ".join(filter(None, (", ".join(volumes[:-1]), volumes[-1])))
+        parts = f", in {len(self.parts)} parts" if len(self.parts) > 1 else ""
+        largest = ", of which these are the largest" if len(self.parts) > MOST_TOLD else ""
+        return f"What is unusual measures {told} ml{parts}{largest}, in a box of {self.box.volume_ml:.3g} ml."
 
     @property
     def persona(self) -> str:
@@ -187,8 +189,8 @@ class BoxResult:
         if self.expected_error_sd is None:
             return ""
         return (
-            f"Expected error of the persona: {self.expected_error_sd:.2g} tissue SD. {self.beyond_expected:.0%} of the voxels "
-            f"exceed twice theirs; in healthy brain {HEALTHY_BEYOND} do."
+            f"Expected error of the persona: {self.expected_error_sd:.2g} tissue SD. {100 * self.beyond_expected:.0f} % of the "
+            f"voxels exceed twice theirs; in healthy brain {HEALTHY_BEYOND} do."
         )
 
     @property
