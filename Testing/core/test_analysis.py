@@ -216,6 +216,7 @@ def test_the_second_look_rebuilds_what_deviates_keeps_the_rest_and_changes_no_nu
     assert not changed[~(mask | hole_of_box(sick_head, TURNED).full_mask(sick_head.shape))].any()
     assert called.rebuilt_again_ml == pytest.approx(changed[mask].sum() * 0.008, rel=0.02)
     assert f"{called.rebuilt_again_ml:.3g} of {loose.volume_ml:.3g} ml" in called.persona and healthy.persona == ""
+    assert "rebuilt all of it" in replace(called, rebuilt_again_ml=0.995 * loose.volume_ml).persona
     # what is kept is right, and so the healthy head is nearer
     errors = [np.abs(a.reconstruction - head.array)[mask].mean() for a in (twice, once)]
     assert errors[0] < 0.7 * errors[1]

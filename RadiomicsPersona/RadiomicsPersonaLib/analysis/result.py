@@ -18,6 +18,8 @@ from .score import Standing
 
 EXPECTED_ERRORS, TISSUE_SD = "expected errors", "tissue SD"
 """Units of a difference."""
+NEARLY_ALL = 0.98
+"""Share of a box from which on it is told to be rebuilt as a whole."""
 MOST_TOLD = 3
 """Pieces of what is unusual whose volumes are told in a sentence."""
 BEYOND, HEALTHY_BEYOND = 2.0, "about 5 %"
@@ -178,6 +180,8 @@ class BoxResult:
         """One sentence: what of the box the persona rebuilds; empty where that is all of it."""
         if self.rebuilt_again_ml is None:
             return ""
+        if self.rebuilt_again_ml >= NEARLY_ALL * self.box.volume_ml:
+            return "Nothing of the box was clearly healthy, so the second look rebuilt all of it, too."
         return (
             f"The persona keeps what is healthy in the box: {self.rebuilt_again_ml:.3g} of {self.box.volume_ml:.3g} ml were "
             "rebuilt, in a second look. All numbers rest on the first persona, which is blind to the whole box."

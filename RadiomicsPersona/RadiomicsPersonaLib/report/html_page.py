@@ -71,6 +71,7 @@ h1 { font-size: 1.6rem; margin: 0; }
 h2 { font-size: 1.25rem; margin: 2.5rem 0 0.5rem; }
 h3 { font-size: 1.05rem; margin: 1.5rem 0 0.3rem; }
 h1, h2, p, li, td, th { overflow-wrap: break-word; }
+th.name { min-width: 4rem; }
 .faint, figcaption, caption { color: var(--faint); }
 .notice { border: 2px solid var(--line); border-radius: 6px; padding: 0.5rem 0.8rem; font-weight: 600; }
 .chip { display: inline-block; padding: 0.05rem 0.7rem; border-radius: 6px; color: #000000; font-weight: 700;

@@ -173,8 +173,9 @@ def _summary(analysis: Analysis) -> str:
         for number, result in enumerate(analysis.boxes, 1)
     )
     return (
-        "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col'>Box</th><th scope='col'>Verdict</th>"
-        f"<th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div><p>{escape(analysis.made_by)}</p>"
+        "<div class='wide'><table><caption>Verdicts</caption><thead><tr><th scope='col' class='name'>Box</th>"
+        f"<th scope='col'>Verdict</th><th scope='col'>Why</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f"<p>{escape(analysis.made_by)}</p>"
     )
 
 
