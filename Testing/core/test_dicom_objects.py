@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 
 import numpy as np
 import pytest
@@ -121,3 +123,13 @@ def test_a_scan_that_is_no_series_is_told_at_once(tmp_path, capsys):
     told = capsys.readouterr().err
     assert "refers to a DICOM series, and 'head.nii.gz' is none" in told and told.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["segmentation", "deviation", "measurements"])
+def test_the_objects_meet_the_standard(found, name):
+    """By dciodvfy of dicom3tools, where it is installed."""
+    if not shutil.which("dciodvfy"):
+        pytest.skip("dciodvfy is not installed: install dicom3tools.")
+    said = subprocess.run(["dciodvfy", "-new", found[1] / "dicom" / f"{name}.dcm"], capture_output=True, text=True)
+    errors = [line for line in (said.stdout + said.stderr).splitlines() if line.startswith("Error")]
+    assert not errors, errors

@@ -232,7 +232,7 @@ def _deviation(analysis: Analysis, sources: list):
         intercept=0.0,
         quantity_definition=CodedConcept("deviation_p", SCHEME, "p of a voxel's deviation"),
     )
-    return ParametricMap(
+    made = ParametricMap(
         source_images=sources,
         pixel_array=_frames(analysis.deviation_p.astype(np.float32)),
         contains_recognizable_visual_features=False,
@@ -244,3 +244,6 @@ def _deviation(analysis: Analysis, sources: list):
         series_description="p of deviation from the healthy persona",
         **_equipment(DEVIATION),
     )
+    # a body part that comes in pairs would need its side, and so would one that is not told
+    made.BodyPartExamined = "BRAIN"
+    return made
