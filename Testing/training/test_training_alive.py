@@ -138,11 +138,17 @@ class _Waits(Callback):
         wait_until(self.mark.exists)
 
 
-def test_a_sample_that_a_dying_process_does_not_hand_out_is_told_in_the_same_words(site, tmp_path):
-    file, mark = site / f"{tmp_path.name}.toml", tmp_path / "mark"
+@pytest.fixture
+def work(site, tmp_path):
+    """What a short training in this process trains."""
+    file = site / f"{tmp_path.name}.toml"
     file.write_text(tiny(steps=100))
     settings = read_settings(file)
-    work = work_of(settings, read_split(site / "split.csv"), None, site / "cache")
+    return settings, work_of(settings, read_split(site / "split.csv"), None, site / "cache")
+
+
+def test_a_sample_that_a_dying_process_does_not_hand_out_is_told_in_the_same_words(work, tmp_path):
+    (settings, work), mark = work, tmp_path / "mark"
     work = replace(work, training=_Dying(work.training, mark))
     with pytest.raises(InputError, match="A process that draws samples was ended.*--resume"):
         fit(work, replace(settings.fit, validate_every=4), tmp_path / "run", callbacks=[_Waits(mark)])
@@ -155,11 +161,8 @@ class _Lost(Dataset):
         return open("/nowhere/scan.npy")
 
 
-def test_a_sample_that_cannot_be_read_names_its_file(site, tmp_path):
-    file = site / f"{tmp_path.name}.toml"
-    file.write_text(tiny(steps=100))
-    settings = read_settings(file)
-    work = work_of(settings, read_split(site / "split.csv"), None, site / "cache")
+def test_a_sample_that_cannot_be_read_names_its_file(work, tmp_path):
+    settings, work = work
     with pytest.raises(InputError, match="prepared scan cannot be read.*/nowhere/scan.npy.*--resume"):
         fit(replace(work, training=_Lost()), settings.fit, tmp_path / "run")
 

@@ -29,7 +29,7 @@ from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.signals import Ended, signals_kill
 
 from ..runs.state import BEST, LAST
-from ..samples.draws import DrawSampler, SampleLoader
+from ..samples.draws import BY_WATCH, DrawingEnded, DrawSampler, SampleLoader
 from ..settings.sections import FitSettings
 from .callbacks import EndTogether, EpochLines, EpochLog, OutOfTime, PictureGrid, StopInTime
 from .run_setup import Work
@@ -112,6 +112,8 @@ def fit(
     except (RuntimeError, OSError, InputError) as error:
         if end.asked or trainer.received_sigterm:
             raise Ended(signal.SIGTERM) from None  # the processes that draw samples got the signal too, and were missed
+        if isinstance(error, RuntimeError) and str(error).startswith(BY_WATCH):
+            raise DrawingEnded from error
         if isinstance(error, OSError):
             raise InputError(
                 f"The run's folder '{output}' cannot be written ({error.strerror or error}): free some space there."

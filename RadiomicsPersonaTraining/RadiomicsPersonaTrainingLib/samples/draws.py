@@ -14,6 +14,18 @@ from RadiomicsPersonaLib.errors import InputError
 
 BY_SAMPLE = "Caught "
 """What PyTorch's account of an error begins with that the drawing of a sample raised, not the loss of its process."""
+BY_WATCH = "DataLoader worker"
+"""What PyTorch's watch over the processes begins with; it speaks up at any moment, also in the middle of a step."""
+
+
+class DrawingEnded(InputError):
+    """A process that draws samples is gone."""
+
+    def __init__(self):
+        super().__init__(
+            "A process that draws samples was ended, most likely by the system for lack of memory: close other programs or set "
+            "fewer workers, and go on with --resume."
+        )
 
 
 class DrawSampler(Sampler[int]):
@@ -70,10 +82,7 @@ class SampleLoader(DataLoader):
             yield from super().__iter__()
         except (RuntimeError, OSError, EOFError) as error:
             if not str(error).startswith(BY_SAMPLE):
-                raise InputError(
-                    "A process that draws samples was ended, most likely by the system for lack of memory: close other "
-                    "programs or set fewer workers, and go on with --resume."
-                ) from error
+                raise DrawingEnded from error
             if not isinstance(error, OSError):
                 raise
             raise InputError(
