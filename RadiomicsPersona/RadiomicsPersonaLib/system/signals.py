@@ -61,19 +61,16 @@ def signals_end() -> Iterator[None]:
 
 
 @contextmanager
-def signals_kill() -> Iterator[None]:
-    """Inside, signals that `signals_end` took act as if it had not: for code that answers them itself."""
-    if threading.current_thread() is not threading.main_thread():
+def sigterm_kills() -> Iterator[None]:
+    """Inside, SIGTERM acts as if `signals_end` had not taken it: for code that answers it itself unless somebody does."""
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not _end:
         yield
         return
-    given = [number for number in _ENDING if signal.getsignal(number) is _end]
     try:
-        for number in given:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         yield
     finally:
-        for number in given:
-            signal.signal(number, _end)
+        signal.signal(signal.SIGTERM, _end)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.device import computes_in_bfloat16
 from RadiomicsPersonaLib.system.output import file_written_whole
-from RadiomicsPersonaLib.system.signals import Ended, signals_kill
+from RadiomicsPersonaLib.system.signals import Ended, sigterm_kills
 
 from ..runs.state import BEST, LAST
 from ..samples.draws import BY_WATCH, DrawingEnded, DrawSampler, SampleLoader
@@ -101,14 +101,16 @@ def fit(
         plugins=[_WholeCheckpoints()],
     )
     try:
-        with signals_kill():  # Lightning answers them
+        with sigterm_kills():  # Lightning answers it
             trainer.fit(
                 work.task, datamodule=_Samples(work, run), ckpt_path=str(output / LAST) if resume else None, weights_only=True
             )
     except OutOfTime:
         print("Time is over before the epoch is: its steps are not kept.", flush=True)
-    except SystemExit:  # Lightning's answer to Ctrl-C and SIGTERM
-        raise (Ended(signal.SIGTERM) if end.asked or trainer.received_sigterm else KeyboardInterrupt) from None
+    except SystemExit as left:  # Lightning's answer to Ctrl-C and to all that ends a process
+        if end.asked or trainer.received_sigterm:
+            raise Ended(signal.SIGTERM) from None
+        raise (left.__context__ if isinstance(left.__context__, Ended) else KeyboardInterrupt) from None
     except (RuntimeError, OSError, InputError) as error:
         if end.asked or trainer.received_sigterm:
             raise Ended(signal.SIGTERM) from None  # the processes that draw samples got the signal too, and were missed
