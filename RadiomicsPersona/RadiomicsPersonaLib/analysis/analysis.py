@@ -31,7 +31,7 @@ from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.threads import thread_per_core
 from .bench import Bench, Probe
 from .classifier import HINGES, Classifier, load_classifier
-from .control import independent, mirror_is_healthy, place_controls
+from .control import check_count, independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
 from .result import BEYOND, Analysis, BoxResult, Control
@@ -85,8 +85,7 @@ def analyze(
     decision = decision or Decision()
     if not boxes:
         raise InputError("There is no box: give at least one.")
-    if not 0 <= controls <= 1000:
-        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+    check_count(controls)
     holes = [hole_of_box(scan, box) for box in boxes]
     suspects = list(holes)
     if exclude is not None and exclude.any():

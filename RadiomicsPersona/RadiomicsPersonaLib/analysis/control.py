@@ -37,6 +37,16 @@ class PlacedControl:
     hole: Hole
 
 
+def check_count(controls: int) -> None:
+    """Refuse a number of controls that nobody can want.
+
+    Raises:
+        InputError: it is negative, or above 1000.
+    """
+    if not 0 <= controls <= 1000:
+        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+
+
 def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: bool = True) -> list[PlacedControl]:
     """Healthy boxes of all sizes, spread over the brain, for all boxes of a scan.
 

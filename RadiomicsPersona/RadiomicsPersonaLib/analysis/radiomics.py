@@ -17,7 +17,7 @@ from ..imaging.scan import Scan
 from ..metrics.radiomics import SHAPE, USUAL_LEVELS, check_library, family_of, intensity_features, shape_features
 from ..reconstruction.reconstruction import Reconstruction, rebuild
 from ..reconstruction.reconstruction_model import Model, NetworkModel
-from .control import mirror_is_healthy, place_shape
+from .control import check_count, mirror_is_healthy, place_shape
 
 FEWEST = 5
 """Control regions that a z-score needs at least."""
@@ -98,8 +98,7 @@ def radiomics_of(
         InputError: the mask or a number cannot be used, or MIRP is not installed.
     """
     version = check_library()
-    if not 0 <= controls <= 1000:
-        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+    check_count(controls)
     if not LEAST_LEVELS <= levels <= MOST_LEVELS:
         raise InputError(f"The number of grey levels is {levels}: give a number from {LEAST_LEVELS} to {MOST_LEVELS}.")
     whole = hole_of_mask(mask)

@@ -13,6 +13,7 @@ from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF
 
 from ..export.export import Kept, export_model
 from ..runs.record import read_record
+from ..settings.training_settings import TrainingSettings
 
 EXAMPLES = ("run --output my-model --licence CC-BY-4.0", "run --keep 0.5 --output my-model")
 
@@ -64,7 +65,7 @@ def _kept(checkpoint: Path, share: float) -> Kept | None:
         raise InputError(f"--keep is {share:g}: give a share from 0 to below 1.")
     if share == 0:
         return None
-    settings = read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings
+    settings = _settings_of(checkpoint)
     if not settings.fit.start:
         raise InputError("--keep needs a training that started from a model; this one started from fresh weights.")
     from ..fitting.run_setup import starting_network  # with MONAI, which an export need not wait for
@@ -72,9 +73,14 @@ def _kept(checkpoint: Path, share: float) -> Kept | None:
     return Kept(share, starting_network(settings).state_dict())
 
 
+def _settings_of(checkpoint: Path) -> TrainingSettings:
+    """The settings of the run that a checkpoint, or the run's folder, belongs to."""
+    return read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings
+
+
 def _asked(checkpoint: Path) -> str | None:
     """The licence as a person at a terminal says it, where the run's settings say none."""
-    if read_record(checkpoint if checkpoint.is_dir() else checkpoint.parent).settings.model.licence:
+    if _settings_of(checkpoint).model.licence:
         return None
     return input("Licence of the weights, such as CC-BY-4.0 (empty: none is stated): ").strip() or None
 
