@@ -34,7 +34,9 @@ def classifier():
 @pytest.fixture(scope="module")
 def whole_classifier():
     reference = reference_of([0.25, -1.5], [8.0, 64.0])
-    return make_classifier("whole", ("deviation", "mean_shift"), (2.0, 1.0), -3.0, {"subjects": ["s1"]}, NORMS, reference)
+    return make_classifier(
+        "whole", ("deviation", "mean_shift"), (2.0, 1.0), -3.0, {"subjects": ["s1"]}, NORMS, reference, (-3.0, 1.5)
+    )
 
 
 def spread_controls(count: int, seed: int = 0) -> list[dict[str, float]]:
@@ -105,6 +107,23 @@ def test_p_is_finer_than_the_number_of_controls_and_strong_and_weak_evidence_rea
         assert verdict.reason.startswith(word), (p, verdict.reason)
         assert verdict.label == {"Pathological": 1, "Unusual": 1, "Undetermined": None, "Healthy": 0}[word]
     assert {verdict.reason.split(":")[0] for verdict in found.values()} >= {"Pathological", "Unusual", "Healthy"}
+
+
+def test_a_map_that_screams_is_not_outvoted_by_scores_that_say_nothing():
+    """A large loose box: its lesion map is far beyond every control's, all else is as usual."""
+    keys = ("deviation", "mean_shift", "intensity", "lesion_peak")
+    rng = np.random.default_rng(0)
+    controls = [dict(zip(keys, (np.exp(0.2 * d), s, i, p))) for d, s, i, p in rng.normal(size=(60, 4))]
+    box = {"deviation": 1.0, "mean_shift": 0.0, "intensity": 0.0, "lesion_peak": 5.0}
+    found = {}
+    for alone in (None, (-3.0, 1.8)):
+        classifier = make_classifier("c", keys, (1.0, 1.0, 1.0, 0.1), -3.0, {}, alone=alone)
+        weighing, verdict = verdict_on(box, controls, classifier)
+        found[alone] = verdict.label
+        assert sum(weighing.contributions.values()) + classifier.intercept == pytest.approx(weighing.combined)
+        unknown = {key: value for key, value in box.items() if key != "lesion_peak"}
+        assert verdict_on(unknown, controls, classifier)[1].label == 0, "a map that did not run calls nothing"
+    assert found == {None: 0, (-3.0, 1.8): 1}
 
 
 def test_p_of_boxes_like_their_controls_is_uniform_however_many_dependent_scores_are_combined(classifier):
@@ -236,6 +255,7 @@ def test_a_classifier_comes_back_from_its_file_as_it_was(whole_classifier, tmp_p
         ("about", {"subjects": ["nobody"]}),
         ("reference", None),
         ("norms", {}),
+        ("alone", None),
     ],
 )
 def test_a_classifier_that_was_tampered_with_is_refused(whole_classifier, tmp_path, change, capfd):
@@ -255,7 +275,7 @@ def test_a_classifier_that_was_tampered_with_is_refused(whole_classifier, tmp_pa
     assert "was changed" in error and error.count("\n") == 1 and not (tmp_path / "o").exists()
 
 
-@pytest.mark.parametrize("key", ["name", "features", "coefficients", "intercept", "norms", "reference", "about"])
+@pytest.mark.parametrize("key", ["name", "features", "coefficients", "intercept", "norms", "reference", "about", "alone"])
 def test_a_signed_classifier_with_a_value_of_another_kind_is_refused(key, whole_classifier, tmp_path):
     content = json.loads(written(whole_classifier))
     del content["sha256"]
@@ -273,9 +293,10 @@ def test_a_signed_classifier_with_a_value_of_another_kind_is_refused(key, whole_
             read_classifier(tmp_path / "c.json")
 
 
-def test_a_classifier_of_an_older_version_is_refused_in_one_sentence(whole_classifier, tmp_path):
+@pytest.mark.parametrize("key", ["reference", "alone"])
+def test_a_classifier_of_an_older_version_is_refused_in_one_sentence(key, whole_classifier, tmp_path):
     content = json.loads(written(whole_classifier))
-    del content["reference"]
+    del content[key]
     (tmp_path / "c.json").write_text(json.dumps(content | {"widening": 1.2}))
     with pytest.raises(InputError, match="older version: fit it again"):
         read_classifier(tmp_path / "c.json")

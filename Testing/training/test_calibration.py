@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from bench.known_boxes import simulated
 
 from RadiomicsPersonaLib.analysis.classifier import read_classifier
 from RadiomicsPersonaLib.analysis.reference import conformal_p
+from RadiomicsPersonaLib.analysis.score import SCORES
 from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaTrainingLib.cli import main
@@ -83,6 +86,18 @@ def test_no_unusual_score_ever_speaks_for_health():
         min(classifier.coefficients) >= 0
         and classifier.coefficients[0] == max(classifier.coefficients) > 3 * classifier.coefficients[1]
     )
+
+
+def test_what_the_lesion_map_alone_tells_is_called():
+    """Only the map marks it, and further than it marks healthy boxes; the fit has seen other lesions."""
+    classifier = fit_classifier(simulated(30), "test", {})
+    healthy = classifier.log_odds(classifier.reference.scores)
+    scores = np.zeros((1, len(SCORES)))
+    scores[0, list(SCORES).index("lesion_peak")] = 5.0
+    assert conformal_p(classifier.log_odds(scores)[0], healthy, np.ones(len(healthy))) < 0.02
+    without = replace(classifier, alone=None)
+    odds = without.log_odds(without.reference.scores)
+    assert conformal_p(without.log_odds(scores)[0], odds, np.ones(len(odds))) > 0.05
 
 
 @pytest.mark.slow

@@ -110,6 +110,48 @@ def test_a_classifier_is_the_old_one_or_the_new_one(site, tmp_path, capfd, monke
     assert times_ended(main, ["calibrate", str(site / "heads"), *words], tmp_path, lambda name: name == "own.json", capfd)
 
 
+ENDED = {
+    "split": ("split heads --output OUT/split.csv", ""),
+    "pack": ("pack tiny.toml --output OUT/pack.tar.xz", ""),
+    "models": ("models --archive tissue --output OUT/tissue.zip", ""),
+    "predict": ("predict RUN heads/sub-0.nii.gz --mask MASK --output OUT/filled.nii.gz", ""),
+    "evaluate": ("evaluate data --model harmonic --boxes 1 --output OUT", "evaluation report"),
+    "evaluate-verdict": ("evaluate-verdict data --model harmonic --output OUT", "evaluation report"),
+    "evaluate-masks": (
+        "evaluate-masks heads/sub-0.nii.gz --shapes masks --kinds ms --masks sphere --count 10 --output OUT",
+        "evaluation report",
+    ),
+    "compare": ("compare tiny.toml candidates.toml --steps 2 --boxes 1 --cache cache --output OUT", "comparison"),
+}
+"""What is run, RUN a finished training and OUT a folder, and how the files begin that are written together; "" for all."""
+
+
+@MANY
+@pytest.mark.parametrize("command", ENDED)
+def test_what_a_command_of_the_training_writes_is_the_old_or_the_new(command, site, finished_run, tmp_path, capfd):
+    import numpy as np
+
+    (site / "tiny.toml").write_text(tiny())
+    (site / "candidates.toml").write_text('[candidates."as it is"]\n')
+    head = make_head(4.0)
+    mask = np.zeros(head.shape, np.uint8)
+    mask[20:24, 20:24, 20:24] = 1
+    patient, healthy = site / "data/lesion/ms/patient1", site / "data/healthy/ixi_2mm_eval_only"
+    for folder in (site / "masks/ms", patient, healthy):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name in ("MASK", "data/lesion/ms/patient1/patient1_mask", *(f"masks/ms/patient{number}_mask" for number in range(30))):
+        write_nifti(site / f"{name}.nii.gz", mask, head.affine)
+    write_nifti(patient / "patient1_T1.nii.gz", np.where(mask, 0.5 * head.array, head.array), head.affine)
+    write_nifti(healthy / "IXI1.nii.gz", head.array, head.affine)
+    output = tmp_path / "output"
+    output.mkdir()
+    words, beginnings = ENDED[command]
+    at = {"RUN": finished_run(), "MASK": site / "MASK.nii.gz"}
+    parts = [str(at.get(word) or word.replace("OUT", str(output), 1)) for word in words.split()]
+    parts = [str(site / part) if (site / part).exists() else part for part in parts]
+    assert times_ended(main, parts, output, lambda name: name.startswith(tuple(beginnings.split()) or ""), capfd)
+
+
 WRITING = {
     "split": "heads --output OUT.csv",
     "init": "OUT.toml",
@@ -132,6 +174,11 @@ WRITING = {
 
 def test_every_command_of_the_training_is_known_here():
     assert set(WRITING) == set(TRAINING.commands)
+
+
+@pytest.mark.parametrize("command", WRITING)
+def test_who_ends_a_command_is_told_of_resume_only_where_there_is_such_an_option(command):
+    assert ("--resume" in TRAINING.commands[command].after_cancel) == ("--resume" in TRAINING.parser_of(command).format_help())
 
 
 @pytest.mark.parametrize("command", WRITING)

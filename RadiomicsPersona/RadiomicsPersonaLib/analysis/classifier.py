@@ -37,6 +37,8 @@ HINGES = {f"{key}, beyond {SCREAMING:g}": key for key in ("lesion_excess", "lesi
 """Further features, by the score that each is the excess of over `SCREAMING`: a map that screams is not to be outvoted."""
 FEATURES = (*SCORES, *HINGES)
 """Every score, and beside them the hinges."""
+ALONE = "lesion_peak"
+"""The score that may call a box on its own; chosen on painted lesions, see docs/experiments.md."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier"] + 0.05)
 """Probabilities between these say neither healthy nor pathological."""
@@ -46,13 +48,16 @@ GREY_ZONE = (USUAL_THRESHOLDS["classifier"] - 0.05, USUAL_THRESHOLDS["classifier
 class Classifier:
     """A fitted logistic regression: probability = 1 / (1 + exp(-(intercept + sum of coefficient * feature))).
 
-    Features are `features_of` robust standard scores.
+    Features are `features_of` robust standard scores. One score may speak on its own: the log odds are never less than a line
+    of it, so that the many scores that say nothing cannot outvote it. In terms of p this is the smaller of two p, each with a
+    share of the level (Tippett's combination; Pesarin and Salmaso 2010).
 
     Attributes:
         name: how results call it.
         features: of `FEATURES`.
         coefficients: one per feature.
         intercept: log odds of a box whose scores are its controls' medians, when both outcomes are equally frequent.
+        alone: intercept and slope of the line of the score `ALONE` that the log odds never fall below, or None.
         about: how it was fitted, in plain JSON types.
         sha256: over all of this.
         norms: what is usual in healthy boxes, by score; may be empty.
@@ -67,6 +72,7 @@ class Classifier:
     sha256: str
     norms: dict[str, Norm] = field(default_factory=dict)
     reference: Reference | None = None
+    alone: tuple[float, float] | None = None
 
     def scores_of(self, metrics: list[dict[str, float]]) -> np.ndarray:
         """Robust standard scores of boxes of one scan, (n, len(SCORES)); see `score.standard_scores`."""
@@ -74,14 +80,19 @@ class Classifier:
 
     def log_odds(self, scores: np.ndarray) -> np.ndarray:
         """Log odds of pathology of boxes, shape (n,), from their robust standard scores (n, len(SCORES))."""
-        return self.intercept + features_of(scores, self.features) @ np.array(self.coefficients)
+        return at_least_alone(
+            self.intercept + features_of(scores, self.features) @ np.array(self.coefficients), scores, self.alone
+        )
 
     def contributions(self, scores: np.ndarray) -> dict[str, float]:
-        """What every score of one box (len(SCORES),) adds to the log odds, by key."""
+        """What every score of one box (len(SCORES),) adds to the log odds, by key; with the intercept they add up to these."""
         added: dict[str, float] = {}
         for name, value in zip(self.features, features_of(scores[None], self.features)[0] * np.array(self.coefficients)):
             key = HINGES.get(name, name)
             added[key] = added.get(key, 0.0) + float(value)
+        beyond = float(self.log_odds(scores[None])[0]) - self.intercept - sum(added.values())
+        if beyond > 1e-9:
+            added[ALONE] = added.get(ALONE, 0.0) + beyond
         return added
 
     def provenance(self) -> dict:
@@ -106,6 +117,24 @@ def features_of(scores: np.ndarray, names: tuple[str, ...] = FEATURES) -> np.nda
     return np.stack(features, axis=1)
 
 
+def at_least_alone(log_odds: np.ndarray, scores: np.ndarray, alone: tuple[float, float] | None) -> np.ndarray:
+    """Log odds (n,) raised to the line of the score that may speak on its own, where that is known; see `Classifier`.
+
+    Args:
+        scores: robust standard scores, (n, len(SCORES)).
+        alone: intercept and slope of the line, or None.
+
+    >>> scores = np.zeros((2, len(SCORES)))
+    >>> scores[1, list(SCORES).index(ALONE)] = 4.0
+    >>> at_least_alone(np.array([-1.0, -1.0]), scores, (-2.0, 1.0)).tolist()
+    [-1.0, 2.0]
+    """
+    if alone is None:
+        return log_odds
+    said = np.asarray(scores, np.float64)[:, list(SCORES).index(ALONE)]
+    return np.fmax(log_odds, alone[0] + alone[1] * said)  # fmax: what is not known says nothing
+
+
 def probability_of(log_odds: float) -> float:
     """Log odds as a probability."""
     return float(1 / (1 + math.exp(-max(min(log_odds, 700.0), -700.0))))
@@ -119,10 +148,11 @@ def make_classifier(
     about: dict,
     norms: dict[str, Norm] | None = None,
     reference: Reference | None = None,
+    alone: tuple[float, float] | None = None,
 ) -> Classifier:
     """A classifier with its checksum; see `Classifier` for what it is made of."""
     unsigned = Classifier(
-        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, reference
+        name, tuple(features), tuple(float(c) for c in coefficients), float(intercept), about, "", norms or {}, reference, alone
     )
     return replace(unsigned, sha256=_digest(_content(unsigned)))
 
@@ -139,6 +169,7 @@ def _content(classifier: Classifier) -> dict:
         "features": list(classifier.features),
         "coefficients": list(classifier.coefficients),
         "intercept": classifier.intercept,
+        "alone": classifier.alone and list(classifier.alone),
         "norms": {key: asdict(norm) for key, norm in classifier.norms.items()},
         "reference": classifier.reference and classifier.reference.record(),
         "about": classifier.about,
@@ -160,7 +191,7 @@ def read_classifier(path: str | Path) -> Classifier:
         ) from error
     if not isinstance(content, dict) or content.get("kind") != KIND:
         raise InputError(f"'{path.name}' is not a verdict classifier: make one with `radiomics-persona-train calibrate`.")
-    if not {"norms", "reference"} <= set(content):
+    if not {"norms", "reference", "alone"} <= set(content):
         raise InputError(
             f"The classifier '{path.name}' is of an older version: fit it again with `radiomics-persona-train calibrate`."
         )
@@ -190,7 +221,12 @@ def _of_content(content: dict, stored: str, path: Path) -> Classifier:
         )
     norms = {key: Norm(**norm | {"slopes": tuple(norm["slopes"])}) for key, norm in content["norms"].items()}
     reference = content["reference"] and Reference.of_record(content["reference"])
-    numbers = [*content["coefficients"], content["intercept"]]
+    alone = content["alone"]
+    if alone is not None:
+        if not isinstance(alone, list) or len(alone) != 2:
+            raise TypeError("the line of the score that may speak alone")
+        alone = (float(alone[0]), float(alone[1]))
+    numbers = [*content["coefficients"], content["intercept"], *(alone or ())]
     numbers += [
         value for norm in norms.values() for value in (norm.intercept, *norm.slopes, norm.spread, norm.between, norm.dof)
     ]
@@ -207,6 +243,7 @@ def _of_content(content: dict, stored: str, path: Path) -> Classifier:
         stored,
         norms,
         reference,
+        alone,
     )
 
 

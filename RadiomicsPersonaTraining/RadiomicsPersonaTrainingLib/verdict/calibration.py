@@ -18,7 +18,14 @@ from scipy.optimize import least_squares, minimize
 from scipy.special import expit
 
 from RadiomicsPersonaLib import __version__
-from RadiomicsPersonaLib.analysis.classifier import FEATURES, Classifier, features_of, make_classifier
+from RadiomicsPersonaLib.analysis.classifier import (
+    ALONE,
+    FEATURES,
+    Classifier,
+    at_least_alone,
+    features_of,
+    make_classifier,
+)
 from RadiomicsPersonaLib.analysis.control import mirror_is_healthy, place_controls
 from RadiomicsPersonaLib.analysis.reference import Reference
 from RadiomicsPersonaLib.analysis.score import SCORES, Norm, make_up_of, raw_scores, standard_scores
@@ -68,6 +75,10 @@ LEVEL = USUAL_THRESHOLDS["p"]
 """Share of healthy boxes that may be called abnormal."""
 PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 """Strengths tried of the pull of the coefficients towards each other."""
+SHARE_ALONE = 0.25
+"""Share of the level that the score that may call a box on its own gets; all scores together get the rest."""
+TAILS_ALONE = (0.004, 0.03)
+"""Shares of healthy boxes that lie above where its line is laid."""
 _FOLDS = 5
 
 Progress = Callable[[int, int, str], None]
@@ -205,8 +216,8 @@ def fit_classifier(
 
     Painted lesions are not real ones. The coefficients are therefore pulled towards each other, for equal weights hold up best
     where the cases are not those of the fit (Dawes 1979), and as strongly as predictions for subjects that were left out allow
-    within one standard error of the best (Breiman et al. 1984). Their log odds are recalibrated by the line that fits those
-    predictions (Cox 1958).
+    within one standard error of the best (Breiman et al. 1984). Then one score gets a line of its own, see `Classifier`. The
+    log odds are recalibrated by the line that fits those predictions (Cox 1958).
 
     Args:
         norms: with which the scores were standardised.
@@ -228,10 +239,10 @@ def fit_classifier(
     best = max(areas.values(), key=np.mean)
     enough = best.mean() - best.std(ddof=1) / np.sqrt(len(boxes))
     pull = max(pull for pull, area in areas.items() if area.mean() >= enough)
-    left_out = tried[pull]
+    left_out = _left_out(boxes, folds, pull, with_alone=True)
     odds, truth, weight = np.concatenate(left_out), np.concatenate([b.sick for b in boxes]), _weights(boxes)
     slope, intercept = calibration_line(odds, truth, weight)
-    final = _regression(boxes, pull)
+    final = _with_alone(_regression(boxes, pull), boxes)
     probability = expit(slope * odds + intercept)
     measured = {
         "what": "predictions for subjects that were left out; the slope is that of the log odds before they were recalibrated",
@@ -239,7 +250,7 @@ def fit_classifier(
         "boxes": int(len(truth)),
         "lesions": int(truth.sum()),
         "pull_towards_equal_coefficients": pull,
-        "auroc_mean_over_subjects": float(areas[pull].mean()),
+        "auroc_mean_over_subjects": float(np.mean([roc_auc_score(b.sick, o) for b, o in zip(boxes, left_out)])),
         "auroc_by_pull": {f"{tried_pull:g}": round(float(area.mean()), 4) for tried_pull, area in areas.items()},
         "brier": float(np.average((probability - truth) ** 2, weights=weight)),
         "slope": slope,
@@ -248,7 +259,8 @@ def fit_classifier(
     about = about | {"cross_validation": measured}
     coefficients = slope * final.coefficients
     reference = reference or reference_of(boxes)
-    return make_classifier(name, FEATURES, coefficients, slope * final.intercept + intercept, about, norms, reference)
+    alone = final.alone and (slope * final.alone[0] + intercept, slope * final.alone[1])
+    return make_classifier(name, FEATURES, coefficients, slope * final.intercept + intercept, about, norms, reference, alone)
 
 
 def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
@@ -414,18 +426,23 @@ def _subject_of(file: Path) -> str:
 
 @dataclass(frozen=True)
 class _Line:
-    """Log odds = features @ coefficients + intercept."""
+    """Log odds = features @ coefficients + intercept, and no less than the line of the score that may speak alone."""
 
     coefficients: np.ndarray
     intercept: float
+    alone: tuple[float, float] | None = None
 
     def log_odds(self, boxes: KnownBoxes) -> np.ndarray:
-        return features_of(boxes.scores) @ self.coefficients + self.intercept
+        return at_least_alone(features_of(boxes.scores) @ self.coefficients + self.intercept, boxes.scores, self.alone)
 
 
-def _left_out(boxes: list[KnownBoxes], folds: np.ndarray, pull: float) -> list[np.ndarray]:
+def _left_out(boxes: list[KnownBoxes], folds: np.ndarray, pull: float, with_alone: bool = False) -> list[np.ndarray]:
     """Log odds of every subject's boxes from a regression on the other folds' subjects."""
-    lines = [_regression([b for b, f in zip(boxes, folds) if f != fold], pull) for fold in range(folds.max() + 1)]
+    lines = []
+    for fold in range(folds.max() + 1):
+        others = [b for b, f in zip(boxes, folds) if f != fold]
+        line = _regression(others, pull)
+        lines.append(_with_alone(line, others) if with_alone else line)
     return [lines[fold].log_odds(b) for b, fold in zip(boxes, folds)]
 
 
@@ -451,6 +468,20 @@ def _regression(boxes: list[KnownBoxes], pull: float) -> _Line:
     bounds = [(0.0, None)] * x.shape[1] + [(None, None)]
     best = minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B", bounds=bounds).x
     return _Line(best[:-1], float(best[-1]))
+
+
+def _with_alone(line: _Line, boxes: list[KnownBoxes]) -> _Line:
+    """The line with one for the score `ALONE`, on which that is as rare among healthy boxes as log odds are that call the rest
+    of the level; without it where that score is not known or does not vary.
+    """
+    odds = np.concatenate([line.log_odds(b)[~b.sick] for b in boxes])
+    said = np.concatenate([b.scores[~b.sick, list(SCORES).index(ALONE)] for b in boxes])
+    tails = np.geomspace(*TAILS_ALONE, 24)
+    own = np.quantile(said[np.isfinite(said)], 1 - tails) if np.isfinite(said).any() else np.zeros(len(tails))
+    if np.ptp(own) < 1e-6:
+        return line
+    slope, intercept = np.polyfit(own, np.quantile(odds, 1 - tails * (1 - SHARE_ALONE) / SHARE_ALONE), 1)
+    return replace(line, alone=(float(intercept), float(slope))) if slope > 0 else line
 
 
 def _weights(boxes: list[KnownBoxes]) -> np.ndarray:
