@@ -11,6 +11,7 @@ from bench.training_site import tiny
 from RadiomicsPersonaLib.cohort.row import read_record as read_row
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.json_text import object_in
+from RadiomicsPersonaTrainingLib.data.held_out import held_out_files
 from RadiomicsPersonaTrainingLib.evaluation.rebuilding import _claim
 from RadiomicsPersonaTrainingLib.export.model_card import evaluation_in
 from RadiomicsPersonaTrainingLib.runs.journal import Journal
@@ -57,7 +58,7 @@ def test_a_damaged_evaluation_is_refused(damaged):
 
 
 def test_a_damaged_note_of_an_evaluation_is_refused(damaged):
-    plan = SimpleNamespace(seed=0, rebuilders=(), lesion_masks=(), identity={})
+    plan = SimpleNamespace(seed=0, rebuilders=(), lesion_masks=(), scans=(), identity={})
     with pytest.raises(InputError, match="run.json' cannot be read .*: choose another output folder"):
         _claim(plan, damaged("run.json").parent)
 
@@ -82,6 +83,31 @@ def test_damaged_lines_of_a_journal_are_measured_again(tmp_path):
     (tmp_path / "journal.jsonl").write_bytes(b"[1]\n" + lines[1] + b"\n")
     with pytest.raises(InputError, match="another run"):
         Journal(tmp_path / "journal.jsonl", {"run": 1})
+
+
+def test_what_was_measured_in_a_file_that_has_changed_is_measured_again(tmp_path):
+    scan, other = tmp_path / "scan.nii.gz", tmp_path / "other.nii.gz"
+    scan.write_bytes(b"one")
+    other.write_bytes(b"two")
+    journal = Journal(tmp_path / "journal.jsonl", {"run": 1})
+    journal.add("a", {"p": 1.0}, [scan, other])
+    assert Journal(journal.path, {"run": 1}).holds("a", [scan, other])
+    other.write_bytes(b"three")
+    again = Journal(journal.path, {"run": 1})
+    assert not again.holds("a", [scan, other]) and not again.holds("b", [scan])
+    again.add("a", {"p": 2.0}, [scan, other])
+    assert Journal(journal.path, {"run": 1}).records == {"a": {"p": 2.0}}
+
+
+def test_an_evaluation_does_not_go_on_with_scans_that_have_changed(tmp_path):
+    scan = tmp_path / "one.nii.gz"
+    scan.write_bytes(b"one")
+    plan = SimpleNamespace(seed=0, rebuilders=(), lesion_masks=(), scans=held_out_files("site", [scan]), identity={})
+    _claim(plan, tmp_path)
+    _claim(plan, tmp_path)
+    scan.write_bytes(b"two")
+    with pytest.raises(InputError, match="The files of 'site / one' have changed since .*: choose another output folder"):
+        _claim(plan, tmp_path)
 
 
 @pytest.mark.parametrize(

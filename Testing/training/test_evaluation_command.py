@@ -197,6 +197,10 @@ def test_the_population_mean_is_read_back_and_made_anew_for_other_subjects(data,
     np.testing.assert_array_equal(again.values, made.values)
     other = population.population_mean(files[:1], cache)
     assert other.subjects == ("site/h0",) and not np.array_equal(other.values, made.values)
+    exchanged = tmp_path / "site" / "h0.nii.gz"
+    exchanged.parent.mkdir()
+    exchanged.write_bytes(files[1].read_bytes())
+    assert not np.array_equal(population.population_mean([exchanged], cache).values, other.values), "h0 is another scan now"
 
 
 def run(*arguments):

@@ -27,6 +27,7 @@ class HeldOutScan:
         group: its source and, where a source has several contrasts, the contrast: "IXI", "MS T2".
         subject: whose head it is; holes depend on this name, so that all contrasts of a subject get the same ones.
         read: gives the scan.
+        sources: files that `read` and `read_places` read.
         read_places: gives the scan, on the same grid, whose brain the holes are placed in; None for the scan itself.
         lesion: file of a mask on the same grid that no hole may come near, or None.
         again: file of a second scan of the same person, or None.
@@ -35,9 +36,15 @@ class HeldOutScan:
     group: str
     subject: str
     read: Callable[[], Scan]
+    sources: tuple[Path, ...]
     read_places: Callable[[], Scan] | None = None
     lesion: Path | None = None
     again: Path | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that something measured in this scan depends on."""
+        return (*self.sources, *(file for file in (self.lesion, self.again) if file is not None))
 
     def scan_and_places(self) -> tuple[Scan, Scan]:
         """The scan, and the one to place holes in, which carries the subject's name.
@@ -73,4 +80,4 @@ class HeldOutScan:
 
 def held_out_files(group: str, files: list[Path]) -> list[HeldOutScan]:
     """One scan per file, named after the file."""
-    return [HeldOutScan(group, name_of(path), partial(read_scan, path)) for path in files]
+    return [HeldOutScan(group, name_of(path), partial(read_scan, path), (path,)) for path in files]

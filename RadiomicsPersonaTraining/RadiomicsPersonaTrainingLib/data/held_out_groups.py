@@ -129,7 +129,14 @@ def _patients(root: Path, name: str, source: ContrastSource) -> list[HeldOutScan
             )
             if file.is_file() and places.is_file() and mask.is_file():
                 scans.append(
-                    HeldOutScan(f"{name} {contrast}", folder.name, partial(read_scan, file), partial(read_scan, places), mask)
+                    HeldOutScan(
+                        f"{name} {contrast}",
+                        folder.name,
+                        partial(read_scan, file),
+                        (file, places),
+                        partial(read_scan, places),
+                        mask,
+                    )
                 )
     return scans
 
@@ -185,7 +192,11 @@ def heads_of(files: list[Path]) -> list[HeldOutScan]:
     """The heads of some label maps, contrast by contrast."""
     return [
         HeldOutScan(
-            f"{SOURCE} {contrast}", name_of(file), partial(synthetic_scan, file, contrast), partial(synthetic_brain, file)
+            f"{SOURCE} {contrast}",
+            name_of(file),
+            partial(synthetic_scan, file, contrast),
+            (file,),
+            partial(synthetic_brain, file),
         )
         for contrast in CONTRASTS
         for file in files

@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.brain.midplane import Midplane
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.tissue import Tissue
 from RadiomicsPersonaLib.geometry.hole import Hole
-from RadiomicsPersonaLib.imaging.files import name_of, read_scan
+from RadiomicsPersonaLib.imaging.files import digest_of, name_of, read_scan
 from RadiomicsPersonaLib.reconstruction.reconstruction import REGION_MARGIN, Reconstruction
 from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.stored_arrays import read_arrays
@@ -110,9 +110,10 @@ def population_mean(files: list[Path], cache: Path, progress: Progress | None = 
         files = [files[i] for i in np.linspace(0, len(files) - 1, MOST_SUBJECTS).round().astype(int)]
     # two sources may use the same names for their subjects
     subjects = tuple(f"{path.parent.name}/{name_of(path)}" for path in files)
+    made_of = [*subjects, digest_of(files)]
     try:
-        stored = read_arrays(cache, {"subjects": ("U", ()), "values": ("f", SHAPE), "share": ("f", SHAPE)})
-        if json.loads(str(stored["subjects"])) == list(subjects):
+        stored = read_arrays(cache, {"made_of": ("U", ()), "values": ("f", SHAPE), "share": ("f", SHAPE)})
+        if json.loads(str(stored["made_of"])) == made_of:
             return PopulationMean(stored["values"], stored["share"], subjects)
     except (OSError, ValueError):
         pass  # not there, or damaged: it is made anew
@@ -134,7 +135,7 @@ def population_mean(files: list[Path], cache: Path, progress: Progress | None = 
             moved.append((_sampled(brain, matrix, SHAPE, float(brain.min())), _sampled(mask, matrix, SHAPE, 0.0)))
         values, share = (np.mean(parts, axis=0) for parts in zip(*moved))
     with file_written_whole(cache) as staging, open(staging, "wb") as stream:
-        np.savez_compressed(stream, values=values, share=share, subjects=json.dumps(subjects))
+        np.savez_compressed(stream, values=values, share=share, made_of=json.dumps(made_of))
     return PopulationMean(values, share, subjects)
 
 

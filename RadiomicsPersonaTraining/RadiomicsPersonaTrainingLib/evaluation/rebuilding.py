@@ -19,7 +19,7 @@ from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.tissue import estimate_tissue
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole
-from RadiomicsPersonaLib.imaging.files import name_of, read_scan
+from RadiomicsPersonaLib.imaging.files import digest_of, name_of, read_scan
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.metrics.challenge import WINDOW_RADIUS, challenge_limits, challenge_metrics
 from RadiomicsPersonaLib.metrics.comparison import CONTEXT, compare
@@ -217,16 +217,24 @@ def _claim(plan: EvaluationPlan, output: Path) -> None:
         "seed": plan.seed,
         "rebuilders": list(plan.rebuilders),
         "lesion_masks": [name_of(path) for path in plan.lesion_masks],
+        "shapes": digest_of(plan.lesion_masks),
         "identity": plan.identity,
     }
     own = json.loads(json.dumps(own))
+    files = {f"{held_out.group} / {held_out.subject}": digest_of(held_out.files) for held_out in plan.scans}
     try:
-        if note.exists() and object_in(note) != own:
+        there = object_in(note) if note.exists() else own
+        known = there.pop("files", {})
+        known = known if isinstance(known, dict) else {}
+        changed = next((name for name, digest in files.items() if known.get(name, digest) != digest), None)
+        if changed:
+            raise InputError(f"The files of '{changed}' have changed since '{output}' was begun: choose another output folder.")
+        if there != own:
             raise InputError(f"The folder '{output}' holds an evaluation of something else: choose another output folder.")
     except (OSError, ValueError) as error:
         raise InputError(f"'{note}' cannot be read ({error}): choose another output folder.") from error
     with file_written_whole(note) as path:
-        path.write_text(json.dumps(own, indent=1) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(own | {"files": known | files}, indent=1) + "\n", encoding="utf-8")
 
 
 def _refuse_shared_names(plan: EvaluationPlan) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.tissue import Tissue, estimate_tissue
-from RadiomicsPersonaLib.imaging.files import read_label_map, write_nifti
+from RadiomicsPersonaLib.imaging.files import digest_of, read_label_map, write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.system.output import file_written_whole
 
@@ -57,7 +57,8 @@ def real_case(held_out: HeldOutScan, folder: Path) -> ExperimentCase:
     Raises:
         InputError: the scan cannot be read, or shows no brain.
     """
-    case = case_in(folder, held_out.group, held_out.subject)
+    # named after what the files hold, so that a scan that was exchanged is written and measured anew
+    case = case_in(folder / digest_of(held_out.files), held_out.group, held_out.subject)
     if not case.mask.is_file():
         scan = held_out.read()
         write_case(scan, read_label_map(held_out.lesion).array > 0, whole_brain(scan, estimate_tissue(scan)), case)

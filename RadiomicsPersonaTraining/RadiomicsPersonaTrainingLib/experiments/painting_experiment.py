@@ -158,7 +158,7 @@ def run_experiment(
         paint: gives the painted cases of an arm under a seed.
         output: runs/, cache/ and measured.jsonl are kept in it.
     """
-    identity = plan.identity | {"patients": [f"{case.group} {case.subject}" for case in cases]}
+    identity = plan.identity | {"patients": [f"{case.group} {case.subject} {case.mask.parent.name}" for case in cases]}
     journal = Journal(output / "measured.jsonl", identity)
     jobs = [(seed, arm) for seed in range(plan.seeds) for arm in plan.arms]
     measured = []

@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.recognition import why_no_brain
 from RadiomicsPersonaLib.brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from RadiomicsPersonaLib.errors import InputError
-from RadiomicsPersonaLib.imaging.files import name_of, read_label_map, read_scan
+from RadiomicsPersonaLib.imaging.files import digest_of, name_of, read_label_map, read_scan
 from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.stored_arrays import arrays_of
@@ -109,7 +109,8 @@ def training_heads(files: list[Path], folder: Path, progress: Progress) -> list[
     for number, file in enumerate(files):
         subject = f"{file.parent.name}_{name_of(file)}"
         progress(number, len(files), f"norms: {subject}")
-        names = {contrast: folder / f"norms-{contrast}-{subject}.npz" for contrast in (T1_WEIGHTED, OTHER_CONTRAST)}
+        told = f"{subject}-{digest_of([file])}"  # an exchanged scan is looked at anew
+        names = {contrast: folder / f"norms-{contrast}-{told}.npz" for contrast in (T1_WEIGHTED, OTHER_CONTRAST)}
         if not all(name.is_file() for name in names.values()):
             scan = prepare(read_scan(file))
             rng = np.random.default_rng(zlib.crc32(subject.encode()))
@@ -136,7 +137,7 @@ def held_out_heads(scans: list[HeldOutScan], folder: Path, progress: Progress) -
     for number, index in enumerate(np.argsort(order, kind="stable")):
         held_out = scans[index]
         progress(number, len(scans), f"{held_out.group} {held_out.subject}")
-        name = folder / f"{held_out.group.replace(' ', '-')}-{held_out.subject}.npz"
+        name = folder / f"{held_out.group.replace(' ', '-')}-{held_out.subject}-{digest_of(held_out.files)}.npz"
         if not name.is_file():
             _known(held_out.group, held_out.subject, prepare(held_out.read()), held_out.lesion).save(name)
         heads.append(KnownHead.load(name))

@@ -4,7 +4,6 @@ their own place in another brain.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -15,7 +14,7 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
-from RadiomicsPersonaLib.imaging.files import read_label_map
+from RadiomicsPersonaLib.imaging.files import digest_of, read_label_map
 from RadiomicsPersonaLib.imaging.grid import Grid
 from RadiomicsPersonaLib.system.output import file_written_whole
 from RadiomicsPersonaLib.system.stored_arrays import read_arrays
@@ -83,10 +82,7 @@ def lesion_pieces(
         InputError: a subfolder is missing or holds no masks.
     """
     files = [(kind, file) for kind in kinds for file in mask_files(folder, kind)]
-    digest = hashlib.sha256("|".join(f"{kind}/{file.name}/{file.stat().st_size}" for kind, file in files).encode()).hexdigest()[
-        :16
-    ]
-    stored = cache / f"lesion-pieces-{digest}.npz" if cache else None
+    stored = cache / f"lesion-pieces-{'-'.join(kinds)}-{digest_of(file for _, file in files)}.npz" if cache else None
     try:
         if stored:
             return _read(stored)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import digest_of
 from RadiomicsPersonaLib.system.json_text import json_value, parsed
 from RadiomicsPersonaLib.system.output import file_written_whole
 
@@ -22,7 +24,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, identity: dict):
-        self.path, self.records = path, {}
+        self.path, self.records, self._inputs = path, {}, {}
         identity = json.loads(json.dumps(identity))
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         lines = text.splitlines()
@@ -37,14 +39,23 @@ class Journal:
         if not text.endswith("\n"):
             with open(path, "a", encoding="utf-8") as stream:
                 stream.write("\n")
-        self.records = {record["key"]: record["found"] for record in found if isinstance(record.get("key"), str)}
+        for record in (record for record in found if isinstance(record.get("key"), str)):
+            self._keep(record)
 
-    def add(self, key: str, found: dict | list | None) -> None:
-        """Keep what was found; numbers that are not finite are kept as null."""
-        line = json.dumps({"key": key, "found": json_value(found)}, allow_nan=False)
+    def holds(self, key: str, files: Iterable[Path] = ()) -> bool:
+        """Whether there is a record of that key, made from files that say what these say today."""
+        return key in self.records and self._inputs[key] == digest_of(files)
+
+    def add(self, key: str, found: dict | list | None, files: Iterable[Path] = ()) -> None:
+        """Keep what was found in some files, in place of an older record; numbers that are not finite are kept as null."""
+        record = {"key": key, "files": digest_of(files), "found": json_value(found)}
+        line = json.dumps(record, allow_nan=False)
         with open(self.path, "a", encoding="utf-8") as stream:
             stream.write(line + "\n")
-        self.records[key] = json.loads(line)["found"]
+        self._keep(json.loads(line))
+
+    def _keep(self, record: dict) -> None:
+        self.records[record["key"]], self._inputs[record["key"]] = record["found"], record.get("files")
 
 
 def metrics_from(found: dict[str, float | None]) -> dict[str, float]:

@@ -379,7 +379,7 @@ def measuring_time(
     For the arguments and what is raised see `calibrate`.
     """
     found = _journal(journal, _identity(model, seed, looks, kinds), shapes)
-    left = [file for file in files if _subject_of(file) not in found.records]
+    left = [file for file in files if not found.holds(_subject_of(file), [file, *shapes])]
     if not left:
         return 0, 0.0
     if progress:
@@ -415,9 +415,10 @@ def _measure(
 ) -> None:
     """Measure a scan unless that was done."""
     subject = _subject_of(file)
-    if subject not in found.records:
+    if not found.holds(subject, [file, *shapes]):
         # by the name, so that a scan gets the same boxes whichever others there are
-        found.add(subject, measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), looks, kinds))
+        measured = measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), looks, kinds)
+        found.add(subject, measured, [file, *shapes])
 
 
 def _subject_of(file: Path) -> str:

@@ -55,7 +55,7 @@ def calibrate_on_own(
             for b in own
         ]
         key = f"{sha256_of(scan)} {places}"
-        if key not in found.records:
+        if not found.holds(key):
             found.add(key, _measured(own, scan, model, seed, _part_of(progress, number - 1, len(scans), scan.name)))
         for box, measured in zip(own, found.records[key]):
             subjects.setdefault(box.subject, []).append(_rows(box, measured, shipped))
