@@ -60,17 +60,18 @@ def test_eight_bits_take_half_the_room_and_rebuild_the_same_but_for_a_little(sto
     assert 0 < np.abs(eight - whole).mean() < 0.03 and np.abs(half - whole).mean() < 0.01, "tissue SD"
 
 
-def test_every_weight_is_within_half_a_step_of_its_channel(tmp_path):
+@pytest.mark.parametrize(("bits", "largest"), [(8, 127), (7, 63)])
+def test_every_weight_is_within_half_a_step_of_its_channel(bits, largest, tmp_path):
     weights = {
         "body.weight": torch.randn(8, 4, 3, 3, 3),
         "body.bias": torch.randn(8),
         "none.weight": torch.zeros(2, 2, 1, 1, 1),
     }
     weights["body.weight"][3] *= 1e-6
-    save_file(in_eight_bits(weights), str(tmp_path / "w.safetensors"))
+    save_file(in_eight_bits(weights, bits), str(tmp_path / "w.safetensors"))
     again = read_weights(tmp_path / "w.safetensors")
     assert set(again) == set(weights) and torch.equal(again["none.weight"], weights["none.weight"])
-    step = weights["body.weight"].flatten(1).abs().amax(dim=1) / 127
+    step = weights["body.weight"].flatten(1).abs().amax(dim=1) / largest
     off = (again["body.weight"] - weights["body.weight"]).flatten(1).abs().amax(dim=1)
     assert (off <= 0.501 * step).all()
 

@@ -1,7 +1,8 @@
 """Stored weights: how a network's weights lie in a safetensors file: in half precision, or convolutions in eight bits.
 
 In eight bits a weight is a whole number from -127 to 127 times a factor of its output channel, which lies beside it under the
-same name with `.scale`. The file is half as large. Networks compute with the products, in float32 or bfloat16 as ever.
+same name with `.scale`. The file is half as large. Where seven bits are used the numbers end at 63: the file is as large, but
+archives and repositories pack it to a smaller one. Networks compute with the products, in float32 or bfloat16 as ever.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ if TYPE_CHECKING:
 
 # Imported in functions: torch and safetensors, which a Slicer may lack.
 
-HALF, EIGHT_BITS = 16, 8
+HALF, EIGHT_BITS, SEVEN_BITS = 16, 8, 7
 SCALE = ".scale"
-LARGEST = 127
 
 
 def in_half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -24,17 +24,17 @@ def in_half(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: value.half().contiguous() for name, value in weights.items()}
 
 
-def in_eight_bits(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Weights by name as they are stored in eight bits; biases and norms stay in half precision."""
+def in_eight_bits(weights: dict[str, torch.Tensor], used: int = EIGHT_BITS) -> dict[str, torch.Tensor]:
+    """Weights by name as they are stored in eight bits, of which so many are used; biases and norms stay in half precision."""
     import torch
 
-    stored = {}
+    stored, largest = {}, 2 ** (used - 1) - 1
     for name, value in weights.items():
         if value.ndim < 2:
             stored[name] = value.half().contiguous()
             continue
         rows = value.float().flatten(1)
-        scale = (rows.abs().amax(dim=1) / LARGEST).clamp_min(torch.finfo(torch.float32).tiny)
+        scale = (rows.abs().amax(dim=1) / largest).clamp_min(torch.finfo(torch.float32).tiny)
         stored[name] = (rows / scale[:, None]).round().to(torch.int8).reshape(value.shape).contiguous()
         stored[name + SCALE] = scale
     return stored

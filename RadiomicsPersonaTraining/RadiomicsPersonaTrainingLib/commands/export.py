@@ -9,7 +9,7 @@ from pathlib import Path
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import read_card
-from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF
+from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF, SEVEN_BITS
 
 from ..export.export import Kept, export_model
 from ..runs.record import read_record
@@ -30,9 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--bits",
         type=int,
-        choices=[HALF, EIGHT_BITS],
+        choices=[HALF, EIGHT_BITS, SEVEN_BITS],
         default=HALF,
-        help=f"of a weight in the file: {EIGHT_BITS} halve the file and are a little less exact (default: {HALF})",
+        help=f"of a weight in the file: {EIGHT_BITS} halve the file and are a little less exact, {SEVEN_BITS} make it smaller "
+        f"still in an archive (default: {HALF})",
     )
     parser.add_argument(
         "--keep",

@@ -27,7 +27,7 @@ from RadiomicsPersonaLib.reconstruction.reconstruction import error_over_rim_mea
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel
 from RadiomicsPersonaLib.report.colors import CLASS_COLORS
 from RadiomicsPersonaLib.system.output import file_written_whole, folder_written_whole
-from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF, in_eight_bits, in_half
+from RadiomicsPersonaLib.system.stored_weights import HALF, in_eight_bits, in_half
 
 from ..data.held_out_groups import synthetic_scan
 from ..data.segmentation_cases import channel_names
@@ -150,7 +150,7 @@ def written_weights(
         InputError: see `weights_of`.
     """
     weights, step = weights_of(checkpoint, record, averaged, kept)
-    save_file(in_eight_bits(weights) if bits == EIGHT_BITS else weights, str(file))
+    save_file(weights if bits == HALF else in_eight_bits(weights, bits), str(file))
     card = _card(record, weights, step, file.stem, default) | {"weights": file.name, "sha256": sha256_of(file)}
     return card | {"training": card["training"] | ({"kept_of_start": kept.share} if kept else {})}
 
