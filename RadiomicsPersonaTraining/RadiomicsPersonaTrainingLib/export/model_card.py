@@ -67,7 +67,7 @@ def write_card(card_file: Path, evaluation_file: Path) -> None:
             f"'{evaluation_file}' is an evaluation of other weights than those of '{card_file.name}': evaluate again."
         )
     if kind_of(card) == RECONSTRUCTION_KIND:
-        kept = ("schema", "date", "versions", "seed", "boxes_per_stratum", "holes", "figures", "any_contrast")
+        kept = ("schema", "date", "versions", "model", "seed", "boxes_per_stratum", "holes", "figures", "any_contrast")
         command = COMMAND.format(name=card["name"], boxes=record["boxes_per_stratum"], seed=record["seed"])
         record = {"command": command, "what": _WHAT, **{key: record[key] for key in kept}}
     card["evaluation"] = record
