@@ -112,11 +112,11 @@ def test_the_same_command_gives_the_same_numbers(analysis, sick_head, harmonic, 
         assert [c.metrics for c in first.controls] == [c.metrics for c in second.controls]
 
 
-def test_controls_are_of_all_sizes_touch_no_box_and_lie_in_the_scan(analysis, sick_head):
-    suspects = inside(sick_head, [BOX, TURNED])
+def test_controls_are_of_all_sizes_touch_not_their_box_and_lie_in_the_scan(analysis, sick_head):
     for result in analysis.boxes:
+        own = inside(sick_head, [result.box])
         for control in result.controls:
-            assert not (hole_of_box(sick_head, control.box).full_mask(sick_head.shape) & suspects).any()
+            assert not (hole_of_box(sick_head, control.box).full_mask(sick_head.shape) & own).any()
             corners = sick_head.ijk_from_ras(control.box.corners)
             assert (corners > -1).all() and (corners < np.array(sick_head.shape)).all()
         edges = [control.box.size.max() for control in result.controls]
@@ -164,12 +164,21 @@ def test_an_excluded_region_is_never_a_control(head, harmonic):
         assert not (hole_of_box(head, control.box).full_mask(head.shape) & exclude).any()
 
 
-def test_boxes_of_one_scan_share_their_controls_and_do_not_change_each_other(head, harmonic):
-    far = Box([-40, -20, 20], [18, 18, 18], name="far")
+@pytest.mark.parametrize("size", [18, 40])
+def test_a_box_far_away_hardly_changes_what_is_said_of_a_box(size, head, harmonic):
+    """Only what tissue and midplane, estimated without all boxes, differ by: a tenth of a millimetre in where controls lie."""
+    far = Box([-36, 42, 18], [size, size, size], name="far")  # and not on the mirrored side
     both = analyze(head, [BOX, far], harmonic, controls=6, prepare=prepared).boxes
-    assert [c.box.name for c in both[0].controls] == [c.box.name for c in both[1].controls]
     turned = analyze(head, [far, BOX], harmonic, controls=6, prepare=prepared).boxes
     assert [(r.label, r.p) for r in both] == [(r.label, r.p) for r in reversed(turned)]
+    for found, box in zip(both, (BOX, far)):
+        alone = analyze(head, [box], harmonic, controls=6, prepare=prepared).boxes[0]
+        assert [c.box.name for c in alone.controls] == [c.box.name for c in found.controls]
+        offsets = [np.abs(a.box.center - b.box.center).max() for a, b in zip(alone.controls, found.controls)]
+        assert max(offsets) < 0.3, "places do not jump"
+        assert alone.label == found.label and 0.75 < alone.p / found.p < 1.33
+    touched = {c.box.name for c in both[0].controls} ^ {c.box.name for c in both[1].controls}
+    assert touched, "neither touches what the other is held against: the check says little"
 
 
 def test_a_label_does_not_need_controls(head, harmonic):

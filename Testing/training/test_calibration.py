@@ -126,7 +126,7 @@ def test_norms_are_what_boxes_were_drawn_from():
             values = np.exp(-1 + 0.2 * np.log(volumes / 8) + 0.6 * outside + scan + 0.25 * rng.normal(size=40))
             kinds = zip(values.tolist(), volumes.tolist(), outside.tolist())
             healthy = [{"deviation": d, "brain_volume": v, "outside_share": o} for d, v, o in kinds]
-            looks.append({"healthy": healthy, "painted": []})
+            looks.append({"healthy": healthy, "large": [], "painted": []})
         found.append(looks)
     norms = fit_norms(found)
     assert list(norms) == ["deviation"]

@@ -31,7 +31,7 @@ from ..reconstruction.reconstruction_model import Model, NetworkModel
 from ..system.threads import thread_per_core
 from .bench import Bench, Probe
 from .classifier import HINGES, Classifier, load_classifier
-from .control import check_count, independent, mirror_is_healthy, place_controls
+from .control import apart_from, check_count, independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
 from .result import BEYOND, Analysis, BoxResult, Control
@@ -87,16 +87,15 @@ def analyze(
         raise InputError("There is no box: give at least one.")
     check_count(controls)
     holes = [hole_of_box(scan, box) for box in boxes]
-    suspects = list(holes)
-    if exclude is not None and exclude.any():
-        suspects.append(hole_of_mask(exclude))
+    excluded = hole_of_mask(exclude) if exclude is not None and exclude.any() else None
+    suspects = [*holes, *([excluded] if excluded else [])]
     prepared = prepare(scan, suspects)
     model = model.for_scan(prepared)
     for box, hole in zip(boxes, holes):
         _refuse_air(prepared, box, hole)
     intensity_range = usual_range(prepared)
     classifier = classifier or load_classifier()
-    line = _Line(prepared, model, classifier, intensity_range, progress, controls, len(boxes), seed)
+    line = _Line(prepared, model, classifier, intensity_range, progress, controls, holes, excluded, seed)
     first = [line.result_of(box, hole, decision) for box, hole in zip(boxes, holes)]
     results = list(first)
     for number, (box, hole) in enumerate(zip(boxes, holes)):
@@ -123,7 +122,7 @@ def analyze(
             for r, look in zip(results, looks)
         ]
         rebuilt = compose(prepared, [look or r.reconstruction for r, look in zip(results, looks)]) if any(looks) else blind
-    results = [line.with_expected_error(result, look or result.reconstruction) for result, look in zip(results, looks)]
+    results = [line.with_expected_error(r, look or r.reconstruction, hole) for r, look, hole in zip(results, looks, holes)]
     difference, voxel_p = np.zeros(scan.shape, np.float32), np.ones(scan.shape, np.float32)
     for result in results:
         region, mask = result.reconstruction.hole.region, result.reconstruction.hole.mask
@@ -148,7 +147,11 @@ def analyze(
 
 
 class _Line:
-    """What the boxes of one scan share while they go down the line."""
+    """What the boxes of one scan share while they go down the line.
+
+    No box is looked at while any persona is rebuilt. But what a box is held against is the same as if it were alone: controls
+    lie where they lie whatever the other boxes, and are rebuilt and measured as if there were none.
+    """
 
     def __init__(
         self,
@@ -158,16 +161,20 @@ class _Line:
         intensity_range,
         progress: Progress | None,
         controls: int,
-        boxes: int,
+        holes: list[Hole],
+        excluded: Hole | None,
         seed: int,
     ):
         self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
         self.hiding = prepared.hiding_marked()
-        self.progress, self.total, self.done, self.count = progress, boxes + controls, 0, controls
-        self.placed = place_controls(prepared, controls, seed)
-        self.total -= controls - len(self.placed)
-        self._measured: dict[bool, tuple[list[Reconstruction], list[dict[str, float]]]] = {}
-        self._error_models: dict[bool, ErrorModel | None] = {}
+        self.excluded = excluded
+        self.open = self._without(())
+        self.placed = place_controls(self._seen_without(()), controls, seed, boxes=holes)
+        self.against = {hole.key: apart_from(self.placed, hole, controls) for hole in holes}
+        self.needed = sorted({number for numbers in self.against.values() for number in numbers})
+        self.progress, self.total, self.done, self.count = progress, len(holes) + len(self.needed), 0, controls
+        self._measured: dict[bool, dict[int, tuple[Reconstruction, dict[str, float]]]] = {}
+        self._error_models: dict[tuple, ErrorModel | None] = {}
 
     def result_of(self, box: Box, hole: Hole, decision: Decision, seen: PreparedScan | None = None) -> BoxResult:
         """Rebuild, compare and judge one box; `seen` tells what may be looked at if that is more than outside all suspects."""
@@ -176,12 +183,12 @@ class _Line:
         use_mirror = mirror_is_healthy(seen, box)
         hiding = self.hiding if seen is prepared else seen.hiding_marked()
         reconstruction = self._rebuild(hiding, [hole], use_mirror, box.name)[0]
-        metrics = metrics_of(self.hiding, reconstruction, self.model, self.intensity_range, use_mirror)
-        rebuilt, compared = self._controls(use_mirror)
+        metrics = metrics_of(self._without((hole,)), reconstruction, self.model, self.intensity_range, use_mirror)
+        rebuilt, compared = self._controls(hole, use_mirror)
         weighing = weigh(metrics, compared, self.classifier)
         controls = tuple(
-            Control(placed.box, measured, float(combined))
-            for placed, measured, combined in zip(self.placed, compared, weighing.control_combined)
+            Control(self.placed[number].box, measured, float(combined))
+            for number, measured, combined in zip(self.against[hole.key], compared, weighing.control_combined)
         )
         brain_share = self._brain_share(box)
         share = self._error_share(rebuilt)
@@ -202,7 +209,7 @@ class _Line:
             label=verdict.label,
             reason=verdict.reason,
             warnings=reconstruction.warnings
-            + self._warnings(box, hole, brain_share, metrics["fluid_share"], use_mirror, share),
+            + self._warnings(box, hole, brain_share, metrics["fluid_share"], use_mirror, share, len(controls)),
             standings=weighing.standings,
             combined=weighing.combined,
             control_scores=dict(zip(SCORES, weighing.control_scores.T)),
@@ -230,14 +237,16 @@ class _Line:
         self._tell_verdict(result, "a second look")
         return second_look(prepared, others, hole, doubtful, self.model, went_without)
 
-    def with_expected_error(self, result: BoxResult, shown: Reconstruction) -> BoxResult:
+    def with_expected_error(self, result: BoxResult, shown: Reconstruction, hole: Hole) -> BoxResult:
         """The result with the expected error of the persona that is shown, and how far the scan is beyond it."""
         scan, mirrored = self.prepared.scan, mirror_is_healthy(self.prepared, result.box)
         if mirrored not in self._measured:  # its mirrored side is another box that was found healthy
             mirrored = not mirrored
-        if mirrored not in self._error_models:
-            self._error_models[mirrored] = error_model(self.hiding, self._measured[mirrored][0], mirrored)
-        model = self._error_models[mirrored]
+        key = mirrored, *self.against[hole.key]
+        if key not in self._error_models:
+            rebuilt = self._controls(hole, mirrored)[0]
+            self._error_models[key] = error_model(self.open, rebuilt, mirrored)
+        model = self._error_models[key]
         if model is None:
             return result
         hole, its = result.reconstruction.hole, shown.hole
@@ -260,25 +269,40 @@ class _Line:
     def probed(self, result: BoxResult, decision: Decision, probe: Probe) -> BoxResult:
         """The result with what would have been found in its box."""
         use_mirror = mirror_is_healthy(self.prepared, result.box)
-        bench = Bench(self.hiding, result, self.model, self.intensity_range, use_mirror, self.classifier, decision)
+        seen = self._without((result.reconstruction.hole,))
+        bench = Bench(seen, result, self.model, self.intensity_range, use_mirror, self.classifier, decision)
         self._tell_verdict(result, "what would be found")
         return replace(result, would_be_found=probe(bench))
 
-    def _controls(self, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
-        """The controls rebuilt and measured, once for all boxes that may look at the mirrored side and once for the others."""
+    def _controls(self, hole: Hole, use_mirror: bool) -> tuple[list[Reconstruction], list[dict[str, float]]]:
+        """The controls of a box, rebuilt and measured, once for all boxes that may look at the mirrored side and once for the
+        others.
+        """
         if use_mirror not in self._measured:
             if self._measured:
-                self.total += len(self.placed)
-            rebuilt = self._rebuild(self.hiding, [c.hole for c in self.placed], use_mirror, "controls")
+                self.total += len(self.needed)
+            rebuilt = self._rebuild(self.open, [self.placed[number].hole for number in self.needed], use_mirror, "controls")
             compared = []
             with thread_per_core() as pool:
                 for measured in pool.map(
-                    lambda r: metrics_of(self.hiding, r, self.model, self.intensity_range, use_mirror), rebuilt
+                    lambda r: metrics_of(self.open, r, self.model, self.intensity_range, use_mirror), rebuilt
                 ):
                     compared.append(measured)
                     self._advance(0, "controls")  # which may raise to cancel
-            self._measured[use_mirror] = rebuilt, compared
-        return self._measured[use_mirror]
+            self._measured[use_mirror] = dict(zip(self.needed, zip(rebuilt, compared)))
+        own = [self._measured[use_mirror][number] for number in self.against[hole.key]]
+        return [persona for persona, _ in own], [measured for _, measured in own]
+
+    def _seen_without(self, holes: tuple[Hole, ...]) -> PreparedScan:
+        """The scan without some boxes and what was excluded, the other boxes as any part of it."""
+        hidden = [*holes, *([self.excluded] if self.excluded else [])]
+        seen = replace(self.prepared, suspects=union_of(hidden) if hidden else None)
+        seen.take_maps_of(self.prepared)
+        return seen
+
+    def _without(self, holes: tuple[Hole, ...]) -> PreparedScan:
+        """As `_seen_without`, and without what the lesion model marks."""
+        return self._seen_without(holes).hiding_marked()
 
     def _brain_in(self, hole: Hole) -> np.ndarray:
         """The voxels of a hole that lie inside the head, boolean over its region."""
@@ -338,7 +362,7 @@ class _Line:
         return self.model.card["known_range"]["error_over_rim_mean"]
 
     def _warnings(
-        self, box: Box, hole: Hole, brain_share: float, fluid_share: float, use_mirror: bool, share: float | None
+        self, box: Box, hole: Hole, brain_share: float, fluid_share: float, use_mirror: bool, share: float | None, fit: int
     ) -> tuple[str, ...]:
         notes = []
         if share is not None and share > self._known_limit:
@@ -359,8 +383,8 @@ class _Line:
             )
         if fluid_share > MOST_FLUID:
             notes.append(f"Box '{box.name}' is nearly all fluid, in which little can be compared.")
-        if len(self.placed) < self.count:
-            notes.append(f"Only {len(self.placed)} of {self.count} healthy boxes fit into this scan.")
+        if fit < self.count:
+            notes.append(f"Only {fit} of {self.count} healthy boxes fit into this scan.")
         if self.model.uses_mirror and not use_mirror:
             notes.append(
                 "The mirrored side lies in a box or an excluded region, or looks abnormal itself. It was not used, neither "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +26,8 @@ MOST_COMMON = 0.4
 """Share of the smaller one's volume that two controls have in common at most."""
 POINTS = 2000
 """Voxels of a shape at which the tissue is looked up, about."""
+MOST_PLACED = 4
+"""Times as many controls are placed at most as each box is to be held against."""
 MOST_SUSPECT = 0.02
 """Share of a control that the lesion model may mark at most."""
 
@@ -47,25 +50,29 @@ def check_count(controls: int) -> None:
         raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
 
 
-def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: bool = True) -> list[PlacedControl]:
+def place_controls(
+    prepared: PreparedScan, count: int, seed: int = 0, clean: bool = True, boxes: Sequence[Hole] = ()
+) -> list[PlacedControl]:
     """Healthy boxes of all sizes, spread over the brain, for all boxes of a scan.
 
     Scores are adjusted for size and make-up (see `score`), so that controls need not be as large as the box they are for.
     They are looked for in a fixed order, each beside its mirror image. A control touches no suspect, holds next to nothing
     that the lesion model marks, neither here nor on its mirrored side, lies inside the scan and mostly in brain, and shares
     little of its volume with another. What is decided of one place changes none that was found before it. The same seed gives
-    the same places, whatever the boxes.
+    the same places, whatever the boxes: these only decide how many are looked for.
 
     Args:
         clean: whether what the lesion model marks is left out; False for boxes that stand for any box in a healthy person.
+        boxes: the user's; controls are placed until so many do not touch each of them, see `apart_from`.
     Returns:
-        Up to `count` controls.
+        `count` controls, or more where some touch a box, or fewer where there is no room.
     """
     placed: list[PlacedControl] = []
+    apart = [0] * max(len(boxes), 1)
     if count == 0:
         return placed
     for center, size in zip(*_candidates(prepared, seed)):
-        if len(placed) == count:
+        if min(apart) >= count or len(placed) == MOST_PLACED * count:
             break
         box = Box(center, size, np.eye(3), f"control {len(placed) + 1}")
         if float((prepared.tissue.classes_at(lattice_of(box)) > 0).mean()) < LEAST_BRAIN:
@@ -75,7 +82,13 @@ def place_controls(prepared: PreparedScan, count: int, seed: int = 0, clean: boo
         hole = _free_hole(prepared, box)
         if hole is not None and not (clean and (_is_suspect(prepared, hole) or not _mirror_is_unmarked(prepared, box))):
             placed.append(PlacedControl(box, hole))
+            apart = [n + (not hole.touches(other)) for n, other in zip(apart, boxes)] if boxes else [len(placed)]
     return placed
+
+
+def apart_from(placed: list[PlacedControl], hole: Hole, count: int) -> list[int]:
+    """The numbers of the first `count` controls that do not touch a box: those that it is held against."""
+    return [number for number, control in enumerate(placed) if not control.hole.touches(hole)][:count]
 
 
 def place_shape(prepared: PreparedScan, shape: Hole, count: int, seed: int = 0) -> list[Hole]:

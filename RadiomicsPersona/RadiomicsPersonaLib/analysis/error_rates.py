@@ -14,7 +14,7 @@ from ..system.json_text import parsed
 
 FILE = "error-rates.json"
 """File beside the shipped classifiers, as `evaluate-verdict` writes it."""
-SIZES = ((0.0, 6.0), (6.0, 30.0), (30.0, 110.0), (110.0, math.inf))
+SIZES = ((0.0, 6.0), (6.0, 30.0), (30.0, 110.0), (110.0, 300.0), (300.0, math.inf))
 """Millilitres inside the head between which boxes are counted."""
 CONTRASTS = {T1_WEIGHTED: "T1-weighted", OTHER_CONTRAST: "other contrasts"}
 KINDS = {"healthy": "healthy ones", "tight": "drawn tightly around lesions", "loose": "drawn loosely or off"}

@@ -26,7 +26,7 @@ from RadiomicsPersonaLib.analysis.classifier import (
     features_of,
     make_classifier,
 )
-from RadiomicsPersonaLib.analysis.control import mirror_is_healthy, place_controls
+from RadiomicsPersonaLib.analysis.control import PlacedControl, mirror_is_healthy, place_controls
 from RadiomicsPersonaLib.analysis.reference import Reference
 from RadiomicsPersonaLib.analysis.score import SCORES, Norm, make_up_of, raw_scores, standard_scores
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
@@ -61,6 +61,9 @@ PAINTED = 2
 """Lesions that are painted for every look, one at a time."""
 DRAWN = 3
 """Boxes around every lesion: a tight one, and others of `cases.drawn_boxes`."""
+LARGE, LARGE_SIDES, LARGE_BRAIN = 3, (60.0, 140.0), 0.5
+"""Boxes of up to most of a hemisphere in every look, their shortest and longest side, millimetres, and the share that is brain
+at least: larger than healthy boxes that serve as controls."""
 LEAST_EDGE = 8.0
 """Millimetres; nobody draws a smaller box around a small lesion."""
 ANY = "any"
@@ -115,7 +118,7 @@ def measured_boxes(
     Returns:
         Of every look: "contrast"; "healthy", metrics of the healthy boxes; "painted", of every box around a lesion "kind" and
         "strength" of the lesion, "box", how it is drawn, "metrics", and "apart", the numbers of the healthy boxes that it does
-        not touch.
+        not touch; "large", "metrics" and "apart" of healthy boxes that are larger than these.
     Raises:
         InputError: the scan cannot be used.
     """
@@ -154,15 +157,38 @@ def _look(scan: Scan, contrast: str, model: Model, shapes: tuple[Path, ...], rng
         others = rng.choice(list(boxes)[1:], DRAWN - 1, replace=False).tolist()
         for drawn in (next(iter(boxes)), *others):
             hole = hole_of_box(scan, boxes[drawn])
-            blind = replace(whole, suspects=hole)
-            blind.take_maps_of(whole)
-            use_mirror = mirror_is_healthy(blind, boxes[drawn])
-            blind = blind.hiding_marked()
-            [persona] = rebuild(blind, [hole], model, use_mirror)
-            apart = [n for n, c in enumerate(placed) if not c.hole.touches(hole)]
-            measured = metrics_of(blind, persona, model, limits, use_mirror)
-            lesions.append({"kind": kind, "strength": strength, "box": drawn, "metrics": measured, "apart": apart})
-    return {"contrast": contrast, "healthy": healthy, "painted": lesions}
+            found = _measured(replace(whole, suspects=hole), whole, boxes[drawn], hole, placed, model, limits)
+            lesions.append({"kind": kind, "strength": strength, "box": drawn} | found)
+    large = []
+    for _ in range(LARGE):
+        box = random_box(scan, prepared.tissue, rng, LARGE_SIDES, brain_share=LARGE_BRAIN)
+        if box is None:
+            continue
+        hole = hole_of_box(scan, box)
+        try:
+            blind = prepare(scan, [hole])  # for much of what the brain is told by is hidden
+        except InputError:
+            continue
+        large.append(_measured(blind, prepared, box, hole, placed, model, limits))
+    return {"contrast": contrast, "healthy": healthy, "painted": lesions, "large": large}
+
+
+def _measured(
+    blind: PreparedScan, whole: PreparedScan, box: Box, hole: Hole, placed: list[PlacedControl], model: Model, limits
+) -> dict:
+    """The metrics of a box, and the numbers of the healthy boxes that it does not touch.
+
+    Args:
+        blind: the scan without the box; `whole`, with it, lends its maps.
+    """
+    blind.take_maps_of(whole)
+    use_mirror = mirror_is_healthy(blind, box)
+    blind = blind.hiding_marked()
+    [persona] = rebuild(blind, [hole], model, use_mirror)
+    return {
+        "metrics": metrics_of(blind, persona, model, limits, use_mirror),
+        "apart": [number for number, control in enumerate(placed) if not control.hole.touches(hole)],
+    }
 
 
 def _painted(
@@ -183,18 +209,19 @@ def _painted(
 
 
 def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm]) -> KnownBoxes:
-    """What `measured_boxes` found: every healthy box held against all others of its look, and every lesion's against those that
-    it does not touch.
+    """What `measured_boxes` found: every healthy box held against all others of its look, and every large one and lesion's
+    against those that it does not touch.
     """
     scores, sick, volumes = [], [], []
     for look in found:
         healthy = [metrics_from(m) for m in look["healthy"]]
         scores += list(standard_scores(healthy, norms))
-        lesions = [metrics_from(entry["metrics"]) for entry in look["painted"]]
-        for lesion, entry in zip(lesions, look["painted"]):
-            scores.append(standard_scores([lesion, *(healthy[n] for n in entry["apart"])], norms)[0])
-        sick += len(healthy) * [False] + len(lesions) * [True]
-        volumes += [metrics["brain_volume"] for metrics in (*healthy, *lesions)]
+        others = [*look["large"], *look["painted"]]
+        measured = [metrics_from(entry["metrics"]) for entry in others]
+        for metrics, entry in zip(measured, others):
+            scores.append(standard_scores([metrics, *(healthy[n] for n in entry["apart"])], norms)[0])
+        sick += (len(healthy) + len(look["large"])) * [False] + len(look["painted"]) * [True]
+        volumes += [metrics["brain_volume"] for metrics in (*healthy, *measured)]
     return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), np.array(volumes, float))
 
 
@@ -274,6 +301,9 @@ def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
     looks = [[metrics_from(m) for m in look["healthy"]] for subject in found for look in subject]
     raw = [np.array([raw_scores(metrics) for metrics in look]).reshape(-1, len(SCORES)) for look in looks]
     kinds = [np.array([make_up_of(metrics) for metrics in look]).reshape(-1, len(MAKE_UP)) for look in looks]
+    large = [metrics_from(entry["metrics"]) for subject in found for look in subject for entry in look["large"]]
+    large_scores = np.array([raw_scores(metrics) for metrics in large]).reshape(-1, len(SCORES))
+    large_kinds = np.array([make_up_of(metrics) for metrics in large]).reshape(-1, len(MAKE_UP))
     norms = {}
     for column, key in enumerate(SCORES):
         known = [np.isfinite(scores[:, column]) for scores in raw]
@@ -282,7 +312,11 @@ def fit_norms(found: list[list[dict]]) -> dict[str, Norm]:
         if len(kept) < LEAST_SUBJECTS:
             continue
         made = [kinds[n][known[n]] for n in kept]
-        line = _robust_line(np.concatenate(made), np.concatenate([values[n] for n in kept]))
+        there = np.isfinite(large_scores[:, column])
+        line = _robust_line(
+            np.concatenate([*made, large_kinds[there]]),
+            np.concatenate([*(values[n] for n in kept), large_scores[there, column]]),
+        )
         off = [values[n] - line[0] - m @ line[1:] for n, m in zip(kept, made)]
         counts = np.array([len(o) for o in off])
         middles = np.array([np.median(o) for o in off])
@@ -401,6 +435,7 @@ def _identity(model: Model, seed: int, looks: int, kinds: tuple[str, ...]) -> di
         "looks": looks,
         "painted": PAINTED,
         "drawn": DRAWN,
+        "large": [LARGE, *LARGE_SIDES],
         "controls": USUAL_CONTROLS,
         **({"kinds": list(kinds)} if kinds else {}),
     }

@@ -38,8 +38,8 @@ MOST_LESIONS = {"MS": 6}
 """Lesions of a patient that are taken, the largest first, where a source has several; otherwise one."""
 LEAST_CUBED = 30.0
 """Millimetres of a lesion's longest side from which on it is also given a cube."""
-HEALTHY_SIDES = 2 * ((10.0, 16.0), (16.0, 24.0), (24.0, 40.0), (40.0, 56.0), (56.0, 80.0))
-"""Ranges of sides, millimetres, of the boxes in every healthy person, two of each."""
+HEALTHY_SIDES = 2 * ((10.0, 16.0), (16.0, 24.0), (24.0, 40.0), (40.0, 56.0), (56.0, 80.0), (70.0, 130.0))
+"""Ranges of sides, millimetres, of the boxes in every healthy person, two of each; the last are up to most of a hemisphere."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def cases_of(held_out: HeldOutScan, scan: Scan, tissue: Tissue, midplane: Midpla
     rng = np.random.default_rng((0, zlib.crc32(held_out.subject.encode())))
     if held_out.lesion is None:
         for number, sides in enumerate(HEALTHY_SIDES):
-            share = 0.75 if sides[0] < 40 else 0.6
+            share = 0.75 if sides[0] < 40 else 0.6 if sides[0] < 70 else 0.5
             add(HEALTHY, number, random_box(scan, tissue, rng, sides, brain_share=share))
         return found
     mask = read_label_map(held_out.lesion)

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from RadiomicsPersonaLib.analysis.analysis import analyze
-from RadiomicsPersonaLib.analysis.control import mirror_is_healthy, place_controls
+from RadiomicsPersonaLib.analysis.control import apart_from, mirror_is_healthy, place_controls
 from RadiomicsPersonaLib.analysis.result import BoxResult
 from RadiomicsPersonaLib.analysis.stability import flipped, shifted
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
@@ -161,7 +161,7 @@ def _measured(plan: VerdictPlan, held_out: HeldOutScan, change: bool) -> list[di
     whole = prepare(scan, [])
     cases = cases_of(held_out, scan, whole.tissue, whole.midplane)
     held = [(case, hole_of_box(scan, case.box)) for case in cases if _is_usable(scan, case)]
-    bench = _Bench(plan, whole, [hole for case, hole in held if case.kind in HIDDEN])
+    bench = _Bench(plan, whole, [hole for case, hole in held if case.kind in HIDDEN], [hole for _, hole in held])
     records = []
     for case, hole in held:
         result, controls = bench.measured(case.box, hole)
@@ -233,18 +233,21 @@ def other_threads():
 class _Bench:
     """One scan on which many boxes are measured as an analysis would measure each of them.
 
-    To save time the controls are rebuilt and measured once, blind to the tight boxes around lesions; each box is held against
-    those that it does not touch.
+    To save time the controls are rebuilt and measured once for all boxes, as an analysis does for all boxes of a scan; each box
+    is held against the first of those that it does not touch.
     """
 
-    def __init__(self, plan: VerdictPlan, whole: PreparedScan, hidden: list[Hole]):
+    def __init__(self, plan: VerdictPlan, whole: PreparedScan, hidden: list[Hole], boxes: list[Hole]):
         self.scan = whole.scan
         self.blind = prepare(self.scan, [union_of(hidden)] if hidden else [])
         self.blind.take_maps_of(whole)
         self.model = plan.model.for_scan(self.blind)
         self.limits = usual_range(self.blind)
-        self.placed = place_controls(self.blind, USUAL_CONTROLS, plan.seed)
-        self._controls: dict[bool, list[dict[str, float]]] = {}
+        self.open = replace(self.blind, suspects=None)
+        self.open.take_maps_of(self.blind)
+        self.placed = place_controls(self.open, USUAL_CONTROLS, plan.seed, boxes=boxes)
+        self.needed = sorted({number for hole in boxes for number in apart_from(self.placed, hole, USUAL_CONTROLS)})
+        self._controls: dict[bool, dict[int, dict[str, float]]] = {}
 
     def measured(self, box: Box, hole: Hole) -> tuple[dict, list[int]]:
         """What `MeasuredBox` keeps of a box, and the numbers of the controls that do not touch it."""
@@ -257,7 +260,7 @@ class _Bench:
         own = own.hiding_marked()
         [persona] = rebuild(own, [hole], self.model, use_mirror)
         metrics = metrics_of(own, persona, self.model, self.limits, use_mirror)
-        apart = [n for n, control in enumerate(self.placed) if not control.hole.touches(hole)]
+        apart = apart_from(self.placed, hole, USUAL_CONTROLS)
         controls = self._measured_controls(use_mirror)
         points, evidence = lattice_of(box), own.evidence
         share = evidence.brain_share(points) if evidence else float((own.tissue.classes_at(points) > 0).mean())
@@ -268,11 +271,12 @@ class _Bench:
             "unlike_known": why_no_brain(own),
         }, apart
 
-    def _measured_controls(self, use_mirror: bool) -> list[dict[str, float]]:
+    def _measured_controls(self, use_mirror: bool) -> dict[int, dict[str, float]]:
         if use_mirror not in self._controls:
-            hiding = self.blind.hiding_marked()
-            rebuilt = rebuild(hiding, [control.hole for control in self.placed], self.model, use_mirror)
-            self._controls[use_mirror] = [metrics_of(hiding, r, self.model, self.limits, use_mirror) for r in rebuilt]
+            hiding = self.open.hiding_marked()
+            rebuilt = rebuild(hiding, [self.placed[number].hole for number in self.needed], self.model, use_mirror)
+            measured = (metrics_of(hiding, r, self.model, self.limits, use_mirror) for r in rebuilt)
+            self._controls[use_mirror] = dict(zip(self.needed, measured))
         return self._controls[use_mirror]
 
 
