@@ -288,10 +288,10 @@ def test_what_is_told_of_a_lesion_painted_into_a_healthy_box_is_what_an_analysis
         assert result.would_be_found == f"Painted into this box, a lesion {twice} would have been called; not one {usual}."
 
 
-def test_nothing_is_painted_into_a_called_box_or_a_tiny_one(sick_head, harmonic):
+def test_nothing_is_painted_into_a_called_box_or_a_tiny_one_and_that_is_said_of_the_tiny_one(sick_head, harmonic):
     boxes = [BOX, Box(TURNED.center, [5, 5, 5], name="tiny")]
     results = analyze(sick_head, boxes, harmonic, controls=10, prepare=prepared, probe=probing.what_would_be_found).boxes
-    assert results[0].label == 1 and [result.would_be_found for result in results] == ["", ""]
+    assert results[0].label == 1 and [r.would_be_found for r in results] == ["", probing.NOTHING_PAINTED]
 
 
 def test_a_box_that_is_given_twice_is_one_question(sick_head, harmonic):

@@ -18,6 +18,7 @@ from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.networks.head_model import LesionModel, TissueModel
 from RadiomicsPersonaLib.system import kept_arrays
+from RadiomicsPersonaLib.system.device import in_precision
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
@@ -57,6 +58,22 @@ def test_a_scan_that_was_prepared_without_a_box_lends_its_maps_and_the_twin_stay
     blind = cache.prepared(scan, [hole])
     assert blind.suspects is not None and blind.maps is ahead.maps
     np.testing.assert_array_equal(blind.tissue.values, fresh.tissue.values)
+
+
+def test_what_was_computed_in_another_precision_is_not_taken_for_it(tmp_path, nothing_remembered):
+    head = make_head(6.0)
+    write_nifti(tmp_path / "head.nii.gz", np.rint(head.array).astype(np.int16), head.affine)
+    cache = Cache()
+    scan, _ = cache.scan(tmp_path / "head.nii.gz")
+    hole = hole_of_box(scan, Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0]))
+    found = {}
+    for precision in ("fp32", "bf16", "fp32"):
+        with in_precision(precision):
+            found.setdefault(precision, []).append((cache.prepare(scan), cache.prepare(scan, [hole])))
+            assert cache.prepared(scan, [hole]) is found[precision][-1][1]
+    (first, again), [other] = found["fp32"], found["bf16"]
+    assert first[0] is again[0] and first[1] is again[1] and other[0] is not first[0] and other[1] is not first[1]
+    assert other[0].maps is not first[0].maps
 
 
 def test_where_another_background_was_found_the_head_is_judged_anew(two):

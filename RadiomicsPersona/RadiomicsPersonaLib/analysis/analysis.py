@@ -459,7 +459,7 @@ def _covering(boxes: list[Box], holes: list[Hole]) -> tuple[str, ...]:
         common = int((hole.mask & its.mask_over(hole.start, hole.mask.shape)).sum())
         if common > MOST_COMMON * min(hole.voxels, its.voxels):
             share = common / min(hole.voxels, its.voxels)
-            notes.append(f"Boxes '{box.name}' and '{other.name}' cover each other by {share:.0%} and say the same.")
+            notes.append(f"Boxes '{box.name}' and '{other.name}' cover each other by {share:.0%}, so they say much the same.")
     return tuple(notes)
 
 

@@ -68,6 +68,11 @@ class Part:
     box: Box
 
 
+def _ml(value: float) -> str:
+    """Millilitres in three digits, and in whole ones from a hundred on."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
 @dataclass(frozen=True, eq=False)
 class BoxResult:
     """Everything about one of the user's boxes.
@@ -169,22 +174,23 @@ class BoxResult:
             return ""
         if not self.parts:
             return "No single part of the box stands out: it is unusual as a whole."
-        volumes = [f"{part.volume_ml:.3g}" for part in self.parts[:MOST_TOLD]]
+        volumes = [_ml(part.volume_ml) for part in self.parts[:MOST_TOLD]]
         told = " and ".join(filter(None, (", ".join(volumes[:-1]), volumes[-1])))
         parts = f", in {len(self.parts)} parts" if len(self.parts) > 1 else ""
         largest = ", of which these are the largest" if len(self.parts) > MOST_TOLD else ""
-        return f"What is unusual measures {told} ml{parts}{largest}, in a box of {self.box.volume_ml:.3g} ml."
+        return f"What is unusual measures {told} ml{parts}{largest}, in a box of {_ml(self.box.volume_ml)} ml."
 
     @property
     def persona(self) -> str:
         """One sentence: what of the box the persona rebuilds; empty where that is all of it."""
         if self.rebuilt_again_ml is None:
             return ""
-        if self.rebuilt_again_ml >= NEARLY_ALL * self.box.volume_ml:
+        brain = max(self.brain_share * self.box.volume_ml, self.rebuilt_again_ml)
+        if self.rebuilt_again_ml >= NEARLY_ALL * brain:
             return "Nothing of the box was clearly healthy, so the second look rebuilt all of it, too."
         return (
-            f"The persona keeps what is healthy in the box: {self.rebuilt_again_ml:.3g} of {self.box.volume_ml:.3g} ml were "
-            "rebuilt, in a second look. All numbers rest on the first persona, which is blind to the whole box."
+            f"The persona keeps what is healthy in the box: {_ml(self.rebuilt_again_ml)} of its {_ml(brain)} ml of brain "
+            "were rebuilt, in a second look. All numbers rest on the first persona, which is blind to the whole box."
         )
 
     @property

@@ -14,6 +14,12 @@ MOST_HIDDEN_ML = 500.0
 LEAST_SYMMETRY = 0.3
 """Correlation of a brain with its reflection: 0.8 to 0.97 in heads of six sources."""
 
+BRAIN_ML = (250.0, 2600.0)
+"""Millilitres between which the brains of people lie, newborns' and swollen ones among them."""
+LEAST_CONTRAST = 0.05
+"""Spread of the brain's intensities over its brightness: 0.08 to 0.3 in MRI of six sources, less in a CT with an offset."""
+MOST_CUT_SIDES = 3
+"""Sides at which a scan may end within the brain; with more it is a piece that was cut out of a head."""
 MOST_BORDER = 40.0
 """Square centimetres of brain just within the border of a scan from which on a part of the head is missing; a brain that is cut
 out closely has up to 35 there."""
@@ -44,8 +50,20 @@ def why_no_brain(prepared: PreparedScan) -> str | None:
             return f"the boxes hide {hidden:.0f} ml, too much to recognise the brain around them, so draw them smaller"
     if tissue.doubt:
         return f"no brain was recognised ({tissue.doubt}), so check that this is a whole MRI of a brain"
-    if tissue.anatomy is not None and prepared.midplane.symmetry < LEAST_SYMMETRY:
+    if tissue.anatomy is None:
+        return None
+    if prepared.midplane.symmetry < LEAST_SYMMETRY:
         return "no two halves of a brain were recognised, so check that this is a whole MRI of a brain"
+    if tissue.scale.deviation < LEAST_CONTRAST * abs(tissue.scale.center - tissue.background):
+        return "grey and white matter hardly differ in brightness, as in a CT, so choose an MRI of a brain"
+    cut = [side for side, area in brain_on_border(prepared).items() if area >= MOST_BORDER]
+    if len(cut) > MOST_CUT_SIDES:
+        return f"the scan ends within the brain on {len(cut)} sides, so choose an MRI of the whole head"
+    if not BRAIN_ML[0] <= tissue.brain_ml <= BRAIN_ML[1] and not cut:
+        return (
+            f"the brain found measures {tissue.brain_ml:.0f} ml, which is no human brain's volume, so check the scan and its "
+            "spacing"
+        )
     return None
 
 

@@ -12,6 +12,7 @@ from ..imaging.files import name_of, read_scan, sha256_of
 from ..imaging.scan import Scan
 from ..networks.card import model_cards
 from ..reconstruction.reconstruction_model import Model, NetworkModel, load_model
+from ..system.device import precision_asked
 from ..system.names import IN_TWO_FILES, shown
 
 KEPT_PREPARATIONS = 4
@@ -19,7 +20,7 @@ KEPT_PREPARATIONS = 4
 
 class Cache:
     """Everything that it gives is what a fresh process would have: a scan is known by its content, a preparation by the voxels
-    that were hidden from it, a model by its name, its device and the state of the model files.
+    that were hidden from it and the precision that was asked for, a model by its name, its device and the state of the files.
 
     One scan and one model are kept, so that the memory it takes does not grow.
 
@@ -32,7 +33,7 @@ class Cache:
         self._scan: Scan | None = None
         self._sha256 = ""
         self._file: tuple | None = None
-        self._prepared: dict[tuple | None, PreparedScan] = {}
+        self._prepared: dict[tuple[str, tuple | None], PreparedScan] = {}
         self._model: Model | None = None
         self._asked: tuple | None = None
 
@@ -59,12 +60,14 @@ class Cache:
         if scan is not self._scan:
             return prepare(scan, suspects)
         hidden = union_of(list(suspects))
-        key = None if hidden is None else hidden.key
+        precision = precision_asked()
+        key = precision, None if hidden is None else hidden.key
         if key not in self._prepared:
             self.tell("Finding the brain")
             prepared = prepare(scan, suspects)
-            for earlier in self._prepared.values():
-                prepared.take_maps_of(earlier)
+            for (other, _), earlier in self._prepared.items():
+                if other == precision:
+                    prepared.take_maps_of(earlier)
             self._prepared[key] = prepared
         self._prepared[key] = self._prepared.pop(key)  # the latest is the last
         for oldest in list(self._prepared)[:-KEPT_PREPARATIONS]:
@@ -73,7 +76,7 @@ class Cache:
 
     def prepared(self, scan: Scan, suspects: list[Hole]) -> PreparedScan:
         """The latest preparation of the scan from which anything was hidden; for these suspects if there is none."""
-        blind = [prepared for key, prepared in self._prepared.items() if key is not None]
+        blind = [found for (asked, key), found in self._prepared.items() if key is not None and asked == precision_asked()]
         if scan is self._scan and blind:
             return blind[-1]
         return self.prepare(scan, suspects)

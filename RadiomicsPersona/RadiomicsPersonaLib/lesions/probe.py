@@ -37,6 +37,7 @@ LARGER = 1.3
 """How much larger than the small lesion a large one is at least."""
 MARGIN = 16.0
 """Millimetres around a box that the lesion model looks at."""
+NOTHING_PAINTED = "No lesion could be painted into this box, so what would have been found in it is not known."
 KIND, ROUGHNESS = "ms", 0.3
 """What is painted: one irregular ellipsoid, uneven, with a soft border, no mass."""
 
@@ -65,14 +66,16 @@ class PaintedTrial:
 
 
 def what_would_be_found(bench: Bench) -> str:
-    """One sentence on a healthy box; empty where nothing can be painted into it."""
+    """One sentence on a healthy box."""
     trials = probe(bench)
+    if not trials:
+        return NOTHING_PAINTED
     found, missed = ([trial for trial in trials if (trial.label == 1) is called] for called in (True, False))
     missed = " or ".join(trial.words for trial in missed)
     if found:
         told = f"Painted into this box, a lesion {found[-1].words} would have been called"
         return f"{told}; not one {missed}." if missed else f"{told}."
-    return f"Painted into this box, no lesion {missed} would have been called." if missed else ""
+    return f"Painted into this box, no lesion {missed} would have been called."
 
 
 def probe(bench: Bench) -> list[PaintedTrial]:

@@ -92,6 +92,11 @@ def in_precision(name: str):
         _asked[0] = before
 
 
+def precision_asked() -> str:
+    """ "auto", "fp32" or "bf16": what `in_precision` says now."""
+    return _asked[0]
+
+
 def precision_on(device: str) -> str:
     """ "bfloat16" or "float32": what was asked for, else bfloat16 where the device has such arithmetic."""
     if device == "mps":
