@@ -1,9 +1,12 @@
-"""The text of our PDFs, as a reader finds it."""
+"""Text and pictures of our PDFs, as a reader finds them."""
 
 from __future__ import annotations
 
+import io
 import re
 import zlib
+
+from PIL import Image
 
 
 def pages_of(path) -> list[str]:
@@ -18,6 +21,13 @@ def pages_of(path) -> list[str]:
     ]
     pieces = [re.findall(rb"Td \((.*?)\) Tj|/ActualText <(.*?)>", stream) for stream in streams]
     return ["\n".join(_text(*piece) for piece in page) for page in pieces]
+
+
+def pictures_of(path) -> list[Image.Image]:
+    """A PDF's pictures in the order in which they were drawn."""
+    found = re.findall(rb"/DCTDecode /Length (\d+) >>\nstream\n", path.read_bytes())
+    starts = [match.end() for match in re.finditer(rb"/DCTDecode /Length \d+ >>\nstream\n", path.read_bytes())]
+    return [Image.open(io.BytesIO(path.read_bytes()[start : start + int(length)])) for start, length in zip(starts, found)]
 
 
 def _text(written: bytes, drawn: bytes) -> str:

@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.lesions.outline import outline
 from RadiomicsPersonaLib.lesions.painter import paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.report.lesion_picture import slices_of
-from RadiomicsPersonaLib.report.picture import write_text
+from RadiomicsPersonaLib.report.lettering import write_text
 
 SIZES = {"fcd": 5.0, "ms": 1.2, "stroke": 18.0, "tumour": 30.0}
 PIXELS, SIDE, GAP, HEAD = 190, 84.0, 6, 22

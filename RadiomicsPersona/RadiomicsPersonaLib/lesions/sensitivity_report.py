@@ -20,7 +20,7 @@ from ..imaging.scan import Scan
 from ..report.colors import FOUND_COLORS
 from ..report.html_page import data_uri, html_page, html_table, number_text
 from ..report.lesion_picture import slices_of
-from ..report.picture import write_text
+from ..report.lettering import write_text
 from ..report.plots import ticks
 from ..report.results_files import write_rows
 from ..system.json_text import json_value, written

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from ..analysis.result import EXPECTED_ERRORS, Analysis, BoxResult
@@ -31,6 +29,7 @@ from .colors import (
     density_of_fog,
     diverging,
 )
+from .lettering import drawn_width, lines_of, write_text
 from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
@@ -51,18 +50,6 @@ MOST_BOXES = 4
 WIDTH = 2 * MARGIN + len(COLUMNS) * PANEL + (len(COLUMNS) - 1) * GAP
 
 BACKGROUND, TEXT, FAINT = (18, 21, 26), (236, 239, 243), (176, 184, 194)
-_FONTS = {
-    False: ("DejaVuSans.ttf", "segoeui.ttf", "arial.ttf", "Arial.ttf", "LiberationSans-Regular.ttf"),
-    True: ("DejaVuSans-Bold.ttf", "segoeuib.ttf", "arialbd.ttf", "Arial Bold.ttf", "LiberationSans-Bold.ttf"),
-}
-
-
-_WIDE_FONTS = (
-    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "wqy-microhei.ttc", "msyh.ttc", "YuGothM.ttc", "malgun.ttf"),
-    *("PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf", "unifont.ttf"),
-)
-"""For what the others have no letters for: Chinese, Japanese, Korean."""
-_FIRST_WIDE = "\u2e80"
 
 
 def display_window(analysis: Analysis) -> tuple[float, float]:
@@ -205,7 +192,7 @@ def annotated(
         write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
         # as small as it must be to end before the letter in the middle
-        size = next((size for size in (13, 12, 11, 10) if _font(size).getlength(caption) < side / 2 - 20), 9)
+        size = next((size for size in (13, 12, 11, 10) if drawn_width(caption, size) < side / 2 - 20), 9)
         write_text(draw, (6, side - 6), caption, size, TEXT, anchor="ld", halo=True)
     if scale_bar:
         length = 20 / plane.side * side
@@ -252,8 +239,8 @@ def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
 
 
 def _heading(result: BoxResult) -> Image.Image:
-    chip, font = result.word.upper(), _font(16, True)
-    width = int(font.getlength(chip)) + 24
+    chip = result.word.upper()
+    width = int(drawn_width(chip, 16, bold=True)) + 24
     image = Image.new("RGB", (WIDTH, 52), BACKGROUND)
     draw = ImageDraw.Draw(image)
     draw.line((MARGIN, 6, WIDTH - MARGIN, 6), fill=(60, 66, 76))
@@ -365,16 +352,9 @@ def stacked(parts: list[Image.Image]) -> Image.Image:
 
 def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
     """Paragraphs, broken at the picture's width."""
-    font, lines = _font(size, bold), []
+    width, lines = WIDTH - 2 * MARGIN, []
     for text in texts:
-        line = ""
-        for word in _printable(text, font).split():
-            if line and font.getlength(f"{line} {word}") > WIDTH - 2 * MARGIN:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}".strip()
-        lines.append(line)
+        lines += lines_of(text, width, lambda words: drawn_width(words, size, bold))
     step = round(size * 1.4)
     image = Image.new("RGB", (WIDTH, above + step * len(lines) + below), BACKGROUND)
     for number, line in enumerate(lines):
@@ -382,39 +362,9 @@ def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: in
     return image
 
 
-def write_text(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
-    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
-    width = 2 if halo else 0
-    draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))
-
-
-def drawn_width(text: str, size: int, bold: bool = False) -> float:
-    """Pixels that a text takes on one line, as `write_text` writes it."""
-    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
-    return font.getlength(_printable(text, font))
-
-
 def _fitting(text: str, size: int, width: float) -> str:
     """The text, its middle left out where it is wider than `width` pixels."""
-    font = _font(size, True)
-    while font.getlength(_printable(text, font)) > width and len(text) > 5:
+    while drawn_width(text, size, bold=True) > width and len(text) > 5:
         half = len(text) // 2
         text = text[: half - 2] + "..." + text[half + 2 :]
     return text
-
-
-@lru_cache
-def _font(size: int, bold: bool = False, wide: bool = False):
-    for name in (*(_WIDE_FONTS if wide else ()), *_FONTS[bold]):
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
-
-
-def _printable(text: str, font) -> str:
-    """The text as the font can show it: Pillow's own font has neither accents nor other scripts."""
-    if font.getname()[0] != "Aileron":
-        return text
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
