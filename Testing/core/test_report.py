@@ -13,7 +13,7 @@ import nibabel
 import numpy as np
 import pytest
 from bench.blurred_analysis import blurred_analysis
-from bench.pdf_pages import pages_of, pictures_of
+from bench.pdf_pages import bottoms_of, pages_of, pictures_of
 from PIL import Image, ImageDraw
 
 from RadiomicsPersonaLib.analysis.result import StabilityTrial
@@ -21,7 +21,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
-from RadiomicsPersonaLib.report import lettering
+from RadiomicsPersonaLib.report import lettering, pdf_report
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
 from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
@@ -489,6 +489,55 @@ def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
             shown = re.sub(rb"\\(.)", rb"\1", text).decode("cp1252")
             assert float(x) >= 41 and float(x) + text_width(shown, float(size), font == b"2") <= 595 - 41, shown
             assert 15 < float(y) < 842 - 40
+
+
+@pytest.mark.parametrize("boxes", [1, 2, 3])
+def test_no_page_of_the_pdf_is_nearly_empty_or_begins_with_the_last_rows_of_a_table(analysis, boxes, tmp_path, monkeypatch):
+    """However much is said above: every break falls somewhere else."""
+    monkeypatch.setattr(pdf_report, "slice_row", lambda *_: [Image.new("RGB", (300, 300))] * 4)
+    known = analysis.boxes[0]
+    results = [dataclasses.replace(known, box=dataclasses.replace(known.box, name=f"Box {n}")) for n in range(1, boxes + 1)]
+    titles = (
+        "How to read this",
+        "What was checked",
+        "Provenance",
+        "Comparison inside the box",
+        *(f"Box {n}" for n in (1, 2, 3)),
+    )
+    broken_tables = 0
+    for notes in range(0, 60, 2):
+        told = dataclasses.replace(
+            analysis,
+            boxes=tuple(dataclasses.replace(result, warnings=("A note.",) * (notes // 3)) for result in results),
+            warnings=("A note.",) * notes,
+            provenance=analysis.provenance | {f"setting {number}": "a value" for number in range(notes)},
+        )
+        write_report_pdf(told, tmp_path / "a.pdf")
+        pages, bottoms = pages_of(tmp_path / "a.pdf"), bottoms_of(tmp_path / "a.pdf")
+        assert all(bottom > 842 / 3 for bottom in bottoms[:-1]), (notes, bottoms)
+        assert max(bottoms) < 842 - 40
+        for page in pages[1:]:
+            head, *lines = page.splitlines()[:-2]  # without notice and number
+            if head not in ("Measure", "Question", "Setting"):
+                continue
+            broken_tables += 1
+            columns = 4 if head == "Measure" else 2
+            cells = next((number for number, line in enumerate(lines) if line in titles), len(lines)) + 1
+            assert cells / columns >= 1 + 3, (notes, page)
+    assert broken_tables >= 3
+
+
+def test_the_legend_of_the_pdf_ends_with_the_slices_and_says_brain_only(analysis, tmp_path):
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    content = (tmp_path / "a.pdf").read_bytes()
+    legends = 0
+    for stream in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL):
+        drawn = zlib.decompress(stream).decode("cp1252")
+        rights = [float(x) + float(width) for width, x in re.findall(r"q ([\d.]+) 0 0 [\d.]+ ([\d.]+) [\d.]+ cm", drawn)]
+        for size, x, text in re.findall(r"/F1 ([\d.]+) Tf ([\d.]+) [\d.]+ Td \((scan darker.*?)\) Tj", drawn):
+            assert text.endswith("; brain only") and float(x) + text_width(text, float(size)) <= max(rights) + 0.1
+            legends += 1
+    assert legends == len(analysis.boxes)
 
 
 def test_names_in_other_scripts_stay_whole_in_the_pdf(analysis, tmp_path):

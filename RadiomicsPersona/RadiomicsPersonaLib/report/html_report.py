@@ -19,7 +19,16 @@ from ..metrics.metric import METRICS
 from . import svg
 from .colors import VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
-from .picture import COLUMNS, difference_legend, difference_range, display_window, fog_legend, slice_row, title_of
+from .picture import (
+    BRAIN_ONLY,
+    COLUMNS,
+    difference_legend,
+    difference_range,
+    display_window,
+    fog_legend,
+    slice_row,
+    title_of,
+)
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
@@ -325,7 +334,7 @@ def _slices(analysis: Analysis, result: BoxResult) -> str:
     scale = (
         f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
         f"<div class='ends'><span>-{reach:g}</span><span>0</span><span>+{reach:g}</span></div>"
-        f"{difference_legend(analysis)}; brain only</div>"
+        f"{difference_legend(analysis)}; {BRAIN_ONLY}</div>"
     )
     fog = fog_legend(analysis)
     return f"{''.join(figures)}{scale}" + (f"<p class='faint'>{fog}</p>" if fog else "")

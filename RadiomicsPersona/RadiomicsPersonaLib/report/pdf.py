@@ -60,6 +60,11 @@ class Pdf:
         self._page: list[str] = []
         self._images: list[Image.Image] = []
 
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return len(self._pages)
+
     def add_page(self) -> None:
         """Go on on a new page."""
         self._page = []

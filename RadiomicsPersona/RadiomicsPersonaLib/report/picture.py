@@ -261,6 +261,10 @@ def _captions() -> Image.Image:
     return image
 
 
+BRAIN_ONLY = "brain only"
+"""Where the difference has colours; stands beside its legend."""
+
+
 def difference_legend(analysis: Analysis) -> str:
     """What is written below the difference's colours."""
     return f"scan darker | brighter, in {analysis.unit}"
@@ -282,6 +286,7 @@ def _legend(analysis: Analysis) -> Image.Image:
     for share, label, anchor in ((0, f"-{reach:g}", "la"), (0.5, "0", "ma"), (1, f"+{reach:g}", "ra")):
         write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
     write_text(draw, (PANEL / 2, 34), difference_legend(analysis), 13, FAINT, anchor="ma")
+    write_text(draw, (PANEL / 2, 52), BRAIN_ONLY, 13, FAINT, anchor="ma")
     return image
 
 
