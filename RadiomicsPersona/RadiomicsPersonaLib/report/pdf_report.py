@@ -74,16 +74,11 @@ class _Report:
         self.bullets("Notes on the scan", analysis.warnings)
         for result in analysis.boxes:
             self.box(result)
-        self.need(self.height_of(self.reading))
-        self.reading()
-        self.table("What was checked", ("Question", "Answer"), checklist_of(analysis), (270, WIDTH - 270), self.heading)
-        self.table("Provenance", ("Setting", "Value"), settings_of(analysis), (190, WIDTH - 190), self.heading)
-
-    def reading(self) -> None:
-        """What every reader should know."""
         self.heading("How to read this")
         self.paragraph(READING)
         self.bullets("Limits", LIMITS)
+        self.table("What was checked", ("Question", "Answer"), checklist_of(analysis), (270, WIDTH - 270), self.heading)
+        self.table("Provenance", ("Setting", "Value"), settings_of(analysis), (190, WIDTH - 190), self.heading)
 
     def need(self, height: float) -> None:
         """Begin a new page where less than `height` points are left."""
@@ -110,7 +105,7 @@ class _Report:
 
     def bullets(self, title: str, sentences) -> None:
         if sentences:
-            self.need(30)
+            self.need(45)
             self.paragraph(title, 10, bold=True)
         for sentence in sentences:
             self.need(13)
