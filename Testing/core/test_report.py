@@ -6,6 +6,8 @@ import dataclasses
 import json
 import math
 import re
+import shutil
+import subprocess
 import zlib
 from html.parser import HTMLParser
 
@@ -343,6 +345,24 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
     assert not page.all("script") and not page.all("link")
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert not re.search(r"(https?:)?//|url\(|@import", re.sub(r"base64,[A-Za-z0-9+/=]+", "", report))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("pdftotext")), reason="chromium and pdftotext print and read"
+)
+def test_the_printed_page_shows_what_is_folded_and_leaves_no_page_nearly_empty(analysis, tmp_path):
+    trials = tuple(StabilityTrial(f"boxes moved by {n} mm", 0, 0.5) for n in range(9))
+    boxes = tuple(dataclasses.replace(result, stability=trials) for result in analysis.boxes[:2])
+    write_report(dataclasses.replace(analysis, boxes=boxes), tmp_path / "report.html")
+    chromium = ("chromium", "--headless", "--no-sandbox", "--no-pdf-header-footer", f"--user-data-dir={tmp_path / 'browser'}")
+    command = (*chromium, f"--print-to-pdf={tmp_path / 'a.pdf'}", str(tmp_path / "report.html"))
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    said = subprocess.run(("pdftotext", "-layout", tmp_path / "a.pdf", "-"), check=True, capture_output=True, timeout=60).stdout
+    pages = said.decode().rstrip("\f").split("\f")
+    assert "boxes moved by 8 mm" in said.decode() and "control 4" in said.decode()
+    assert analysis.boxes[0].box.name in pages[0] and "Whole slice, axial" in pages[0]
+    assert all(len(page.split()) > 40 for page in pages), "the notice stands on no page alone"
 
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):

@@ -212,6 +212,7 @@ def _box_section(analysis: Analysis, result: BoxResult, number: int) -> str:
 {_facts(result)}
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
+{_stability(result)}
 <h3>Among healthy boxes</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
@@ -280,11 +281,12 @@ def _facts(result: BoxResult) -> str:
     return (
         f"<p class='faint'>{escape(facts_of(result))}</p>"
         + (f"<p class='faint'>{chances}</p>" if chances else "")
-        + _stability(result)
+        + (f"<p>{escape(result.stability_in_words)}</p>" if result.stability else "")
     )
 
 
 def _stability(result: BoxResult) -> str:
+    """What became of the verdict after every small change."""
     if not result.stability:
         return ""
     words = {0: "healthy", 1: "pathological", None: "undetermined"}
@@ -294,7 +296,7 @@ def _stability(result: BoxResult) -> str:
         for trial in result.stability
     )
     return (
-        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table>"
+        "<details><summary>Change by change</summary><div class='wide'><table>"
         "<caption>Stability</caption>"
         "<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead>"
         f"<tbody>{rows}"
