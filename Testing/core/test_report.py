@@ -362,7 +362,8 @@ def test_the_printed_page_shows_what_is_folded_and_leaves_no_page_nearly_empty(a
     pages = said.decode().rstrip("\f").split("\f")
     assert "boxes moved by 8 mm" in said.decode() and "control 4" in said.decode()
     assert analysis.boxes[0].box.name in pages[0] and "Whole slice, axial" in pages[0]
-    assert all(len(page.split()) > 40 for page in pages), "the notice stands on no page alone"
+    assert all(len(page.split()) > 40 for page in pages[:-1])
+    assert len(pages[-1].split()) > 20, "the notice stands on no page alone"
 
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):

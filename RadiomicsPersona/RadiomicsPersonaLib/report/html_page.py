@@ -117,7 +117,7 @@ svg text { fill: var(--faint); font: 13px system-ui, -apple-system, "Segoe UI", 
   section { margin-top: 0.8rem; }
   .slices { width: 76%; }
   .slices figure { margin: 0.1rem 0; }
-  .scale { width: 19%; margin-right: 24%; }
+  .scale { width: 19%; margin-right: 24%; break-inside: avoid; break-before: avoid; }
   svg { max-width: 150mm; }
   .wide { overflow: visible; }
   thead { display: table-header-group; }
