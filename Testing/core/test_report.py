@@ -27,10 +27,22 @@ from RadiomicsPersonaLib.report import lettering, pdf_report
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
 from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
+from RadiomicsPersonaLib.report.lesion_picture import HEADS, OUTLINE, before_and_after, panels_of, slices_of
 from RadiomicsPersonaLib.report.lettering import write_text
 from RadiomicsPersonaLib.report.pdf import DRAWN, printable, text_width
 from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
-from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, _bars, display_window, picture_of, slice_row, slice_triplet
+from RadiomicsPersonaLib.report.picture import (
+    BACKGROUND,
+    GAP,
+    PANEL,
+    TEXT,
+    WIDTH,
+    _bars,
+    display_window,
+    picture_of,
+    slice_row,
+    slice_triplet,
+)
 from RadiomicsPersonaLib.report.plots import (
     SCORES_CAPTION,
     SCORES_TITLE,
@@ -620,6 +632,31 @@ def test_a_large_difference_widens_the_colours_and_shows_none_beyond_the_brain(a
     panels = [np.asarray(slice_row(each, each.boxes[0], "axial")[3]).astype(int) for each in (changed, whole)]
     red, every = ((np.abs(panel - diverging(np.array(7 / 8))).max(axis=-1) <= 1).sum() for panel in panels)
     assert 0.3 < red / every < 0.7
+
+
+def test_pictures_of_lesions_tell_their_sides_their_scale_and_what_they_show():
+    """Letters, a bar of 5 cm in the first panel of every plane, the lesion's outline, and a head above every column."""
+    values = np.full((40, 40, 40), 20.0, np.float32)
+    values[:6, :6, :6] = 1000.0  # far from the place: the window is wide, and what is shown is dark
+    scan = Scan(values, np.diag([4.0, 4.0, 4.0, 1.0]))
+    lesion = np.zeros(scan.shape, bool)
+    lesion[17:23, 17:23, 17:23] = True
+    center = scan.ras_from_ijk(np.array([20.0, 20.0, 20.0]))
+    shown = before_and_after(scan, scan.array * 0.5, lesion)
+    rows = panels_of(scan, shown, center, 100.0, 200)
+    assert [len(row) for row in rows] == [3, 3, 3]
+    for row in rows:
+        first, painted, outlined = (np.asarray(panel).astype(int) for panel in row)
+        bars = [(panel[188:193] == TEXT).all(axis=-1).sum(axis=1).max() for panel in (first, painted, outlined)]
+        assert bars[0] == pytest.approx(100, abs=3) and max(bars[1:]) < 30
+        edges = [(panel[90:110, part] > 150).sum() for panel in (first, painted) for part in (slice(24), slice(176, 200))]
+        assert min(edges) > 30
+        inked = [(panel == OUTLINE).all(axis=-1).sum() for panel in (first, painted, outlined)]
+        assert inked[:2] == [0, 0] and inked[2] > 80
+    sheet = np.asarray(slices_of(scan, shown, center, 100.0, 200))
+    assert sheet.shape == (HEADS + 3 * 200 + 2 * GAP, 3 * 200 + 2 * GAP, 3)
+    heads = [(sheet[:HEADS, left : left + 200] != BACKGROUND).any(axis=-1).sum() for left in range(0, 600, 200 + GAP)]
+    assert min(heads) > 50
 
 
 def test_many_boxes_are_several_pictures(analysis):

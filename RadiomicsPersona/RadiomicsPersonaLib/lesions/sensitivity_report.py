@@ -19,7 +19,7 @@ from ..imaging.files import write_nifti
 from ..imaging.scan import Scan
 from ..report.colors import FOUND_COLORS
 from ..report.html_page import data_uri, html_page, html_table, number_text
-from ..report.lesion_picture import slices_of
+from ..report.lesion_picture import before_and_after, slices_of
 from ..report.lettering import write_text
 from ..report.plots import ticks
 from ..report.results_files import write_rows
@@ -99,25 +99,18 @@ def sentences_of(result: Sensitivity):
 
 
 def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
-    found = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences_of(result))
+    told = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences_of(result))
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.warnings)
     curve = (
         "Each mark is one painted lesion. Orange dot: called pathological; yellow diamond: undetermined; blue ring: not found."
     )
     example = result.example
     center = scan.ras_from_ijk(np.argwhere(example.lesion).mean(axis=0))
-    pictures = [
-        (slices_of(scan, scan.array, center), "The scan itself."),
-        (slices_of(scan, example.values, center), "An example: the largest size, as faint as it was found."),
-        (slices_of(scan, example.values, center, example.lesion), "The same with its outline."),
-    ]
-    if not any(size.least_strength for size in result.sizes[-1:]):
-        pictures[1] = (pictures[1][0], "An example: the largest size at the greatest strength, which was not found.")
-    shown = "".join(
-        f"<figure><img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'>"
-        f"<figcaption>{escape(said)}</figcaption></figure>"
-        for picture, said in pictures
-    )
+    picture = slices_of(scan, before_and_after(scan, example.values, example.lesion), center)
+    found = any(size.least_strength for size in result.sizes[-1:])
+    strength = "as faint as it was found" if found else "at the greatest strength, which was not found"
+    said = f"An example: the largest size, {strength}."
+    shown = f"<img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'><figcaption>{escape(said)}</figcaption>"
     sizes = html_table(
         "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
         ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
@@ -155,7 +148,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
         ],
         long=True,
     )
-    introduction = f"<p>{escape(CAVEAT)}</p><ul>{found}</ul>" + (f"<ul>{notes}</ul>" if notes else "")
+    introduction = f"<p>{escape(CAVEAT)}</p><ul>{told}</ul>" + (f"<ul>{notes}</ul>" if notes else "")
     picture = (
         f"<figure><img src='{data_uri(figure)}' alt='Size against contrast; the table below has the numbers'>"
         f"<figcaption>{curve}</figcaption></figure>"
@@ -164,7 +157,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
         "Sensitivity in this patient",
         "",
         introduction,
-        f"<section>{picture}{sizes}</section><section><h2>What was painted</h2>{shown}</section>"
+        f"<section>{picture}{sizes}</section><section><h2>What was painted</h2><figure>{shown}</figure></section>"
         f"<section><details><summary>Lesion by lesion</summary>{trials}</details></section><section>{how}</section>",
     )
 

@@ -43,6 +43,8 @@ ROUND_RANGES = (DIFFERENCE_RANGE, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 """Ends of the difference's colours."""
 CONTEXT_MM = 20.0
 """Millimetres shown on every side of a box."""
+BAR_MM = 20.0
+"""Length of the scale bar."""
 MOST_BARS = 5
 """Scores shown of each box."""
 MOST_BOXES = 4
@@ -185,19 +187,27 @@ def annotated(
     """A panel with the outline of a box, orientation letters, caption and scale bar."""
     image = Image.fromarray(pixels)
     _draw_outline(image, outline(box, plane), color)
+    return marked(image, plane, caption, BAR_MM if scale_bar else None)
+
+
+def marked(image: Image.Image, plane: Plane, caption: str = "", bar_mm: float | None = None) -> Image.Image:
+    """The panel itself, with orientation letters, caption and a scale bar of so many millimetres drawn on it."""
     draw = ImageDraw.Draw(image)
     side = image.width
-    places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, side - 4, "md"))
+    length = (bar_mm or 0) / plane.side * side
+    # a bar that reaches the middle lies below the letter there
+    bottom = side - (15 if length > side / 2 - 24 else 4)
+    places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, bottom, "md"))
     for letter, (x, y, anchor) in zip(plane.letters, places):
         write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
         # as small as it must be to end before the letter in the middle
         size = next((size for size in (13, 12, 11, 10) if drawn_width(caption, size) < side / 2 - 20), 9)
         write_text(draw, (6, side - 6), caption, size, TEXT, anchor="ld", halo=True)
-    if scale_bar:
-        length = 20 / plane.side * side
+    if bar_mm:
+        words = f"{bar_mm:g} mm" if bar_mm < 50 else f"{bar_mm / 10:g} cm"
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
-        write_text(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
+        write_text(draw, (side - 8, side - 14), words, 13, TEXT, anchor="rd", halo=True)
     return image
 
 
