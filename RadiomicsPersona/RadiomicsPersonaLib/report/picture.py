@@ -195,15 +195,16 @@ def marked(image: Image.Image, plane: Plane, caption: str = "", bar_mm: float | 
     draw = ImageDraw.Draw(image)
     side = image.width
     length = (bar_mm or 0) / plane.side * side
-    # a bar that reaches the middle lies below the letter there
-    bottom = side - (15 if length > side / 2 - 24 else 4)
+    # a bar that reaches the middle lies below the letter there, and leaves no room for the caption
+    long = length > side / 2 - 24
+    bottom = side - (15 if long else 4)
     places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, bottom, "md"))
     for letter, (x, y, anchor) in zip(plane.letters, places):
         write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
         # as small as it must be to end before the letter in the middle
         size = next((size for size in (13, 12, 11, 10) if drawn_width(caption, size) < side / 2 - 20), 9)
-        write_text(draw, (6, side - 6), caption, size, TEXT, anchor="ld", halo=True)
+        write_text(draw, (6, 5 if long else side - 6), caption, size, TEXT, anchor="la" if long else "ld", halo=True)
     if bar_mm:
         words = f"{bar_mm:g} mm" if bar_mm < 50 else f"{bar_mm / 10:g} cm"
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
