@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
+import shutil
+import subprocess
 import zlib
 from html.parser import HTMLParser
 
@@ -12,19 +15,34 @@ import nibabel
 import numpy as np
 import pytest
 from bench.blurred_analysis import blurred_analysis
-from bench.pdf_pages import pages_of
+from bench.pdf_pages import bottoms_of, pages_of, pictures_of
+from PIL import Image, ImageDraw
 
 from RadiomicsPersonaLib.analysis.result import StabilityTrial
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.report import lettering, pdf_report
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
 from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
-from RadiomicsPersonaLib.report.pdf import printable, text_width
+from RadiomicsPersonaLib.report.lesion_picture import HEADS, OUTLINE, before_and_after, panels_of, slices_of
+from RadiomicsPersonaLib.report.lettering import write_text
+from RadiomicsPersonaLib.report.pdf import DRAWN, printable, text_width
 from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
-from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, _bars, display_window, picture_of, slice_row, slice_triplet
+from RadiomicsPersonaLib.report.picture import (
+    BACKGROUND,
+    GAP,
+    PANEL,
+    TEXT,
+    WIDTH,
+    _bars,
+    display_window,
+    picture_of,
+    slice_row,
+    slice_triplet,
+)
 from RadiomicsPersonaLib.report.plots import (
     SCORES_CAPTION,
     SCORES_TITLE,
@@ -227,17 +245,53 @@ def test_the_picture_grows_with_the_boxes_and_leaves_very_many_to_the_report(ana
     assert two.height <= picture_of(analysis).height < three.height
 
 
-def test_the_picture_needs_no_font_of_the_system(analysis, monkeypatch):
-    from RadiomicsPersonaLib.report import picture
+@pytest.fixture
+def fonts(monkeypatch):
+    """Sets which fonts the machine has, by name."""
 
-    monkeypatch.setattr(picture, "_FONTS", {False: ("nothing.ttf",), True: ("nothing.ttf",)})
-    picture._font.cache_clear()
-    try:
-        assert picture_of(analysis).width == WIDTH
-        # Pillow's own font would show a box instead of an accented letter
-        assert picture._printable("région", picture._font(14)) == "region"
-    finally:
-        picture._font.cache_clear()
+    def forget():
+        for cached in (lettering.font_of, lettering._runs, lettering._paths, lettering._path, lettering._drawn):
+            cached.cache_clear()
+
+    def only(letters, wide):
+        monkeypatch.setattr(lettering, "_FONTS", {False: letters, True: letters})
+        monkeypatch.setattr(lettering, "_WIDE_FONTS", wide)
+        forget()
+
+    yield only
+    monkeypatch.undo()
+    forget()
+
+
+def written(text: str, **style) -> np.ndarray:
+    """A text as it is drawn."""
+    image = Image.new("L", (600, 40))
+    write_text(ImageDraw.Draw(image), (4, 4), text, 20, 255, **style)
+    return np.asarray(image)
+
+
+def test_the_picture_needs_no_font_of_the_system(analysis, fonts):
+    fonts((), ())
+    assert picture_of(analysis).width == WIDTH
+    # Pillow's own font would show a square instead of an accented letter
+    assert (written("région") == written("region")).all()
+    assert (written("王小 a") == written("[U+738B][U+5C0F] a")).all()
+
+
+@pytest.mark.parametrize("anchor", ["la", "ls", "rm", "md"])
+def test_a_letter_of_any_script_is_drawn_or_named_but_is_no_square(fonts, anchor):
+    drawn = written("王", anchor="la")
+    assert (drawn != written("玉", anchor="la")).any() and (drawn != written(lettering._NO_LETTER)).any()
+    # beside letters of another font it stands on their line, and each keeps its own form
+    image, apart = Image.new("L", (600, 80)), Image.new("L", (600, 80))
+    write_text(ImageDraw.Draw(image), (300, 40), "Иванов Ω 王", 20, 255, anchor=anchor)
+    write_text(ImageDraw.Draw(apart), (300, 40), "Иванов Ω", 20, 255, anchor=anchor)
+    assert abs(image.getbbox()[1] - apart.getbbox()[1]) <= 5 and abs(image.getbbox()[3] - apart.getbbox()[3]) <= 5
+    width = image.getbbox()[2] - image.getbbox()[0]
+    assert width == pytest.approx(lettering.drawn_width("Иванов Ω 王", 20), abs=4)
+    fonts(lettering._FONTS[False], ())
+    assert (written("王") == written("[U+738B]")).all()
+    assert (written("\udc80") == written("[U+DC80]")).all(), "as in a file name that is not UTF-8"
 
 
 @pytest.mark.parametrize("values", [[0.1, 0.9], [5.0], [0.0], [-3.0, 4.0], [100.0, 101.0], [1e-9, 2e-9], [3e5, 9e5]])
@@ -303,6 +357,25 @@ def test_the_report_stands_alone_without_network_and_scripts(report):
     assert not page.all("script") and not page.all("link")
     assert all(image["src"].startswith("data:image/png;base64,") for image in page.all("img"))
     assert not re.search(r"(https?:)?//|url\(|@import", re.sub(r"base64,[A-Za-z0-9+/=]+", "", report))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (shutil.which("chromium") and shutil.which("pdftotext")), reason="chromium and pdftotext print and read"
+)
+def test_the_printed_page_shows_what_is_folded_and_leaves_no_page_nearly_empty(analysis, tmp_path):
+    trials = tuple(StabilityTrial(f"boxes moved by {n} mm", 0, 0.5) for n in range(9))
+    boxes = tuple(dataclasses.replace(result, stability=trials) for result in analysis.boxes[:2])
+    write_report(dataclasses.replace(analysis, boxes=boxes), tmp_path / "report.html")
+    chromium = ("chromium", "--headless", "--no-sandbox", "--no-pdf-header-footer", f"--user-data-dir={tmp_path / 'browser'}")
+    command = (*chromium, f"--print-to-pdf={tmp_path / 'a.pdf'}", str(tmp_path / "report.html"))
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    said = subprocess.run(("pdftotext", "-layout", tmp_path / "a.pdf", "-"), check=True, capture_output=True, timeout=60).stdout
+    pages = said.decode().rstrip("\f").split("\f")
+    assert "boxes moved by 8 mm" in said.decode() and "control 4" in said.decode()
+    assert analysis.boxes[0].box.name in pages[0] and "Whole slice, axial" in pages[0]
+    assert all(len(page.split()) > 40 for page in pages[:-1])
+    assert len(pages[-1].split()) > 20, "the notice stands on no page alone"
 
 
 def test_the_report_lists_the_scores_most_unusual_first(analysis):
@@ -449,7 +522,55 @@ def test_no_line_of_the_pdf_leaves_its_page(analysis, tmp_path):
             shown = re.sub(rb"\\(.)", rb"\1", text).decode("cp1252")
             assert float(x) >= 41 and float(x) + text_width(shown, float(size), font == b"2") <= 595 - 41, shown
             assert 15 < float(y) < 842 - 40
-    assert printable("脳 ő ²") == "? o ²"
+
+
+@pytest.mark.parametrize("boxes", [1, 2, 3])
+def test_no_page_of_the_pdf_is_nearly_empty_or_begins_with_the_last_rows_of_a_table(analysis, boxes, tmp_path, monkeypatch):
+    """However much is said above: every break falls somewhere else."""
+    monkeypatch.setattr(pdf_report, "slice_row", lambda *_: [Image.new("RGB", (300, 300))] * 4)
+    known = analysis.boxes[0]
+    results = [dataclasses.replace(known, box=dataclasses.replace(known.box, name=f"Box {n}")) for n in range(1, boxes + 1)]
+    titles = (
+        "How to read this",
+        "What was checked",
+        "Provenance",
+        "Comparison inside the box",
+        *(f"Box {n}" for n in (1, 2, 3)),
+    )
+    broken_tables = 0
+    for notes in range(0, 60, 2):
+        told = dataclasses.replace(
+            analysis,
+            boxes=tuple(dataclasses.replace(result, warnings=("A note.",) * (notes // 3)) for result in results),
+            warnings=("A note.",) * notes,
+            provenance=analysis.provenance | {f"setting {number}": "a value" for number in range(notes)},
+        )
+        write_report_pdf(told, tmp_path / "a.pdf")
+        pages, bottoms = pages_of(tmp_path / "a.pdf"), bottoms_of(tmp_path / "a.pdf")
+        assert all(bottom > 842 / 3 for bottom in bottoms[:-1]), (notes, bottoms)
+        assert max(bottoms) < 842 - 40
+        for page in pages[1:]:
+            head, *lines = page.splitlines()[:-2]  # without notice and number
+            if head not in ("Measure", "Question", "Setting"):
+                continue
+            broken_tables += 1
+            columns = 4 if head == "Measure" else 2
+            cells = next((number for number, line in enumerate(lines) if line in titles), len(lines)) + 1
+            assert cells / columns >= 1 + 3, (notes, page)
+    assert broken_tables >= 3
+
+
+def test_the_legend_of_the_pdf_ends_with_the_slices_and_says_brain_only(analysis, tmp_path):
+    write_report_pdf(analysis, tmp_path / "a.pdf")
+    content = (tmp_path / "a.pdf").read_bytes()
+    legends = 0
+    for stream in re.findall(rb"/FlateDecode /Length \d+ >>\nstream\n(.*?)\nendstream", content, re.DOTALL):
+        drawn = zlib.decompress(stream).decode("cp1252")
+        rights = [float(x) + float(width) for width, x in re.findall(r"q ([\d.]+) 0 0 [\d.]+ ([\d.]+) [\d.]+ cm", drawn)]
+        for size, x, text in re.findall(r"/F1 ([\d.]+) Tf ([\d.]+) [\d.]+ Td \((scan darker.*?)\) Tj", drawn):
+            assert text.endswith("; brain only") and float(x) + text_width(text, float(size)) <= max(rights) + 0.1
+            legends += 1
+    assert legends == len(analysis.boxes)
 
 
 def test_names_in_other_scripts_stay_whole_in_the_pdf(analysis, tmp_path):
@@ -459,8 +580,22 @@ def test_names_in_other_scripts_stay_whole_in_the_pdf(analysis, tmp_path):
     assert pages_of(tmp_path / "a.pdf")[0].startswith("Healthy persona of Голова")
     text = "\n".join(pages_of(tmp_path / "a.pdf"))
     assert text.count(name) >= 2 and "??" not in text
-    pictures = (tmp_path / "a.pdf").read_bytes().count(b"/Subtype /Image")
-    assert pictures > 3, "drawn, since Helvetica has no such letters"
+
+
+def test_names_in_other_scripts_can_be_read_in_picture_and_pdf(analysis, tmp_path):
+    """By their pixels: two names that differ in a letter look different, and neither shows the square of a missing one."""
+    one = dataclasses.replace(analysis, boxes=analysis.boxes[:1])
+    seen = []
+    for number, name in enumerate(("Иванов Ω 王", "Иванов Ω 玉")):
+        write_report_pdf(one, tmp_path / f"{number}.pdf", name)
+        # the first picture is the title, drawn since Helvetica has no such letters
+        title = pictures_of(tmp_path / f"{number}.pdf")[0]
+        seen.append(
+            [np.asarray(image.convert("L")).astype(int) for image in (picture_of(one, name).crop((0, 0, WIDTH, 50)), title)]
+        )
+    for first, second in zip(*seen):
+        assert (np.abs(first[:, : second.shape[1]] - second[:, : first.shape[1]]) > 100).sum() > 5
+    assert seen[0][1].shape[1] == math.ceil(lettering.drawn_width("Healthy persona of Иванов Ω 王", DRAWN, bold=True))
 
 
 def test_a_report_tells_on_its_first_page_what_it_is_of(analysis, tmp_path):
@@ -497,6 +632,31 @@ def test_a_large_difference_widens_the_colours_and_shows_none_beyond_the_brain(a
     panels = [np.asarray(slice_row(each, each.boxes[0], "axial")[3]).astype(int) for each in (changed, whole)]
     red, every = ((np.abs(panel - diverging(np.array(7 / 8))).max(axis=-1) <= 1).sum() for panel in panels)
     assert 0.3 < red / every < 0.7
+
+
+def test_pictures_of_lesions_tell_their_sides_their_scale_and_what_they_show():
+    """Letters, a bar of 5 cm in the first panel of every plane, the lesion's outline, and a head above every column."""
+    values = np.full((40, 40, 40), 20.0, np.float32)
+    values[:6, :6, :6] = 1000.0  # far from the place: the window is wide, and what is shown is dark
+    scan = Scan(values, np.diag([4.0, 4.0, 4.0, 1.0]))
+    lesion = np.zeros(scan.shape, bool)
+    lesion[17:23, 17:23, 17:23] = True
+    center = scan.ras_from_ijk(np.array([20.0, 20.0, 20.0]))
+    shown = before_and_after(scan, scan.array * 0.5, lesion)
+    rows = panels_of(scan, shown, center, 100.0, 200)
+    assert [len(row) for row in rows] == [3, 3, 3]
+    for row in rows:
+        first, painted, outlined = (np.asarray(panel).astype(int) for panel in row)
+        bars = [(panel[188:193] == TEXT).all(axis=-1).sum(axis=1).max() for panel in (first, painted, outlined)]
+        assert bars[0] == pytest.approx(100, abs=3) and max(bars[1:]) < 30
+        edges = [(panel[90:110, part] > 150).sum() for panel in (first, painted) for part in (slice(24), slice(176, 200))]
+        assert min(edges) > 30
+        inked = [(panel == OUTLINE).all(axis=-1).sum() for panel in (first, painted, outlined)]
+        assert inked[:2] == [0, 0] and inked[2] > 80
+    sheet = np.asarray(slices_of(scan, shown, center, 100.0, 200))
+    assert sheet.shape == (HEADS + 3 * 200 + 2 * GAP, 3 * 200 + 2 * GAP, 3)
+    heads = [(sheet[:HEADS, left : left + 200] != BACKGROUND).any(axis=-1).sum() for left in range(0, 600, 200 + GAP)]
+    assert min(heads) > 50
 
 
 def test_many_boxes_are_several_pictures(analysis):

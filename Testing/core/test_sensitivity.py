@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +20,9 @@ from RadiomicsPersonaLib.imaging.files import read_scan, write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.outline import outline
 from RadiomicsPersonaLib.lesions.sensitivity import box_around, sensitivity, usual_outlines
+from RadiomicsPersonaLib.lesions.sensitivity_curve import curve_picture, curve_svg
 from RadiomicsPersonaLib.lesions.sensitivity_report import sentences_of
+from RadiomicsPersonaLib.report.colors import FOUND_COLORS
 
 pytestmark = pytest.mark.slow
 
@@ -78,6 +81,29 @@ def test_the_page_says_what_the_curve_cannot_show_and_names_nobody(curve):
     with Image.open(folder / "sensitivity.png") as figure:
         orange = (np.asarray(figure.convert("RGB")).astype(int) - (230, 97, 1) == 0).all(axis=-1)
     assert orange.sum() > 50
+    assert page.count(" SD: found</title>") >= 1 and len(re.findall(r" SD: [a-z ]+</title>", page)) == 3
+    assert page.count("data:image/png") == 1, "scan, painted and outline are one picture; the curve is drawn in the page"
+
+
+def test_the_curve_is_the_same_on_page_and_picture():
+    """Every mark of the page lies where the picture has its colour."""
+    trials = [
+        SimpleNamespace(diameter_mm=size, contrast_sd=contrast, word=word)
+        for size, contrast, word in ((5.0, 1.3, "found"), (5.0, 0.4, "not found"), (17.0, 0.8, "undetermined"))
+    ]
+    size = SimpleNamespace(diameter_mm=5.0, size_ml=0.065, least_contrast_sd=1.3, missed_contrast_sd=0.4)
+    result = SimpleNamespace(kind="ms", contrast="T1", place=(1.0, 2.0, 3.0), trials=trials, sizes=[size])
+    page, picture = curve_svg(result), np.asarray(curve_picture(result)).astype(int)
+    assert "5.0 mm" in page and "0.065 ml" in page and "Contrast (tissue SD)" in page
+    places = {
+        "found": re.search(r"SD: found</title><circle cx='([\d.]+)' cy='([\d.]+)'", page),
+        "not found": re.search(r"SD: not found</title><circle cx='([\d.]+)' cy='([\d.]+)'", page),
+        "undetermined": re.search(r"SD: undetermined</title><path d='M([\d.]+) ([\d.]+)", page),
+    }
+    for word, found in places.items():
+        x, y = (2 * float(number) for number in found.groups())
+        around = picture[int(y) + 68 - 16 : int(y) + 68 + 17, int(x) - 16 : int(x) + 17]
+        assert (np.abs(around - FOUND_COLORS[word]).max(axis=-1) < 12).sum() > 40, word
 
 
 def test_progress_reaches_its_end_and_can_cancel():

@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 import RadiomicsPersonaLib as rp
+from RadiomicsPersonaLib.report.lettering import write_text
 from RadiomicsPersonaLib.report.picture import (
     BACKGROUND,
     COLUMNS,
@@ -23,7 +24,6 @@ from RadiomicsPersonaLib.report.picture import (
     difference_range,
     side_by_side,
     slice_row,
-    write_text,
 )
 
 BOX = rp.Box(center=(17.5, -9.5, 31.5), size=(24, 30, 24), name="MS lesion")

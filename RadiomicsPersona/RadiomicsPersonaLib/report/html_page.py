@@ -108,14 +108,25 @@ svg text { fill: var(--faint); font: 13px system-ui, -apple-system, "Segoe UI", 
   .about dd { margin-bottom: 0.4rem; } }
 @page { margin: 14mm; }
 @media print {
-  html { font-size: 11px; }
-  body { padding: 0; max-width: none; font-size: 11px; }
-  h2, h3 { break-after: avoid; }
+  html { font-size: 10px; }
+  body { padding: 0; max-width: none; font-size: 10px; line-height: 1.35; }
+  p, ul { margin: 0.4rem 0; }
+  h2 { margin: 0.8rem 0 0.4rem; }
+  h3 { margin: 0.8rem 0 0.2rem; }
+  h2, h3, caption, thead, summary { break-after: avoid; }
+  section { margin-top: 0.8rem; }
+  .slices { width: 76%; }
+  .slices figure { margin: 0.1rem 0; }
+  .scale { width: 19%; margin-right: 24%; break-inside: avoid; break-before: avoid; }
+  svg { max-width: 150mm; }
   .wide { overflow: visible; }
   thead { display: table-header-group; }
-  td, th { overflow-wrap: anywhere; white-space: normal; }
-  section.box { break-before: page; }
-  tr { break-inside: avoid; } }
+  td, th { overflow-wrap: anywhere; white-space: normal; padding: 0.15rem 0.6rem; }
+  tr, .verdict { break-inside: avoid; }
+  tr:nth-child(-n + 3) { break-after: avoid; }
+  tr:nth-last-child(-n + 4) { break-before: avoid; }
+  details::details-content { content-visibility: visible; display: block; }
+  footer { break-before: avoid; } }
 """
 
 

@@ -19,7 +19,16 @@ from ..metrics.metric import METRICS
 from . import svg
 from .colors import VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
-from .picture import COLUMNS, difference_legend, difference_range, display_window, fog_legend, slice_row, title_of
+from .picture import (
+    BRAIN_ONLY,
+    COLUMNS,
+    difference_legend,
+    difference_range,
+    display_window,
+    fog_legend,
+    slice_row,
+    title_of,
+)
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
@@ -203,6 +212,7 @@ def _box_section(analysis: Analysis, result: BoxResult, number: int) -> str:
 {_facts(result)}
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
+{_stability(result)}
 <h3>Among healthy boxes</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
@@ -271,11 +281,12 @@ def _facts(result: BoxResult) -> str:
     return (
         f"<p class='faint'>{escape(facts_of(result))}</p>"
         + (f"<p class='faint'>{chances}</p>" if chances else "")
-        + _stability(result)
+        + (f"<p>{escape(result.stability_in_words)}</p>" if result.stability else "")
     )
 
 
 def _stability(result: BoxResult) -> str:
+    """What became of the verdict after every small change."""
     if not result.stability:
         return ""
     words = {0: "healthy", 1: "pathological", None: "undetermined"}
@@ -285,7 +296,7 @@ def _stability(result: BoxResult) -> str:
         for trial in result.stability
     )
     return (
-        f"<p>{escape(result.stability_in_words)}</p><details><summary>Change by change</summary><div class='wide'><table>"
+        "<details><summary>Change by change</summary><div class='wide'><table>"
         "<caption>Stability</caption>"
         "<thead><tr><th scope='col'>Change</th><th scope='col'>Verdict</th><th scope='col' class='number'>p</th></tr></thead>"
         f"<tbody>{rows}"
@@ -325,7 +336,7 @@ def _slices(analysis: Analysis, result: BoxResult) -> str:
     scale = (
         f"<div class='scale'><div class='bar' style='background: linear-gradient(to right, {colors})'></div>"
         f"<div class='ends'><span>-{reach:g}</span><span>0</span><span>+{reach:g}</span></div>"
-        f"{difference_legend(analysis)}; brain only</div>"
+        f"{difference_legend(analysis)}; {BRAIN_ONLY}</div>"
     )
     fog = fog_legend(analysis)
     return f"{''.join(figures)}{scale}" + (f"<p class='faint'>{fog}</p>" if fog else "")

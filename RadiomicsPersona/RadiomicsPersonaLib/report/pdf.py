@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import io
 import math
-import unicodedata
 import zlib
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from .picture import drawn_width, write_text
+from .lettering import drawn_width, lines_of, write_text
 
 PAGE_WIDTH, PAGE_HEIGHT = 595.0, 842.0
 _FIRST = 32
@@ -25,17 +24,8 @@ DRAWN = 48
 
 
 def printable(text: str) -> str:
-    """The text in the letters of code page 1252, which Helvetica has; accents that it lacks are left out,
-    other scripts become '?'.
-    """
-    shown = []
-    for character in " ".join(str(text).split()):
-        if character.encode("cp1252", "ignore"):
-            shown.append(character)
-        else:
-            plain = unicodedata.normalize("NFKD", character).encode("cp1252", "ignore").decode("cp1252")
-            shown.append(plain or "?")
-    return "".join(shown)
+    """The text with single spaces between its words, whatever stood there."""
+    return " ".join(str(text).split())
 
 
 def in_helvetica(text: str) -> bool:
@@ -53,19 +43,7 @@ def text_width(text: str, size: float, bold: bool = False) -> float:
 
 def broken(text: str, size: float, width: float, bold: bool = False) -> list[str]:
     """A text in lines of at most `width` points; words that are longer are cut."""
-    lines = [""]
-    for word in str(text).split():
-        joined = f"{lines[-1]} {word}".strip()
-        if text_width(joined, size, bold) <= width:
-            lines[-1] = joined
-            continue
-        if lines[-1]:
-            lines.append("")
-        for letter in word:
-            if lines[-1] and text_width(lines[-1] + letter, size, bold) > width:
-                lines.append("")
-            lines[-1] += letter
-    return lines
+    return lines_of(text, width, lambda words: text_width(words, size, bold))
 
 
 class Pdf:
@@ -81,6 +59,11 @@ class Pdf:
         self._pages: list[list[str]] = []
         self._page: list[str] = []
         self._images: list[Image.Image] = []
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are."""
+        return len(self._pages)
 
     def add_page(self) -> None:
         """Go on on a new page."""

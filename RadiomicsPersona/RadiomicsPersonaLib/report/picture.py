@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import math
 import textwrap
-import unicodedata
 from collections.abc import Iterator
-from functools import lru_cache
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from ..analysis.result import EXPECTED_ERRORS, Analysis, BoxResult
@@ -31,6 +29,7 @@ from .colors import (
     density_of_fog,
     diverging,
 )
+from .lettering import drawn_width, lines_of, write_text
 from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
 from .slice_plane import ORIENTATIONS, Plane, cut, cut_hole, outline, planes_around, planes_of_scan
 
@@ -44,6 +43,8 @@ ROUND_RANGES = (DIFFERENCE_RANGE, 4.0, 5.0, 6.0, 8.0, 10.0, 15.0, 20.0, 30.0)
 """Ends of the difference's colours."""
 CONTEXT_MM = 20.0
 """Millimetres shown on every side of a box."""
+BAR_MM = 20.0
+"""Length of the scale bar."""
 MOST_BARS = 5
 """Scores shown of each box."""
 MOST_BOXES = 4
@@ -51,18 +52,6 @@ MOST_BOXES = 4
 WIDTH = 2 * MARGIN + len(COLUMNS) * PANEL + (len(COLUMNS) - 1) * GAP
 
 BACKGROUND, TEXT, FAINT = (18, 21, 26), (236, 239, 243), (176, 184, 194)
-_FONTS = {
-    False: ("DejaVuSans.ttf", "segoeui.ttf", "arial.ttf", "Arial.ttf", "LiberationSans-Regular.ttf"),
-    True: ("DejaVuSans-Bold.ttf", "segoeuib.ttf", "arialbd.ttf", "Arial Bold.ttf", "LiberationSans-Bold.ttf"),
-}
-
-
-_WIDE_FONTS = (
-    *("NotoSansCJK-Regular.ttc", "wqy-zenhei.ttc", "wqy-microhei.ttc", "msyh.ttc", "YuGothM.ttc", "malgun.ttf"),
-    *("PingFang.ttc", "Hiragino Sans GB.ttc", "Arial Unicode.ttf", "unifont.ttf"),
-)
-"""For what the others have no letters for: Chinese, Japanese, Korean."""
-_FIRST_WIDE = "\u2e80"
 
 
 def display_window(analysis: Analysis) -> tuple[float, float]:
@@ -198,19 +187,28 @@ def annotated(
     """A panel with the outline of a box, orientation letters, caption and scale bar."""
     image = Image.fromarray(pixels)
     _draw_outline(image, outline(box, plane), color)
+    return marked(image, plane, caption, BAR_MM if scale_bar else None)
+
+
+def marked(image: Image.Image, plane: Plane, caption: str = "", bar_mm: float | None = None) -> Image.Image:
+    """The panel itself, with orientation letters, caption and a scale bar of so many millimetres drawn on it."""
     draw = ImageDraw.Draw(image)
     side = image.width
-    places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, side - 4, "md"))
+    length = (bar_mm or 0) / plane.side * side
+    # a bar that reaches the middle lies below the letter there, and leaves no room for the caption
+    long = length > side / 2 - 24
+    bottom = side - (15 if long else 4)
+    places = ((6, side / 2, "lm"), (side - 6, side / 2, "rm"), (side / 2, 4, "ma"), (side / 2, bottom, "md"))
     for letter, (x, y, anchor) in zip(plane.letters, places):
         write_text(draw, (x, y), letter, 14, TEXT, anchor=anchor, halo=True)
     if caption:
         # as small as it must be to end before the letter in the middle
-        size = next((size for size in (13, 12, 11, 10) if _font(size).getlength(caption) < side / 2 - 20), 9)
-        write_text(draw, (6, side - 6), caption, size, TEXT, anchor="ld", halo=True)
-    if scale_bar:
-        length = 20 / plane.side * side
+        size = next((size for size in (13, 12, 11, 10) if drawn_width(caption, size) < side / 2 - 20), 9)
+        write_text(draw, (6, 5 if long else side - 6), caption, size, TEXT, anchor="la" if long else "ld", halo=True)
+    if bar_mm:
+        words = f"{bar_mm:g} mm" if bar_mm < 50 else f"{bar_mm / 10:g} cm"
         draw.rectangle((side - 9 - length, side - 12, side - 8, side - 8), fill=TEXT, outline=(0, 0, 0))
-        write_text(draw, (side - 8, side - 14), "20 mm", 13, TEXT, anchor="rd", halo=True)
+        write_text(draw, (side - 8, side - 14), words, 13, TEXT, anchor="rd", halo=True)
     return image
 
 
@@ -252,8 +250,8 @@ def _box_part(analysis: Analysis, result: BoxResult) -> Image.Image:
 
 
 def _heading(result: BoxResult) -> Image.Image:
-    chip, font = result.word.upper(), _font(16, True)
-    width = int(font.getlength(chip)) + 24
+    chip = result.word.upper()
+    width = int(drawn_width(chip, 16, bold=True)) + 24
     image = Image.new("RGB", (WIDTH, 52), BACKGROUND)
     draw = ImageDraw.Draw(image)
     draw.line((MARGIN, 6, WIDTH - MARGIN, 6), fill=(60, 66, 76))
@@ -272,6 +270,10 @@ def _captions() -> Image.Image:
     for number, caption in enumerate(COLUMNS):
         write_text(ImageDraw.Draw(image), (MARGIN + number * (PANEL + GAP), 20), caption, 14, FAINT, anchor="ls")
     return image
+
+
+BRAIN_ONLY = "brain only"
+"""Where the difference has colours; stands beside its legend."""
 
 
 def difference_legend(analysis: Analysis) -> str:
@@ -295,6 +297,7 @@ def _legend(analysis: Analysis) -> Image.Image:
     for share, label, anchor in ((0, f"-{reach:g}", "la"), (0.5, "0", "ma"), (1, f"+{reach:g}", "ra")):
         write_text(draw, (share * PANEL, 16), label, 13, FAINT, anchor=anchor)
     write_text(draw, (PANEL / 2, 34), difference_legend(analysis), 13, FAINT, anchor="ma")
+    write_text(draw, (PANEL / 2, 52), BRAIN_ONLY, 13, FAINT, anchor="ma")
     return image
 
 
@@ -365,16 +368,9 @@ def stacked(parts: list[Image.Image]) -> Image.Image:
 
 def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: int = 14, below: int = 14) -> Image.Image:
     """Paragraphs, broken at the picture's width."""
-    font, lines = _font(size, bold), []
+    width, lines = WIDTH - 2 * MARGIN, []
     for text in texts:
-        line = ""
-        for word in _printable(text, font).split():
-            if line and font.getlength(f"{line} {word}") > WIDTH - 2 * MARGIN:
-                lines.append(line)
-                line = word
-            else:
-                line = f"{line} {word}".strip()
-        lines.append(line)
+        lines += lines_of(text, width, lambda words: drawn_width(words, size, bold))
     step = round(size * 1.4)
     image = Image.new("RGB", (WIDTH, above + step * len(lines) + below), BACKGROUND)
     for number, line in enumerate(lines):
@@ -382,39 +378,9 @@ def paragraphs(texts: list[str], size: int, color, bold: bool = False, above: in
     return image
 
 
-def write_text(draw, place, text: str, size: int, color, bold: bool = False, anchor: str = "la", halo: bool = False) -> None:
-    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
-    width = 2 if halo else 0
-    draw.text(place, _printable(text, font), fill=color, font=font, anchor=anchor, stroke_width=width, stroke_fill=(0, 0, 0))
-
-
-def drawn_width(text: str, size: int, bold: bool = False) -> float:
-    """Pixels that a text takes on one line, as `write_text` writes it."""
-    font = _font(size, bold, max(text, default="") >= _FIRST_WIDE)
-    return font.getlength(_printable(text, font))
-
-
 def _fitting(text: str, size: int, width: float) -> str:
     """The text, its middle left out where it is wider than `width` pixels."""
-    font = _font(size, True)
-    while font.getlength(_printable(text, font)) > width and len(text) > 5:
+    while drawn_width(text, size, bold=True) > width and len(text) > 5:
         half = len(text) // 2
         text = text[: half - 2] + "..." + text[half + 2 :]
     return text
-
-
-@lru_cache
-def _font(size: int, bold: bool = False, wide: bool = False):
-    for name in (*(_WIDE_FONTS if wide else ()), *_FONTS[bold]):
-        try:
-            return ImageFont.truetype(name, size)
-        except OSError:
-            continue
-    return ImageFont.load_default(size)
-
-
-def _printable(text: str, font) -> str:
-    """The text as the font can show it: Pillow's own font has neither accents nor other scripts."""
-    if font.getname()[0] != "Aileron":
-        return text
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()

@@ -25,8 +25,8 @@ _CHART_LEFT, _RIGHT, _VALUES, _ROW = 220, 670, 756, 24
 
 
 _LEFT, _TOP, _BELOW = 64, 10, 46
-_ALONE = {"var(--text)": "#1b1f24", "var(--faint)": "#57606a", "var(--line)": "#cfd5dc"}
-"""What the page's style gives; many programs that show SVG files know no such variables."""
+ON_PAPER = {svg.FOREGROUND: "#1b1f24", svg.AXIS: "#57606a", svg.GRID: "#cfd5dc"}
+"""What the page's style gives; pictures, and many programs that show SVG files, know no such variables."""
 _TEXT = "<style>text { fill: #57606a; font: 13px sans-serif }</style>"
 
 
@@ -80,7 +80,7 @@ class Plot:
     def svg_alone(self) -> str:
         """The plot as a file of its own."""
         drawn = self._svg(_TEXT, alone=True)
-        for variable, color in _ALONE.items():
+        for variable, color in ON_PAPER.items():
             drawn = drawn.replace(variable, color)
         return '<?xml version="1.0" encoding="utf-8"?>\n' + drawn
 

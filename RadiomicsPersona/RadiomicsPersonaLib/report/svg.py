@@ -37,6 +37,11 @@ def circle(x: float, y: float, radius: float, color: str, title: str | None = No
     return _shape("circle", title, cx=x, cy=y, r=radius, fill=color)
 
 
+def ring(x: float, y: float, radius: float, color: str, width: float) -> str:
+    """A circle that is empty."""
+    return _shape("circle", cx=x, cy=y, r=radius, fill="none", stroke=color, stroke_width=width)
+
+
 def diamond(x: float, y: float, width: float, height: float, color: str) -> str:
     """A rhomb with a border; half its width and half its height."""
     corners = f"M{x} {y - height} L{x + width} {y} L{x} {y + height} L{x - width} {y} Z"

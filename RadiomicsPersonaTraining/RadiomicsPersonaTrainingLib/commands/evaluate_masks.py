@@ -23,13 +23,15 @@ from ..lesion_masks.generators import GENERATORS, mask_generator
 from ..lesion_masks.ground import lesion_ground
 from ..lesion_masks.kinds import MS, STROKE
 from ..lesion_masks.mask_model import MaskModel
-from ..lesion_masks.painted_scans import lesion_row, sheet_of
+from ..lesion_masks.painted_scans import lesion_row, sheet_of_lesions
 from ..lesion_masks.pieces import lesion_pieces
 from ..runs.heartbeat import NAME, Alive
 from ..settings.sample_sections import TRAINED
 from ..versions import versions_text, versions_used
 from .synthesize import files_of
 
+SHEET_PIXELS = 160
+"""Edge of a panel in the pictures of masks."""
 EXAMPLES = ("healthy/ --shapes lesion_masks -o masks",)
 
 
@@ -121,8 +123,8 @@ def _texts(options: argparse.Namespace, job: Job) -> dict[str, str]:
                 for number in range(options.pictures):
                     ground = grounds[number % len(grounds)]
                     hole = generator.draw(ground, np.random.default_rng((options.seed, 1000, number))).hole
-                    rows.append(lesion_row(ground.scan, None, hole, 160))
-                sheets.append((f"{kind}, {name}", sheet_of(rows)))
+                    rows.append(lesion_row(ground.scan, None, hole, SHEET_PIXELS))
+                sheets.append((f"{kind}, {name}", sheet_of_lesions(rows, painted=False, pixels=SHEET_PIXELS)))
             done += 1
     truth = {part.kind: part for part in measured if part.name == HELD_OUT}
     distances = [distance_of(part, truth[part.kind], options.seed) for part in measured if part.name != HELD_OUT]

@@ -23,7 +23,7 @@ from ..lesion_masks.painted_scans import (
     SynthesisPlan,
     lesion_row,
     refuse_overwriting,
-    sheet_of,
+    sheet_of_lesions,
     synthesized,
     write_lesion,
     write_provenance,
@@ -113,7 +113,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
                 if len(rows) < SHOWN:
                     rows.append(lesion_row(lesion.prepared.scan, lesion.painted.values, lesion.hole))
         write_provenance(plan, entries, f"radiomics-persona-train synthesize {_words(options)}", folder)
-        sheet_of(rows).save(folder / SHEET)
+        sheet_of_lesions(rows, painted=True).save(folder / SHEET)
     print(f"Written: {len(entries)} images with their masks, {PROVENANCE} and {SHEET} in {output}")
     return 0
 

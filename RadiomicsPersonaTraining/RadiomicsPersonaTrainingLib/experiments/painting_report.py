@@ -15,8 +15,7 @@ from scipy import ndimage
 
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
-from RadiomicsPersonaLib.report.lesion_picture import slices_of
-from RadiomicsPersonaLib.report.picture import side_by_side
+from RadiomicsPersonaLib.report.lesion_picture import before_and_after, sheet_of, strip_of
 
 from ..evaluation.pictures import jpeg_uri
 from ..evaluation.plots import interval_plot, spoken
@@ -92,7 +91,8 @@ def three_planes(case: ExperimentCase) -> Image.Image:
     inside = np.argwhere(labels == sizes.argmax() + 1) if len(sizes) else np.array(scan.shape)[None] / 2
     middle = inside[np.abs(inside - inside.mean(axis=0)).sum(axis=1).argmin()]
     center = scan.ras_from_ijk(middle)
-    return side_by_side([slices_of(scan, scan.array, center, mask, SIDE, PIXELS) for mask in (None, lesion)])
+    shown = before_and_after(scan, None, lesion)
+    return sheet_of([strip_of(scan, shown, center, SIDE, PIXELS)], [volume.head for volume in shown], PIXELS)
 
 
 def _group(group: str, lines: list[ArmLine]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from RadiomicsPersonaLib.brain.preparation import PreparedScan, prepare
 from RadiomicsPersonaLib.brain.tissue_levels import contrast_of
@@ -23,8 +22,7 @@ from RadiomicsPersonaLib.imaging.files import name_of, read_scan, sha256_of, wri
 from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.painter import PaintedLesion, paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
-from RadiomicsPersonaLib.report.picture import BACKGROUND, GAP, side_by_side
-from RadiomicsPersonaLib.report.slice_plane import ORIENTATIONS, Plane, cut, cut_hole
+from RadiomicsPersonaLib.report.lesion_picture import OUTLINED, PAINTED, SCAN, before_and_after, sheet_of, strip_of
 
 from ..versions import versions_used
 from .generators import DrawnMask, MaskGenerator
@@ -183,7 +181,6 @@ def write_provenance(plan: SynthesisPlan, lesions: list[dict], command: str, fol
 PIXELS = 220
 LEAST_SIDE, MARGIN = 90.0, 25.0
 """Millimetres that a picture shows at least, and around a lesion."""
-COLOR = (255, 176, 0)
 
 
 def lesion_row(scan: Scan, values: np.ndarray | None, hole: Hole, pixels: int = PIXELS) -> Image.Image:
@@ -195,32 +192,12 @@ def lesion_row(scan: Scan, values: np.ndarray | None, hole: Hole, pixels: int = 
     points = scan.ras_from_ijk(np.argwhere(hole.mask) + hole.start)
     middle = points[np.linalg.norm(points - points.mean(axis=0), axis=1).argmin()]
     side = max(LEAST_SIDE, float(np.ptp(points, axis=0).max()) + 2 * MARGIN)
-    dark, bright = np.percentile(scan.array, [1, 99.7])
-    tiles = []
-    for orientation in ORIENTATIONS:
-        plane = Plane(orientation, middle, side, pixels)
-        shown = [
-            _gray(cut(array, scan.affine, plane, dark), dark, bright) for array in (scan.array, values) if array is not None
-        ]
-        inside = cut_hole(scan, hole, plane)
-        marked = shown[-1].copy()
-        marked[inside & ~ndimage.binary_erosion(inside)] = COLOR
-        tiles += [*(shown if values is not None else ()), marked]
-    return side_by_side([_image(tile) for tile in tiles])
+    lesion = np.zeros(scan.shape, bool)
+    lesion[hole.region] = hole.mask
+    shown = before_and_after(scan, values, lesion)
+    return strip_of(scan, shown if values is not None else shown[-1:], middle, side, pixels)
 
 
-def sheet_of(rows: list[Image.Image]) -> Image.Image:
-    """Rows of one size, one below the other."""
-    image = Image.new("RGB", (rows[0].width, sum(row.height + GAP for row in rows) - GAP), BACKGROUND)
-    for number, row in enumerate(rows):
-        image.paste(row, (0, number * (row.height + GAP)))
-    return image
-
-
-def _gray(values: np.ndarray, dark: float, bright: float) -> np.ndarray:
-    shade = np.clip((values - dark) / max(bright - dark, 1e-6), 0, 1)
-    return np.repeat(np.rint(255 * shade[..., None]), 3, axis=-1)
-
-
-def _image(tile: np.ndarray) -> Image.Image:
-    return Image.fromarray(tile.astype(np.uint8))
+def sheet_of_lesions(rows: list[Image.Image], painted: bool, pixels: int = PIXELS) -> Image.Image:
+    """Rows of one size below each other, and above them what they show."""
+    return sheet_of(rows, [SCAN, PAINTED, OUTLINED] if painted else [OUTLINED], pixels)
