@@ -158,10 +158,10 @@ def by_box(table_node) -> list:
 
 def details(table_node) -> list:
     """Of every box in a table of results what is told beneath its verdict: where the unusual lies, how often such boxes are
-    right, what would have been found in a healthy one, and how sure the persona is.
+    right, what would have been found in a healthy one, what the persona keeps, and how sure it is.
     """
     results = origin.results_in(table_node)
-    told = ("where", "error_rates", "would_be_found", "certainty")
+    told = ("where", "error_rates", "would_be_found", "persona", "certainty")
     return [" ".join(filter(None, map(box.get, told))) for box in results["boxes"]] if results else []
 
 

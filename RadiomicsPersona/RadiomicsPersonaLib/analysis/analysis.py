@@ -376,10 +376,12 @@ class _Line:
         larger = evidence and evidence.larger_around(self.prepared.scan, hole)
         if larger:
             every, within, (low, high) = larger
-            around = ",".join(f"{value:.0f}" for value in (*(low + high) / 2, *(high - low + 4)))
+            low, high = np.minimum(low - 2, box.corners.min(axis=0)), np.maximum(high + 2, box.corners.max(axis=0))
+            around = ",".join(f"{value:.0f}" for value in (*(low + high) / 2, *(high - low)))
             notes.append(
-                f"What the lesion model marks in box '{box.name}' goes on outside of it: {every:.0f} ml in all, "
-                f"{within:.0f} ml inside. The persona may be rebuilt from abnormal tissue. A box around all of it is {around}."
+                f"What the lesion model marks in box '{box.name}' goes on outside of it: at least {every:.0f} ml in "
+                f"all, {within:.0f} ml inside. The persona may be rebuilt from abnormal tissue. A box around all of it is "
+                f"{around}."
             )
         if fluid_share > MOST_FLUID:
             notes.append(f"Box '{box.name}' is nearly all fluid, in which little can be compared.")

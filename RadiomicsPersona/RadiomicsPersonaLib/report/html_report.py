@@ -12,6 +12,7 @@ from html import escape
 from pathlib import Path
 
 from ..analysis.result import Analysis, BoxResult
+from ..analysis.verdict import STRONG_P
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..defaults import RESEARCH_USE
 from ..geometry.box import Box
@@ -212,7 +213,7 @@ def _box_section(analysis: Analysis, result: BoxResult, number: int) -> str:
 {_facts(result)}
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
-{_stability(result)}
+{_stability(result, analysis.decision["rule"])}
 <h3>Among healthy boxes</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
@@ -285,13 +286,15 @@ def _facts(result: BoxResult) -> str:
     )
 
 
-def _stability(result: BoxResult) -> str:
+def _stability(result: BoxResult, rule: str) -> str:
     """What became of the verdict after every small change."""
     if not result.stability:
         return ""
     words = {0: "healthy", 1: "pathological", None: "undetermined"}
     rows = "".join(
-        f"<tr><th scope='row'>{escape(trial.change)}</th><td>{words[trial.label]}</td><td class='number'>"
+        f"<tr><th scope='row'>{escape(trial.change)}</th>"
+        f"<td>{'unusual' if trial.label == 1 and rule == 'p' and trial.p > STRONG_P else words[trial.label]}</td>"
+        f"<td class='number'>"
         f"{'-' if trial.p is None else f'{trial.p:.3f}'}</td></tr>"
         for trial in result.stability
     )

@@ -371,7 +371,8 @@ class _Bundle:
     def _add_text(self) -> None:
         sentences = [RESEARCH_USE]
         for result in self.analysis.boxes:
-            sentences += [f"{result.box.name}: {result.reason}", *result.warnings]
+            told = filter(None, (result.where, *result.remarks))
+            sentences += [f"{result.box.name}: {result.reason}", *told, *result.warnings]
         sentences += [*self.analysis.warnings, json.dumps(self._provenance(), indent=1, ensure_ascii=False)]
         # 3 is VTK's number for UTF-8
         self._add("Text", "RadiomicsPersona verdicts and provenance", text="\n".join(sentences), encoding="3")
