@@ -13,6 +13,7 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.commands.analyze import OUTPUTS
 from RadiomicsPersonaLib.commands.registry import ANALYSIS
+from RadiomicsPersonaLib.errors import how_to_install
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.progress import ProgressBar
 from RadiomicsPersonaTrainingLib.cli import TRAINING
@@ -116,7 +117,7 @@ def test_a_shell_is_told_how_to_complete_by_one_line(program, shell, capsys):
 def test_completion_without_its_library_or_shell_is_one_sentence(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "argcomplete", None)
     assert ANALYSIS.main(["--completion", "bash"]) == 2
-    assert 'pip install "radiomics-persona[completion]"' in capsys.readouterr().err
+    assert how_to_install("completion") in capsys.readouterr().err
     for words in (["--completion", "tcsh"], ["--completion"]):
         assert ANALYSIS.main(words) == 2
         assert capsys.readouterr().err.count("\n") == 1

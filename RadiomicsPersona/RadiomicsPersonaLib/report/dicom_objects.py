@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..analysis.result import Analysis, BoxResult
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..imaging.dicom import slices_of_series
 from ..metrics.metric import METRICS
 
@@ -32,9 +32,7 @@ def require_dicom(scan: str | Path) -> None:
     try:
         import highdicom  # noqa: F401
     except ImportError:
-        raise InputError(
-            'The output dicom needs highdicom, which is not installed: run pip install "radiomics-persona[dicom]".'
-        ) from None
+        raise InputError(f"The output dicom needs highdicom, which is not installed: {how_to_install('dicom')}.") from None
     if not Path(scan).is_dir():
         raise InputError(
             f"The output dicom refers to a DICOM series, and '{Path(scan).name}' is none: give the folder of the series, or "
