@@ -105,7 +105,7 @@ def where(folder: str) -> str:
     if found is None:
         return (
             f"{PACKAGE} was installed into {folder}, which is not on your PATH: add the line "
-            f"export PATH=\"{folder}:$PATH\" to ~/.profile (or what your shell reads), and open a new terminal."
+            f'export PATH="{folder}:$PATH" to ~/.profile (or what your shell reads), and open a new terminal.'
         )
     if Path(found).parent.resolve() != Path(folder).resolve():
         return f"{PACKAGE} was installed into {folder}, but your shell finds another one first: {found}."
