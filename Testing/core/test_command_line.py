@@ -42,6 +42,19 @@ def test_every_help_ends_with_examples_that_can_be_asked(registry, name, capsys)
         assert registry.options_of(shlex.split(example)[1:]).command == name
 
 
+@pytest.mark.parametrize(("registry", "name"), COMMANDS, ids=[f"{registry.program} {name}" for registry, name in COMMANDS])
+def test_every_argument_has_a_help_text_and_a_head(registry, name):
+    heads = {action: group.title for group in registry.parser_of(name)._action_groups for action in group._group_actions}
+    for action, head in heads.items():
+        words = action.option_strings or [action.dest]
+        assert action.help and action.help.strip() and action.help != "==SUPPRESS==", words
+        assert "-h" in words or head != "options", f"{words}: give it a head in command_line.GROUPS"
+    told = {action.dest: head for action, head in heads.items()}
+    assert told["quiet"] == told["verbose"] == "results"
+    assert told.get("patient") in ("results" if name == "follow" else "how it is judged", None)
+    assert told.get("largest") == ("what is made" if name == "pack" else "where to look" if "largest" in told else None)
+
+
 def test_options_stand_under_heads_and_have_their_letters():
     told = ANALYSIS.parser_of("analyze").format_help()
     heads = [line for line in told.splitlines() if line.endswith(":") and not line.startswith(" ")]
