@@ -4,6 +4,8 @@
 FROM python:3.12-slim
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
+# the CPU build of PyTorch; --build-arg TORCH_INDEX= takes PyPI's, which brings CUDA: some 5 GB
+ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 COPY . /src
 WORKDIR /src
 RUN sh container/install.sh /opt/radiomics-persona && rm -rf /src/build

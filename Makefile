@@ -4,7 +4,7 @@ PYTHON ?= python3
 PY := .venv/bin/python
 DATA ?= ../shared/data
 
-.PHONY: demo test install quick fuzz lint docs evaluate benchmark clean
+.PHONY: demo test install uninstall quick fuzz lint docs evaluate benchmark clean
 
 demo: .venv/demo
 	$(PY) Testing/demos/demo.py $(if $(SCAN),--scan "$(SCAN)") $(if $(BOX),--box="$(BOX)")
@@ -30,6 +30,10 @@ lint: .venv/test
 # the commands of both programs on your PATH, by pipx or uv
 install:
 	@$(PYTHON) Testing/set_up.py install
+
+# takes them away again
+uninstall:
+	@$(PYTHON) Testing/set_up.py uninstall
 
 # the documentation as a site in site/; a dead link ends it
 docs: .venv/test

@@ -96,7 +96,7 @@ the same scan. Research use only, not a medical device.
             + "</a></p>"
         )
         self.parent.acknowledgementText = _("""
-See the list of contributors and the references in the documentation of the extension.
+Made by the RadiomicsPersona contributors. The page Method of the documentation names the publications that it rests on.
 """)
         slicer.app.connect("startupCompleted()", view_nodes.register_layout)
         slicer.app.connect("startupCompleted()", sample_data.register)

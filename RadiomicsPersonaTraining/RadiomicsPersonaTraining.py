@@ -66,7 +66,7 @@ classifier, painted lesions, and the models themselves. Everything stays on this
 device.
 """)
         self.parent.acknowledgementText = _("""
-See the list of contributors and the references in the documentation of the extension.
+Made by the RadiomicsPersona contributors. The page Method of the documentation names the publications that it rests on.
 """)
 
 

@@ -31,6 +31,21 @@ SHOWN = (".png", ".html", ".json")
 """Files outside docs/ that the site brings along where a page links to them."""
 OUTWARD = re.compile(r"\]\(\.\./([^)#\s]+)(#[^)\s]*)?\)")
 MORE = "More"
+FIGURES = {
+    "ratio_to_best_fill": "squared error / best simple fill's",
+    "ssim": "SSIM",
+    "official_psnr": "PSNR (dB)",
+    "auroc": "AUROC",
+    "dice": "Dice",
+    "found_ml": "found (ml)",
+    "sensitivity": "sensitivity",
+    "hd95_mm": "Hausdorff, 95th percentile (mm)",
+    "grey": "Dice of grey matter",
+    "white": "Dice of white matter",
+    "fluid": "Dice of fluid",
+}
+"""What tables of model cards show of an evaluation, with its name there; the most telling first."""
+MOST_FIGURES = 3
 
 
 def on_config(config):
@@ -168,20 +183,40 @@ def _card(card: dict) -> str:
 
 
 def _figures(measured: dict) -> list[str]:
-    """Every mean of an evaluation with its interval, wherever it stands in the record."""
-    rows: list[tuple[str, str]] = []
+    """The telling means of an evaluation with their intervals: group by figure, or where groups have strata, group by stratum
+    for every figure.
+    """
+    cells: dict[tuple[str, ...], dict[str, str]] = {}
 
-    def walk(value, path: list[str]) -> None:
+    def walk(value, path: tuple[str, ...]) -> None:
         if isinstance(value, dict) and {"value", "low", "high"} <= set(value):
             known = all(value[key] is not None for key in ("value", "low", "high"))
-            told = f"{value['value']:.3g} ({value['low']:.3g} to {value['high']:.3g})" if known else f"{value['value']}"
-            rows.append((", ".join(path), told))
+            told = f"{value['value']:.3g} ({value['low']:.3g} to {value['high']:.3g})" if known else "-"
+            cells.setdefault(path[1:-1], {})[path[-1]] = told
         elif isinstance(value, dict):
             for key, inner in value.items():
-                walk(inner, [*path, str(key)])
+                walk(inner, (*path, str(key)))
 
-    walk(measured, [])
-    return ["| figure | mean (95 % interval) |", "|---|---|", *(f"| {_cell(name)} | {told} |" for name, told in rows)]
+    walk(measured, ())
+    names = list(dict.fromkeys(name for row in cells.values() for name in row))
+    shown = ([name for name in FIGURES if name in names] or names)[:MOST_FIGURES]
+    if all(len(place) == 2 for place in cells) and cells:
+        groups, strata = (list(dict.fromkeys(place[level] for place in cells)) for level in (0, 1))
+        lines = []
+        for figure in shown:
+            rows = {group: [cells.get((group, stratum), {}).get(figure, "-") for stratum in strata] for group in groups}
+            lines += [f"\n*{FIGURES.get(figure, figure)}*\n", *_table(strata, rows)]
+    else:
+        rows = {", ".join(place): [row.get(figure, "-") for figure in shown] for place, row in cells.items()}
+        lines = _table([FIGURES.get(figure, figure) for figure in shown], rows)
+    left = len(names) - len(shown)
+    more = f" {left} more for each stand in the card's JSON." if left else ""
+    return [*lines, f"\nMeans with 95 % intervals.{more}"]
+
+
+def _table(heads: list[str], rows: dict[str, list[str]]) -> list[str]:
+    lines = [f"| | {' | '.join(map(_cell, heads))} |", "|---" * (len(heads) + 1) + "|"]
+    return lines + [f"| {_cell(name)} | {' | '.join(row)} |" for name, row in rows.items()]
 
 
 def _cell(text: str) -> str:

@@ -28,7 +28,7 @@ card        what a model says of itself, as JSON beside its weights: kind, grid,
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _OFFERED = {
     "read_scan": "imaging.files",

@@ -23,3 +23,17 @@ class InputError(Exception):
     def __str__(self) -> str:
         text = _NOT_ON_A_LINE.sub(lambda found: repr(found[0])[1:-1], super().__str__())
         return text if len(text) <= _LONGEST else f"{text[: _LONGEST * 2 // 3]} ... {text[-_LONGEST // 3 :]}"
+
+
+MADE = ("training", "mesh", "regression", "cluster", "dicom", "completion")
+"""Extras of the package that `make install` brings."""
+
+
+def how_to_install(extra: str) -> str:
+    """What to type for an extra, in half a sentence; the package is on no index, so that its source folder is needed.
+
+    >>> how_to_install("features")
+    'run python -m pip install ".[features]" in the source folder'
+    """
+    line = f'run python -m pip install ".[{extra}]" in the source folder'
+    return f"{line}, or make install there" if extra in MADE else line

@@ -8,6 +8,20 @@ import SimpleITK
 
 SERIES, STUDY = "1.2.826.0.1.3680043.2.1125.1", "1.2.826.0.1.3680043.2.1125.9"
 
+PATIENT = {
+    "0008|0020": "20260331",
+    "0008|0030": "101112",
+    "0008|0050": "",
+    "0010|0010": "Doe^Jane",
+    "0010|0020": "P7",
+    "0010|0030": "19700101",
+    "0010|0040": "F",
+    "0020|0010": "1",
+    "0020|0011": "3",
+    "0020|0052": "1.2.826.0.1.3680043.2.1125.8",
+}
+"""What a scanner says of patient and study, by tag."""
+
 
 def slices_of(image: SimpleITK.Image, series_uid: str = SERIES) -> list[tuple[SimpleITK.Image, dict[str, str]]]:
     """The slices of a volume as images of two axes, each with its DICOM tags."""

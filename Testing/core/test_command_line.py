@@ -13,6 +13,7 @@ from bench.phantom import make_head
 
 from RadiomicsPersonaLib.commands.analyze import OUTPUTS
 from RadiomicsPersonaLib.commands.registry import ANALYSIS
+from RadiomicsPersonaLib.errors import how_to_install
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.progress import ProgressBar
 from RadiomicsPersonaTrainingLib.cli import TRAINING
@@ -39,6 +40,19 @@ def test_every_help_ends_with_examples_that_can_be_asked(registry, name, capsys)
     assert examples and all(example.startswith(f"{registry.program} {name}") for example in examples)
     for example in examples:
         assert registry.options_of(shlex.split(example)[1:]).command == name
+
+
+@pytest.mark.parametrize(("registry", "name"), COMMANDS, ids=[f"{registry.program} {name}" for registry, name in COMMANDS])
+def test_every_argument_has_a_help_text_and_a_head(registry, name):
+    heads = {action: group.title for group in registry.parser_of(name)._action_groups for action in group._group_actions}
+    for action, head in heads.items():
+        words = action.option_strings or [action.dest]
+        assert action.help and action.help.strip() and action.help != "==SUPPRESS==", words
+        assert "-h" in words or head != "options", f"{words}: give it a head in command_line.GROUPS"
+    told = {action.dest: head for action, head in heads.items()}
+    assert told["quiet"] == told["verbose"] == "results"
+    assert told.get("patient") in ("results" if name == "follow" else "how it is judged", None)
+    assert told.get("largest") == ("what is made" if name == "pack" else "where to look" if "largest" in told else None)
 
 
 def test_options_stand_under_heads_and_have_their_letters():
@@ -116,7 +130,7 @@ def test_a_shell_is_told_how_to_complete_by_one_line(program, shell, capsys):
 def test_completion_without_its_library_or_shell_is_one_sentence(capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "argcomplete", None)
     assert ANALYSIS.main(["--completion", "bash"]) == 2
-    assert 'pip install "radiomics-persona[completion]"' in capsys.readouterr().err
+    assert how_to_install("completion") in capsys.readouterr().err
     for words in (["--completion", "tcsh"], ["--completion"]):
         assert ANALYSIS.main(words) == 2
         assert capsys.readouterr().err.count("\n") == 1

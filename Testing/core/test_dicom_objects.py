@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 import SimpleITK
-from bench.dicom_series import slices_of, write_slices
+from bench.dicom_series import PATIENT, slices_of, write_slices
 from bench.phantom import make_head, with_dark_blob
 
 from RadiomicsPersonaLib.cli import main
@@ -20,18 +20,6 @@ pydicom = pytest.importorskip("pydicom")
 pytestmark = pytest.mark.usefixtures("small_models")
 
 BOX = "34,-10,14,28,28,28"
-PATIENT = {
-    "0008|0020": "20260331",
-    "0008|0030": "101112",
-    "0008|0050": "",
-    "0010|0010": "Doe^Jane",
-    "0010|0020": "P7",
-    "0010|0030": "19700101",
-    "0010|0040": "F",
-    "0020|0010": "1",
-    "0020|0011": "3",
-    "0020|0052": "1.2.826.0.1.3680043.2.1125.8",
-}
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +40,59 @@ def found(tmp_path_factory):
     return folder / "series", folder / "out"
 
 
+def _middle(series) -> np.ndarray:
+    scan = read_scan(series)
+    return scan.ras_from_ijk((np.array(scan.shape) - 1) / 2)
+
+
 def _turned(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+
+
+def test_a_series_that_no_object_can_refer_to_is_refused_in_one_sentence(found, tmp_path, capsys):
+    series = shutil.copytree(found[0], tmp_path / "series")
+    for file in series.iterdir():
+        header = pydicom.dcmread(file)
+        del header.FrameOfReferenceUID
+        header.save_as(file)
+    box = ",".join(f"{value:.1f}" for value in (*_middle(series), 20, 20, 20))
+    words = [
+        "analyze",
+        str(series),
+        "--box",
+        box,
+        "-m",
+        "harmonic",
+        "--controls",
+        "0",
+        "-o",
+        str(tmp_path / "out"),
+    ]
+    assert main([*words, "--outputs", "dicom"]) == 2
+    said = capsys.readouterr().err
+    assert "lacks an attribute" in said and "FrameOfReferenceUID" in said and said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_box_without_anything_unusual_has_its_segment_and_its_measurements(found, tmp_path):
+    box = ",".join(f"{value:.1f}" for value in (*_middle(found[0]), 20, 20, 20))
+    words = ["analyze", str(found[0]), "--box", box, "-m", "harmonic", "--controls", "0", "-o", str(tmp_path / "out")]
+    assert main([*words, "--outputs", "dicom"]) == 0
+    made = highdicom.seg.segread(tmp_path / "out" / "dicom" / "segmentation.dcm")
+    [group] = highdicom.sr.srread(
+        tmp_path / "out" / "dicom" / "measurements.dcm"
+    ).content.get_volumetric_roi_measurement_groups()
+    segment, *images = [item.ReferencedSOPSequence[0] for item in group.referenced_segment]
+    assert (segment.ReferencedSegmentNumber, segment.ReferencedSOPInstanceUID) == (1, made.SOPInstanceUID)
+    assert made.number_of_segments == 1
+    named = {image.ReferencedSOPInstanceUID for image in images}
+    framed = {
+        source.ReferencedSOPInstanceUID
+        for frame in made.PerFrameFunctionalGroupsSequence
+        for derived in frame.DerivationImageSequence
+        for source in derived.SourceImageSequence
+    }
+    assert named == framed
 
 
 def test_the_segments_are_the_box_and_what_is_unusual_in_their_places(found):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 from html import unescape
 from pathlib import Path
 
 import pytest
 
+from RadiomicsPersonaLib.analysis.score import SCORES
 from RadiomicsPersonaLib.commands.registry import ANALYSIS
 from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.networks.card import read_card
@@ -63,7 +65,38 @@ def test_model_cards_and_metrics_are_on_the_site(site):
     for path in SHIPPED_MODELS.glob("*.json"):
         card = read_card(path)
         assert card["sha256"] in cards and " ".join(card["limits"].split()) in cards
+    assert f"There are {len(METRICS)} metrics. {len(SCORES)} of them are scores" in metrics
     assert all(key in metrics and " ".join(metric.formula.split()) in metrics for key, metric in METRICS.items())
+
+
+def test_a_model_card_is_a_table_and_not_a_list_of_hundreds_of_raw_figures(site):
+    html = (site / "models.html").read_text(encoding="utf-8")
+    for path in SHIPPED_MODELS.glob("*.json"):
+        [section] = re.findall(rf'<h2 id="{path.stem}">.*?(?=<h2|</body>)', html, re.DOTALL)
+        assert not re.search("official_|_01|hd95_mm|figures, ", section), path.stem
+        assert len(re.findall("<tr>", section)) < 100, path.stem
+
+
+def test_an_evaluation_with_strata_is_a_table_of_group_by_stratum_for_each_of_three_figures(site, checkout):
+    """The shipped card may be between two evaluations; this is one as `evaluate --card` writes it."""
+    place = str(checkout / "docs" / "hooks.py")
+    hooks = next(module for module in list(sys.modules.values()) if getattr(module, "__file__", None) == place)
+    one = {"value": 0.5, "low": 0.25, "high": 0.75}
+    stratum = {"subjects": 3} | dict.fromkeys(("ratio_to_best_fill", "mse", "ssim", "official_psnr", "official_psnr_01"), one)
+    lines = hooks._figures({"figures": {"IXI": {"16-24 mm": stratum, "24-40 mm": stratum}, "OASIS": {"16-24 mm": stratum}}})
+    assert lines[1:5] == [
+        "| | 16-24 mm | 24-40 mm |",
+        "|---|---|---|",
+        "| IXI | 0.5 (0.25 to 0.75) | 0.5 (0.25 to 0.75) |",
+        "| OASIS | 0.5 (0.25 to 0.75) | - |",
+    ]
+    titles = [line.strip() for line in lines if line.startswith("\n*")]
+    assert titles == ["*squared error / best simple fill's*", "*SSIM*", "*PSNR (dB)*"] and "2 more" in lines[-1]
+
+
+def test_tables_wrap(site):
+    assert "white-space: normal" in (site / "site.css").read_text(encoding="utf-8")
+    assert 'href="site.css"' in (site / "index.html").read_text(encoding="utf-8")
 
 
 def test_every_page_is_reached_from_every_other_and_shows_its_pictures(site):

@@ -14,11 +14,14 @@ from bench.phantom import make_head
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.acquisition_date import visit_date
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.imaging.registration import rigid_motion
 from RadiomicsPersonaLib.imaging.scan import make_scan
 from RadiomicsPersonaLib.longitudinal.visits import carried, lesion_ml, visit_times
+from RadiomicsPersonaLib.metrics.deviation_map import deviation_of, deviation_p
+from RadiomicsPersonaLib.reconstruction.reconstruction import Reconstruction
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 
@@ -135,7 +138,7 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
         main([*words, "--patient", "Q7", "--output", str(tmp_path / "out"), "--", "--model", "harmonic", "--controls", "5"])
         == 0
     )
-    capsys.readouterr()
+    told = capsys.readouterr().out
     with open(tmp_path / "out" / "visits.csv", newline="", encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["visit"] for row in rows] == ["visit 1", "visit 2"] and rows[0]["patient"] == "Q7"
@@ -146,7 +149,13 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
     assert np.linalg.norm(where[1] - (moved[:3, :3] @ CENTER + moved[:3, 3])) < 1
     assert (tmp_path / "out" / "visit-2" / "results.json").is_file()
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert page.count("<img") == 2 and ">Q7" not in page and "2021" not in page
+    for row in rows:
+        low, high = (float(row[f"usual_{end}_ml"]) for end in ("low", "high"))
+        assert 0 <= low < high < float(row["deviating_ml"]) < 28**3 / 1000, "a lesion has more than what is usual"
+        assert (
+            f"unusual {float(row['deviating_ml']):.3f} ml (in 95 % of the control regions {low:.3f} to {high:.3f} ml)" in told
+        )
+    assert page.count("(usual ") == 2 and page.count("<img") == 2 and ">Q7" not in page and "2021" not in page
     assert (
         main(["regress", str(tmp_path / "out" / "visits.csv"), "--outcome", "volume_ml", "--output", str(tmp_path / "slope")])
         == 0
@@ -154,6 +163,21 @@ def test_a_growing_lesion_is_followed_through_two_visits_into_a_slope(head, tmp_
     with open(tmp_path / "slope" / "patients.csv", newline="", encoding="utf-8") as stream:
         (slope,) = csv.DictReader(stream)
     assert float(slope["slope"]) == pytest.approx((volumes[1] - volumes[0]) / 1.5, rel=0.01)
+
+
+def test_a_box_that_is_a_control_itself_has_what_is_usual():
+    """The shares of controls are counted as the box's own are: of boxes that are all alike about as much deviates in each."""
+    random = np.random.default_rng(0)
+    scan = make_scan(random.normal(100, 10, (60, 60, 60)), np.eye(4), "noise")
+    centers = [[x, y, z] for x in (10, 28, 46) for y in (10, 28, 46) for z in (10, 46)]
+    boxes = [Box(center, [12, 12, 12]) for center in centers]
+    holes = [hole_of_box(scan, box) for box in boxes]
+    alike = [Reconstruction(hole, np.full(hole.mask.shape, 100.0), 1.0) for hole in holes]
+    p, shares = deviation_of(scan, alike[0], alike[1:], 0.05)
+    assert np.array_equal(p, deviation_p(scan, alike[0], alike[1:]))
+    assert shares.shape == (len(boxes) - 1,) and shares.mean() == pytest.approx(0.05, abs=0.01)
+    own = float((deviation_p(scan, alike[1], alike[2:])[alike[1].hole.mask] <= 0.05).mean())
+    assert shares[0] == pytest.approx(own, abs=1e-9), "a control held against the others is as a box held against them"
 
 
 @pytest.mark.parametrize(

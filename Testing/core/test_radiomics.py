@@ -13,6 +13,7 @@ from bench.phantom import make_head
 from RadiomicsPersonaLib.analysis.control import place_shape
 from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.cli import main
+from RadiomicsPersonaLib.errors import how_to_install
 from RadiomicsPersonaLib.geometry.hole import hole_of_mask
 from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.metrics.radiomics import intensity_features, shape_features
@@ -60,7 +61,7 @@ PUBLISHED = {
 
 @pytest.fixture(autouse=True)
 def library():
-    pytest.importorskip("mirp", reason='MIRP is not installed: pip install "radiomics-persona[features]"')
+    pytest.importorskip("mirp", reason='MIRP is not installed: python -m pip install ".[features]"')
 
 
 @pytest.mark.parametrize("kind", PUBLISHED)
@@ -162,4 +163,4 @@ def test_without_the_library_one_sentence_says_what_to_install(case, tmp_path, c
     ]
     assert main(words) == 2
     said = capsys.readouterr().err
-    assert 'pip install "radiomics-persona[features]"' in said and said.count("\n") == 1
+    assert how_to_install("features") in said and said.count("\n") == 1

@@ -111,6 +111,14 @@ def test_the_figures_of_the_readme_are_those_of_the_shipped_evaluation():
         assert re.search(told, text), told
 
 
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{name}.md" for name in ("faq", "method", "tutorial", "howto", "files"))]
+)
+def test_how_many_metrics_and_scores_there_are_is_left_to_the_page_that_counts_them(page):
+    """The site's *Metrics and scores* is made from the program."""
+    assert not re.search(r"(\d+|[a-z]*teen|twenty[a-z-]*)\s(metrics|scores)\b", text_of(page))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_no_link_of_a_page_is_dead(page):
     """Within the repository; pages that the site makes are checked when it is built."""

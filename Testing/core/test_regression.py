@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -163,8 +164,27 @@ def test_two_visits_of_one_patient_give_a_slope_without_an_interval(tmp_path, ca
     table.to_csv(tmp_path / "visits.csv", index=False)
     assert main(["regress", str(tmp_path / "visits.csv"), "--output", str(tmp_path / "out")]) == 0
     said = capsys.readouterr().out
-    assert "volume_ml per years: 4, p = -" in said and "It doubles in 0.75 years; two visits give no interval" in said
-    assert "nan" not in (tmp_path / "out" / "report.html").read_text(encoding="utf-8").lower()
+    assert "volume_ml per years: 4, p = -" in said and "doubles in" not in said
+    assert "there is no doubling time, because 2 visits give it no interval; a patient alone needs at least 3." in said
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "nan" not in page.lower() and "doubles in" not in page and "There is no doubling time" in page
+
+
+def test_the_report_calls_outcomes_as_the_report_of_visits_does(tmp_path):
+    table = visits(7).assign(combined=lambda table: table.volume_ml / 2, own=1.0 + np.arange(35) % 4)
+    table = table.rename(columns={"volume_ml": "deviating_ml"})
+    table.to_csv(tmp_path / "visits.csv", index=False)
+    words = ["--outcome", "deviating_ml", "--outcome", "combined", "--outcome", "own"]
+    assert main(["regress", str(tmp_path / "visits.csv"), *words, "--output", str(tmp_path / "out")]) == 0
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    results, settings = page.split("What is needed to make these numbers again")
+    assert "deviating_ml" not in results and "deviating_ml" in settings, "settings are told as they were typed"
+    assert {f"<h2>{name}</h2>" for name in ("unusual tissue (ml)", "combined score", "own")} <= set(
+        re.findall("<h2>.*?</h2>", page)
+    )
+    assert "unusual tissue (ml) over years" in page and "Slopes of combined score" in page
+    with open(tmp_path / "out" / "regression.csv", newline="", encoding="utf-8") as stream:
+        assert "deviating_ml" in {row["outcome"] for row in csv.DictReader(stream)}, "files keep the columns' names"
 
 
 def test_p_is_corrected_over_all_outcomes(tmp_path):

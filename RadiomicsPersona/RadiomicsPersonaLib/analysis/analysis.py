@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..geometry.box import Box, lattice_of
 from ..geometry.hole import Hole, hole_of_box, hole_of_mask, union_of
 from ..imaging.scan import Scan
-from ..metrics.deviation_map import deviation_p
+from ..metrics.deviation_map import deviation_of
 from ..metrics.expected_error import ErrorModel, error_model
 from ..metrics.measurement import metrics_of, usual_range
 from ..metrics.metric import METRICS
@@ -34,7 +34,7 @@ from .classifier import HINGES, Classifier, load_classifier
 from .control import apart_from, check_count, independent, mirror_is_healthy, place_controls
 from .error_rates import error_rates_of
 from .part import parts_of, unusual_in
-from .result import BEYOND, Analysis, BoxResult, Control
+from .result import BEYOND, DEVIATING_P, Analysis, BoxResult, Control
 from .score import SCORES, false_discovery_rates
 from .second_look import doubtful_in, second_look
 from .verdict import Decision, judge, weigh
@@ -194,7 +194,7 @@ class _Line:
         share = self._error_share(rebuilt)
         unlike_known = why_no_brain(prepared) or self._why_unlike_known(share)
         verdict = judge(metrics, weighing, decision, brain_share, unlike_known)
-        voxel_p = deviation_p(prepared.scan, reconstruction, rebuilt)
+        voxel_p, control_shares = deviation_of(prepared.scan, reconstruction, rebuilt, DEVIATING_P)
         known = error_rates_of(self.classifier.sha256, prepared.tissue.contrast, metrics["brain_volume"])
         unusual = np.zeros(voxel_p.shape, bool)
         if verdict.label == 1:
@@ -216,6 +216,7 @@ class _Line:
             probability=weighing.probability,
             contributions=weighing.contributions,
             deviation_p=voxel_p,
+            control_shares=control_shares,
             unusual=unusual,
             parts=parts_of(prepared.scan, reconstruction.hole, unusual, box.name),
             error_rates=known.in_words if known and decision.rule == "p" else "",

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..brain.midplane import Midplane
 from ..brain.tissue import Tissue
-from ..defaults import USUAL_PERCENT
+from ..defaults import USUAL_PERCENT, USUAL_THRESHOLDS
 from ..geometry.box import Box
 from ..imaging.scan import Scan
 from ..reconstruction.reconstruction import Reconstruction
@@ -22,6 +22,8 @@ NEARLY_ALL = 0.98
 """Share of a box from which on it is told to be rebuilt as a whole."""
 MOST_TOLD = 3
 """Pieces of what is unusual whose volumes are told in a sentence."""
+DEVIATING_P = USUAL_THRESHOLDS["p"]
+"""Voxels whose difference from the healthy persona has at most this p deviate."""
 BEYOND, HEALTHY_BEYOND = 2.0, "about 5 %"
 """Expected errors beyond which a voxel's difference is counted, and how many of healthy brain's are."""
 
@@ -94,6 +96,8 @@ class BoxResult:
         contributions: what every score adds to the classifier's log odds, by key.
         q: p as the false discovery rate over all boxes of the analysis (Benjamini and Hochberg 1995), or None without p.
         deviation_p: p of every voxel, float32 over the hole's region, 1 outside; see `deviation_map`.
+        control_shares: share of each control that deviates, up to `DEVIATING_P`, when it is held against the others,
+            shape (controls,); NaN where it cannot be said.
         independent_controls: how many controls without overlap tell as much (n^2 over the sum of all overlaps, Kish 1965).
         effective_boxes: how many independent healthy boxes of this size all those are worth that p ranks the box among.
         brain_share: share of the box that is brain, 0 to 1.
@@ -128,6 +132,7 @@ class BoxResult:
     contributions: dict[str, float] = field(default_factory=dict)
     q: float | None = None
     deviation_p: np.ndarray | None = None
+    control_shares: np.ndarray | None = None
     independent_controls: float = 0.0
     effective_boxes: float = 0.0
     unusual: np.ndarray | None = None

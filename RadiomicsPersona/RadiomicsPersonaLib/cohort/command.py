@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--options",
         default="",
-        help=argparse.SUPPRESS,  # how a program says what a person writes behind a lone --
+        metavar="TEXT",
+        help="what stands behind a lone --, as one text: for programs, and for a column of a table",
     )
     parser.add_argument(
         "--bids",

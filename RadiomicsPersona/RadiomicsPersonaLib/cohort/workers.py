@@ -13,7 +13,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..commands.job import Job
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..resources import folder_of
 from ..system.child import Cancelled, Child, ChildFailed, child_environment
 from ..system.threads import COUNTS
@@ -111,9 +111,7 @@ def run_on_cluster(jobs: Iterable[dict], address: str, finished: Callable[[dict]
     try:
         from dask.distributed import Client, KilledWorker, as_completed  # an extra of this package
     except ImportError:
-        raise InputError(
-            '--scheduler needs Dask: run pip install "radiomics-persona[cluster]" or pip install "dask[distributed]".'
-        ) from None
+        raise InputError(f"--scheduler needs Dask, which is not installed: {how_to_install('cluster')}.") from None
     try:
         client = Client(address, timeout=_WAIT_FOR_CLUSTER)
     except (OSError, ValueError, TypeError) as error:

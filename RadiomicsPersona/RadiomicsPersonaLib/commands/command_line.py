@@ -22,8 +22,17 @@ SHORT = {"output": "-o", "model": "-m", "device": "-d", "devices": "-d", "worker
 GROUPS = {
     "where to look": (
         *("box", "boxes", "labels", "largest", "segment_with", "segment", "contrast", "exclude", "mask", "masks", "label"),
-        *("place", "dates", "patient", "bids", "data", "split", "settings", "groups", "subjects", "part", "lesion_masks"),
+        *("place", "dates", "bids", "suffix", "data", "split", "settings", "groups", "subjects", "part", "lesion_masks"),
         *("healthy", "shapes"),
+    ),
+    "what is painted": ("kind", "kinds", "size", "sizes", "strength", "strengths"),
+    "what is made": (
+        *("per_row", "options", "smooth", "decimate", "brain_mask", "task", "start", "small", "licence", "bits", "keep"),
+        *("default", "name", "use", "install", "archive", "remove", "certainty"),
+    ),
+    "how much": (
+        *("resume", "minutes", "estimate", "steps", "seeds", "looks", "count", "pictures", "people", "arms", "few", "more"),
+        *("painted", "validation", "test"),
     ),
     "how it is judged": (
         *("controls", "decision", "threshold", "classifier", "tighten", "one_look", "stability", "seed", "outcome", "time"),
@@ -41,9 +50,11 @@ GROUPS = {
         "cache",
         "generator",
     ),
-    "results": ("output", "outputs", "probabilities", "with_name", "json", "card", "quiet", "verbose"),
+    "results": (*("output", "outputs", "probabilities", "patient", "with_name", "before", "json", "card", "quiet", "verbose"),),
 }
-"""Heads under which `--help` lists options, alike in every command; others stand under "options"."""
+"""Heads under which `--help` lists options, alike in every command; `head` puts an option that means another thing in one of
+them under another head. Nothing but --help stands under "options".
+"""
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -61,13 +72,18 @@ class CommandParser(argparse.ArgumentParser):
         self._words: list[str] = []
         super().__init__(*args, **more)
 
-    def add_argument(self, *names: str, **told) -> argparse.Action:
-        """Add an option under its head of `GROUPS` and with its letter of `SHORT`; anything else as argparse does."""
-        if not names or not names[0].startswith("--"):
+    def add_argument(self, *names: str, head: str | None = None, **told) -> argparse.Action:
+        """Add an option under its head of `GROUPS` and with its letter of `SHORT`; anything else as argparse does.
+
+        Args:
+            head: instead of that of `GROUPS`.
+        """
+        long = next((name for name in names if name.startswith("--")), None)
+        if long is None:
             return super().add_argument(*names, **told)
-        dest = told.get("dest") or names[0].removeprefix("--").replace("-", "_")
+        dest = told.get("dest") or long.removeprefix("--").replace("-", "_")
         names = (SHORT[dest], *names) if dest in SHORT else names
-        head = next((head for head, members in GROUPS.items() if dest in members), None)
+        head = head or next((head for head, members in GROUPS.items() if dest in members), None)
         if head is None:
             return super().add_argument(*names, **told)
         if head not in self._heads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import shlex
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--options",
         default="",
-        help=argparse.SUPPRESS,  # how a program says what a person writes behind a lone --
+        metavar="TEXT",
+        help="what stands behind a lone --, as one text: for programs, and for a column of a table",
     )
 
 
@@ -73,9 +75,12 @@ def run(options: argparse.Namespace, job: Job) -> int:
         job.check()
     for row in rows:
         volume = "" if row["volume_ml"] is None else f", lesion {row['volume_ml']:.3f} ml"
+        low, high = row["usual_low_ml"], row["usual_high_ml"]
+        unusual = "no control regions" if math.isnan(row["deviating_ml"]) else f"unusual {row['deviating_ml']:.3f} ml"
+        unusual += f" (in 95 % of the control regions {low:.3f} to {high:.3f} ml)" if math.isfinite(high) else ""
         print(
             f"{row['visit']} at {row['years']:.2f} years, {row['box']}: label {'-' if row['label'] is None else row['label']}, "
-            f"combined score {row['combined']:.2f}, unusual {row['deviating_ml']:.3f} ml{volume}"
+            f"combined score {row['combined']:.2f}, {unusual}{volume}"
         )
     for note in notes:
         print(f"note: {note}")

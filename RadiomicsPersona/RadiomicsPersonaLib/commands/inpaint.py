@@ -20,7 +20,7 @@ EXAMPLES = ("scan.nii.gz --mask lesion.nii.gz -o healthy.nii.gz",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `inpaint` may be asked."""
-    parser.add_argument("scan", metavar="SCAN")
+    parser.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
     parser.add_argument(
         "--mask", required=True, metavar="MASK", help="image on the scan's grid; voxels other than 0 are rebuilt"
     )
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "its rim",
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON")
-    parser.add_argument("--output", required=True, metavar="OUT.nii.gz")
+    parser.add_argument("--output", required=True, metavar="OUT.nii.gz", help="the scan with what was rebuilt, NIfTI")
     add_model_and_device(parser)
 
 

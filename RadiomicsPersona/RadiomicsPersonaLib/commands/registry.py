@@ -20,7 +20,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..defaults import CLASSICAL, RESEARCH_USE
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..system.device import NO_MEMORY, in_precision, ran_out_of_memory
 from ..system.names import meant
 from ..system.output import cleaned_up
@@ -170,10 +170,8 @@ class Registry:
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("RadiomicsPersona"):
                 raise
-            wanted = f'"radiomics-persona[{self.extra}]"' if self.extra else error.name
-            print(
-                f"{self.program}: this needs {error.name}, which is not installed: run pip install {wanted}.", file=sys.stderr
-            )
+            wanted = how_to_install(self.extra) if self.extra else f"run pip install {error.name}"
+            print(f"{self.program}: this needs {error.name}, which is not installed: {wanted}.", file=sys.stderr)
             return EXIT_BAD_INPUT
         except (MemoryError, RuntimeError, OSError) as error:
             if not ran_out_of_memory(error):
@@ -243,9 +241,7 @@ class _Completion(argparse.Action):
         try:
             from argcomplete import shellcode  # an extra
         except ModuleNotFoundError:
-            raise InputError(
-                'completion needs argcomplete, which is not installed: run pip install "radiomics-persona[completion]".'
-            ) from None
+            raise InputError(f"completion needs argcomplete, which is not installed: {how_to_install('completion')}.") from None
         print(shellcode([parser.prog], shell=values))
         parser.exit()
 

@@ -49,7 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--slope-by", metavar="COLUMN", help="a covariate on which the slope over time may depend, such as a treatment"
     )
-    parser.add_argument("--patient", default="patient", metavar="COLUMN", help="whose visit it is (default patient)")
+    parser.add_argument(
+        "--patient",
+        default="patient",
+        metavar="COLUMN",
+        help="whose visit it is (default patient)",
+        head="how it is judged",
+    )
     parser.add_argument("--log", action="store_true", help="analyze logarithms: growth rates and doubling times")
     parser.add_argument(
         "--correction",

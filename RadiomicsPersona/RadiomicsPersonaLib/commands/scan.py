@@ -15,15 +15,13 @@ from ..system.output import folder_written_whole
 from .job import Job
 
 SHEET = "places.png"
+MEASURED = "How often it finds what, and calls what is healthy, was measured: docs/scan.md has the figures."
 EXAMPLES = ("scan.nii.gz -o places", "dicom_folder --json -o places")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What `scan` may be asked; the help says what was measured."""
-    measured = Measured.load()
-    parser.description = "\n".join(
-        [parser.description, "", MISSES, measured.in_words, *(f"  {rates.in_words}" for rates in measured.rates)]
-    )
+    """What `scan` may be asked; the help says that it misses much."""
+    parser.description = f"{parser.description}\n\n{MISSES}\n{MEASURED}"
     parser.add_argument("scan", metavar="SCAN", help="NIfTI, NRRD, MetaImage or MGZ file, or a folder with one DICOM series")
     parser.add_argument("--json", action="store_true", help="print what was found as JSON")
     parser.add_argument(

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..system.names import is_text
 
 # Imported in functions: vtk, which takes a second to load and is an extra on the command line; scipy, which Slicer's own
@@ -146,9 +146,7 @@ def _require_vtk() -> None:
     try:
         import vtk  # noqa: F401
     except ImportError:
-        raise InputError(
-            'Meshes need VTK, which is not installed: run pip install "radiomics-persona[mesh]" or pip install vtk.'
-        ) from None
+        raise InputError(f"Meshes need VTK, which is not installed: {how_to_install('mesh')}.") from None
 
 
 def _marching_cubes(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -68,7 +68,7 @@ def _curve(analysis: OutcomeAnalysis, predictor: str, names: dict[str, str]) -> 
     xs = seen.times if over_time else seen.covariates[predictor]
     grid, mean, low, high = _band(analysis, predictor)
     unit = seen.unit if over_time else predictor
-    plot = Plot(f"{seen.outcome} over {unit}, with the mean and its 95 % band", unit, seen.outcome, xs, [*seen.values, *mean])
+    plot = Plot(f"{seen.name} over {unit}, with the mean and its 95 % band", unit, seen.name, xs, [*seen.values, *mean])
     if over_time:
         for patient in np.unique(seen.patients):
             order = np.flatnonzero(seen.patients == patient)
@@ -81,7 +81,7 @@ def _curve(analysis: OutcomeAnalysis, predictor: str, names: dict[str, str]) -> 
     plot.line(grid, mean, MAIN, 2.5)
     lines = "Thin lines: patients. " if over_time else "Dots: visits. "
     others = ", other predictors at their means" if len(regression.terms) > 1 else ""
-    return f"{seen.outcome} over {unit}. {lines}Thick line: mean of all patients{others}; band: its 95 % confidence.", plot
+    return f"{seen.name} over {unit}. {lines}Thick line: mean of all patients{others}; band: its 95 % confidence.", plot
 
 
 def _slopes(analysis: OutcomeAnalysis, names: dict[str, str]) -> tuple[str, Plot]:
@@ -95,7 +95,7 @@ def _slopes(analysis: OutcomeAnalysis, names: dict[str, str]) -> tuple[str, Plot
     ends = np.clip([end for slope in slopes for end in (slope.low, slope.high)], values.min() - room, values.max() + room)
     what = "slope of the logarithm" if analysis.regression.log else "slope"
     plot = Plot(
-        f"Slopes of {seen.outcome}, patient by patient",
+        f"Slopes of {seen.name}, patient by patient",
         f"{what} per {seen.unit}",
         "patients, in the order of their slopes",
         [0, *values, *ends, term.estimate],

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import stats
 
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from .observations import Observations
 from .satterthwaite import DegreesOfFreedom, RestrictedLikelihood
 
@@ -138,10 +138,7 @@ def require_statsmodels() -> None:
     try:
         import statsmodels.api  # noqa: F401
     except ImportError:
-        raise InputError(
-            'Regression needs statsmodels, which is not installed: run pip install "radiomics-persona[regression]" or pip '
-            "install statsmodels."
-        ) from None
+        raise InputError(f"Regression needs statsmodels, which is not installed: {how_to_install('regression')}.") from None
 
 
 def regress(observations: Observations, log: bool = False, slope_by: str | None = None) -> Regression:

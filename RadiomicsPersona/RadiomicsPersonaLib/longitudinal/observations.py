@@ -22,6 +22,14 @@ NO_TIME = "none"
 """Instead of a column of time: it plays no part."""
 OUTCOMES = ("volume_ml", "deviating_ml", "combined", "deviation")
 """What is analyzed of a table of visits, unless columns are named."""
+NAMES = {
+    "volume_ml": "lesion (ml)",
+    "deviating_ml": "unusual tissue (ml)",
+    "combined": "combined score",
+    "deviation": "deviation (SD)",
+    "p": "p",
+}
+"""What reports call columns of a table of visits; others go by their own names."""
 _DATES = re.compile("date|datum", re.IGNORECASE)
 """In the name of a column: its numbers are dates too, as spreadsheets and DICOM write them."""
 _NO_VALUE = ("", "na", "n/a", "#n/a", "nan", "null", "none", "-", ".")
@@ -53,6 +61,11 @@ class Observations:
     unit: str
     covariates: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What reports call the outcome."""
+        return NAMES.get(self.outcome, self.outcome)
 
     @property
     def visits(self) -> dict[str, int]:

@@ -31,7 +31,7 @@ class DoublingTime:
 
     Attributes:
         estimate: in units of time; negative for the time in which it halves.
-        low, high: 95 % interval; of different signs where no change is possible too, NaN where there is none.
+        low, high: 95 % interval; of different signs where no change is possible too.
         unit: of time.
     """
 
@@ -49,8 +49,6 @@ class DoublingTime:
             return "It neither doubles nor halves."
         if self.unit == "years" and best > LONGEST_YEARS:
             return f"It hardly changes: at this rate it {what} in more than {LONGEST_YEARS:.0f} years."
-        if math.isnan(self.low):
-            return f"It {what} in {best:.3g} {self.unit}; two visits give no interval."
         ends = sorted((abs(self.low), abs(self.high)))
         if math.isfinite(ends[1]) and self.low * self.high > 0:
             return f"It {what} in {best:.3g} {self.unit} (95 % interval {ends[0]:.3g} to {ends[1]:.3g})."
@@ -148,7 +146,7 @@ def _corrected(ps: list[float | None], correction: str) -> list[float | None]:
 
 def _doubling(regression: Regression) -> tuple[DoublingTime | None, tuple[str, ...]]:
     """The doubling time from a regression of logarithms, made here where that of the plain values was asked for and they are a
-    volume.
+    volume; with a note, in its place, where it has no interval.
     """
     seen = regression.observations
     is_volume = "volume" in seen.outcome.lower() or seen.outcome.lower().endswith(("_ml", "_mm3"))
@@ -160,6 +158,11 @@ def _doubling(regression: Regression) -> tuple[DoublingTime | None, tuple[str, .
             return None, (f"{seen.outcome}: there is no doubling time, because {low} values are not above 0.",)
         regression = regress(seen, log=True)
     slope = regression.time_term
+    if math.isnan(slope.low):
+        return None, (
+            f"{seen.outcome}: there is no doubling time, because {len(seen.values)} visits give it no interval; a patient "
+            f"alone needs at least {len(regression.terms) + 2}.",
+        )
     ends = sorted((slope.low, slope.high), reverse=True)
     times = [math.log(2) / rate if rate else math.inf for rate in (slope.estimate, *ends)]
     return DoublingTime(*times, seen.unit), ()

@@ -63,7 +63,7 @@ def report_of(analyses: list[OutcomeAnalysis], figures, names: dict[str, str], s
     """The page's HTML; the figures are what `figures_of` gives for each outcome."""
     rows = [
         [
-            row["outcome"],
+            _named(analysis),
             row["term"],
             row["method"],
             interval_text(row["estimate"], row["low"], row["high"]),
@@ -116,6 +116,12 @@ def term_rows(analysis: OutcomeAnalysis) -> list[dict]:
     return [{key: row[key] for key in order} for row in rows]
 
 
+def _named(analysis: OutcomeAnalysis) -> str:
+    """What the page calls the outcome, or its logarithm; files keep the column's name."""
+    name = analysis.regression.observations.name
+    return f"ln {name}" if analysis.regression.log else name
+
+
 def _section(analysis: OutcomeAnalysis, figures, names: dict[str, str]) -> str:
     regression = analysis.regression
     seen = regression.observations
@@ -129,7 +135,8 @@ def _section(analysis: OutcomeAnalysis, figures, names: dict[str, str]) -> str:
     facts.append("SD of " + ", ".join(f"{words[key]}: {number_text(value)}" for key, value in regression.spread.items()) + ".")
     if analysis.doubling:
         facts.append(analysis.doubling.in_words)
-    notes = "".join(f"<li>{escape(note)}</li>" for note in analysis.notes)
+    listed = (note.removeprefix(f"{seen.outcome}: ") for note in analysis.notes)
+    notes = "".join(f"<li>{escape(note[0].upper() + note[1:])}</li>" for note in listed)
     pictures = "".join(f"<figure>{plot.svg}<figcaption>{escape(caption)}</figcaption></figure>" for _, caption, plot in figures)
     patients = [
         [names[slope.patient], str(slope.visits), interval_text(slope.slope, slope.low, slope.high), number_text(slope.robust)]
@@ -141,7 +148,7 @@ def _section(analysis: OutcomeAnalysis, figures, names: dict[str, str]) -> str:
         else ""
     )
     return (
-        f"<section><h2>{escape(seen.outcome)}{scale}</h2>"
+        f"<section><h2>{escape(seen.name)}{scale}</h2>"
         f"<p>{escape(' '.join(facts))}</p>{f'<ul>{notes}</ul>' if notes else ''}{pictures}"
         + (f"<details><summary>Patient by patient</summary>{table}</details>" if table else "")
         + "</section>"

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from ..analysis.result import Analysis, BoxResult
-from ..defaults import USUAL_THRESHOLDS
+from ..analysis.result import DEVIATING_P, Analysis, BoxResult
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
@@ -17,8 +16,9 @@ from ..imaging.grid import Grid
 from ..imaging.registration import RigidMotion, rigid_motion
 from ..imaging.scan import Scan
 
-DEVIATING_P = USUAL_THRESHOLDS["p"]
-"""Voxels whose difference from the healthy persona has at most this p make up `deviating_ml`."""
+LEAST_CONTROLS = 5
+"""Control regions from which on it is told what is usual among them."""
+_USUAL = (0.025, 0.975)
 _MOST_YEARS = 3000.0
 """Larger numbers of years are dates in another form, or mistakes."""
 _LITTLE_INFORMATION = 0.25
@@ -114,6 +114,17 @@ def deviating_ml(analysis: Analysis, result: BoxResult) -> float:
     return analysis.scan.grid.ml_of(unusual.sum())
 
 
+def usual_ml(result: BoxResult) -> tuple[float, float]:
+    """What `deviating_ml` would be in control regions as large as the box: from where to where it lies in 95 % of them, by
+    linear interpolation; NaN with fewer than `LEAST_CONTROLS`.
+    """
+    known = [] if result.control_shares is None else result.control_shares[np.isfinite(result.control_shares)]
+    if len(known) < LEAST_CONTROLS:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, _USUAL) * result.box.volume_ml
+    return float(low), float(high)
+
+
 def visit_row(analysis: Analysis, result: BoxResult, start: dict, motion: RigidMotion | None, volume_ml: float | None) -> dict:
     """One row of the table that `regress` reads: where the box is, what was found there.
 
@@ -122,9 +133,10 @@ def visit_row(analysis: Analysis, result: BoxResult, start: dict, motion: RigidM
         motion: that brought the box here; None at the first visit.
         volume_ml: of the lesion, where a mask says it.
     """
-    box = result.box
+    box, usual = result.box, usual_ml(result)
     row = start | {"region": f"{start['patient']}: {box.name}", "box": box.name}
     row |= {"volume_ml": volume_ml, "deviating_ml": deviating_ml(analysis, result)}
+    row |= {"usual_low_ml": usual[0], "usual_high_ml": usual[1]}
     row |= {"label": result.label, "p": result.p, "probability": result.probability, "combined": result.combined}
     row |= result.metrics
     row |= {f"center_{axis}": float(value) for axis, value in zip("ras", box.center)}

@@ -9,6 +9,7 @@ from ..analysis.result import Analysis
 from ..report.html_page import data_uri, html_page, html_table, number_text
 from ..report.picture import slice_triplet
 from ..report.plots import OTHER, Plot
+from .observations import NAMES
 
 
 def pictures_of_visit(analysis: Analysis, title: str) -> str:
@@ -24,23 +25,23 @@ def pictures_of_visit(analysis: Analysis, title: str) -> str:
 
 def report_of_visits(rows: list[dict], notes: list[str], shown: list[str]) -> str:
     """One page without names and dates: the measures over time, and every visit's slices."""
-    columns = {
-        "volume_ml": "lesion (ml)",
-        "deviating_ml": "unusual tissue (ml)",
-        "combined": "combined score",
-        "deviation": "deviation (SD)",
-        "p": "p",
-    }
-    columns = {key: name for key, name in columns.items() if any(row[key] is not None for row in rows)}
+    columns = {key: name for key, name in NAMES.items() if any(row[key] is not None for row in rows)}
 
     def text(value) -> str:
         return "-" if value is None or not math.isfinite(value) else number_text(value)
 
+    def cell(row: dict, key: str) -> str:
+        usual = (row["usual_low_ml"], row["usual_high_ml"])
+        if key != "deviating_ml" or not all(map(math.isfinite, usual)):
+            return text(row[key])
+        return f"{text(row[key])} (usual {text(usual[0])} to {text(usual[1])})"
+
     table = html_table(
-        "What was measured at every visit; the boxes were carried along by rigid registration.",
+        "What was measured at every visit; the boxes were carried along by rigid registration. Usual is what 95 % of the "
+        "scan's control regions have, scaled to the box's volume.",
         ["Visit", "Years", "Box", "Label", *columns.values()],
         [
-            [row["visit"], f"{row['years']:.2f}", row["box"], text(row["label"]), *(text(row[key]) for key in columns)]
+            [row["visit"], f"{row['years']:.2f}", row["box"], text(row["label"]), *(cell(row, key) for key in columns)]
             for row in rows
         ],
     )

@@ -27,25 +27,50 @@ def deviation_p(scan: Scan, reconstruction: Reconstruction, controls: list[Recon
     Returns:
         float32 over the hole's region, axes I, J, K; 1 outside the hole and without controls.
     """
+    return deviation_of(scan, reconstruction, controls)[0]
+
+
+def deviation_of(
+    scan: Scan, reconstruction: Reconstruction, controls: list[Reconstruction], most_p: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """`deviation_p`, and the share of each control that has at most `most_p` when it is held against the other controls.
+
+    Shells count as they do in the box, so that a share times the box's volume is what a control as large would have.
+
+    Returns:
+        `deviation_p`; shares, shape (controls,), NaN where nothing of a control is comparable.
+    """
     result = np.ones(reconstruction.hole.mask.shape, np.float32)
+    shares = np.full(len(controls), np.nan)
     if not controls:
-        return result
+        return result, shares
     size, depth = _smoothed_difference(scan, reconstruction)
     edges = np.quantile(depth, np.linspace(0, 1, SHELLS + 1)[1:-1])
     shell = np.searchsorted(edges, depth)
     measured = [_smoothed_difference(scan, control) for control in controls]
     others, depths = (np.concatenate([m[part] for m in measured]) for part in (0, 1))
+    whose = np.repeat(np.arange(len(controls)), [len(found) for found, _ in measured])
     # controls may be larger: what lies deeper in them than anything in the box is harder to rebuild
     near = depths <= depth.max()
-    others, other_shells = others[near], np.searchsorted(edges, depths[near])
+    others, other_shells, whose = others[near], np.searchsorted(edges, depths[near]), whose[near]
     p = np.ones(len(size))
+    weights, found = np.zeros(len(controls)), np.zeros(len(controls))
     for number in np.unique(shell):
-        known = np.sort(others[other_shells == number])
+        there = other_shells == number
+        known = np.sort(others[there])
         here = shell == number
         larger = len(known) - np.searchsorted(known, size[here], side="left")
         p[here] = (1 + larger) / (len(known) + 1)
+        for control in np.unique(whose[there]) if most_p else ():
+            its = np.sort(others[there & (whose == control)])
+            rest = len(known) - len(its)
+            above = len(known) - np.searchsorted(known, its, side="left") - (len(its) - np.searchsorted(its, its, side="left"))
+            if rest:
+                weights[control] += here.mean()
+                found[control] += here.mean() * float(((1 + above) / (rest + 1) <= most_p).mean())
     result[reconstruction.hole.mask] = p
-    return result
+    np.divide(found, weights, out=shares, where=weights > 0)
+    return result, shares
 
 
 def _smoothed_difference(scan: Scan, reconstruction: Reconstruction) -> tuple[np.ndarray, np.ndarray]:

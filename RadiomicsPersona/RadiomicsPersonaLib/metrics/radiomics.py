@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..imaging.files import write_nifti
 from ..system.work_folder import work_folder
 
@@ -49,9 +49,7 @@ def check_library() -> str:
     try:
         import mirp  # noqa: F401
     except ModuleNotFoundError:
-        raise InputError(
-            'Radiomics features need MIRP, which is not installed: run pip install "radiomics-persona[features]".'
-        ) from None
+        raise InputError(f"Radiomics features need MIRP, which is not installed: {how_to_install('features')}.") from None
     return version("mirp")
 
 

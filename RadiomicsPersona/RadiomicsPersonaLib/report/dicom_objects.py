@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import __version__
 from ..analysis.result import Analysis, BoxResult
-from ..errors import InputError
+from ..errors import InputError, how_to_install
 from ..imaging.dicom import slices_of_series
 from ..metrics.metric import METRICS
 
@@ -32,9 +32,7 @@ def require_dicom(scan: str | Path) -> None:
     try:
         import highdicom  # noqa: F401
     except ImportError:
-        raise InputError(
-            'The output dicom needs highdicom, which is not installed: run pip install "radiomics-persona[dicom]".'
-        ) from None
+        raise InputError(f"The output dicom needs highdicom, which is not installed: {how_to_install('dicom')}.") from None
     if not Path(scan).is_dir():
         raise InputError(
             f"The output dicom refers to a DICOM series, and '{Path(scan).name}' is none: give the folder of the series, or "
@@ -63,6 +61,7 @@ def write_dicom(analysis: Analysis, series: str | Path, folder: Path) -> None:
         source.SliceThickness = source.get("SliceThickness") or round(apart, 6)
     folder.mkdir()
     try:
+        _ = sources[0].FrameOfReferenceUID  # highdicom's own word for its lack is no AttributeError
         segmentation = _segmentation(analysis, sources)
         objects = {
             SEGMENTATION: segmentation,
@@ -188,7 +187,7 @@ def _measurements(analysis: Analysis, sources: list, segmentation):
         groups.append(
             sr.VolumetricROIMeasurementsAndQualitativeEvaluations(
                 tracking_identifier=sr.TrackingIdentifier(_tracking_uid(result, sources), f"{PROGRAM} {result.box.name}"[:64]),
-                referenced_segment=sr.ReferencedSegment.from_segmentation(segmentation, numbers[result.box.name[:64]]),
+                referenced_segment=_reference(segmentation, numbers[result.box.name[:64]], analysis, result, sources),
                 algorithm_id=method,
                 measurements=measured,
                 qualitative_evaluations=[verdict],
@@ -215,6 +214,16 @@ def _measurements(analysis: Analysis, sources: list, segmentation):
         series_description="Measurements of boxes; research use only",
         **equipment,
     )
+
+
+def _reference(segmentation, number: int, analysis: Analysis, result: BoxResult, sources: list):
+    """The box's segment, with the slices it lies in; highdicom's own way fails where a segmentation has one segment only."""
+    from highdicom import sr
+
+    inside = result.reconstruction.hole.full_mask(analysis.scan.shape)
+    slices = [source for source, frame in zip(sources, _frames(inside)) if frame.any()]
+    images = [sr.SourceImageForSegmentation(source.SOPClassUID, source.SOPInstanceUID) for source in slices]
+    return sr.ReferencedSegment(segmentation.SOPClassUID, segmentation.SOPInstanceUID, number, source_images=images)
 
 
 def _deviation(analysis: Analysis, sources: list):

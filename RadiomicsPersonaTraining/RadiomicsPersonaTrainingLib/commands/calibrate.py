@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"times every scan is looked at, from the second on as in another contrast (default {LOOKS})",
     )
     parser.add_argument("--name", default="healthy-or-not", help="the classifier's name (default healthy-or-not)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the places and the lesions (default 0)")
     parser.add_argument(
         "--use", action="store_true", help="put it among your own classifiers, from which the analysis takes it by its name"
     )
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with painted lesions: only measure one scan, which is kept, and say how long all will take",
     )
-    parser.add_argument("--output", required=True, metavar="FILE.json")
+    parser.add_argument("--output", required=True, metavar="FILE.json", help="the classifier")
 
 
 def run(options: argparse.Namespace, job: Job) -> int:

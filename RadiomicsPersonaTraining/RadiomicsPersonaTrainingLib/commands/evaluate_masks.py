@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=int, default=3, metavar="N", help="examples of every generator and kind in the report (default 3)"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default 0)")
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="folder for report.html, evaluation.md and evaluation.json"
     )

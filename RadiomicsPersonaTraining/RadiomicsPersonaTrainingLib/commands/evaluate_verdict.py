@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--before", metavar="FILE", help="evaluation.json of another version, to stand beside this one's figures"
     )
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the boxes and controls (default 0)")
     parser.add_argument(
         "--output",
         required=True,

@@ -28,7 +28,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `fit` may be asked."""
-    parser.add_argument("settings", metavar="SETTINGS.toml")
+    parser.add_argument("settings", metavar="SETTINGS.toml", help="of the training, as init writes them")
     parser.add_argument("--output", required=True, metavar="RUN", help="folder for checkpoints, log and pictures")
     parser.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
     parser.add_argument("--cache", metavar="FOLDER", help="prepared scans (default: cache/ beside RUN)")

@@ -24,7 +24,7 @@ EXAMPLES = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `init` may be asked."""
-    parser.add_argument("output", metavar="SETTINGS.toml")
+    parser.add_argument("output", metavar="SETTINGS.toml", help="the file to write")
     parser.add_argument("--split", metavar="CSV", help="a split, whose collections are entered")
     parser.add_argument(
         "--task",

@@ -16,12 +16,19 @@ EXAMPLES = ("settings.toml -o pack.tar.xz --small",)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `pack` may be asked."""
-    parser.add_argument("settings", metavar="SETTINGS.toml")
+    parser.add_argument("settings", metavar="SETTINGS.toml", help="of the training, as init writes them")
     parser.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
     parser.add_argument(
         "--output", required=True, metavar="PACK.tar.xz", help="unpack it with tar and fit the settings.toml in it"
     )
-    parser.add_argument("--largest", type=float, default=64.0, metavar="MIB", help="refuse to write more (default 64)")
+    parser.add_argument(
+        "--largest",
+        type=float,
+        default=64.0,
+        metavar="MIB",
+        help="refuse to write more (default 64)",
+        head="what is made",
+    )
     parser.add_argument(
         "--small",
         action="store_true",

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mask", metavar="MASK", help="image on the scan's grid, not 0 where tissue is rebuilt; only for models that rebuild"
     )
-    parser.add_argument("--output", required=True, metavar="OUT.nii.gz")
+    parser.add_argument("--output", required=True, metavar="OUT.nii.gz", help="what the run makes of the scan, NIfTI")
 
 
 def run(options: argparse.Namespace, job: Job) -> int:

@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", default="split.csv", metavar="CSV", help="default split.csv")
     parser.add_argument("--validation", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     parser.add_argument("--test", type=float, default=0.1, metavar="SHARE", help="default 0.1")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="another seed deals the subjects otherwise (default 0)"
+    )
     parser.add_argument(
         "--settings", metavar="SETTINGS.toml", help="of a segmentation: list its label maps, called as the settings say"
     )
