@@ -319,7 +319,7 @@ def test_the_report_lists_the_scores_most_unusual_first(analysis):
 
 
 def test_page_pdf_and_picture_show_one_chart_of_scores(analysis, tmp_path):
-    """Bar, a dot per healthy box, a line at the share of them that is usual, an axis with numbers, and the value."""
+    """Bar, a dot per control region, a line at the share of them that is usual, an axis with numbers, and the value."""
     random = np.random.default_rng(5)
     scores = {key: random.normal(size=15) for key in analysis.boxes[0].standings}
     result = dataclasses.replace(analysis.boxes[0], control_scores=scores)
@@ -345,9 +345,9 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
     result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6, effective_boxes=240.0)
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
     edges = [edge for control in analysis.boxes[0].controls for edge in control.box.size]
-    told = f"with edges of {min(edges):.0f} to {max(edges):.0f} mm, tell as much as 3 without overlap"
-    assert f"4 healthy boxes of this scan, {told}" in report
-    assert "as many as 240 independent healthy boxes of about its size" in report
+    told = f"4 control regions of this scan have edges of {min(edges):.0f} to {max(edges):.0f} mm."
+    assert f"{told} Their effective number, given their overlap, is 3." in report
+    assert "p ranks the box among an effective number of 240 control regions of about its size" in report
     assert "<th scope='row'>control 4</th>" in report and f"<td class='number'>{edges[-3]:.0f} x" in report
     assert (
         "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
@@ -387,7 +387,7 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
     page = Page(report)
     assert len(page.all("circle")) == 8
     assert len(page.all("path")) == 2
-    assert "There are no healthy boxes to compare with." in page.text
+    assert "There are no control regions to compare with." in page.text
     first = analysis.boxes[0]
     places = [float(circle["cx"]) for circle in page.all("circle")[:4]]
     scores = sorted(control.metrics["deviation"] for control in first.controls)

@@ -120,7 +120,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
     )
     sizes = html_table(
         "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
-        ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
+        ["Size", "Volume (ml)", "Box (mm)", "Control regions", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
         [
             [
                 f"{s.diameter_mm:.1f} mm",
@@ -150,7 +150,7 @@ def _page(result: Sensitivity, scan: Scan, figure: Image.Image) -> str:
             ["place (R, A, S)", ", ".join(f"{value:g}" for value in result.place)],
             ["decision", f"{result.decision['rule']}, threshold {result.decision['threshold']:g}"],
             ["model", str(result.model.get("name"))],
-            ["healthy boxes, seed", f"{result.controls}, {result.seed}"],
+            ["control regions, seed", f"{result.controls}, {result.seed}"],
             ["version", __version__],
         ],
         long=True,
@@ -240,7 +240,7 @@ def _frame(draw, axes: _Axes, result: Sensitivity) -> None:
     write_text(
         draw,
         ((_LEFT + SIZE[0] - _RIGHT) / 2, SIZE[1] - 34),
-        "size of the painted lesion: diameter of the ball of its volume",
+        "size of the painted lesion: equivalent sphere diameter",
         15,
         _INK,
         anchor="ma",

@@ -152,12 +152,12 @@ class _Report:
             self.paragraph(fog_legend(self.analysis), 8.5, color=FAINT)
 
     def standing(self, result: BoxResult) -> None:
-        """The score behind p: a dot per healthy box, a diamond for this one."""
+        """The score behind p: a dot per control region, a diamond for this one."""
         value, scores = scores_of(result)
         self.need(90)
-        self.paragraph("Among healthy boxes", 10, bold=True)
+        self.paragraph("Control distribution", 10, bold=True)
         if not scores:
-            self.paragraph("There are no healthy boxes to compare with.")
+            self.paragraph("There are no control regions to compare with.")
             return
         low, high = axis_range([value, *scores])
         top = self.y
@@ -176,7 +176,7 @@ class _Report:
         self.pdf.polygon(((x, y - 11), (x + 8, y), (x, y + 11), (x - 8, y)), VERDICT_COLORS[result.word], (0, 0, 0))
         self.y = axis + 17
         self.paragraph(
-            f"{COMBINED}: {number_text(value)} in this box (diamond); {len(scores)} healthy boxes (dots) from "
+            f"{COMBINED}: {number_text(value)} in this box (diamond); {len(scores)} control regions (dots) from "
             f"{number_text(scores[0])} to {number_text(scores[-1])}.",
             8,
             color=FAINT,
@@ -229,7 +229,7 @@ class _Report:
             )
         self.need(60)
         self.paragraph("Comparison inside the box", 10, bold=True)
-        heads = ("Measure", "This box", "Healthy boxes, median", "Healthy boxes, range")
+        heads = ("Measure", "This box", "Control regions, median", "Control regions, range")
         self.table(heads, rows, (190, 110, 100, WIDTH - 400), size=8)
 
     def table(self, heads, rows, widths, size: float) -> None:
