@@ -14,14 +14,19 @@ import pytest
 from bench.blurred_analysis import blurred_analysis
 from bench.pdf_pages import pages_of
 
+from RadiomicsPersonaLib.analysis import error_rates
+from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.result import StabilityTrial
+from RadiomicsPersonaLib.analysis.verdict import Decision
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.metric import METRICS
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
-from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
+from RadiomicsPersonaLib.report.html_report import LIMITS, READING, checklist_of, report_of, write_report
 from RadiomicsPersonaLib.report.pdf import printable, text_width
 from RadiomicsPersonaLib.report.pdf_report import write_report_pdf
 from RadiomicsPersonaLib.report.picture import PANEL, WIDTH, _bars, display_window, picture_of, slice_row, slice_triplet
@@ -34,6 +39,7 @@ from RadiomicsPersonaLib.report.plots import (
     standard_text,
     ticks,
 )
+from RadiomicsPersonaLib.report.provenance import NAMES, settings_of
 from RadiomicsPersonaLib.report.results_files import read_analysis
 from RadiomicsPersonaLib.report.results_form import wrong_place
 from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
@@ -400,7 +406,7 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
 
 def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_path):
     text = Page(report).text
-    assert "model, name" in text and "blur" in text
+    assert "Reconstruction model" in text and "blur" in text
     write_report_pdf(analysis, tmp_path / "a.pdf")
     pdf = (tmp_path / "a.pdf").read_bytes().replace(b"\0", b"")
     for told in ("Kopf", "Hals", "Patient^Name"):
@@ -423,7 +429,8 @@ def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
         assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
         assert all(number_text(value) in text for value in result.metrics.values())
     assert all(
-        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model, name blur", analysis.made_by)
+        sentence in text
+        for sentence in (*LIMITS, READING, "The slices are thick.", "Reconstruction model blur", analysis.made_by)
     )
     assert all("Research use only, not a medical device." in page for page in pages)
     assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
@@ -480,6 +487,26 @@ def test_every_box_is_a_link_away_and_what_was_not_checked_is_said(report):
     links = [attributes["href"].removeprefix("#") for attributes in page.all("a")]
     assert len(links) == 3 and set(links) <= targets
     assert "What was checked" in page.text and "Were motion and artefacts looked for?" in page.text
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "answer"), [("0" * 64, "yes"), ("1" * 64, "no"), (None, "not known")], ids=["the same", "another", "none"]
+)
+def test_the_checklist_asks_the_error_rates_which_classifier_was_evaluated(analysis, evaluated, answer, tmp_path, monkeypatch):
+    """Not whether it is the shipped one, which may have been fitted since."""
+    monkeypatch.setattr(error_rates, "SHIPPED_CLASSIFIERS", tmp_path)
+    if evaluated:
+        (tmp_path / error_rates.FILE).write_text(error_rates.written(evaluated, []))
+    assert dict(checklist_of(analysis))["Is the classifier the one that was evaluated?"] == answer
+
+
+def test_settings_have_names_and_not_the_keys_of_files(synthetic_head):
+    box = Box([0, 0, 20], [20, 20, 20])
+    made = analyze(synthetic_head, [box], load_model("harmonic"), controls=2, decision=Decision("deviation", 3.0))
+    told = dict(settings_of(made))
+    assert set(told) <= set(NAMES.values())
+    assert told["Classifier of your own"] == "no" and told["Decided by"] == METRICS["deviation"].label
+    assert told["SHA-256 of the reconstruction model's weights"] == "none"
 
 
 def test_a_large_difference_widens_the_colours_and_shows_none_beyond_the_brain(analysis):

@@ -28,9 +28,8 @@ BANNED = {
     "graphics device": "GPU",
     "processor": "CPU",
     "live twin": "live persona",
-    "brain found by": "way of finding the brain",
-    "tissue scale, center": "middle of the brain's intensities",
-    "classifier, own": "other classifier than the shipped one",
+    "preprocessing, ": "a name of `report.provenance`",
+    "classifier, own": "a name of `report.provenance`",
 }
 """What no user reads any more, and what is said instead."""
 HISTORY = {"experiments.md", "evaluation.md"}

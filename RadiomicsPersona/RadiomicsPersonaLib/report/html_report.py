@@ -11,6 +11,7 @@ import statistics
 from html import escape
 from pathlib import Path
 
+from ..analysis.error_rates import evaluated_classifier
 from ..analysis.result import Analysis, BoxResult
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
 from ..defaults import RESEARCH_USE
@@ -21,6 +22,7 @@ from .colors import VERDICT_COLORS, diverging
 from .html_page import STYLE, data_uri, number_text
 from .picture import COLUMNS, difference_legend, difference_range, display_window, fog_legend, slice_row, title_of
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
+from .provenance import settings_of
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
 
@@ -127,7 +129,7 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
         return f"yes, in {count} of {len(boxes)}" if count else "no"
 
     has_volume, has_plane = (isinstance(value, (int, float)) and abs(value) < 1e9 for value in (volume, symmetry))
-    own = _at(made, "classifier", "own")
+    classifier, evaluated = _at(made, "classifier", "sha256"), evaluated_classifier()
     return [
         ("Was a brain recognised by the tissue model?", "yes" if by_model else "no, or not known"),
         (
@@ -139,7 +141,7 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
         ("Is it known how often boxes like this one are right?", share(sum(bool(result.error_rates) for result in boxes))),
         ("Was the verdict repeated with small changes?", share(sum(bool(result.stability) for result in boxes))),
         ("Was p corrected for the number of boxes?", "yes, as q" if len(boxes) > 1 else "not needed, there is one box"),
-        ("Is the classifier the one that was evaluated?", said(isinstance(own, bool), own is False)),
+        ("Is the classifier the one that was evaluated?", said(bool(classifier and evaluated), classifier == evaluated)),
         ("Were motion and artefacts looked for?", "only such as brighten the air around the head"),
         ("Were age, sex, history or other scans used?", "no"),
         ("Is the cause of a deviation told?", "no; no disease is named or ruled out"),
@@ -380,30 +382,12 @@ def _metrics_table(result: BoxResult) -> str:
     )
 
 
-def settings_of(analysis: Analysis) -> list[tuple[str, str]]:
-    """What is needed to make the numbers again, as pairs of a dotted key and a text."""
-    # the command line names files
-    shown = {key: value for key, value in analysis.provenance.items() if key != "command"}
-    return _flat({"decision": analysis.decision} | shown)
-
-
 def _provenance(analysis: Analysis) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>"
-        for key, text in settings_of(analysis)
+        f"<tr><th scope='row'>{escape(name)}</th><td class='long'>{escape(text)}</td></tr>"
+        for name, text in settings_of(analysis)
     )
     return (
         "<section><h2>Provenance</h2><table><caption>What is needed to make these numbers again.</caption>"
         f"<thead><tr><th scope='col'>Setting</th><th scope='col'>Value</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
-
-
-def _flat(value, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as pairs of a dotted key and a text."""
-    if isinstance(value, dict):
-        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
-    if isinstance(value, (list, tuple)):
-        items = (number_text(item) if isinstance(item, float) else str(item) for item in value)
-        return [(prefix.replace(".", ", ").replace("_", " "), ", ".join(items))]
-    text = number_text(value) if isinstance(value, float) else str(value)
-    return [(prefix.replace(".", ", ").replace("_", " "), text)]

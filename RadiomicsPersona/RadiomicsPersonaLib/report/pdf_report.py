@@ -13,10 +13,11 @@ from ..defaults import RESEARCH_USE
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from .html_page import number_text
-from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of, settings_of
+from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of
 from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
 from .picture import COLUMNS, difference_legend, difference_range, fog_legend, side_by_side, slice_row, title_of
 from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
+from .provenance import settings_of
 from .slice_plane import ORIENTATIONS
 
 LEFT, RIGHT, TOP, BOTTOM = 42.0, PAGE_WIDTH - 42.0, 46.0, PAGE_HEIGHT - 44.0
