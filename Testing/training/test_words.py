@@ -28,7 +28,7 @@ BANNED = {
     "graphics device": "GPU",
     "processor": "CPU",
     "live twin": "live persona",
-    "preprocessing, ": "a name of `report.provenance`",
+    "preprocessing, brain": "a name of `report.provenance`",
     "classifier, own": "a name of `report.provenance`",
 }
 """What no user reads any more, and what is said instead."""
