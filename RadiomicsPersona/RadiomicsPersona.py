@@ -88,8 +88,8 @@ class RadiomicsPersona(ScriptedLoadableModule):
         self.parent.helpText = (
             _("""
 This module shows a boxed region of a brain MRI as it would look in healthy tissue, shows where and how much the real
-tissue differs, and says whether the region looks healthy (0) or pathological (1), measured against healthy boxes of
-the same scan. Research use only, not a medical device.
+tissue differs, and says whether the region looks healthy (0) or pathological (1), measured against control
+regions of the same scan. Research use only, not a medical device.
 """)
             + '<p><a href="https://github.com/RadiomicsPersona/SlicerRadiomicsPersona/blob/main/RadiomicsPersona/README.md">'
             + _("Tutorial and troubleshooting")

@@ -18,7 +18,7 @@ patch       the cube on a model's grid in which a hole is rebuilt
 persona     the scan with a hole rebuilt as healthy tissue; "reconstruction" where it is computed, "twin" while a box is dragged
 deviation   how unusual a voxel's difference from the persona is among the same places of the controls
 metric      one number of how a box differs from its persona
-control     a healthy box of the same scan, as large as the user's, rebuilt and measured like it
+control     a control region: a box in healthy tissue of the same scan, rebuilt and measured like the user's
 score       a metric held against those of the controls, larger for less like healthy tissue
 suspect     the user's boxes and masks: nothing is learnt from them, whichever hole is rebuilt, and no control lies there
 verdict     0 healthy, 1 pathological, or none with the reason; by p, by the classifier, or by a metric

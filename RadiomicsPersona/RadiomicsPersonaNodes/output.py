@@ -138,7 +138,7 @@ def changed(scan) -> InputError:
 
 def _names(scan, unit: str = "") -> dict:
     name = scan.GetName()
-    scores, standing = _("{name} scores").format(name=name), _("{name} among healthy boxes").format(name=name)
+    scores, standing = _("{name} scores").format(name=name), _("{name} control distribution").format(name=name)
     return {
         "reconstructionVolume": _("{name} healthy persona").format(name=name),
         "blindVolume": _("{name} blind persona").format(name=name),

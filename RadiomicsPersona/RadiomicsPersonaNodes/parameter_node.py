@@ -32,11 +32,11 @@ class RadiomicsPersonaParameterNode:
     inputVolume - The MRI with the region in question.
     inputROIs - The boxes around the regions, one verdict each.
     model - The name of the model that rebuilds healthy tissue, or "auto".
-    controls - The number of healthy boxes of the same scan that a box is held against.
+    controls - The number of control regions of the same scan that a box is held against.
     decision - What the label rests on: "p", "classifier", or the key of a metric.
     threshold - Where the label changes; in the decision's own unit, for example the p-value at or below which a box is
         called pathological.
-    device - Where the model computes; "auto" takes a graphics card if there is one.
+    device - Where the model computes; "auto" takes a GPU if there is one.
     classifier - The name of the classifier that weighs the scores.
     oneLook - Whether the persona is shown that is blind to all of a box, also where only a part of it deviates.
     seed - The seed of everything random; the same inputs and seed give the same numbers.
@@ -44,15 +44,15 @@ class RadiomicsPersonaParameterNode:
     blindVolume - The same, rebuilt without a look into any part of the boxes; the numbers rest on it.
     differenceVolume - The input volume minus the reconstruction, in its expected errors, or in tissue SD where those are
         not known.
-    deviationVolume - How unusual every voxel's difference is among the healthy boxes, as a p-value.
+    deviationVolume - How unusual every voxel's difference is among the control regions, as a p-value.
     expectedErrorVolume - How far the reconstruction is expected to be off, in tissue SD; 0 where nothing was rebuilt.
     unusualSegmentation - The part of the boxes that drives the verdicts; none where no box is called.
     scoreTable, scoreChart - The scores behind the verdicts as a bar plot.
-    standingTable, standingChart - Every box's combined score among those of its healthy boxes as a scatter plot.
+    standingTable, standingChart - Every box's combined score among those of its control regions as a scatter plot.
     resultTable - One row per box: verdict, p-value, and the comparison's measures.
     shown - What lies over the scan in the slice views: "nothing", or one of the four result volumes.
     fade - Its opacity in percent.
-    showControls - Whether the healthy boxes are in the scene as ROIs.
+    showControls - Whether the control regions are in the scene as ROIs.
     nameScan - Whether a report names the scan and the patient.
     segmentationModel - The name of the model that segments.
     segmentation, segmentTable - The latest segmentation, and the volumes of its segments.

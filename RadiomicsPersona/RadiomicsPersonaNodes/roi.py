@@ -282,7 +282,7 @@ def show_controls(records: list, volume) -> list:
         if not record["controls"]:
             continue
         folder = hierarchy.CreateFolderItem(
-            hierarchy.GetSceneItemID(), _("Healthy boxes of {name}").format(name=record["name"])
+            hierarchy.GetSceneItemID(), _("Control regions of {name}").format(name=record["name"])
         )
         hierarchy.SetItemAttribute(folder, CONTROL_OF, record["name"])
         for control in record["controls"]:

@@ -136,9 +136,9 @@ def fill_scores(table_node, chart, results: dict) -> None:
         series = add_series(chart, box["name"], table_node, "place", f"{number} {box['name']}", VERDICT_COLORS[box["word"]])
         series.SetPlotType(series.PlotTypeBar)
         series.SetLabelColumnName("score")
-    chart.SetTitle(_("What stands out"))
+    chart.SetTitle(_("Score profile"))
     chart.SetXAxisTitle("")
-    chart.SetYAxisTitle(_("robust SD of the healthy boxes"))
+    chart.SetYAxisTitle(_("robust SD of the control regions"))
     chart.SetXAxisRangeAuto(False)
     chart.SetXAxisRange(-BAR_MARGIN, max(len(keys), 1) - 1 + BAR_MARGIN)
     name_axis(chart, "bottom", [scores[key]["name"] for key in keys], 0)
@@ -157,7 +157,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
 
     names = []
     for place, box in enumerate(boxes, start=1):
-        names.append((f"{box['name']} ({box['word']})", _("healthy boxes of {name}").format(name=box["name"])))
+        names.append((f"{box['name']} ({box['word']})", _("control regions of {name}").format(name=box["name"])))
         add(f"{place} score", [box["combined"]])
         add(f"{place} line", [place])
         add(f"{place} healthy scores", [control["combined"] for control in box["controls"]])
@@ -179,7 +179,7 @@ def fill_standing(table_node, chart, results: dict) -> None:
             series.SetLineStyle(series.LineStyleNone)
             series.SetMarkerStyle(marker)
             series.SetMarkerSize(size)
-    chart.SetTitle(_("Every box among its healthy boxes"))
+    chart.SetTitle(_("Control distribution"))
     chart.SetXAxisTitle(_("combined score (log odds); further right is less like healthy tissue"))
     chart.SetYAxisTitle("")
     chart.SetYAxisRangeAuto(False)

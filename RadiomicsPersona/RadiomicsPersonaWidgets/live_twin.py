@@ -86,7 +86,7 @@ class LiveTwinSection(Section):
             if roi and slicer.mrmlScene.IsNodePresent(roi) and not live.ask(roi):
                 self._moved = self._moved or roi
             if live.take():
-                self.say(_("Live twin of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
+                self.say(_("Live persona of '{name}'; the numbers follow when you let go.").format(name=live.box_name))
                 self._views.follow_drag(self._dragged is not None)
                 if live.is_new:
                     self._views.show_reconstruction()

@@ -51,8 +51,8 @@ def ensure(model: str, without: str = HARMONIC) -> bool:
         )
     _ask(
         _(
-            "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the graphics "
-            "card) and safetensors. Nothing of your images leaves this computer. Install them now?"
+            "The network needs Python packages that are not installed yet: PyTorch (up to 3 GB, depending on the "
+            "GPU) and safetensors. Nothing of your images leaves this computer. Install them now?"
         ),
         _("The network needs packages that are not installed. {without}").format(without=without),
     )

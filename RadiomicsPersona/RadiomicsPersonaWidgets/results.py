@@ -262,8 +262,8 @@ def _fill_boxes(widget, boxes: list, identifiers: list, outdated: list) -> None:
     tips = (
         "",
         "",
-        _("Share of the healthy boxes than which this box is more unusual."),
-        _("How often a healthy box would be as unusual."),
+        _("Share of the control regions than which this box is more unusual."),
+        _("How often a control region would be as unusual."),
         _("Volume of what is unusual in the box."),
     )
     for place, tip in enumerate(tips):

@@ -25,10 +25,12 @@ class ResultsMenu:
         self.side_by_side = self._add(
             _("Side &by side"), _("Scan and persona in two linked views; again for your own layout."), True
         )
-        self.scores = self._add(_("What stands o&ut"), _("Plot every score of the boxes beside their healthy boxes."), True)
-        self.standing = self._add(_("Amon&g healthy boxes"), _("Plot where the boxes stand among their healthy boxes."), True)
+        self.scores = self._add(_("S&core profile"), _("Plot every score of the boxes beside their control regions."), True)
+        self.standing = self._add(
+            _("Control &distribution"), _("Plot where the boxes stand among their control regions."), True
+        )
         self.controls = self._add(
-            _("Hea&lthy boxes in the scene"), _("Show where the healthy boxes lie that a box was held against."), True
+            _("Contro&l regions in the scene"), _("Show where the control regions lie that a box was held against."), True
         )
         menu.addSeparator()
         self.tighten = self._add(_("&Tighten"), _("Draw the boxes around what is unusual in them, then apply again."))

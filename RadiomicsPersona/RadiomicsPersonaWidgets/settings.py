@@ -105,11 +105,11 @@ class SettingsSection(Section):
     def _name_choices(self) -> None:
         """Words instead of keys; the connections of the .ui file go by the position in the list."""
         decisions = (
-            _("p-value among healthy boxes"),
+            _("p-value among control regions"),
             _("probability by the classifier"),
             *(metric.label for metric in METRICS.values()),
         )
-        devices = (_("automatic"), _("processor (CPU)"), _("graphics card (CUDA)"), _("graphics card (Apple)"))
+        devices = (_("automatic"), _("CPU"), _("GPU (CUDA)"), _("GPU (Apple)"))
         for combo, words in ((self.ui.decisionComboBox, decisions), (self.ui.deviceComboBox, devices)):
             for index, text in enumerate(words):
                 combo.setItemText(index, text)

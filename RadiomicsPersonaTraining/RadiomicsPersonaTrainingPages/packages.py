@@ -40,9 +40,7 @@ def offer(names: list) -> str:
     return _(
         "Training needs {names}, which Slicer does not have yet: about {size} MB, downloaded once from the Python package "
         "index."
-    ).format(names=", ".join(names), size=size) + (
-        _(" PyTorch for a graphics card takes up to 5 GB.") if "torch" in names else ""
-    )
+    ).format(names=", ".join(names), size=size) + (_(" PyTorch for a GPU takes up to 5 GB.") if "torch" in names else "")
 
 
 def install(requirements: str) -> None:

@@ -275,5 +275,5 @@ def _progress(state) -> str:
     parts += [_("{size} of memory").format(size=in_bytes(state.memory))] if state.memory else []
     if state.gpu_memory and state.gpu_total:
         taken, total = in_bytes(state.gpu_memory), in_bytes(state.gpu_total)
-        parts.append(_("{taken} of the graphics card's {total} taken").format(taken=taken, total=total))
+        parts.append(_("{taken} of the GPU's {total} taken").format(taken=taken, total=total))
     return "; ".join(parts)

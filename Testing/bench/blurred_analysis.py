@@ -19,12 +19,12 @@ VERDICTS = (
     (
         1,
         1 / 5,
-        "Pathological: more unusual than all 4 healthy boxes of this scan, p = 0.2.",
+        "Pathological: more unusual than all 4 control regions of this scan, p = 0.2.",
     ),
     (
         0,
         0.6,
-        "Healthy: more unusual than 2 of 4 healthy boxes of this scan, p = 0.6 (above 0.2).",
+        "Healthy: more unusual than 2 of 4 control regions of this scan, p = 0.6 (above 0.2).",
     ),
     (None, None, "Undetermined: only 30% of the box is brain, so move it onto the brain."),
 )

@@ -129,7 +129,7 @@ def test_the_report_holds_the_numbers_of_results_json_and_who_measured_them(foun
     (group,) = report.content.get_volumetric_roi_measurement_groups()
     box = json.loads((out / "results.json").read_text())["boxes"][0]
     values = {item.name.meaning: float(item.value) for item in group.get_measurements()}
-    assert values["p among healthy boxes"] == pytest.approx(box["p"]) and values["Combined score"] == pytest.approx(
+    assert values["p among control regions"] == pytest.approx(box["p"]) and values["Combined score"] == pytest.approx(
         box["combined"]
     )
     assert values["Volume"] == pytest.approx(np.prod(box["size_mm"]) / 1000)

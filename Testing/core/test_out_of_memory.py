@@ -1,4 +1,4 @@
-"""Memory that does not suffice: the graphics card's costs time, the computer's costs one sentence."""
+"""Memory that does not suffice: the GPU's costs time, the computer's costs one sentence."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("small_models")]
 BOX = Box([30.0, 0.0, 20.0], [24.0, 24.0, 24.0])
 TOO_MUCH = 1 << 55
 """Bytes that no computer has."""
-SAID = "The memory of the graphics device 'cpu:0' did not suffice; the processor did the rest, which takes longer."
+SAID = "The memory of the GPU 'cpu:0' did not suffice; the CPU did the rest, which takes longer."
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def head():
 def on_a_full_card(model: NetworkModel, batches: int) -> NetworkModel:
     """The model on a device that is full after some batches.
 
-    "cpu:0" is to PyTorch the processor under another name, so that this runs everywhere; the error is PyTorch's own.
+    "cpu:0" is to PyTorch the CPU under another name, so that this runs everywhere; the error is PyTorch's own.
     """
     left = iter(range(batches))
 

@@ -133,7 +133,7 @@ def test_a_region_that_fits_nowhere_else_has_no_z_score_and_says_why(case, tmp_p
     [
         (["--output", "f.txt"], "must end in .csv"),
         (["--levels", "1"], "grey levels is 1: give a number from 2"),
-        (["--controls", "-1"], "controls is -1: give a number from 0"),
+        (["--controls", "-1"], "control regions is -1: give a number from 0"),
         (["--mask", "few.nii.gz"], "texture needs at least 27"),
     ],
 )

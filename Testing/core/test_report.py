@@ -18,15 +18,20 @@ from bench.blurred_analysis import blurred_analysis
 from bench.pdf_pages import bottoms_of, pages_of, pictures_of
 from PIL import Image, ImageDraw
 
+from RadiomicsPersonaLib.analysis import error_rates
+from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.result import StabilityTrial
+from RadiomicsPersonaLib.analysis.verdict import Decision
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.metrics.metric import METRICS
+from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.report import lettering, pdf_report
 from RadiomicsPersonaLib.report.colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from RadiomicsPersonaLib.report.html_page import number_text
-from RadiomicsPersonaLib.report.html_report import LIMITS, READING, report_of, write_report
+from RadiomicsPersonaLib.report.html_report import LIMITS, READING, checklist_of, report_of, write_report
 from RadiomicsPersonaLib.report.lesion_picture import HEADS, OUTLINE, before_and_after, panels_of, slices_of
 from RadiomicsPersonaLib.report.lettering import write_text
 from RadiomicsPersonaLib.report.pdf import DRAWN, printable, text_width
@@ -52,6 +57,7 @@ from RadiomicsPersonaLib.report.plots import (
     standard_text,
     ticks,
 )
+from RadiomicsPersonaLib.report.provenance import NAMES, settings_of
 from RadiomicsPersonaLib.report.results_files import read_analysis
 from RadiomicsPersonaLib.report.results_form import wrong_place
 from RadiomicsPersonaLib.report.slice_plane import Plane, coordinate, cut, cut_hole, outline, planes_around, planes_of_scan
@@ -392,7 +398,7 @@ def test_the_report_lists_the_scores_most_unusual_first(analysis):
 
 
 def test_page_pdf_and_picture_show_one_chart_of_scores(analysis, tmp_path):
-    """Bar, a dot per healthy box, a line at the share of them that is usual, an axis with numbers, and the value."""
+    """Bar, a dot per control region, a line at the share of them that is usual, an axis with numbers, and the value."""
     random = np.random.default_rng(5)
     scores = {key: random.normal(size=15) for key in analysis.boxes[0].standings}
     result = dataclasses.replace(analysis.boxes[0], control_scores=scores)
@@ -418,9 +424,9 @@ def test_the_report_tells_how_well_the_healthy_boxes_match_and_what_small_change
     result = dataclasses.replace(analysis.boxes[0], stability=trials, independent_controls=2.6, effective_boxes=240.0)
     report = report_of(dataclasses.replace(analysis, boxes=(result,)))
     edges = [edge for control in analysis.boxes[0].controls for edge in control.box.size]
-    told = f"with edges of {min(edges):.0f} to {max(edges):.0f} mm, tell as much as 3 without overlap"
-    assert f"4 healthy boxes of this scan, {told}" in report
-    assert "as many as 240 independent healthy boxes of about its size" in report
+    told = f"4 control regions of this scan have edges of {min(edges):.0f} to {max(edges):.0f} mm."
+    assert f"{told} Their effective number, given their overlap, is 3." in report
+    assert "p ranks the box among an effective number of 240 control regions of about its size" in report
     assert "<th scope='row'>control 4</th>" in report and f"<td class='number'>{edges[-3]:.0f} x" in report
     assert (
         "stays pathological in 1 of 2, and p lies between 0.2 and 0.4; it changes when: box moved by +2 mm along R." in report
@@ -460,7 +466,7 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
     page = Page(report)
     assert len(page.all("circle")) == 8
     assert len(page.all("path")) == 2
-    assert "There are no healthy boxes to compare with." in page.text
+    assert "There are no control regions to compare with." in page.text
     first = analysis.boxes[0]
     places = [float(circle["cx"]) for circle in page.all("circle")[:4]]
     scores = sorted(control.metrics["deviation"] for control in first.controls)
@@ -473,7 +479,7 @@ def test_the_report_draws_a_dot_per_control_and_a_diamond_at_the_boxs_score(anal
 
 def test_a_report_is_anonymous_unless_it_is_given_a_name(analysis, report, tmp_path):
     text = Page(report).text
-    assert "model, name" in text and "blur" in text
+    assert "Reconstruction model" in text and "blur" in text
     write_report_pdf(analysis, tmp_path / "a.pdf")
     pdf = (tmp_path / "a.pdf").read_bytes().replace(b"\0", b"")
     for told in ("Kopf", "Hals", "Patient^Name"):
@@ -496,7 +502,8 @@ def test_the_pdf_says_what_the_html_report_says(analysis, tmp_path):
         assert text.count(result.reason) == 2 and printable(result.warnings[0]) in text
         assert all(number_text(value) in text for value in result.metrics.values())
     assert all(
-        sentence in text for sentence in (*LIMITS, READING, "The slices are thick.", "model, name blur", analysis.made_by)
+        sentence in text
+        for sentence in (*LIMITS, READING, "The slices are thick.", "Reconstruction model blur", analysis.made_by)
     )
     assert all("Research use only, not a medical device." in page for page in pages)
     assert [page.splitlines()[-1] for page in pages] == [f"{n} / {len(pages)}" for n in range(1, len(pages) + 1)]
@@ -615,6 +622,26 @@ def test_every_box_is_a_link_away_and_what_was_not_checked_is_said(report):
     links = [attributes["href"].removeprefix("#") for attributes in page.all("a")]
     assert len(links) == 3 and set(links) <= targets
     assert "What was checked" in page.text and "Were motion and artefacts looked for?" in page.text
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "answer"), [("0" * 64, "yes"), ("1" * 64, "no"), (None, "not known")], ids=["the same", "another", "none"]
+)
+def test_the_checklist_asks_the_error_rates_which_classifier_was_evaluated(analysis, evaluated, answer, tmp_path, monkeypatch):
+    """Not whether it is the shipped one, which may have been fitted since."""
+    monkeypatch.setattr(error_rates, "SHIPPED_CLASSIFIERS", tmp_path)
+    if evaluated:
+        (tmp_path / error_rates.FILE).write_text(error_rates.written(evaluated, []))
+    assert dict(checklist_of(analysis))["Is the classifier the one that was evaluated?"] == answer
+
+
+def test_settings_have_names_and_not_the_keys_of_files(synthetic_head):
+    box = Box([0, 0, 20], [20, 20, 20])
+    made = analyze(synthetic_head, [box], load_model("harmonic"), controls=2, decision=Decision("deviation", 3.0))
+    told = dict(settings_of(made))
+    assert set(told) <= set(NAMES.values())
+    assert told["Classifier of your own"] == "no" and told["Decided by"] == METRICS["deviation"].label
+    assert told["SHA-256 of the reconstruction model's weights"] == "none"
 
 
 def test_a_large_difference_widens_the_colours_and_shows_none_beyond_the_brain(analysis):

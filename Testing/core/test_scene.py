@@ -186,7 +186,7 @@ def test_the_controls_are_there_hidden_grey_and_in_a_folder(analysis, opened):
     assert np.ptp(roi.GetDisplayNode().GetSelectedColor()) < 0.1
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(opened.node)
     folder = tree.GetItemParent(tree.GetItemByDataNode(roi))
-    assert tree.GetItemName(folder) == f"Healthy boxes of {first.box.name}"
+    assert tree.GetItemName(folder) == f"Control regions of {first.box.name}"
     assert not tree.GetItemExpanded(folder)
 
 

@@ -64,7 +64,7 @@ def told(checkout: Path, program: str) -> dict:
 def test_another_usual_threshold_holds_on_the_command_line_in_reports_and_in_sensitivity(checkout):
     found = told(checkout, READ)
     assert found["library"] == found["follow"] == 0.2
-    assert found["report"] == pytest.approx(80), "reports mark up to where healthy boxes reach"
+    assert found["report"] == pytest.approx(80), "reports mark up to where control regions reach"
     assert "p <= T (default 0.2)" in found["analyze"] and "p <= T (default 0.2)" in found["sensitivity"]
     assert "default 0.05" not in found["analyze"] + found["sensitivity"]
 

@@ -208,7 +208,7 @@ def test_ranks_and_false_discovery_rates_match_a_worked_example():
 REASONS = {
     "off the brain": ({"brain_share": 0.05}, 32, 5.0, "brain"),
     "unknown scan": ({"unlike_known": "the scan is strange"}, 32, 5.0, "strange"),
-    "nothing to hold it against": ({}, 0, 5.0, "ask for controls"),
+    "nothing to hold it against": ({}, 0, 5.0, "there is no control region to hold it against"),
     "grey zone of p": ({}, 17, 9.0, "grey zone from 0.05 to 0.065"),
     "grey zone of the classifier": ({"decision": Decision("classifier", 0.5)}, 32, None, "grey zone from 0.45 to 0.55"),
     "undefined metric": ({"decision": Decision("asymmetry", 1.0)}, 32, 5.0, "not defined"),

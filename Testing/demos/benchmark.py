@@ -121,8 +121,8 @@ def main() -> None:
     rows = [
         ("one box, end to end", one, "loading the scan", loading),
         ("one box with its controls, end to end", all_, "one box without controls", one),
-        (f"live twin in the panel, {1 / twin:.1f} a second", twin, "one box, end to end", one),
-        ("first twin, with the worker's start", first_twin, "loading the scan", loading),
+        (f"live persona in the panel, {1 / twin:.1f} a second", twin, "one box, end to end", one),
+        ("first live persona, with the worker's start", first_twin, "loading the scan", loading),
         ("first Apply, 3 controls, with the worker's start", first_apply, "another Apply", apply),
         ("first Apply of a scan that was prepared", prepared_apply, "with the worker's start", first_apply),
         (f"{len(holes)} controls rebuilt in batches", batched, "one by one", singly),

@@ -160,7 +160,7 @@ def test_switched_on_it_shows_the_twin_of_the_box_as_it_is(panel, inputs):
     assert view.GetForegroundVolumeID() == parameters.reconstructionVolume.GetID()
     assert parameters.reconstructionVolume.GetParentTransformNode() is volume.GetParentTransformNode()
     assert parameters.reconstructionVolume.GetName() == "Kopf é healthy persona"
-    assert panel.ui.statusLabel.text == "Live twin of 'lésion'; the numbers follow when you let go."
+    assert panel.ui.statusLabel.text == "Live persona of 'lésion'; the numbers follow when you let go."
     assert parameters.resultTable is None  # nobody let go of anything
 
 
@@ -257,7 +257,7 @@ def test_a_box_that_is_dragged_off_the_scan_is_told_and_shows_no_twin(panel, inp
     np.testing.assert_array_equal(*arrays(panel, volume))
     drag(panel, rois[0], [(30, 0, 20)])
     settle(panel)
-    assert panel.ui.statusLabel.text.startswith("Live twin of 'lésion'")
+    assert panel.ui.statusLabel.text.startswith("Live persona of 'lésion'")
 
 
 @pytest.mark.own_worker
@@ -273,7 +273,7 @@ def test_a_worker_that_crashes_is_one_sentence_and_the_next_step_works(panel, in
     assert "lack of memory" in panel.ui.statusLabel.text
     drag(panel, rois[0], [(22, 0, 20)])
     settle(panel)
-    assert panel.ui.statusLabel.text.startswith("Live twin of 'lésion'")
+    assert panel.ui.statusLabel.text.startswith("Live persona of 'lésion'")
 
 
 def test_switched_off_in_the_middle_of_a_step_nothing_is_kept_of_it(panel, inputs):
@@ -319,7 +319,7 @@ def test_only_checked_boxes_are_followed_and_switched_off_none_is(panel, inputs)
     panel.ui.inputROIsSelector.check(rois[1])
     drag(panel, rois[1], [(-28, 0, 20)])
     settle(panel)
-    assert panel.ui.statusLabel.text.startswith("Live twin of 'B'")
+    assert panel.ui.statusLabel.text.startswith("Live persona of 'B'")
     panel.ui.inputROIsSelector.uncheck(rois[0])
     assert not rois[0].HasObserver(RELEASE)
     panel.exit()

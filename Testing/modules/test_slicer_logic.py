@@ -212,9 +212,9 @@ def test_every_box_is_plotted_among_its_healthy_boxes(logic):
     chart = parameters.standingChart
     series = [chart.GetNthPlotSeriesNode(n) for n in range(chart.GetNumberOfPlotSeriesNodes())]
     assert [node.GetName() for node in series] == [
-        "healthy boxes of A",
+        "control regions of A",
         "A (pathological)",
-        "healthy boxes of B",
+        "control regions of B",
         "B (healthy)",
     ]
     for number, box in enumerate(results["boxes"][:2]):

@@ -453,7 +453,7 @@ def test_the_decision_brings_its_usual_threshold_and_reaches_the_command_line(pa
     panel.ui.applyButton.click()
     words = " ".join(panel.logic.runner.arguments)
     assert "--decision mse --threshold 3" in words
-    decide("p-value among healthy boxes")
+    decide("p-value among control regions")
     assert spin.value == 0.05
 
 

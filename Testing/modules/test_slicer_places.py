@@ -86,7 +86,7 @@ def test_cancel_keeps_the_list_of_before(panel, patient):
 
     def run(arguments, proceed):
         panel.ui.findPlacesButton.click()
-        assert not proceed("Looking for what stands out: 1 of 3")
+        assert not proceed("Looking for places that stand out: 1 of 3")
         raise Cancelled
 
     panel.logic._runInWorker = run

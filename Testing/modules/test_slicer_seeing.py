@@ -319,7 +319,7 @@ def test_the_healthy_boxes_come_on_demand_and_go_again(panel, views, inputs):
     np.testing.assert_allclose(first.GetSize(), [8, 8, 8])
     assert first.GetLocked() and not first.GetDisplayNode().GetHandlesInteractive()
     folder = hierarchy.GetItemParent(hierarchy.GetItemByDataNode(first))
-    assert hierarchy.GetItemName(folder) == "Healthy boxes of A"
+    assert hierarchy.GetItemName(folder) == "Control regions of A"
     listed = [panel.ui.inputROIsSelector.itemText(n) for n in range(panel.ui.inputROIsSelector.count)]
     assert not [text for text in listed if "control" in text]  # forty boxes nobody wants to judge
     panel.menu.controls.trigger()

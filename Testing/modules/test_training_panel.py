@@ -536,10 +536,10 @@ def test_what_cannot_be_started_is_said_beside_start(panel, site, tmp_path, monk
     with heartbeat.Alive(project.runs / "busy" / heartbeat.NAME, "fit"):
         run.startButton.click()
         assert run.startNote.text == "A training is running in 'busy': wait for it, or cancel it first."
-        # this machine may have no graphics card
+        # this machine may have no GPU
         monkeypatch.setattr(heartbeat, "gpu_memory", lambda: (2 * 10**9, 8 * 10**9))
         run.run = project.runs / "busy"
-        wait(panel, lambda: "2 GB of the graphics card's 8 GB taken" in run.progressNote.text)
+        wait(panel, lambda: "2 GB of the GPU's 8 GB taken" in run.progressNote.text)
         assert not run.startButton.enabled
     run.refresh()
     # a scan is gone when the training begins

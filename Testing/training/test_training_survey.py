@@ -103,14 +103,14 @@ def test_disk_space_and_time_are_told_beforehand(site, tmp_path, capsys):
 def test_what_does_not_fit_on_the_disk_is_said_and_what_a_graphics_card_has(site, tmp_path, monkeypatch):
     from RadiomicsPersonaTrainingLib.fitting.estimate import TrainingEstimate
 
-    estimate = TrainingEstimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "processor")
+    estimate = TrainingEstimate(20, 3 * 10**9, 10**9, 2 * 10**9, 100.0, 2.0, 10_000.0, 5000, "CPU")
     assert not estimate.fits
     assert estimate.sentence == (
-        "About 4 GB on the disk, which has 2 GB free, and about 2.8 h on this processor: 2 min to prepare 20 scans and 5000 "
+        "About 4 GB on the disk, which has 2 GB free, and about 2.8 h on this CPU: 2 min to prepare 20 scans and 5000 "
         "steps of 2 s. Free some space, or train on fewer scans."
     )
-    on_card = replace(estimate, device="graphics card", gpu_memory=3 * 10**9, gpu_total=24 * 10**9)
-    assert "of 2 s. A step takes 3 GB of the graphics card's 24 GB. Free some space" in on_card.sentence
+    on_card = replace(estimate, device="GPU", gpu_memory=3 * 10**9, gpu_total=24 * 10**9)
+    assert "of 2 s. A step takes 3 GB of the GPU's 24 GB. Free some space" in on_card.sentence
 
 
 def test_a_list_of_scans_in_a_csv_is_looked_at_too(site, tmp_path):

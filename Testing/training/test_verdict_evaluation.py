@@ -83,7 +83,7 @@ def test_the_report_holds_every_naive_score_with_curves_and_the_notice(evaluated
     for name in ("|z| of mean intensity", "SD in the box", "mirror difference", "residual of rim mean", "residual of harmonic"):
         assert page.count(name) >= 2, name
     assert page.count("<polyline") >= 2 * 7 and "Reliability" in page and "Research use only" in page
-    for axis in ("share of healthy boxes called", "share of lesions found", "probability given", "share of lesions"):
+    for axis in ("share of control regions called", "share of lesions found", "probability given", "share of lesions"):
         assert f">{axis}</text>" in page
     assert not re.search(r"(https?:)?//|<script", page)
 

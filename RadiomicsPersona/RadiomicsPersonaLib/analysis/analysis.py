@@ -353,8 +353,8 @@ class _Line:
         if share is None or share <= max(USELESS, self._known_limit):
             return None
         return (
-            f"the scan is unlike anything the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
-            f"plain fill's; check the contrast, or take the model harmonic"
+            f"the scan is unlike anything the model knows: in its control regions the model's squared error is {share:.2f} of "
+            f"a plain fill's; check the contrast, or take the model harmonic"
         )
 
     @property
@@ -368,8 +368,8 @@ class _Line:
         notes = []
         if share is not None and share > self._known_limit:
             notes.append(
-                f"The scan is unlike those the model knows: on its healthy boxes the model's squared error is {share:.2f} of a "
-                f"plain fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
+                f"The scan is unlike those the model knows: in its control regions the model's squared error is {share:.2f} "
+                f"of a plain fill's, where {self._known_limit:.2f} is the most seen on scans it knows. The verdict misses more."
             )
         if brain_share < 0.75:
             notes.append(f"Only {brain_share:.0%} of box '{box.name}' is brain, and only that is judged.")
@@ -387,11 +387,11 @@ class _Line:
         if fluid_share > MOST_FLUID:
             notes.append(f"Box '{box.name}' is nearly all fluid, in which little can be compared.")
         if fit < self.count:
-            notes.append(f"Only {fit} of {self.count} healthy boxes fit into this scan.")
+            notes.append(f"Only {fit} of {self.count} control regions fit into this scan.")
         if self.model.uses_mirror and not use_mirror:
             notes.append(
                 "The mirrored side lies in a box or an excluded region, or looks abnormal itself. It was not used, neither "
-                "here nor for the healthy boxes."
+                "here nor for the control regions."
             )
         return tuple(notes)
 

@@ -47,7 +47,7 @@ def check_count(controls: int) -> None:
         InputError: it is negative, or above 1000.
     """
     if not 0 <= controls <= 1000:
-        raise InputError(f"The number of controls is {controls}: give a number from 0 to 1000.")
+        raise InputError(f"The number of control regions is {controls}: give a number from 0 to 1000.")
 
 
 def place_controls(

@@ -60,12 +60,20 @@ def error_rates_of(classifier: str, contrast: str, milliliters: float) -> ErrorR
         contrast: of the scan, see `tissue.Tissue.contrast`.
         milliliters: of the box inside the head.
     """
-    path = SHIPPED_CLASSIFIERS / FILE
-    known, classes = read_error_rates(path) if path.is_file() else ("", [])
+    known, classes = _shipped()
     if known != classifier:
         return None
     fitting = (rates for rates in classes if rates.contrast == contrast and rates.low <= milliliters < rates.high)
     return next(fitting, None)
+
+
+def evaluated_classifier() -> str:
+    """SHA-256 of the classifier that the shipped counts are of; empty where there are none.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    return _shipped()[0]
 
 
 def read_error_rates(path: Path) -> tuple[str, list[ErrorRates]]:
@@ -85,6 +93,11 @@ def written(classifier: str, classes: list[ErrorRates]) -> str:
     """The text of the file."""
     records = [asdict(rates) | {"high": rates.high if math.isfinite(rates.high) else None} for rates in classes]
     return json.dumps({"classifier": classifier, "classes": records}, indent=1) + "\n"
+
+
+def _shipped() -> tuple[str, list[ErrorRates]]:
+    path = SHIPPED_CLASSIFIERS / FILE
+    return read_error_rates(path) if path.is_file() else ("", [])
 
 
 def _rates(record: dict) -> ErrorRates:

@@ -194,7 +194,7 @@ def _warnings(prepared: PreparedScan, model: Model, own: Reconstruction, asked: 
     if found < FEWEST:
         yield (
             f"Only {found} regions of this shape fit into healthy tissue, and a z-score needs {FEWEST}: there is none. "
-            "Mark one lesion at a time, or ask for more controls."
+            "Mark one lesion at a time, or ask for more control regions."
         )
     elif found < asked:
         yield f"{found} regions of this shape fit into healthy tissue, of {asked} that were asked for."

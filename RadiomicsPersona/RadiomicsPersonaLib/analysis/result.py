@@ -162,14 +162,14 @@ class BoxResult:
 
     @property
     def match(self) -> str:
-        """One sentence: how many healthy boxes there are and how well they match."""
-        others = f"p ranks it among as many as {self.effective_boxes:.0f} independent healthy boxes of about its size."
+        """Some sentences: how many control regions there are and how well they match."""
+        others = f"p ranks the box among an effective number of {self.effective_boxes:.0f} control regions of about its size."
         if not self.controls:
-            return f"No healthy box of this scan was looked at. {others}"
+            return f"No control region of this scan was looked at. {others}"
         edges = [edge for control in self.controls for edge in control.box.size]
         return (
-            f"{len(self.controls)} healthy boxes of this scan, with edges of {min(edges):.0f} to {max(edges):.0f} mm, tell as "
-            f"much as {self.independent_controls:.0f} without overlap. {others}"
+            f"{len(self.controls)} control regions of this scan have edges of {min(edges):.0f} to {max(edges):.0f} mm. "
+            f"Their effective number, given their overlap, is {self.independent_controls:.0f}. {others}"
         )
 
     @property

@@ -143,7 +143,7 @@ def judge(
     >>> box = {"intensity": 9.0, "spread": 4.0, "deviation": 9.0, "lesion_peak": 9.0, "mean_shift": 9.0}
     >>> verdict = judge(box, weigh(box, controls, load_classifier()), Decision(), 1.0, None)
     >>> verdict.label, verdict.reason.split(",")[0]
-    (1, 'Pathological: more unusual than all 15 healthy boxes of this scan and than 100 % of those of other people')
+    (1, 'Pathological: more unusual than all 15 control regions of this scan and than 100 % of those of other people')
     """
     undetermined = _why_undetermined(weighing, decision, brain_share, unlike_known)
     if undetermined:
@@ -165,10 +165,10 @@ def _judge_by_p(weighing: Weighing, decision: Decision) -> Verdict:
     count, p = len(weighing.control_combined), weighing.p
     fewer = int((weighing.control_combined < weighing.combined).sum())
     own = "" if not count else f"all {count}" if fewer == count else f"{fewer} of {count}"
-    own = f"{own} healthy boxes of this scan and than " if own else ""
+    own = f"{own} control regions of this scan and than " if own else ""
     than = f"more unusual than {own}{_percent(weighing.percentile)} of those of other people, p = {p:.2g}"
     if not own:
-        than = f"more unusual than {_percent(weighing.percentile)} of healthy boxes of other people, p = {p:.2g}"
+        than = f"more unusual than {_percent(weighing.percentile)} of control regions of other people, p = {p:.2g}"
     if p <= decision.threshold:
         return Verdict(1, f"{'Pathological' if p <= STRONG_P else 'Unusual'}: {than}.")
     return Verdict(0, f"Healthy: {than} (above {decision.threshold:g}).")
@@ -187,7 +187,7 @@ def _why_undetermined(weighing: Weighing, decision: Decision, brain_share: float
         return None
     if decision.rule == "p":
         if weighing.p is None:
-            return "there is no healthy box to hold it against, so ask for controls"
+            return "there is no control region to hold it against, so ask for some"
         what, value, low, high = "p", weighing.p, decision.threshold, GREY_P * decision.threshold
     else:
         what, value, (low, high) = "the probability of pathology", weighing.probability, GREY_ZONE

@@ -102,7 +102,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=USUAL_CONTROLS,
         metavar="N",
-        help=f"healthy boxes of the scan (default {USUAL_CONTROLS})",
+        help=f"control regions of the scan (default {USUAL_CONTROLS})",
     )
     parser.add_argument(
         "--decision",
@@ -135,14 +135,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-probe",
         action="store_true",
-        help="do not try whether a painted lesion would have been found in a healthy box, which takes about a second a box",
+        help="do not try whether a painted lesion would have been found in a box called healthy: about a second a box",
     )
     parser.add_argument(
         "--stability",
         action="store_true",
         help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the control regions' places (default 0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(
         "--outputs",

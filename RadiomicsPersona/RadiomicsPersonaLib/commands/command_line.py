@@ -145,6 +145,6 @@ def add_device(parser: argparse.ArgumentParser) -> None:
         "--precision",
         default="auto",
         choices=list(PRECISIONS),
-        help="arithmetic of the networks (default auto: bf16 where the processor has it, as fast machines do)",
+        help="arithmetic of the networks (default auto: bf16 where the CPU has it, as fast machines do)",
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="processor cores to compute with (default all)")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU cores to compute with (default all)")

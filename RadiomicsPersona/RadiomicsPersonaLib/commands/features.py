@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"regions of the mask's shape in healthy tissue of the scan (default {USUAL_CONTROLS})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the controls' places (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the control regions' places (default 0)")
     parser.add_argument(
         "--levels",
         type=int,

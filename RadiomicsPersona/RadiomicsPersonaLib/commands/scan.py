@@ -40,7 +40,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     with folder_written_whole(options.output) as folder:
         job.progress(0, 3, "Finding the brain")
         prepared = job.cache.prepare(scan, [])
-        job.progress(1, 3, "Looking for what stands out")
+        job.progress(1, 3, "Looking for places that stand out")
         search = search_head(prepared, measured=measured)
         job.progress(2, 3, "Writing the places")
         provenance = {

@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=USUAL_CONTROLS,
         metavar="N",
-        help=f"healthy boxes of the scan (default {USUAL_CONTROLS})",
+        help=f"control regions of the scan (default {USUAL_CONTROLS})",
     )
     parser.add_argument("--decision", default="p", metavar="p|classifier", help="what finding rests on (default p)")
     parser.add_argument(

@@ -64,7 +64,7 @@ def draw(canvas, result: Sensitivity) -> None:
         canvas.line(x, _TOP, x, _BOTTOM, svg.GRID)
         canvas.text(x, _BOTTOM + 17, f"{size.diameter_mm:.1f} mm")
         canvas.text(x, _BOTTOM + 33, f"{size.size_ml:.2g} ml")
-    canvas.text((_LEFT + _RIGHT) / 2, HEIGHT - 10, "Size of the painted lesion: diameter of the ball of its volume")
+    canvas.text((_LEFT + _RIGHT) / 2, HEIGHT - 10, "Size of the painted lesion: equivalent sphere diameter")
     canvas.text(14, (_TOP + _BOTTOM) / 2, "Contrast (tissue SD)", turned=True)
     boundary = []
     for size in result.sizes:

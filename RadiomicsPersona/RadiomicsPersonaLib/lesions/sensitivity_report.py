@@ -105,7 +105,7 @@ def _page(result: Sensitivity, scan: Scan) -> str:
     shown = f"<img src='{data_uri(picture)}' alt='{escape(said, quote=True)}'><figcaption>{escape(said)}</figcaption>"
     sizes = html_table(
         "Size by size: the box is tight around the lesion; its verdict with nothing painted stands beside it.",
-        ["Size", "Volume (ml)", "Box (mm)", "Healthy boxes", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
+        ["Size", "Volume (ml)", "Box (mm)", "Control regions", "p without lesion", "Found from (SD)", "Not yet at (SD)"],
         [
             [
                 f"{s.diameter_mm:.1f} mm",
@@ -135,7 +135,7 @@ def _page(result: Sensitivity, scan: Scan) -> str:
             ["place (R, A, S)", ", ".join(f"{value:g}" for value in result.place)],
             ["decision", f"{result.decision['rule']}, threshold {result.decision['threshold']:g}"],
             ["model", str(result.model.get("name"))],
-            ["healthy boxes, seed", f"{result.controls}, {result.seed}"],
+            ["control regions, seed", f"{result.controls}, {result.seed}"],
             ["version", __version__],
         ],
         long=True,

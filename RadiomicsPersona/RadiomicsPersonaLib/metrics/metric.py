@@ -44,9 +44,9 @@ METRICS: dict[str, Metric] = {
     "sd_ratio": Metric("Local-SD ratio", "", True, "mean over the box of the local SD of x over that of y (5x5x5 windows)"),
     "mean_shift": Metric("Mean shift", "tissue SD", True, "(mean(x) - mean(y)) / tissue SD; the sign says brighter or darker"),
     "intensity": Metric(
-        "Mean intensity", "tissue SD", True, "(mean(x) - median of the brain) / tissue SD, whatever the persona"
+        "Mean intensity", "tissue SD", True, "(mean(x) - median of the brain) / tissue SD, from the scan alone"
     ),
-    "spread": Metric("SD of intensity", "tissue SD", True, "SD of x / tissue SD, whatever the persona"),
+    "spread": Metric("SD of intensity", "tissue SD", True, "SD of x / tissue SD, from the scan alone"),
     "peak": Metric("Peak difference", "tissue SD", True, "99th percentile of |x - y| / tissue SD after a Gaussian of 2 mm SD"),
     "regional_shift": Metric(
         "Regional shift",
@@ -65,14 +65,15 @@ METRICS: dict[str, Metric] = {
         "sqrt(mean((x - h)^2)) / tissue SD, h = the box filled by Laplace's equation",
     ),
     "tissue_doubt": Metric(
-        "Tissue doubt", "", True, "mean entropy of the tissue model's four probabilities over log 4, whatever the persona"
+        "Tissue-class entropy",
+        "",
+        True,
+        "mean entropy of the tissue model's four probabilities over log 4, from the scan alone",
     ),
     "tissue_asymmetry": Metric(
-        "Tissue asymmetry", "", True, "mean of half the sum of |tissue share - mirrored side's|, whatever the persona"
+        "Tissue asymmetry", "", True, "mean of half the sum of |tissue share - mirrored side's|, from the scan alone"
     ),
-    "lesion_probability": Metric(
-        "Lesion probability", "", True, "mean of the lesion model's probability, whatever the persona"
-    ),
+    "lesion_probability": Metric("Lesion probability", "", True, "mean of the lesion model's probability, from the scan alone"),
     "lesion_excess": Metric(
         "Lesion excess",
         "",
@@ -92,7 +93,10 @@ METRICS: dict[str, Metric] = {
         "largest log odds of the lesion model after a Gaussian of 2 mm SD - 99.5th percentile of the brain outside",
     ),
     "doubt_excess": Metric(
-        "Tissue doubt, excess", "", True, "log mean of the tissue doubt - median of the same over all places of this size"
+        "Tissue-class entropy, excess",
+        "",
+        True,
+        "log mean of the tissue-class entropy - median of the same over all places of this size",
     ),
     "asymmetry_excess": Metric(
         "Tissue asymmetry, excess",

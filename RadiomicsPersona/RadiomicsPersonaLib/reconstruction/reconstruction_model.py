@@ -145,7 +145,7 @@ class NetworkModel:
         return self._without_device_if_full(compute, self.network)
 
     def _without_device_if_full(self, compute, network):
-        """The result of a computation; if the graphics card's memory does not suffice, on the processor, from now on."""
+        """The result of a computation; if the GPU's memory does not suffice, on the CPU, from now on."""
         if self.device == "cpu":
             return compute()
         with self._on_device:  # one at a time, so that nobody computes there while the network moves
@@ -164,10 +164,7 @@ class NetworkModel:
 
         network.to("cpu")
         torch.cuda.empty_cache()  # does nothing where there is none
-        self.notes += (
-            f"The memory of the graphics device '{self.device}' did not suffice; the processor did the rest, which takes "
-            "longer.",
-        )
+        self.notes += (f"The memory of the GPU '{self.device}' did not suffice; the CPU did the rest, which takes longer.",)
         self.device = "cpu"
 
     def provenance(self) -> dict:

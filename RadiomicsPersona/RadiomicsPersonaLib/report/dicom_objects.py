@@ -171,7 +171,7 @@ def _measurements(analysis: Analysis, sources: list, segmentation):
     for result in analysis.boxes:
         known = [
             (codes.SCT.Volume, result.box.volume_ml, sr.CodedConcept("ml", "UCUM", "ml")),
-            (own("p", "p among healthy boxes"), result.p, unit),
+            (own("p", "p among control regions"), result.p, unit),
             (own("q", "False discovery rate"), result.q, unit),
             (own("probability", "Probability of pathology at a prior of 50 %"), result.probability, unit),
             (own("combined", "Combined score"), result.combined, unit),

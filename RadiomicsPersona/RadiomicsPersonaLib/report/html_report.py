@@ -11,6 +11,7 @@ import statistics
 from html import escape
 from pathlib import Path
 
+from ..analysis.error_rates import evaluated_classifier
 from ..analysis.result import Analysis, BoxResult
 from ..analysis.verdict import STRONG_P
 from ..brain.tissue import OTHER_CONTRAST, T1_WEIGHTED
@@ -31,12 +32,13 @@ from .picture import (
     title_of,
 )
 from .plots import COMBINED, axis_range, score_chart, scores_of, ticks
+from .provenance import settings_of
 from .results_files import probability_bound
 from .slice_plane import ORIENTATIONS, coordinate
 
 LIMITS = (
     "The healthy persona is what the model expects in this place; it is not what the tissue looked like before.",
-    "p ranks the box among healthy boxes of this scan and of other people: a scan unlike theirs makes it less sure.",
+    "p ranks the box among control regions of this scan and of other people: a scan unlike theirs makes it less sure.",
     "p says how unusual the box is, not how probable a disease is; the more boxes, the stricter it must be read.",
     "Healthy means that this method found no deviation with this box; small or faint lesions in a large box can be missed.",
     "Surgery, artefacts, normal variants and tissue that is rare in the scan deviate as well.",
@@ -45,8 +47,8 @@ LIMITS = (
 
 READING = (
     "Every box was taken out of the scan and rebuilt from its surroundings as healthy tissue. The same was done with "
-    "healthy boxes of the same scan, and of other people. Deviations are given in tissue SD, the standard deviation of "
-    "intensity in this scan's brain tissue."
+    "control regions: boxes in healthy tissue of the same scan, and of other people. Deviations are given in tissue SD, the "
+    "standard deviation of intensity in this scan's brain tissue."
 )
 
 
@@ -137,7 +139,7 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
         return f"yes, in {count} of {len(boxes)}" if count else "no"
 
     has_volume, has_plane = (isinstance(value, (int, float)) and abs(value) < 1e9 for value in (volume, symmetry))
-    own = _at(made, "classifier", "own")
+    classifier, evaluated = _at(made, "classifier", "sha256"), evaluated_classifier()
     return [
         ("Was a brain recognised by the tissue model?", "yes" if by_model else "no, or not known"),
         (
@@ -145,11 +147,11 @@ def checklist_of(analysis: Analysis) -> list[tuple[str, str]]:
             said(has_volume, has_volume and 500 <= volume <= 2600, f", {volume:.0f} ml" if has_volume else ""),
         ),
         ("Was a mid-sagittal plane found?", said(has_plane, has_plane and symmetry >= 0.7)),
-        ("Were healthy boxes of this scan measured?", share(sum(bool(result.controls) for result in boxes))),
+        ("Were control regions of this scan measured?", share(sum(bool(result.controls) for result in boxes))),
         ("Is it known how often boxes like this one are right?", share(sum(bool(result.error_rates) for result in boxes))),
         ("Was the verdict repeated with small changes?", share(sum(bool(result.stability) for result in boxes))),
         ("Was p corrected for the number of boxes?", "yes, as q" if len(boxes) > 1 else "not needed, there is one box"),
-        ("Is the classifier the one that was evaluated?", said(isinstance(own, bool), own is False)),
+        ("Is the classifier the one that was evaluated?", said(bool(classifier and evaluated), classifier == evaluated)),
         ("Were motion and artefacts looked for?", "only such as brighten the air around the head"),
         ("Were age, sex, history or other scans used?", "no"),
         ("Is the cause of a deviation told?", "no; no disease is named or ruled out"),
@@ -214,7 +216,7 @@ def _box_section(analysis: Analysis, result: BoxResult, number: int) -> str:
 {_list("Notes on this box", result.warnings)}
 {_slices(analysis, result)}
 {_stability(result, analysis.decision["rule"])}
-<h3>Among healthy boxes</h3>
+<h3>Control distribution</h3>
 {_distribution(result)}
 {score_chart(result, _css(VERDICT_COLORS[result.word]))}
 {_controls_table(result)}
@@ -245,7 +247,7 @@ def _where(result: BoxResult) -> str:
 
 
 def _controls_table(result: BoxResult) -> str:
-    """Where every healthy box lies and how large it is."""
+    """Where every control region lies and how large it is."""
     if not result.controls:
         return ""
     rows = "".join(
@@ -256,16 +258,16 @@ def _controls_table(result: BoxResult) -> str:
         for control in result.controls
     )
     return (
-        "<details><summary>The healthy boxes one by one</summary><div class='wide'><table>"
+        "<details><summary>The control regions one by one</summary><div class='wide'><table>"
         "<caption>They are of many sizes; their ROIs are in controls.mrk.json and in the scene.</caption>"
-        "<thead><tr><th scope='col'>Healthy box</th><th scope='col'>Centre (mm)</th>"
+        "<thead><tr><th scope='col'>Control region</th><th scope='col'>Centre (mm)</th>"
         "<th scope='col' class='number'>Size (mm)</th>"
         f"<th scope='col' class='number'>Combined score</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 
 
 def facts_of(result: BoxResult) -> str:
-    """Where the box is, how large, and how well its healthy boxes match, as sentences."""
+    """Where the box is, how large, and how well its control regions match, as sentences."""
     box = result.box
     parts = [
         f"Centre {_center(box)} mm",
@@ -311,10 +313,10 @@ def chances_of(result: BoxResult) -> list[str]:
     """How probable pathology is, as sentences."""
     sentences = []
     if result.probability is not None:
-        sentences.append(f"Probability of pathology by the classifier, with even odds beforehand: {result.probability:.2f}.")
+        sentences.append(f"Probability of pathology by the classifier, at a prior of 50 %: {result.probability:.2f}.")
     if result.label is not None and result.p is not None:
         sentences.append(
-            f"From p alone, with even odds beforehand, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and "
+            f"From p alone, at a prior of 50 %, it is at most {probability_bound(result.p):.2f} (Sellke, Bayarri and "
             "Berger 2001)."
         )
     if result.q is not None and result.q != result.p:
@@ -349,7 +351,7 @@ def _distribution(result: BoxResult) -> str:
     """The score behind p as inline SVG: a dot per control, a diamond for the box."""
     value, scores = scores_of(result)
     if not scores:
-        return "<p>There are no healthy boxes to compare with.</p>"
+        return "<p>There are no control regions to compare with.</p>"
     low, high = axis_range([value, *scores])
 
     def place(score: float) -> float:
@@ -357,7 +359,7 @@ def _distribution(result: BoxResult) -> str:
 
     described = (
         f"{COMBINED}: {number_text(value)} in this box; "
-        f"{len(scores)} healthy boxes from {number_text(scores[0])} to {number_text(scores[-1])}."
+        f"{len(scores)} control regions from {number_text(scores[0])} to {number_text(scores[-1])}."
     )
     picture = svg.drawing(
         760,
@@ -368,7 +370,7 @@ def _distribution(result: BoxResult) -> str:
         *(svg.circle(place(score), 48 - 11 * (number % 3), 4.5, svg.AXIS) for number, score in enumerate(scores)),
         svg.diamond(place(value), 34, 11, 16, _css(VERDICT_COLORS[result.word])),
     )
-    caption = f"{escape(described)} Diamond: this box; dots: healthy boxes of the same scan."
+    caption = f"{escape(described)} Diamond: this box; dots: control regions of the same scan."
     return f"<figure>{picture}<figcaption>{caption}</figcaption></figure>"
 
 
@@ -387,37 +389,19 @@ def _metrics_table(result: BoxResult) -> str:
         )
     return (
         "<h3>Comparison inside the box</h3><div class='wide'><table>"
-        "<caption>x is the scan, y its healthy persona; (outside) marks values beyond all healthy boxes.</caption>"
+        "<caption>x is the scan, y its healthy persona; (outside) marks values beyond all control regions.</caption>"
         "<thead><tr><th scope='col'>Metric</th><th scope='col' class='number'>This box</th>"
-        "<th scope='col' class='number'>Healthy boxes, median</th><th scope='col' class='number'>Healthy boxes, range</th>"
+        "<th scope='col' class='number'>Control regions, median</th><th scope='col' class='number'>Control regions, range</th>"
         f"<th scope='col'>Definition</th></tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 
-def settings_of(analysis: Analysis) -> list[tuple[str, str]]:
-    """What is needed to make the numbers again, as pairs of a dotted key and a text."""
-    # the command line names files
-    shown = {key: value for key, value in analysis.provenance.items() if key != "command"}
-    return _flat({"decision": analysis.decision} | shown)
-
-
 def _provenance(analysis: Analysis) -> str:
     rows = "".join(
-        f"<tr><th scope='row'>{escape(key)}</th><td class='long'>{escape(text)}</td></tr>"
-        for key, text in settings_of(analysis)
+        f"<tr><th scope='row'>{escape(name)}</th><td class='long'>{escape(text)}</td></tr>"
+        for name, text in settings_of(analysis)
     )
     return (
         "<section><h2>Provenance</h2><table><caption>What is needed to make these numbers again.</caption>"
         f"<thead><tr><th scope='col'>Setting</th><th scope='col'>Value</th></tr></thead><tbody>{rows}</tbody></table></section>"
     )
-
-
-def _flat(value, prefix: str = "") -> list[tuple[str, str]]:
-    """Nested settings as pairs of a dotted key and a text."""
-    if isinstance(value, dict):
-        return [pair for key, item in value.items() for pair in _flat(item, f"{prefix}.{key}" if prefix else str(key))]
-    if isinstance(value, (list, tuple)):
-        items = (number_text(item) if isinstance(item, float) else str(item) for item in value)
-        return [(prefix.replace(".", ", ").replace("_", " "), ", ".join(items))]
-    text = number_text(value) if isinstance(value, float) else str(value)
-    return [(prefix.replace(".", ", ").replace("_", " "), text)]

@@ -14,7 +14,7 @@ from ..defaults import RESEARCH_USE
 from ..metrics.metric import METRICS
 from .colors import CONTROL_COLOR, VERDICT_COLORS, diverging
 from .html_page import number_text
-from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of, settings_of
+from .html_report import LIMITS, READING, about_of, chances_of, checklist_of, facts_of
 from .pdf import PAGE_HEIGHT, PAGE_WIDTH, Pdf, broken, text_width
 from .picture import (
     BRAIN_ONLY,
@@ -28,6 +28,7 @@ from .picture import (
     title_of,
 )
 from .plots import COMBINED, SCORES_CAPTION, SCORES_TITLE, axis_range, score_bars, scores_of, standard_text, ticks
+from .provenance import settings_of
 from .slice_plane import ORIENTATIONS
 
 LEFT, RIGHT, TOP, BOTTOM = 42.0, PAGE_WIDTH - 42.0, 46.0, PAGE_HEIGHT - 44.0
@@ -191,12 +192,12 @@ class _Report:
             self.paragraph(fog_legend(self.analysis), 8.5, color=FAINT)
 
     def standing(self, result: BoxResult) -> None:
-        """The score behind p: a dot per healthy box, a diamond for this one."""
+        """The score behind p: a dot per control region, a diamond for this one."""
         value, scores = scores_of(result)
         self.need(82)
-        self.paragraph("Among healthy boxes", 10, bold=True)
+        self.paragraph("Control distribution", 10, bold=True)
         if not scores:
-            self.paragraph("There are no healthy boxes to compare with.")
+            self.paragraph("There are no control regions to compare with.")
             return
         low, high = axis_range([value, *scores])
         top = self.y
@@ -215,7 +216,7 @@ class _Report:
         self.pdf.polygon(((x, y - 11), (x + 8, y), (x, y + 11), (x - 8, y)), VERDICT_COLORS[result.word], (0, 0, 0))
         self.y = axis + 17
         self.paragraph(
-            f"{COMBINED}: {number_text(value)} in this box (diamond); {len(scores)} healthy boxes (dots) from "
+            f"{COMBINED}: {number_text(value)} in this box (diamond); {len(scores)} control regions (dots) from "
             f"{number_text(scores[0])} to {number_text(scores[-1])}.",
             8,
             color=FAINT,
@@ -267,7 +268,7 @@ class _Report:
                     span,
                 )
             )
-        heads = ("Measure", "This box", "Healthy boxes, median", "Healthy boxes, range")
+        heads = ("Measure", "This box", "Control regions, median", "Control regions, range")
         widths = (190, 110, 100, WIDTH - 400)
         self.table("Comparison inside the box", heads, rows, widths, lambda title: self.paragraph(title, 10, bold=True))
 

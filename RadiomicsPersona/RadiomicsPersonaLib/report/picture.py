@@ -313,7 +313,7 @@ def _strip(result: BoxResult) -> Image.Image:
     def place(score: float) -> float:
         return left + (score - low) / (high - low) * (right - left)
 
-    count = f"{len(scores)} healthy boxes of this scan" if scores else "no healthy boxes to compare with"
+    count = f"{len(scores)} control regions of this scan" if scores else "no control regions to compare with"
     write_text(draw, (0, 14), f"{COMBINED}: diamond = this box, dots = {count}", 14, FAINT, anchor="ls")
     draw.line((left, line, right, line), fill=(90, 98, 110))
     for tick in ticks(low, high):

@@ -150,9 +150,9 @@ def ticks(low: float, high: float) -> list[float]:
 
 _LEAST = -3.0
 """Left end of the axis of scores, robust SDs; what lies below is drawn on it."""
-SCORES_TITLE = "What stands out"
+SCORES_TITLE = "Score profile"
 SCORES_CAPTION = (
-    f"Scores in robust SD of the healthy boxes, the most unusual first. Bar: this box; dots: healthy boxes; line: "
+    f"Scores in robust SD of the control regions, the most unusual first. Bar: this box; dots: control regions; line: "
     f"{USUAL_PERCENT:g} % of them lie to its left. Further right is less like healthy tissue."
 )
 """What the chart of scores says of itself, wherever it is drawn."""

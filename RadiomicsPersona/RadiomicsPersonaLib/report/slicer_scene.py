@@ -238,7 +238,7 @@ class _Bundle:
         for position, control in enumerate(result.controls, start=1):
             box = control.box.moved_to(control.box.center, f"{control.box.name} of {result.box.name}")
             controls.append(self._add_roi(f"box {number} control {position}", box, CONTROL_COLOR, False, {}))
-        self.folders.append((f"Healthy boxes of {result.box.name}", controls))
+        self.folders.append((f"Control regions of {result.box.name}", controls))
         return node
 
     def _add_roi(self, file: str, box: Box, color, visible: bool, about: dict) -> str:
@@ -339,7 +339,7 @@ class _Bundle:
 
     def _add_scores(self, result: BoxResult, number: int) -> None:
         """The scores behind a verdict as a bar plot, the most unusual first, beside what is usual among the controls."""
-        header = ["Score", "Place", "This box", f"{USUAL_PERCENT:g} % of healthy boxes"]
+        header = ["Score", "Place", "This box", f"{USUAL_PERCENT:g} % of control regions"]
         rows = [
             [METRICS[key].label, str(place), _number(result.standings[key].z), _number(result.usual_limit(key))]
             for place, key in enumerate(result.sorted_scores, start=1)
@@ -363,9 +363,9 @@ class _Bundle:
             "PlotChart",
             f"Scores of {result.box.name}",
             references={"plotSeries": " ".join(series)},
-            title=f"{result.box.name}: what stands out",
+            title=f"{result.box.name}: score profile",
             xAxisTitle="score",
-            yAxisTitle="robust SD of the healthy boxes",
+            yAxisTitle="robust SD of the control regions",
         )
 
     def _add_text(self) -> None:

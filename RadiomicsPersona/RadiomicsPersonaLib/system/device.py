@@ -54,7 +54,7 @@ def torch_device(device: str) -> str:
 
 
 def ran_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory, the computer's or the graphics card's, did not suffice;
+    """Whether an error says that memory, the computer's or the GPU's, did not suffice;
     each library has its own way.
     """
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
@@ -65,7 +65,7 @@ def ran_out_of_memory(error: BaseException) -> bool:
 
 
 def computes_in_bfloat16(device: str) -> bool:
-    """Whether a device ("cpu", "cuda", "mps") computes in bfloat16; a processor without it would emulate it slowly."""
+    """Whether a device ("cpu", "cuda", "mps") computes in bfloat16; a CPU without it would emulate it slowly."""
     import torch
 
     return device == "cuda" or (device == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)())
@@ -105,7 +105,7 @@ def precision_on(device: str) -> str:
 
 
 def autocasts_on_cpu() -> bool:
-    """Whether the processor is to compute in another precision than that of what it is given (`torch.autocast`)."""
+    """Whether the CPU is to compute in another precision than that of what it is given (`torch.autocast`)."""
     import torch
 
     try:

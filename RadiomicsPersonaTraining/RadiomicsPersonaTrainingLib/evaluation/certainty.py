@@ -34,8 +34,9 @@ LEAST_VOXELS = 50
 GOALS = ((0.60, 0.75), (0.90, 0.97))
 """Shares of voxels within the expected error, and within twice of it."""
 NOTES = (
-    "Holes in healthy brain of people that the model never saw. The expected error of each is told from healthy boxes of the "
-    f"same scan that do not touch it. Within it should lie {GOALS[0][0]:.0%} to {GOALS[0][1]:.0%} of the voxels, and within "
+    "Holes in healthy brain of people that the model never saw. The expected error of each is told from control regions of "
+    "the same scan that do not touch it. "
+    f"Within it should lie {GOALS[0][0]:.0%} to {GOALS[0][1]:.0%} of the voxels, and within "
     f"twice of it {GOALS[1][0]:.0%} to {GOALS[1][1]:.0%}. Means over subjects, the first with 95 % intervals. Tissues are "
     "those that the persona shows, since nothing else is known at use. Beside them stand those of the scan: fluid that the "
     "persona does not know of is missed more often."

@@ -41,7 +41,7 @@ class TrainingEstimate:
         free_bytes: of the disk.
         preparing_seconds, step_seconds, seconds: for all scans, one step, and the whole run.
         steps, device: how many and where.
-        gpu_memory, gpu_total: bytes of the graphics card that a step takes, and that the card has; None without a card.
+        gpu_memory, gpu_total: bytes of the GPU that a step takes, and that it has; None without one.
     """
 
     scans: int
@@ -72,7 +72,7 @@ class TrainingEstimate:
         advice = "" if self.fits else " Free some space, or train on fewer scans."
         card = ""
         if self.gpu_memory and self.gpu_total:
-            card = f" A step takes {in_bytes(self.gpu_memory)} of the graphics card's {in_bytes(self.gpu_total)}."
+            card = f" A step takes {in_bytes(self.gpu_memory)} of the GPU's {in_bytes(self.gpu_total)}."
         return f"About {need}, and about {time_needed} {self.steps} steps of {self.step_seconds:.2g} s.{card}{advice}"
 
 
@@ -111,7 +111,7 @@ def estimate(
         for source in kinds.values()
         if source.kind != SCANS and read
     )
-    device = "graphics card" if torch.cuda.is_available() else "processor"
+    device = "GPU" if torch.cuda.is_available() else "CPU"
     step = max(step, drawing * settings.fit.batch / settings.fit.workers)
     validating = settings.fit.epochs * settings.fit.validation_pairs * step / settings.fit.batch / 3
     run_bytes = _COPIES * 4 * sum(p.numel() for p in work.task.network.parameters())
@@ -145,7 +145,7 @@ def _few(settings: TrainingSettings, rows: list[ListedScan]) -> list[ListedScan]
 
 
 def _gpu_memory() -> tuple[int | None, int | None]:
-    """Bytes of the graphics card that the timed step took at most, and that the card has; None without a card."""
+    """Bytes of the GPU that the timed step took at most, and that it has; None without one."""
     if not torch.cuda.is_available():
         return None, None
     return torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
@@ -171,6 +171,6 @@ def _timed(work: Work, settings: TrainingSettings) -> tuple[float, float]:
             loss = task.training_step(batch, 0)
         loss.backward()
         optimizer.step()
-        loss.item()  # a graphics card is done only then
+        loss.item()  # a GPU is done only then
         seconds = time.monotonic() - started
     return drawing, seconds * settings.fit.batch / size

@@ -251,7 +251,7 @@ def memory_used() -> int | None:
 
 
 def gpu_memory() -> tuple[int | None, int | None]:
-    """Bytes of the graphics card that are taken, by whomever, and that it has;
+    """Bytes of the GPU that are taken, by whomever, and that it has;
     None without a card or before PyTorch uses one.
     """
     torch = sys.modules.get("torch")

@@ -42,7 +42,7 @@ class RunState:
         sentence: what a user should know or do; empty where there is nothing to say.
         what, done, total: what the training is at, and how far it is.
         seconds_left: of that, or None where it is not known.
-        memory, gpu_memory, gpu_total: bytes that it takes, that are taken of the graphics card, and that the card has, or None.
+        memory, gpu_memory, gpu_total: bytes that it takes, that are taken of the GPU, and that it has, or None.
         kind, name, version: as in the run's record; empty without one.
         has_best, has_last: whether there is a checkpoint to export, and one to go on from.
         steps, best: optimisation steps of the last epoch, and the lowest value of the validation figure that decides.

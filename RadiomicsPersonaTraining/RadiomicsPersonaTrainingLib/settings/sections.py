@@ -209,7 +209,7 @@ class FitSettings:
     seed: int = setting(0, "Of the draws and of fresh weights.", low=0, high=2**31 - 1)
     precision: str = setting(
         "auto",
-        "Arithmetic; auto takes bfloat16 where the processor or GPU computes in it.",
+        "Arithmetic; auto takes bfloat16 where the CPU or GPU computes in it.",
         choices=("auto", "32-true", "bf16-mixed"),
     )
 

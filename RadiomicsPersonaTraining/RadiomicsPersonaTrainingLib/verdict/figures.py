@@ -47,11 +47,11 @@ AGES = (("up to 44 years", 0, 45), ("45 years and older", 45, np.inf))
 NOTES = (
     "Boxes are drawn around every lesion as people draw them: tight, 1.25, 1.5 and 2 times as large, off by a third of their "
     "size along every axis, off by half along one, and a cube of 30 mm. Each is judged as an analysis judges it, except that "
-    "the 15 controls of a scan are measured once, blind to the tight boxes around lesions. AUROC holds a lesion's tight box "
-    "against those of the controls that touch no lesion, each judged by the others alone. "
+    "the 15 control regions of a scan are measured once, blind to the tight boxes around lesions. AUROC holds a lesion's tight "
+    "box against those of the control regions that touch no lesion, each judged by the others alone. "
     "Intervals are 95 % bootstrap intervals over subjects (2,000 draws); with two subjects, as in MS, they say little. "
     "The naive scores need no rebuilt box; they are in tissue SD, the residuals root mean squares; the lesion map alone is in "
-    "log odds. p ranks the combined score among healthy boxes of this scan and of the people the classifier was fitted on; a "
+    "log odds. p ranks the combined score among control regions of this scan and of the people the classifier was fitted on; a "
     f"box is called at p <= {LEVEL:g}. TCGA-LGG gives no voxel size."
 )
 Table = tuple[str, list[str], list[list[str]]]
@@ -158,7 +158,7 @@ def _scores_table(tight: list[ScoredCase], families: list[tuple[str, str]], seed
     ]
     goals = ["goal", *(f"{GOALS[family]:g}" if family in GOALS else "-" for family in families)]
     body = [[name if name != COMBINED else f"{COMBINED} (ours)", *cells] for name, cells in rows.items()]
-    return "Lesions against healthy boxes of the same brains: AUROC (patients; * best naive score)", heads, [goals, *body]
+    return "Lesions against control regions of the same brains: AUROC (patients; * best naive score)", heads, [goals, *body]
 
 
 def _kinds_table(every: list[ScoredCase], families, classifier: Classifier, seed: int, record: dict, before: dict) -> Table:
@@ -237,7 +237,7 @@ def _healthy_table(every: list[ScoredCase], classifier: Classifier, seed: int, r
             "undetermined": rounded(unknown),
         }
     heads = ["boxes", "people", "boxes", f"p <= {LEVEL:g} (goal 0.03 to 0.07)", f"p <= {STRONG_P:g} (goal 0.005 to 0.02)"]
-    return "Healthy boxes", [*heads, "called", "undetermined"], rows
+    return "Boxes in healthy tissue", [*heads, "called", "undetermined"], rows
 
 
 def _probability_table(
@@ -254,7 +254,7 @@ def _probability_table(
     points = reliability(probability, truth, weight)
     record["reliability"] = points
     heads = ["boxes", "Brier score (0.25 knows nothing)", "slope of the log odds (goal 0.8 to 1.2)"]
-    return ("Probability, lesions and healthy boxes with equal weight", heads, rows), tuple(points)
+    return ("Probability, lesions and control regions with equal weight", heads, rows), tuple(points)
 
 
 def _probabilities(cases: list[ScoredCase]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:

@@ -53,7 +53,7 @@ def _roc_plots(cases: list[ScoredCase]) -> str:
     for family in families:
         members = [case for case in tight if family_of(case.case) == family]
         title = f"{' '.join(family)}, {len(members)} lesions"
-        plot = Plot(title, "share of healthy boxes called", "share of lesions found", *_SHARES, _SIZE)
+        plot = Plot(title, "share of control regions called", "share of lesions found", *_SHARES, _SIZE)
         for name in (*naive, COMBINED):
             found = [(box.scores.get(name, np.nan), box.sick) for case in members for box in case.boxes]
             points = roc_points([score for score, _ in found], [sick for _, sick in found])
