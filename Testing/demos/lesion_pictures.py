@@ -19,10 +19,10 @@ from RadiomicsPersonaLib.brain.preparation import prepare
 from RadiomicsPersonaLib.brain.tissue_levels import contrast_of
 from RadiomicsPersonaLib.defaults import LESION_KINDS
 from RadiomicsPersonaLib.imaging.files import read_scan
+from RadiomicsPersonaLib.lesions.lesion_picture import before_and_after, sheet_of, strip_of
 from RadiomicsPersonaLib.lesions.outline import outline
 from RadiomicsPersonaLib.lesions.painter import paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
-from RadiomicsPersonaLib.report.lesion_picture import before_and_after, sheet_of, strip_of
 from RadiomicsPersonaLib.report.lettering import write_text
 
 SIZES = {"fcd": 5.0, "ms": 1.2, "stroke": 18.0, "tumour": 30.0}

@@ -13,9 +13,9 @@ from ..defaults import LESION_KINDS, RESEARCH_USE
 from ..imaging.files import write_nifti
 from ..imaging.scan import Scan
 from ..report.html_page import data_uri, html_page, html_table, number_text
-from ..report.lesion_picture import before_and_after, slices_of
 from ..report.results_files import write_rows
 from ..system.json_text import json_value, written
+from .lesion_picture import before_and_after, slices_of
 from .sensitivity import CAVEAT, Sensitivity
 from .sensitivity_curve import curve_picture, curve_svg
 

@@ -14,8 +14,8 @@ from PIL import Image
 from scipy import ndimage
 
 from RadiomicsPersonaLib.imaging.files import read_label_map, read_scan
+from RadiomicsPersonaLib.lesions.lesion_picture import before_and_after, sheet_of, strip_of
 from RadiomicsPersonaLib.report.html_page import html_page, html_table
-from RadiomicsPersonaLib.report.lesion_picture import before_and_after, sheet_of, strip_of
 
 from ..evaluation.pictures import jpeg_uri
 from ..evaluation.plots import interval_plot, spoken

@@ -20,9 +20,9 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.hole import Hole, hole_of_mask
 from RadiomicsPersonaLib.imaging.files import name_of, read_scan, sha256_of, write_nifti
 from RadiomicsPersonaLib.imaging.scan import Scan
+from RadiomicsPersonaLib.lesions.lesion_picture import OUTLINED, PAINTED, SCAN, before_and_after, sheet_of, strip_of
 from RadiomicsPersonaLib.lesions.painter import PaintedLesion, paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
-from RadiomicsPersonaLib.report.lesion_picture import OUTLINED, PAINTED, SCAN, before_and_after, sheet_of, strip_of
 
 from ..versions import versions_used
 from .generators import DrawnMask, MaskGenerator

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from ..imaging.scan import Scan
-from .lettering import write_text
-from .picture import BACKGROUND, FAINT, GAP, gray, marked, side_by_side
-from .slice_plane import ORIENTATIONS, Plane, cut
+from ..report.lettering import write_text
+from ..report.picture import BACKGROUND, FAINT, GAP, gray, marked, side_by_side
+from ..report.slice_plane import ORIENTATIONS, Plane, cut
 
 OUTLINE = (230, 97, 1)
 BAR_MM = 50.0
