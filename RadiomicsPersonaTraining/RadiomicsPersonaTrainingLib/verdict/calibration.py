@@ -76,8 +76,8 @@ LEAST_CONTROLS = 8
 """Healthy boxes of a look from which its own median and MAD can be told."""
 LEVEL = USUAL_THRESHOLDS["p"]
 """Share of healthy boxes that may be called abnormal."""
-PULLS = (0.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
-"""Strengths tried of the pull of the coefficients towards each other."""
+PULLS = (0.0, 10.0, 30.0, 100.0, 300.0)
+"""Strengths tried of the pull of the coefficients towards each other; a stronger one calls fewer painted lesions."""
 SHARE_ALONE = 0.25
 """Share of the level that the score that may call a box on its own gets; all scores together get the rest."""
 TAILS_ALONE = (0.004, 0.03)
@@ -208,19 +208,23 @@ def _painted(
     return array, kind, None
 
 
-def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm]) -> KnownBoxes:
+def known_boxes(subject: str, found: list[dict], norms: dict[str, Norm], large: bool = False) -> KnownBoxes:
     """What `measured_boxes` found: every healthy box held against all others of its look, and every large one and lesion's
     against those that it does not touch.
+
+    Args:
+        large: whether the large ones are among them. They are for the reference, not for the fit: no lesion was painted as
+            large, so that the fit would learn from them that what is large is healthy.
     """
     scores, sick, volumes = [], [], []
     for look in found:
         healthy = [metrics_from(m) for m in look["healthy"]]
         scores += list(standard_scores(healthy, norms))
-        others = [*look["large"], *look["painted"]]
+        others = [*(look["large"] if large else ()), *look["painted"]]
         measured = [metrics_from(entry["metrics"]) for entry in others]
         for metrics, entry in zip(measured, others):
             scores.append(standard_scores([metrics, *(healthy[n] for n in entry["apart"])], norms)[0])
-        sick += (len(healthy) + len(look["large"])) * [False] + len(look["painted"]) * [True]
+        sick += (len(healthy) + len(others) - len(look["painted"])) * [False] + len(look["painted"]) * [True]
         volumes += [metrics["brain_volume"] for metrics in (*healthy, *measured)]
     return KnownBoxes(subject, np.array(scores).reshape(-1, len(SCORES)), np.array(sick, bool), np.array(volumes, float))
 
@@ -394,7 +398,8 @@ def calibrate(
     norms = fit_norms(list(usable.values()))
     boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
     about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
-    return fit_classifier(boxes, name, about, norms, seed=seed)
+    reference = reference_of([known_boxes(subject, around, norms, large=True) for subject, around in usable.items()])
+    return fit_classifier(boxes, name, about, norms, reference, seed)
 
 
 def measuring_time(
