@@ -21,10 +21,11 @@ import numpy as np
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
 from ..system.names import plain_path, shown
-from .checksums import check_sums, read_to_end
+from .checksums import check_voxels, crc_of, large_end_first, read_to_end
 from .dicom import read_series
 from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
+from .text_header import read_text_header
 from .unsafe_headers import refuse_unsafe_header
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
@@ -268,19 +269,23 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     name = path.name
     try:
         refuse_unsafe_header(path)
-        check_sums(path)
+        header = read_text_header(path)
         with plain_path(path) as plain, _silent():
             reader = SimpleITK.ImageFileReader()
             reader.SetFileName(str(plain))
             reader.ReadImageInformation()
             _refuse_unless_plausible(reader.GetSize(), name)
+            if reader.GetNumberOfComponents() > 1:
+                raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+            kind = SimpleITK.Image([1] * 3, reader.GetPixelID())
+            crc = check_voxels(header, reader.GetSize(), SimpleITK.GetArrayViewFromImage(kind).itemsize)
             image = reader.Execute()
+        if crc not in (None, crc_of(SimpleITK.GetArrayViewFromImage(image), large_end_first(header))):
+            raise ValueError("its header can be understood in more than one way")
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
         raise _unreadable(name, error) from error
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
     if image.GetDimension() != 3:
