@@ -138,3 +138,69 @@ def test_lines_before_the_compressed_voxels_of_an_nrrd_are_passed_over(tmp_path)
     assert np.array_equal(read_scan(nrrd(tmp_path, b"one\ntwo\n" + packed, "encoding: gzip\nline skip: 2\n")).array, VOLUME)
     with pytest.raises(InputError, match="'scan.nrrd'.*again"):
         read_scan(nrrd(tmp_path, b"one\ntwo\n" + packed[:-9], "encoding: gzip\nline skip: 2\n"))
+
+
+UNSAID = {
+    "space": "where right and left are",
+    "space directions": "how its axes lie",
+    "space origin": "where its first voxel lies",
+}
+
+
+@pytest.mark.parametrize("left_out", [*UNSAID, "all"])
+def test_what_an_nrrd_does_not_say_of_its_place_is_told_as_a_guess(tmp_path, left_out):
+    lines = [line for line in NRRD_PLACE.splitlines(True) if left_out not in ("all", line.partition(":")[0])]
+    if left_out == "space":
+        lines.insert(0, "space dimension: 3\n")
+    told = read_scan(nrrd(tmp_path, RAW, place="".join(lines))).warnings[0]
+    for key, what in UNSAID.items():
+        assert (what in told) == (left_out in (key, "all"))
+    assert (
+        "'scan.nrrd'" in told
+        and "guess" in told
+        and "convert it again" in told
+        and ("spacings" in told) == (left_out in ("space directions", "all"))
+    )
+
+
+@pytest.mark.parametrize("space", ["3D-right-handed", "3D-left-handed", "scanner-xyz"])
+def test_a_space_of_nrrd_without_the_patients_sides_is_told_as_a_guess(tmp_path, space):
+    told = read_scan(nrrd(tmp_path, RAW, place=NRRD_PLACE.replace("LPS", space))).warnings
+    assert "where right and left are" in told[0] and "guess" in told[0]
+
+
+@pytest.mark.parametrize("space", ["LPS", "ras", "left-anterior-superior"])
+def test_a_place_that_is_given_whole_is_not_told(tmp_path, space):
+    units = 'space units: "mm" "mm" "mm"\n'
+    for path in (nrrd(tmp_path, RAW, place=NRRD_PLACE.replace("LPS", space) + units), meta(tmp_path, RAW)):
+        assert not any("guess" in told for told in read_scan(path).warnings)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("origin: (0,0,0)", "origin: (nan,nan,nan)"),
+        ("origin: (0,0,0)", "origin: (0;5,0,0)"),
+        ("(0,20,0)", "(nan,nan,nan)"),
+        ("(0,0,0)\n", '(0,0,0)\nspace units: "cm" "cm" "cm"\n'),
+        ("(0,0,0)\n", '(0,0,0)\nspace units: "mm" "mm" "m"\n'),
+    ],
+)
+def test_an_nrrd_whose_place_would_be_taken_for_another_is_refused(tmp_path, right, wrong):
+    assert right in NRRD_PLACE
+    with pytest.raises(InputError, match="'scan.nrrd' has 'space .*header.*again"):
+        read_scan(nrrd(tmp_path, RAW, place=NRRD_PLACE.replace(right, wrong)))
+
+
+@pytest.mark.parametrize("left_out", ["TransformMatrix", "Offset", "ElementSpacing"])
+def test_what_a_metaimage_does_not_say_of_its_place_is_told_as_a_guess(tmp_path, left_out):
+    path = meta(tmp_path, RAW)
+    path.write_bytes(b"".join(line for line in path.read_bytes().splitlines(True) if not line.startswith(left_out.encode())))
+    told = read_scan(path).warnings[0]
+    assert f"(no {left_out})" in told and "'scan.mha'" in told and "guess" in told
+
+
+@pytest.mark.parametrize("line", ["Offset = 10,5 20,5 5,5", "Offset = nan 0 0", "Offset = 0 0 0 0", "ElementSpacing = 2,5 2 2"])
+def test_a_metaimage_whose_numbers_are_not_those_of_its_axes_is_refused(tmp_path, line):
+    with pytest.raises(InputError, match=f"'scan.mha' has '{line}' in its header.*correct that line"):
+        read_scan(meta(tmp_path, RAW, place=META_PLACE + line + "\n"))

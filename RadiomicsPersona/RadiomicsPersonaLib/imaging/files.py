@@ -277,6 +277,7 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
             _refuse_unless_plausible(reader.GetSize(), name)
             if reader.GetNumberOfComponents() > 1:
                 raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+            told = header.guesses()
             kind = SimpleITK.Image([1] * 3, reader.GetPixelID())
             crc = check_voxels(header, reader.GetSize(), SimpleITK.GetArrayViewFromImage(kind).itemsize)
             image = reader.Execute()
@@ -293,7 +294,7 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, told
 
 
 def _refuse_unless_plausible(shape: tuple[int, ...], name: str) -> None:
