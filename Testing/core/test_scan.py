@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 
 import nibabel
 import numpy as np
@@ -130,6 +131,16 @@ def test_an_unusable_volume_is_refused_with_the_reason(kind):
     array, reason = BAD_ARRAYS[kind]
     with pytest.raises(InputError, match=reason):
         make_scan(array, np.eye(4))
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, 1e300, np.float32(3e38)])
+def test_one_voxel_beyond_what_the_models_reckon_in_is_refused_and_nothing_else_is_said(volume, value):
+    array = volume.astype(type(value))
+    array[1, 1, 1], array[2, 2, 2] = value, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="'scan' has values as far from 0 as .*again"):
+            make_scan(array, np.eye(4))
 
 
 @pytest.fixture(scope="module")
