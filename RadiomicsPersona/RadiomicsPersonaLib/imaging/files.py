@@ -38,27 +38,49 @@ LEAST_EQUAL = 0.5
 """Share of neighbours of the same value within a label map: 0.7 to 0.95 in parcellations of 100 regions, below 0.2 in scans."""
 
 
-def read_mask(path: str | Path, label: int | None = None) -> Scan:
-    """The voxels of one label, or of all labels other than 0.
+MOST_LABELS = 10_000
+"""Of a label map; each is looked at by itself."""
 
-    Returns:
-        a boolean array that is not empty, in its place, with what the user should know of the file.
+
+def read_labels(path: str | Path) -> Scan:
+    """A label map whose values are labels: a mask, or regions; it may be empty.
+
     Raises:
-        InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
+        InputError: not a 3-D image of whole numbers from 0 on, a scan, too many labels, or without a usable geometry.
     """
     name = Path(path).name
     image = read_label_map(path)
     labels = image.array
     if not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
-    if not labels.any():
-        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
+    if labels.min() < 0:
+        raise InputError(f"The mask '{name}' holds values below 0: choose a segmentation, whose background is 0.")
     values = len(np.unique(labels[labels != 0]))
     if values > FEWEST_SHADES and _equal_neighbours(labels) < LEAST_EQUAL:
         raise InputError(
             f"'{name}' looks like a scan, not like a mask ({values} values that change from voxel to voxel): "
             "choose a segmentation."
         )
+    if values > MOST_LABELS or labels.max() > np.iinfo(np.int64).max // 2:
+        raise InputError(
+            f"'{name}' has {values} labels up to {labels.max():g}, which no segmentation has: choose a segmentation."
+        )
+    return image
+
+
+def read_mask(path: str | Path, label: int | None = None) -> Scan:
+    """The voxels of one label, or of all labels other than 0.
+
+    Returns:
+        a boolean array that is not empty, in its place, with what the user should know of the file.
+    Raises:
+        InputError: as `read_labels`; empty, or without that label.
+    """
+    name = Path(path).name
+    image = read_labels(path)
+    labels = image.array
+    if not labels.any():
+        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
     if label is None:
         return replace(image, array=labels != 0)
     if not (labels == label).any():
