@@ -228,13 +228,17 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 
 def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    # a header may hold anything; what cannot be is refused in one sentence, and not told by numpy and nibabel before it
+    with _unlogged(), np.errstate(all="ignore"):
+        return _read_by_nibabel(path)
+
+
+def _read_by_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import nibabel
-    from nibabel.imageglobals import LoggingOutputSuppressor
 
     packed = path.name.lower().endswith((".gz", ".mgz"))
     try:
-        with LoggingOutputSuppressor():
-            image = nibabel.load(str(path))
+        image = nibabel.load(str(path))
         if any(length > 1 for length in image.shape[3:]):
             # refused before the data are read
             raise InputError(
@@ -253,10 +257,11 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
                 affine, told = place_of(header, image.shape, path.name)
                 stream.seek(0)
             _refuse_unless_plausible(image.shape, path.name)
-            if math.prod(image.shape) * image.get_data_dtype().itemsize > path.stat().st_size * (MOST_PACKED if packed else 1):
+            if math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize > path.stat().st_size * (
+                MOST_PACKED if packed else 1
+            ):
                 raise ValueError("its header tells of more voxels than it can hold")
-            with LoggingOutputSuppressor():
-                image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
+            image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
             stored = np.asanyarray(image.dataobj)
             read_to_end(stream)
         return stored, affine, told
@@ -321,11 +326,24 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 def _refuse_unless_plausible(shape: tuple[int, ...], name: str) -> None:
     """Raise `InputError` where a header tells of sizes that no scan has, before memory is asked for them."""
+    shape = tuple(map(int, shape))  # products of numpy's numbers begin anew at the end
     if min(shape, default=0) < 1 or math.prod(shape) > MOST_VOXELS:
         raise InputError(
             f"'{name}' has {' x '.join(map(str, shape))} voxels by its header, which no scan has: export or copy it "
             "again, it is damaged."
         )
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Inside, nibabel does not say what it thinks of a header; its own way leaves Python's last resort, which prints."""
+    from nibabel.imageglobals import logger
+
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager

@@ -84,7 +84,7 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: S
         told: what the user should know about how it was read, one sentence each; the first of its warnings.
 
     Raises:
-        InputError: not 3-D, fewer than three slices, nothing finite, a value beyond `LARGEST_VALUE`, constant, or without a place.
+        InputError: not 3-D, fewer than three slices, nothing finite, values out of reason, constant, or without a place.
 
     >>> scan = make_scan(np.arange(60.0).reshape(3, 4, 5), np.diag([2.0, 2.0, 3.5, 1.0]))
     >>> scan.shape, scan.spacing.tolist(), scan.ras_from_ijk((1, 1, 1)).tolist()
