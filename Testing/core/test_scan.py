@@ -59,6 +59,18 @@ def test_every_format_brings_the_same_values_to_the_same_place(tmp_path, volume,
     assert scan.name == "Ünïcode scan"
 
 
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mgz", ".nrrd", ".nhdr", ".mha", ".mhd"])
+@pytest.mark.parametrize("spelt", [str.upper, str.title, lambda suffix: suffix[:-1] + suffix[-1].upper()])
+def test_suffixes_in_large_letters_are_those_in_small_ones(tmp_path, volume, suffix, spelt):
+    if suffix == ".mgz":
+        nibabel.save(nibabel.MGHImage(volume.astype(np.int32), np.eye(4)), tmp_path / f"scan{suffix}")
+    else:
+        SimpleITK.WriteImage(itk_image(volume, np.eye(4)), str(tmp_path / f"scan{suffix}"))
+    path = (tmp_path / f"scan{suffix}").rename(tmp_path / f"scan{spelt(suffix)}")
+    scan = read_scan(path)
+    assert np.array_equal(scan.array, volume) and scan.name == "scan"
+
+
 def test_a_folder_with_one_dicom_series_is_read_with_its_geometry(tmp_path, volume):
     affine = orthogonal(OBLIQUE)
     image = itk_image(volume, affine)

@@ -238,7 +238,8 @@ def _read_by_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...
 
     packed = path.name.lower().endswith((".gz", ".mgz"))
     try:
-        image = nibabel.load(str(path))
+        with plain_path(path) as plain:
+            image = nibabel.load(str(plain))
         if any(length > 1 for length in image.shape[3:]):
             # refused before the data are read
             raise InputError(
@@ -299,6 +300,7 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
         header = read_text_header(path)
         with plain_path(path) as plain, _silent():
             reader = SimpleITK.ImageFileReader()
+            reader.SetImageIO("NrrdImageIO" if header.nrrd else "MetaImageIO")  # ITK finds none for .MHA
             reader.SetFileName(str(plain))
             reader.ReadImageInformation()
             _refuse_unless_plausible(reader.GetSize(), name)
