@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
+from ..system.names import shown
 
 # Imported in functions: SimpleITK, which Slicer's own process, which reads this room, must not load.
 
@@ -31,7 +32,7 @@ def files_of(folder: Path, named: str) -> list[str]:
 
     _refuse_what_is_no_file(folder, named)
     reader = SimpleITK.ImageSeriesReader()
-    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
+    warns = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
     try:
         series = reader.GetGDCMSeriesIDs(str(folder))
@@ -44,7 +45,7 @@ def files_of(folder: Path, named: str) -> list[str]:
             "missing: export the series again as shades of grey."
         ) from error
     finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
+        SimpleITK.ProcessObject.SetGlobalWarningDisplay(warns)
     if not series:
         raise InputError(f"The folder '{named}' holds no DICOM series: give a folder with one, or an image file.")
     if len(series) > 1:
@@ -86,8 +87,8 @@ def _refuse_slices_below(folder: Path, named: str, file: str) -> None:
             continue
         if series and of_series.search(start):
             raise InputError(
-                f"'{each.relative_to(folder)}' in the folder '{named}' is of the same series and lies in a folder below: put "
-                "all slices into one folder, or take it out."
+                f"'{shown(str(each.relative_to(folder)))}' in the folder '{named}' is of the same series and lies in a folder "
+                "below: put all slices into one folder, or take it out."
             )
 
 
