@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel
@@ -178,3 +182,53 @@ def test_an_image_far_down_in_folders_is_read_or_refused(suffix, tmp_path):
         return 0
 
     assert in_a_fork(refused, None)[0] == 0
+
+
+def nifti_with(offset: int, kind: str, value: float) -> bytes:
+    content = bytearray(nibabel.Nifti1Image(np.arange(336, dtype="i2").reshape(6, 7, 8), np.diag([20.0, 20, 20, 1])).to_bytes())
+    struct.pack_into(kind, content, offset, value)
+    return bytes(content)
+
+
+def mgh_with(offset: int, kind: str, value: float) -> bytes:
+    content = bytearray(nibabel.MGHImage(np.arange(336, dtype="i2").reshape(6, 7, 8), np.diag([20.0, 20, 20, 1])).to_bytes())
+    struct.pack_into(kind, content, offset, value)
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        (".nii", nifti_with(40, "<h", 8)),
+        (".nii", nifti_with(0, "<i", 7)),
+        (".nii", nifti_with(254, "<h", 9)),
+        (".nii", nifti_with(112, "<f", 3e38)),
+        (".nii", nifti_with(280, "<f", float("nan"))),
+        (".mgh", mgh_with(4, ">i", 2**31 - 1)),
+        (".mgh", mgh_with(8, ">i", 2**30)),
+        (".mgh", mgh_with(30, ">f", float("inf"))),
+        (".mgh", mgh_with(42, ">f", float("nan"))),
+    ],
+)
+def test_a_damaged_header_is_told_in_one_sentence_and_by_no_library(tmp_path, checkout, suffix, content):
+    """In a process of its own: pytest takes what libraries print for itself."""
+    (tmp_path / f"scan{suffix}").write_bytes(content)
+    words = [
+        sys.executable,
+        "-m",
+        "RadiomicsPersonaLib",
+        "mesh",
+        str(tmp_path / f"scan{suffix}"),
+        "-o",
+        str(tmp_path / "out.ply"),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(checkout / "RadiomicsPersona")}
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("radiomics-persona: ") and done.stderr.count("\n") == 1, done.stderr
+
+
+def test_sizes_whose_product_begins_anew_are_refused_as_sizes(tmp_path):
+    (tmp_path / "scan.mgh").write_bytes(mgh_with(4, ">i", 2**31 - 1))
+    with pytest.raises(InputError, match="'scan.mgh' has 2147483647 x 7 x 8 voxels by its header"):
+        read_scan(tmp_path / "scan.mgh")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
 import pytest
 import SimpleITK
-from bench.dicom_series import slices_of, write_slices
+from bench.dicom_series import SERIES, slices_of, write_slices
 
 from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.errors import InputError
@@ -310,3 +311,85 @@ def test_compressed_slices_are_read_and_a_damaged_one_is_named(tmp_path, compres
     files[5].write_bytes(files[5].read_bytes()[:-200])
     with pytest.raises(InputError, match="'005.dcm'.*again"):
         read_scan(tmp_path / "series")
+
+
+def with_bits(file: Path, stored: int, highest: int) -> None:
+    renumber(file, b"\x28\0\x01\x01", stored)
+    renumber(file, b"\x28\0\x02\x01", highest)
+
+
+@pytest.mark.parametrize(("stored", "highest", "said"), [(9, 8, "more than the 9 bits"), (12, 15, "12 bits .* highest is 15")])
+def test_a_slice_with_values_beyond_the_bits_that_it_tells_of_is_refused(tmp_path, stored, highest, said):
+    image = SimpleITK.Cast(SimpleITK.Abs(volume_image()), SimpleITK.sitkUInt16)
+    files = write_slices(slices_of(image), tmp_path / "series")
+    with_bits(files[3], stored, highest)
+    with pytest.raises(InputError, match=f"'003.dcm' .*{said}.*again"):
+        read_scan(tmp_path / "series")
+
+
+@pytest.mark.parametrize("kind", [SimpleITK.sitkUInt16, SimpleITK.sitkInt16])
+def test_a_slice_whose_values_fit_into_fewer_bits_than_its_words_is_read(tmp_path, kind):
+    image = volume_image() - 400 if kind == SimpleITK.sitkInt16 else volume_image()
+    slices = slices_of(SimpleITK.Cast(image, kind))
+    for file in write_slices(slices, tmp_path / "series"):
+        with_bits(file, 12, 11)
+    assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+
+
+def test_a_slice_with_the_slope_0_is_refused(tmp_path):
+    stored = {"0028|0100": "16", "0028|0101": "16", "0028|0102": "15", "0028|0103": "1", "0028|1052": "0", "0028|1053": "1.5"}
+    files = write_slices(
+        [(SimpleITK.Cast(image, SimpleITK.sitkFloat64), tags | stored) for image, tags in slices_of(volume_image())],
+        tmp_path / "series",
+    )
+    files[3].write_bytes(files[3].read_bytes().replace(b"1.5 ", b"0.0 "))
+    with pytest.raises(InputError, match="'003.dcm' has the slope 0"):
+        read_scan(tmp_path / "series")
+
+
+@pytest.mark.parametrize("name", ["005.dcm.gz", "005.dcm.part"])
+def test_a_slice_that_is_packed_or_was_not_copied_to_its_end_is_not_left_out_in_silence(tmp_path, name):
+    files = write_slices(slices_of(volume_image()), tmp_path / "series")
+    (tmp_path / "series" / "notes.txt.gz").write_bytes(b"of the study")
+    (tmp_path / "series" / name).write_bytes(gzip.compress(files[-1].read_bytes()))
+    files[-1].unlink()
+    with pytest.raises(InputError, match=f"'{name}' in the folder 'series'.*take it out"):
+        read_scan(tmp_path / "series")
+    (tmp_path / "series" / name).unlink()
+    assert read_scan(tmp_path / "series").shape[2] == len(files) - 1
+
+
+def test_a_slice_in_a_folder_below_is_not_left_out_in_silence(tmp_path):
+    files = write_slices(slices_of(volume_image()), tmp_path / "series")
+    write_slices(slices_of(volume_image(), SERIES + "7"), tmp_path / "series" / "other")
+    whole = read_scan(tmp_path / "series").array
+    (tmp_path / "series" / "more").mkdir()
+    files[-1].rename(tmp_path / "series" / "more" / files[-1].name)
+    with pytest.raises(InputError, match=f"'more/{files[-1].name}' in the folder 'series' is of the same series"):
+        read_scan(tmp_path / "series")
+    assert whole.shape[2] == len(files)
+
+
+@pytest.mark.parametrize("name", ["014.dcm", "notes.txt", "DICOMDIR"])
+def test_a_link_that_leads_nowhere_is_named_and_no_whole_slice(tmp_path, name):
+    write_slices(slices_of(volume_image()), tmp_path / "series")
+    (tmp_path / "series" / name).symlink_to(tmp_path / "nothing")
+    with pytest.raises(InputError, match=f"'{name}' in the folder 'series' is a link to a file that is not there"):
+        read_scan(tmp_path / "series")
+
+
+def test_slices_without_the_preamble_are_read(tmp_path):
+    slices = slices_of(volume_image())
+    for file in write_slices(slices, tmp_path / "series")[3:5]:
+        file.write_bytes(file.read_bytes()[132:])
+    assert_every_voxel_is_where_its_slice_is(read_scan(tmp_path / "series"), slices)
+
+
+def test_a_slice_of_colours_that_are_not_given_is_named(tmp_path, capfd):
+    files = write_slices(slices_of(volume_image()), tmp_path / "series")
+    content = files[3].read_bytes()
+    files[3].write_bytes(content.replace(b"\x0c\0\0\0MONOCHROME2 ", b"\x0e\0\0\0PALETTE COLOR "))
+    assert files[3].read_bytes() != content
+    with pytest.raises(InputError, match="'series' cannot be read as a DICOM series; '003.dcm' .*colours are missing"):
+        read_scan(tmp_path / "series")
+    assert capfd.readouterr() == ("", "")

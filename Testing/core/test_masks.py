@@ -119,3 +119,34 @@ def test_only_the_largest_parts_of_a_label_map_are_taken_and_it_is_said(tmp_path
     assert [box.name for box in boxes] == ["label 1, part 1", "label 2, part 1"]
     assert told[-1] == "Of the 3 parts of 'labels.nii.gz' the 2 largest were taken."
     assert len(label_boxes(str(tmp_path / "labels.nii.gz"))[0]) == 3
+
+
+NO_MASKS = {
+    "fractions": (lambda marked: marked * 0.5, "not whole numbers"),
+    "one fraction": (lambda marked: marked + np.eye(*marked.shape[:2])[..., None] * 1e-6, "not whole numbers"),
+    "below 0": (lambda marked: marked - 1, "below 0"),
+    "a scan": (lambda marked: np.random.default_rng(0).integers(0, 900, marked.shape), "looks like a scan"),
+    "too many labels": (lambda marked: np.arange(marked.size).reshape(marked.shape) // 3, "labels up to"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_MASKS)
+def test_what_is_no_mask_is_refused_alike_wherever_a_mask_or_label_map_is_asked_for(tmp_path, capfd, kind):
+    head = make_head(4.5)
+    marked = np.zeros(head.shape, np.float32)
+    marked[tuple(slice(n // 2 - 2, n // 2 + 3) for n in head.shape)] = 1
+    values, said = NO_MASKS[kind]
+    scan, mask, out = (str(tmp_path / name) for name in ("scan.nii.gz", "mask.nii.gz", "out.nii.gz"))
+    write_nifti(scan, head.array, head.affine)
+    write_nifti(mask, np.asarray(values(marked), np.float32), head.affine)
+    for words in (
+        ["mesh", mask, "-o", str(tmp_path / "out.ply")],
+        ["inpaint", scan, "--mask", mask, "--model", "harmonic", "-o", out],
+        ["features", scan, "--mask", mask, "-o", str(tmp_path / "out.csv")],
+        ["analyze", scan, "--labels", mask, "--model", "harmonic", "-o", str(tmp_path / "out")],
+        ["analyze", scan, "--box", "0,0,0,20,20,20", "--exclude", mask, "--model", "harmonic", "-o", str(tmp_path / "out")],
+    ):
+        assert main(words) == 2, words
+        error = capfd.readouterr().err
+        assert error.count("\n") == 1 and "'mask.nii.gz'" in error and said in error, (words, error)
+    assert len(list(tmp_path.iterdir())) == 2

@@ -173,6 +173,16 @@ def test_an_unknown_suffix_is_refused_before_anything_is_read(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_suffix_in_large_letters_gives_the_same_file(suffix, tmp_path, capsys):
+    mask, affine = ball(OBLIQUE)
+    write_nifti(tmp_path / "mask.nii.gz", mask.astype(np.uint8), affine)
+    for name in (f"one{suffix}", f"other{suffix.upper()}"):
+        assert main(["mesh", str(tmp_path / "mask.nii.gz"), "--output", str(tmp_path / name)]) == 0
+    assert (tmp_path / f"one{suffix}").read_bytes() == (tmp_path / f"other{suffix.upper()}").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize("limit", [0, 20_000])
 def test_a_disk_that_fills_leaves_the_old_mesh(suffix, limit, tmp_path):
     """A limit of the size of files stands for the disk: it is met in the middle of the file."""

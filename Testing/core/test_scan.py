@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import warnings
 
 import nibabel
 import numpy as np
@@ -56,6 +57,18 @@ def test_every_format_brings_the_same_values_to_the_same_place(tmp_path, volume,
     assert np.array_equal(scan.array, volume)
     assert np.allclose(scan.affine, affine, atol=1e-3)
     assert scan.name == "Ünïcode scan"
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz", ".mgz", ".nrrd", ".nhdr", ".mha", ".mhd"])
+@pytest.mark.parametrize("spelt", [str.upper, str.title, lambda suffix: suffix[:-1] + suffix[-1].upper()])
+def test_suffixes_in_large_letters_are_those_in_small_ones(tmp_path, volume, suffix, spelt):
+    if suffix == ".mgz":
+        nibabel.save(nibabel.MGHImage(volume.astype(np.int32), np.eye(4)), tmp_path / f"scan{suffix}")
+    else:
+        SimpleITK.WriteImage(itk_image(volume, np.eye(4)), str(tmp_path / f"scan{suffix}"))
+    path = (tmp_path / f"scan{suffix}").rename(tmp_path / f"scan{spelt(suffix)}")
+    scan = read_scan(path)
+    assert np.array_equal(scan.array, volume) and scan.name == "scan"
 
 
 def test_a_folder_with_one_dicom_series_is_read_with_its_geometry(tmp_path, volume):
@@ -130,6 +143,16 @@ def test_an_unusable_volume_is_refused_with_the_reason(kind):
     array, reason = BAD_ARRAYS[kind]
     with pytest.raises(InputError, match=reason):
         make_scan(array, np.eye(4))
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, 1e300, np.float32(3e38)])
+def test_one_voxel_beyond_what_the_models_reckon_in_is_refused_and_nothing_else_is_said(volume, value):
+    array = volume.astype(type(value))
+    array[1, 1, 1], array[2, 2, 2] = value, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(InputError, match="'scan' has values as far from 0 as .*again"):
+            make_scan(array, np.eye(4))
 
 
 @pytest.fixture(scope="module")

@@ -269,7 +269,7 @@ def load_classifier(name: str | Path | None = None) -> Classifier:
     files = classifier_files()
     if name is None or str(name) in files:
         return read_classifier(files[str(name or DEFAULT)])
-    if not Path(name).exists() and Path(name).suffix != ".json":
+    if not Path(name).exists() and Path(name).suffix.lower() != ".json":
         raise InputError(f"There is no classifier '{name}': choose one of {', '.join(files)}, or name the file of one.")
     return read_classifier(name)
 

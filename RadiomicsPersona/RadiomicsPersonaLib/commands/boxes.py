@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import InputError
 from ..geometry.box import Box, parse_box
 from ..geometry.markups import boxes_from_label_map, read_boxes
-from ..imaging.files import read_label_map
+from ..imaging.files import read_labels, read_mask
 from ..imaging.resampling import share_grid
 from ..imaging.scan import Scan
 
@@ -61,7 +61,7 @@ def label_boxes(path: str, largest: int | None = None) -> tuple[list[Box], tuple
     """A box around each connected part of each label of a map, or around the largest of them, the largest first; and what the
     user should know of its file.
     """
-    labels = read_label_map(path)
+    labels = read_labels(path)
     boxes = boxes_from_label_map(labels.array, labels.affine, largest_first=largest is not None)
     taken = boxes[:largest]
     told = (f"Of the {len(boxes)} parts of '{Path(path).name}' the {len(taken)} largest were taken.",)
@@ -72,9 +72,9 @@ def mask_on(scan: Scan, path: str) -> np.ndarray:
     """A mask file as a boolean array of the scan's shape.
 
     Raises:
-        InputError: it cannot be read, is on another grid than the scan, or is empty.
+        InputError: as `read_mask`, or it is on another grid than the scan.
     """
-    mask, name = read_label_map(path), Path(path).name
+    mask, name = read_mask(path), Path(path).name
     if mask.shape != scan.shape:
         raise InputError(
             f"The mask '{name}' is on another grid than the scan ({_shape(mask)} against {_shape(scan)} voxels): resample it "
@@ -85,9 +85,7 @@ def mask_on(scan: Scan, path: str) -> np.ndarray:
             f"The mask '{name}' is on another grid than the scan (its voxels lie up to {scan.grid.apart(mask.grid):.3g} mm "
             "from the scan's): resample it onto the scan."
         )
-    if not mask.array.any():
-        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
-    return mask.array != 0
+    return mask.array
 
 
 def _shape(scan: Scan) -> str:

@@ -290,15 +290,16 @@ def write_surface(surface: Surface, path: str | Path) -> None:
         OSError: the file cannot be written whole.
     """
     check_suffix(path)
-    if not is_text(path):
+    suffix = Path(path).suffix.lower()
+    # VTK ends the process at such names, and writes x.PLY as x.PLY.ply
+    if not is_text(path) or Path(path).suffix != suffix:
         with tempfile.TemporaryDirectory() as folder:
-            plain = Path(folder) / f"surface{Path(path).suffix}"
+            plain = Path(folder) / f"surface{suffix}"
             write_surface(surface, plain)
             shutil.copyfile(plain, path)
         return
     import vtk
 
-    suffix = Path(path).suffix.lower()
     writer = {".ply": vtk.vtkPLYWriter, ".stl": vtk.vtkSTLWriter, ".obj": vtk.vtkOBJWriter, ".vtk": vtk.vtkPolyDataWriter}[
         suffix
     ]()

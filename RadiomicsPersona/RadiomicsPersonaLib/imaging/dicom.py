@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
 from ..system.names import plain_path, shown
+from .dicom_folder import READER, files_of, first_damaged
 
 # Imported in functions: SimpleITK, which Slicer's own process, which reads this room, must not load.
 
@@ -28,6 +29,7 @@ SKEW_TOLD = 0.01
 _POSITION, _ORIENTATION, _PIXEL_SPACING, _FRAMES = "0020|0032", "0020|0037", "0028|0030", "0028|0008"
 _INTERCEPT, _SLOPE = "0028|1052", "0028|1053"
 _SHADES, _SAMPLES, _ROWS, _COLUMNS, _BITS = "0028|0004", "0028|0002", "0028|0010", "0028|0011", "0028|0100"
+_BITS_STORED, _HIGH_BIT, _SIGNED, _OVERLAY_BIT = "0028|0101", "0028|0102", "0028|0103", "6000|0102"
 _PACKED = re.compile(rb"\x02\0\x10\0UI..1\.2\.840\.10008\.1\.2\.(1\.9\d|[3-9]|\d\d)", re.DOTALL)
 """What the beginning of a file says whose voxels, or all of it, are compressed: its transfer syntax."""
 _BEGINNING = 4096
@@ -88,8 +90,9 @@ def header_of_series(folder: Path, tags: Sequence[str]) -> list[str]:
     import SimpleITK
 
     reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO(READER)
     with plain_path(folder) as plain:
-        reader.SetFileName(_files_of(plain, shown(folder.name))[0])
+        reader.SetFileName(files_of(plain, shown(folder.name))[0])
         reader.ReadImageInformation()
     return [reader.GetMetaData(tag) if reader.HasMetaDataKey(tag) else "" for tag in tags]
 
@@ -101,7 +104,7 @@ def slices_of_series(folder: Path) -> list[Path]:
         InputError: as `read_series`.
     """
     with plain_path(folder) as plain:
-        files = [each.name for each in _in_order([_slice_of(file) for file in _files_of(plain, shown(folder.name))])[0]]
+        files = [each.name for each in _in_order([_slice_of(file) for file in files_of(plain, shown(folder.name))])[0]]
     return [folder / name for name in files]
 
 
@@ -115,7 +118,7 @@ def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tupl
     """`read_series` of a folder whose path every library can open, and which is called `named`."""
     import SimpleITK
 
-    slices = [_slice_of(file) for file in _files_of(folder, named)]
+    slices = [_slice_of(file) for file in files_of(folder, named)]
     first = slices[0]
     for other in slices:
         if np.abs(other.directions - first.directions).max() > SAME_DIRECTION:
@@ -150,60 +153,19 @@ def _read_series(folder: Path, named: str) -> tuple[np.ndarray, np.ndarray, tupl
     return array, affine, (told,) if shift > SKEW_TOLD * float(normal @ step) else ()
 
 
-def _files_of(folder: Path, named: str) -> list[str]:
-    """The files of the one DICOM series in a folder, in the order that ITK finds for them."""
-    import SimpleITK
-
-    reader = SimpleITK.ImageSeriesReader()
-    shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
-    SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print what the error below says
-    try:
-        series = reader.GetGDCMSeriesIDs(str(folder))
-    finally:
-        SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
-    if not series:
-        raise InputError(f"The folder '{named}' holds no DICOM series: give a folder with one, or an image file.")
-    if len(series) > 1:
-        raise InputError(f"The folder '{named}' holds {len(series)} DICOM series: give a folder with one of them.")
-    files = list(reader.GetGDCMSeriesFileNames(str(folder), series[0]))
-    _refuse_damaged_slices(folder, named, {Path(file).name for file in files})
-    return files
-
-
-def _refuse_damaged_slices(folder: Path, named: str, read: set[str]) -> None:
-    """Refuse a folder with a file that ITK passes over and that is named like a slice, or starts like one."""
-    endings = {_ending(name) for name in read}
-    for file in sorted(folder.iterdir()):
-        if file.name in read or not file.is_file() or file.name.startswith(".") or file.name.upper() == "DICOMDIR":
-            continue
-        try:
-            with open(file, "rb") as stream:
-                start = stream.read(132)
-        except OSError as error:
-            raise InputError(
-                f"'{file.name}' in the folder '{named}' cannot be opened ({error.strerror}): copy the series again."
-            ) from error
-        if _ending(file.name) in endings or start[128:] == b"DICM":
-            problem = "shows no whole image; it is damaged, cut off or of another kind" if start else "is empty"
-            raise InputError(
-                f"'{file.name}' in the folder '{named}' {problem}: copy the series again, or take the file out if it is "
-                "no slice."
-            )
-
-
-def _ending(name: str) -> str:
-    """The suffix of a file's name; one word for all that are numbers, as the last part of a DICOM identifier is."""
-    ending = Path(name).suffix.lower()
-    return "number" if ending[1:].isdigit() else ending
-
-
 def _slice_of(file: str) -> Slice:
     import SimpleITK
 
     name = Path(file).name
     reader = SimpleITK.ImageFileReader()
+    reader.SetImageIO(READER)
     reader.SetFileName(file)
-    reader.ReadImageInformation()
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError as error:
+        if ran_out_of_memory(error):
+            raise
+        raise InputError(f"'{name}' cannot be read as a slice; it is damaged: copy the series again.") from error
 
     def told(tag: str) -> str:
         return reader.GetMetaData(tag).strip() if reader.HasMetaDataKey(tag) else ""
@@ -235,6 +197,11 @@ def _slice_of(file: str) -> Slice:
     for tag in (_INTERCEPT, _SLOPE):
         if told(tag):
             numbers(tag, 1, "scale of its values (RescaleSlope, RescaleIntercept)", "their brightness")
+    if told(_SLOPE) and float(told(_SLOPE)) == 0:
+        raise InputError(
+            f"'{name}' has the slope 0 for its values (RescaleSlope), by which all would be one: export the series again from "
+            "its source."
+        )
     _refuse_unless_filled(file, told)
     rescaling = (told(_INTERCEPT), told(_SLOPE))
     return Slice(
@@ -243,7 +210,8 @@ def _slice_of(file: str) -> Slice:
 
 
 def _refuse_unless_filled(file: str, told: Callable[[str], str]) -> None:
-    """Refuse a slice that holds fewer or more voxels than its header says, of which ITK would make some up, or leave some out.
+    """Refuse a slice that holds fewer or more voxels than its header says, of which ITK would make some up, or leave some out;
+    or voxels of more bits than it says, of which ITK would cut the rest off.
 
     Those that are compressed say for themselves how many there are.
 
@@ -255,19 +223,41 @@ def _refuse_unless_filled(file: str, told: Callable[[str], str]) -> None:
         return
     try:
         samples, rows, columns, bits = (int(told(tag) or 1) for tag in (_SAMPLES, _ROWS, _COLUMNS, _BITS))
+        stored = int(told(_BITS_STORED) or bits)
+        highest = int(told(_HIGH_BIT) or stored - 1)
     except ValueError as error:
         raise InputError(
             f"'{name}' has sizes in its header that cannot be: export the series again from its source."
         ) from error
     row = (samples * columns * bits + 7) // 8
     whole = (samples * columns * rows * bits + 7) // 8
-    lengths = [int.from_bytes(small or large, "little" if small else "big") for small, large in _VOXELS.findall(content)]
-    # some programs fill up to more than an even number of bytes
-    if not any(whole <= length < whole + max(row, 2) for length in lengths):
+    found = [
+        (match.end(), "<" if match[1] else ">")
+        for match in _VOXELS.finditer(content)
+        # some programs fill up to more than an even number of bytes
+        if whole <= int.from_bytes(match[1] or match[2], "little" if match[1] else "big") < whole + max(row, 2)
+    ]
+    if not found:
         raise InputError(
             f"'{name}' holds other voxels than the {columns} x {rows} of {bits} bits that its header tells of; it is damaged: "
             "export the series again from its source."
         )
+    if stored > bits or stored < 1 or highest != stored - 1:
+        raise InputError(
+            f"'{name}' has values of {stored} bits of which the highest is {highest} (BitsStored, HighBit) in words of {bits}, "
+            "and those are not read rightly: export the series again from its source."
+        )
+    start, end = found[-1]
+    # programs of old kept drawings in the bits that are free
+    if bits in (8, 16, 32) and stored < bits and len(content) >= start + whole and told(_OVERLAY_BIT) in ("", "0"):
+        words = np.frombuffer(content, f"{end}u{bits // 8}", whole // (bits // 8), start)
+        beyond = words >> stored
+        negative = (words >> (stored - 1)) & 1 if told(_SIGNED) == "1" else np.zeros_like(words)
+        if (beyond != 0).any() and (beyond != negative * ((1 << (bits - stored)) - 1)).any():
+            raise InputError(
+                f"'{name}' holds values of more than the {stored} bits that its header tells of (BitsStored), and would be "
+                "cut off: export the series again from its source."
+            )
 
 
 def _even_step(slices: list[Slice], normal: np.ndarray, folder: str) -> np.ndarray:
@@ -319,23 +309,13 @@ def _voxels(files: list[str], kind: int) -> np.ndarray:
     shown = SimpleITK.ProcessObject.GetGlobalWarningDisplay()
     SimpleITK.ProcessObject.SetGlobalWarningDisplay(False)  # of places, which are told by the headers here
     try:
-        image = SimpleITK.ReadImage(files, kind)
+        image = SimpleITK.ReadImage(files, kind, READER)
     except RuntimeError as error:
         if ran_out_of_memory(error):
             raise
-        raise InputError(f"'{_damaged(files)}' cannot be read as a slice; it is damaged: copy the series again.") from error
+        raise InputError(
+            f"'{first_damaged(files)}' cannot be read as a slice; it is damaged: copy the series again."
+        ) from error
     finally:
         SimpleITK.ProcessObject.SetGlobalWarningDisplay(shown)
     return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0)
-
-
-def _damaged(files: list[str]) -> str:
-    """The name of the first file that cannot be read alone, or of the first."""
-    import SimpleITK
-
-    for file in files:
-        try:
-            SimpleITK.ReadImage(file)
-        except RuntimeError:
-            return Path(file).name
-    return Path(files[0]).name

@@ -21,10 +21,11 @@ import numpy as np
 from ..errors import InputError
 from ..system.device import ran_out_of_memory
 from ..system.names import plain_path, shown
-from .checksums import check_sums, read_to_end
+from .checksums import check_voxels, crc_of, large_end_first, read_to_end
 from .dicom import read_series
 from .nifti_place import place_of
 from .scan import LPS_TO_RAS, Scan, make_scan, one_volume
+from .text_header import read_text_header
 from .unsafe_headers import refuse_unsafe_header
 
 # Imported in functions: nibabel, which a Slicer may lack; SimpleITK, which Slicer's own process, which reads this room, must
@@ -37,27 +38,49 @@ LEAST_EQUAL = 0.5
 """Share of neighbours of the same value within a label map: 0.7 to 0.95 in parcellations of 100 regions, below 0.2 in scans."""
 
 
-def read_mask(path: str | Path, label: int | None = None) -> Scan:
-    """The voxels of one label, or of all labels other than 0.
+MOST_LABELS = 10_000
+"""Of a label map; each is looked at by itself."""
 
-    Returns:
-        a boolean array that is not empty, in its place, with what the user should know of the file.
+
+def read_labels(path: str | Path) -> Scan:
+    """A label map whose values are labels: a mask, or regions; it may be empty.
+
     Raises:
-        InputError: not a 3-D image of whole numbers, without a usable geometry, empty, or without that label.
+        InputError: not a 3-D image of whole numbers from 0 on, a scan, too many labels, or without a usable geometry.
     """
     name = Path(path).name
     image = read_label_map(path)
     labels = image.array
     if not np.array_equal(labels, np.rint(labels)):
         raise InputError(f"The mask '{name}' holds values that are not whole numbers: choose a segmentation, not an image.")
-    if not labels.any():
-        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
+    if labels.min() < 0:
+        raise InputError(f"The mask '{name}' holds values below 0: choose a segmentation, whose background is 0.")
     values = len(np.unique(labels[labels != 0]))
     if values > FEWEST_SHADES and _equal_neighbours(labels) < LEAST_EQUAL:
         raise InputError(
             f"'{name}' looks like a scan, not like a mask ({values} values that change from voxel to voxel): "
             "choose a segmentation."
         )
+    if values > MOST_LABELS or labels.max() > np.iinfo(np.int64).max // 2:
+        raise InputError(
+            f"'{name}' has {values} labels up to {labels.max():g}, which no segmentation has: choose a segmentation."
+        )
+    return image
+
+
+def read_mask(path: str | Path, label: int | None = None) -> Scan:
+    """The voxels of one label, or of all labels other than 0.
+
+    Returns:
+        a boolean array that is not empty, in its place, with what the user should know of the file.
+    Raises:
+        InputError: as `read_labels`; empty, or without that label.
+    """
+    name = Path(path).name
+    image = read_labels(path)
+    labels = image.array
+    if not labels.any():
+        raise InputError(f"The mask '{name}' is empty: mark some voxels first.")
     if label is None:
         return replace(image, array=labels != 0)
     if not (labels == label).any():
@@ -205,13 +228,18 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
 
 
 def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    # a header may hold anything; what cannot be is refused in one sentence, and not told by numpy and nibabel before it
+    with _unlogged(), np.errstate(all="ignore"):
+        return _read_by_nibabel(path)
+
+
+def _read_by_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     import nibabel
-    from nibabel.imageglobals import LoggingOutputSuppressor
 
     packed = path.name.lower().endswith((".gz", ".mgz"))
     try:
-        with LoggingOutputSuppressor():
-            image = nibabel.load(str(path))
+        with plain_path(path) as plain:
+            image = nibabel.load(str(plain))
         if any(length > 1 for length in image.shape[3:]):
             # refused before the data are read
             raise InputError(
@@ -230,10 +258,11 @@ def _read_nibabel(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
                 affine, told = place_of(header, image.shape, path.name)
                 stream.seek(0)
             _refuse_unless_plausible(image.shape, path.name)
-            if math.prod(image.shape) * image.get_data_dtype().itemsize > path.stat().st_size * (MOST_PACKED if packed else 1):
+            if math.prod(map(int, image.shape)) * image.get_data_dtype().itemsize > path.stat().st_size * (
+                MOST_PACKED if packed else 1
+            ):
                 raise ValueError("its header tells of more voxels than it can hold")
-            with LoggingOutputSuppressor():
-                image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
+            image = type(image).from_file_map({"image": nibabel.FileHolder(str(path), stream)})
             stored = np.asanyarray(image.dataobj)
             read_to_end(stream)
         return stored, affine, told
@@ -268,19 +297,25 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     name = path.name
     try:
         refuse_unsafe_header(path)
-        check_sums(path)
+        header = read_text_header(path)
         with plain_path(path) as plain, _silent():
             reader = SimpleITK.ImageFileReader()
+            reader.SetImageIO("NrrdImageIO" if header.nrrd else "MetaImageIO")  # ITK finds none for .MHA
             reader.SetFileName(str(plain))
             reader.ReadImageInformation()
             _refuse_unless_plausible(reader.GetSize(), name)
+            if reader.GetNumberOfComponents() > 1:
+                raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
+            told = header.guesses()
+            kind = SimpleITK.Image([1] * 3, reader.GetPixelID())
+            crc = check_voxels(header, reader.GetSize(), SimpleITK.GetArrayViewFromImage(kind).itemsize)
             image = reader.Execute()
+        if crc not in (None, crc_of(SimpleITK.GetArrayViewFromImage(image), large_end_first(header))):
+            raise ValueError("its header can be understood in more than one way")
     except (RuntimeError, OSError, EOFError, ValueError, zlib.error) as error:
         if ran_out_of_memory(error):
             raise
         raise _unreadable(name, error) from error
-    if image.GetNumberOfComponentsPerPixel() > 1:
-        raise InputError(f"'{name}' is a colour or vector image: give a single grey-scale MRI volume.")
     while image.GetDimension() > 3 and image.GetSize()[-1] == 1:
         image = image[(slice(None),) * (image.GetDimension() - 1) + (0,)]
     if image.GetDimension() != 3:
@@ -288,16 +323,29 @@ def _read_itk(path: Path) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     affine = np.eye(4)
     affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
     affine[:3, 3] = image.GetOrigin()
-    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, ()
+    return SimpleITK.GetArrayFromImage(image).transpose(2, 1, 0), LPS_TO_RAS @ affine, told
 
 
 def _refuse_unless_plausible(shape: tuple[int, ...], name: str) -> None:
     """Raise `InputError` where a header tells of sizes that no scan has, before memory is asked for them."""
+    shape = tuple(map(int, shape))  # products of numpy's numbers begin anew at the end
     if min(shape, default=0) < 1 or math.prod(shape) > MOST_VOXELS:
         raise InputError(
             f"'{name}' has {' x '.join(map(str, shape))} voxels by its header, which no scan has: export or copy it "
             "again, it is damaged."
         )
+
+
+@contextmanager
+def _unlogged() -> Iterator[None]:
+    """Inside, nibabel does not say what it thinks of a header; its own way leaves Python's last resort, which prints."""
+    from nibabel.imageglobals import logger
+
+    before, logger.disabled = logger.disabled, True
+    try:
+        yield
+    finally:
+        logger.disabled = before
 
 
 @contextmanager

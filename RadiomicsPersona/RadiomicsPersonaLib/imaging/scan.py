@@ -15,6 +15,8 @@ from ..errors import InputError
 from .grid import FARTHEST_MM, Grid
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+LARGEST_VALUE = 1e36
+"""Of a voxel; models reckon in float32, which ends at 3.4e38."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +84,7 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: S
         told: what the user should know about how it was read, one sentence each; the first of its warnings.
 
     Raises:
-        InputError: not 3-D, fewer than three slices, nothing finite in it, constant, or without a usable geometry.
+        InputError: not 3-D, fewer than three slices, nothing finite, values out of reason, constant, or without a place.
 
     >>> scan = make_scan(np.arange(60.0).reshape(3, 4, 5), np.diag([2.0, 2.0, 3.5, 1.0]))
     >>> scan.shape, scan.spacing.tolist(), scan.ras_from_ijk((1, 1, 1)).tolist()
@@ -98,9 +100,15 @@ def make_scan(array: np.ndarray, affine: np.ndarray, name: str = "scan", told: S
         )
     if array.dtype == bool or array.dtype == np.float16:
         array = array.astype(np.float32)
+    finite = np.isfinite(array)
+    largest = np.abs(array[finite]).max(initial=0) if array.dtype.kind == "f" else 0
+    if largest > LARGEST_VALUE:
+        raise InputError(
+            f"'{name}' has values as far from 0 as {largest:.3g}, and no scan goes beyond {LARGEST_VALUE:g}: export it again "
+            "from its source, it is damaged."
+        )
     single = array.astype(np.float32)
     array = single if np.array_equal(single, array, equal_nan=array.dtype.kind == "f") else array.astype(np.float64)
-    finite = np.isfinite(array)
     original = None
     if not finite.all():
         if not finite.any():

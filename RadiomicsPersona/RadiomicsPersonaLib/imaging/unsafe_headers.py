@@ -17,6 +17,8 @@ _FREE = re.compile(rb"#|content:|[^:]*:=", re.IGNORECASE)
 _DIMENSIONS = re.compile(rb"NDims\s*[=:]?\s*(\S*)")
 _FILES = re.compile(rb"(?:ElementDataFile\s*[=:]|^data ?file\s*:)(.*)$", re.MULTILINE | re.IGNORECASE)
 _ONE_NUMBER = re.compile(rb"[^%]*%0?\d{0,2}d[^%]*")
+_COUNTED = re.compile(rb"[^%]*%0?\d{0,2}d[^%]*\s0*\d{1,9}\s+0*\d{1,9}\s+0*[1-9]\d{0,8}\s*")
+"""A name with a number in it, then the first number, the last, and the step; ITK divides by the step."""
 
 
 def refuse_unsafe_header(path: Path) -> None:
@@ -39,3 +41,8 @@ def refuse_unsafe_header(path: Path) -> None:
     for named in _FILES.findall(header):
         if b"%" in named and not _ONE_NUMBER.fullmatch(named):
             raise ValueError("the name of the file with its voxels has a % in it, which is no number's place: rename that file")
+        if b"%" in named and path.suffix.lower() in (".mha", ".mhd") and not _COUNTED.fullmatch(named):
+            raise ValueError(
+                f"'{named.strip()[:60].decode(errors='replace')}' says no first number, last number and step of the files with "
+                "its voxels"
+            )

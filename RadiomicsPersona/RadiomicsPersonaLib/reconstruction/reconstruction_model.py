@@ -218,7 +218,7 @@ def card_files(name: str) -> list[Path]:
         path, *others = sorted(reversed(defaults), key=lambda file: read_card(file).get("contrasts") == ANY_CONTRAST)
     elif name in cards:
         path = cards[name]
-    elif name.endswith(".json") and Path(name).is_file():
+    elif name.lower().endswith(".json") and Path(name).is_file():
         path = Path(name)
     else:
         names = ["auto", *cards, *CLASSICAL]

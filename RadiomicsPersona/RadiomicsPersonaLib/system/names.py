@@ -49,14 +49,16 @@ def is_text(path: str | Path) -> bool:
 def plain_path(path: Path) -> Iterator[Path]:
     """A path to a file or folder that every library can open, while the block lasts.
 
-    That is the path itself, or where it is long, or it or a name in the folder is no text, a link in a temporary folder. Files
-    beside a header are linked under their own names, since the header may name them.
+    That is the path itself, or where it is long, or it or a name in the folder is no text, or its suffix is in small and large
+    letters, a link in a temporary folder. Files beside a header are linked under their own names, for it may name them.
 
     Args:
         path: of a file or folder that is there.
     """
     files = sorted(path.iterdir()) if path.is_dir() else []
-    if is_text(path) and len(os.fsencode(path)) <= _LONGEST and all(is_text(file.name) for file in files):
+    suffix = re.search(r"(\.nii\.gz|\.?[^.]*)$", path.name, re.IGNORECASE)[0]
+    usual = path.is_dir() or suffix in (suffix.lower(), suffix.upper())
+    if usual and is_text(path) and len(os.fsencode(path)) <= _LONGEST and all(is_text(file.name) for file in files):
         yield path
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -65,7 +67,7 @@ def plain_path(path: Path) -> Iterator[Path]:
                 os.symlink(file.absolute(), Path(folder) / shown(file.name))
             yield Path(folder)
             return
-        plain = Path(folder) / f"plain name{shown(path.suffix)}"
+        plain = Path(folder) / f"plain name{shown(suffix).lower()}"
         if path.suffix.lower() in IN_TWO_FILES:
             for file in path.parent.iterdir():
                 os.symlink(file.absolute(), Path(folder) / file.name)

@@ -31,7 +31,7 @@ def card_file_of(name: str, model: Model | TrainedModel) -> Path:
         raise InputError(
             f"The model '{model.name}' is a classical fill without a card: choose a trained model, or leave out --card."
         )
-    if name.endswith(".json") and Path(name).is_file():
+    if name.lower().endswith(".json") and Path(name).is_file():
         return Path(name)
     for path in model_cards(kind_of(model.card)).values():
         if read_card(path)["sha256"] == model.card["sha256"]:
