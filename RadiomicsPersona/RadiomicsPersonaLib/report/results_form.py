@@ -122,6 +122,10 @@ def wrong_place(results) -> str | None:
             wrong = next((key for key, value in control["z"].items() if not _number_or_null(value)), None)
             if wrong is not None:
                 return f"boxes[{number}].controls[{index}].z.{wrong}"
+        if (box["expected_error_sd"] is None) != (box["beyond_expected"] is None):  # the two are told in one sentence
+            return f"boxes[{number}].beyond_expected"
+    if not isinstance(results["provenance"].get("scan_sha256", ""), str):
+        return "provenance.scan_sha256"
     if not _classifier(results["provenance"].get("classifier")):
         return "provenance.classifier"
     scale = results["provenance"]["preprocessing"]["tissue_scale"]
