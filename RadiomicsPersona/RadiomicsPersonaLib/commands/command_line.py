@@ -19,6 +19,7 @@ _WITH_OPTIONS_OF_OTHERS = ("follow", "cohort")
 """Commands that run other ones, whose options stand behind a lone --."""
 SHORT = {"output": "-o", "model": "-m", "device": "-d", "devices": "-d", "workers": "-j"}
 """Options with a letter of their own, alike in every command."""
+MOST_SEED = 2**63 - 1
 GROUPS = {
     "where to look": (
         *("box", "boxes", "labels", "largest", "segment_with", "segment", "contrast", "exclude", "mask", "masks", "label"),
@@ -112,6 +113,21 @@ def joined(words: list[str]) -> list[str]:
             word = f"{word}={rest.pop(0)}"
         done.append(word)
     return done
+
+
+def seed(text: str) -> int:
+    """The number behind --seed, in every command.
+
+    Raises:
+        InputError: it is below 0, or larger than every generator of random numbers takes.
+        ValueError: it is no whole number.
+    """
+    number = int(text)
+    if number < 0:
+        raise InputError(f"The seed is {number}: give 0 or a positive whole number.")
+    if number > MOST_SEED:
+        raise InputError(f"The seed is {number}: give a whole number of at most {MOST_SEED}.")
+    return number
 
 
 def add_model_and_device(parser: argparse.ArgumentParser) -> None:

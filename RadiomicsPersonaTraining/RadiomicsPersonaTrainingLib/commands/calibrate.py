@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from RadiomicsPersonaLib.analysis.classifier import install_classifier, refuse_classifier_name, written
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"times every scan is looked at, from the second on as in another contrast (default {LOOKS})",
     )
     parser.add_argument("--name", default="healthy-or-not", help="the classifier's name (default healthy-or-not)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed, default=0)
     parser.add_argument(
         "--use", action="store_true", help="put it among your own classifiers, from which the analysis takes it by its name"
     )
@@ -74,8 +75,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError("--subjects must be at least 1.")
     if options.looks < 1:
         raise InputError("--looks must be at least 1.")
-    if options.seed < 0:
-        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     if options.boxes and options.kinds:
         raise InputError("--kinds is for painted lesions: leave it out with --boxes.")
     if bool(options.boxes) == bool(options.places or options.lesion_masks):
