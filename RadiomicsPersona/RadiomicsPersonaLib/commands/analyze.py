@@ -381,7 +381,7 @@ def _command(options) -> str:
     words += [f"--segment-with {Path(options.segment_with).name}"] if options.segment_with else []
     words += [f"--segment {options.segment}"] if options.segment else []
     words += [
-        f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.rpartition("=") for text in options.contrast)
+        f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.partition("=") for text in options.contrast)
     ]
     words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]
