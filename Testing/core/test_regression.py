@@ -312,6 +312,13 @@ def test_rows_that_stand_twice_are_told(tmp_path, capsys):
         (table_text(dates=("2022.5", "2023.0", "2023.5", "2024.0")), [], "'2022.5' is neither a number nor a date"),
         (table_text(dates=("08/09/2022", "05/03/2023", "11/09/2023", "06/03/2024")), [], "can begin with the day or with"),
         (table_text(mark="\t", comma=True).replace(",000", ",001"), [], "can stand before a fraction or between thousands"),
+        (
+            table_text(mark=";", comma=True).replace(",000", ",5").replace(";11,", ";1."),
+            [],
+            "In the column 'volume_ml' line 2 of 't.csv' holds '10,5', whose comma can stand before a fraction or between "
+            "thousands, as the point of '1.",
+        ),
+        (table_text(heads="patient,years,volume_ml", dates=("0", "x", "2", "3")), [], "for 'x' is neither a number nor a date"),
     ],
 )
 def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence, tmp_path, capsys):
@@ -320,4 +327,10 @@ def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     assert main(["regress", str(tmp_path / "t.csv"), *more, "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert sentence in said and "t.csv" in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
+    assert (
+        sentence in said
+        and "t.csv" in said
+        and said.count("\n") == 1
+        and said.count(". ") == 0
+        and not (tmp_path / "out").exists()
+    )
