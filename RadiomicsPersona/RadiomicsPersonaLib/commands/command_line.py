@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 
 from ..defaults import DEFAULT_MODEL
@@ -15,6 +16,8 @@ from ..system.names import meant
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
+EXIT_NOBODY_READS = 141
+"""As of a program that SIGPIPE has ended."""
 _WITH_OPTIONS_OF_OTHERS = ("follow", "cohort")
 """Commands that run other ones, whose options stand behind a lone --."""
 SHORT = {"output": "-o", "model": "-m", "device": "-d", "devices": "-d", "workers": "-j"}
@@ -82,6 +85,11 @@ class CommandParser(argparse.ArgumentParser):
         if unknown:
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options
+
+    def _print_message(self, message, file=None):
+        """As argparse, which says nothing of a full disk or a closed pipe."""
+        if message:
+            (file or sys.stderr).write(message)
 
     def error(self, message: str):
         """Raise `InputError` in place of leaving the process."""

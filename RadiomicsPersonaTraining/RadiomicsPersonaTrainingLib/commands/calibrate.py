@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import check_kind
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import NetworkModel, load_model
-from RadiomicsPersonaLib.system.output import file_written_whole, refuse_unwritable
+from RadiomicsPersonaLib.system.output import file_written_whole, place_of, refuse_unwritable
 
 from ..amounts import in_time
 from ..data.card_subjects import files_of, of_scans
@@ -21,7 +21,7 @@ from ..data.split import TEST, scans_in
 from ..runs.heartbeat import Alive, refuse_if_running
 from ..verdict.calibration import ANY, LOOKS, calibrate, measuring_time
 from ..verdict.own_box_list import read_own_boxes
-from ..verdict.own_boxes import calibrate_on_own
+from ..verdict.own_boxes import calibrate_on_own, refuse_unmeasurable
 
 EXAMPLES = (
     "healthy/ --kinds ms,tumour -o my-classifier.json --use",
@@ -81,7 +81,9 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError("Give either --boxes with boxes of your own, or a folder with healthy scans and --lesion-masks.")
     if options.use:
         refuse_classifier_name(options.name)
-    output = Path(options.output)
+    if not options.output.lower().endswith(".json"):
+        raise InputError(f"The classifier '{options.output}' must end in .json: name such a file.")
+    output = place_of(options.output)
     journal = output.with_name(f"{output.stem}-boxes.jsonl")
     # an estimate is no run to those who look for one, but it writes the same journal
     base, estimating = (output.with_name(f"{output.stem}-{name}") for name in ("alive", "estimate"))
@@ -150,6 +152,7 @@ def _on_own_boxes(options: argparse.Namespace, journal: Path):
     """What gives the classifier fitted on a site's own boxes, as progress is told."""
 
     boxes, model = read_own_boxes(Path(options.boxes)), load_model(options.model)
+    refuse_unmeasurable(boxes)
     return lambda progress: calibrate_on_own(boxes, model, options.name, journal, options.seed, progress)
 
 

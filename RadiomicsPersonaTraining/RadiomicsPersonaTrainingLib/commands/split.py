@@ -44,6 +44,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError(
             "--validation and --test are shares from 0 to 1 that leave something for training: give for example 0.1 and 0.1."
         )
+    if not options.output.lower().endswith(".csv"):
+        raise InputError(f"The split '{options.output}' must end in .csv: name such a file.")
     rows, told, places = [], [], {}
     for place in map(Path, options.places):
         source = place.stem if is_table(place) else place.resolve().name
