@@ -685,3 +685,23 @@ def test_results_with_one_of_two_numbers_that_belong_together_are_refused(analys
         changed = json.loads(json.dumps(whole))
         changed["boxes"][0][key] = None
         assert wrong_place(changed) == "boxes[0].beyond_expected"
+
+
+def test_results_with_texts_as_long_as_books_are_refused_at_once(analysis):
+    from RadiomicsPersonaLib.report.results_files import results_of
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    whole = json.loads(json.dumps(results_of(analysis)))
+    assert wrong_place(whole | {"warnings": ["x" * 400] * 50}) is None
+    book = "x" * 100_001
+    for key, value in (
+        ("warnings", [book] * 50),
+        ("warnings", ["x"] * 20_001),
+        ("decision", whole["decision"] | {"rests_on": book}),
+    ):
+        assert wrong_place(whole | {key: value}) == key
+    assert wrong_place(whole | {"provenance": whole["provenance"] | {"command": book}}) == "provenance"
+    for key, value in (("name", book), ("reason", book), ("warnings", [book])):
+        boxes = [whole["boxes"][0] | {key: value}, *whole["boxes"][1:]]
+        assert wrong_place(whole | {"boxes": boxes}) == f"boxes[0].{key}"
