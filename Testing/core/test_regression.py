@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -334,3 +335,11 @@ def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence
         and said.count(". ") == 0
         and not (tmp_path / "out").exists()
     )
+
+
+def test_a_name_is_the_same_in_every_form_of_unicode(tmp_path, capsys):
+    plain = table_text(heads="patient,date,gr\u00f6sse").replace("000,", "M\u00fcller,")
+    one, two = (unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))
+    two = two.replace("2024", "2027").replace("2023", "2026").replace("2022", "2025")
+    found = regressed(tmp_path, capsys, one, two, more=["--outcome", "gro\u0308sse"])
+    assert found["estimates"][0]["patients"] == 6

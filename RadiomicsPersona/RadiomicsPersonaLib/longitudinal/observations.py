@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.dates import DAYS_PER_YEAR, are_compact_dates, days_of, is_number
-from ..system.csv_table import CsvTable
+from ..system.csv_table import CsvTable, same_text
 
 # Imported in functions: pandas, which comes with statsmodels, an extra of this package.
 
@@ -64,7 +64,8 @@ class Observations:
 def read_table(paths: list[str | Path]):
     """The rows of one or several CSV files, one below the other, as a pandas DataFrame of texts, None for an empty cell.
 
-    Only decimal commas become points, in columns that hold numbers and nothing else. The index says where a row stands, as in
+    Only decimal commas become points, in columns that hold numbers and nothing else, and all texts get one form of Unicode,
+    see `same_text`. The index says where a row stands, as in
     "line 3 of 'a.csv'".
 
     Raises:
@@ -80,7 +81,7 @@ def read_table(paths: list[str | Path]):
         if not rows:
             raise InputError(f"The table '{table.path.name}' has no rows below its heads: add some.")
         columns = [_with_points(column, table.delimiter == ";") for column in zip(*rows)]
-        cells = {head: [cell or None for cell in column] for head, column in zip(table.heads, columns)}
+        cells = {head: [same_text(cell) or None for cell in column] for head, column in zip(table.heads, columns)}
         places = [f"line {line} of '{table.path.name}'" for line, _ in lines]
         frames.append(pandas.DataFrame(cells, dtype=object, index=places))
     return pandas.concat(frames)
@@ -235,6 +236,7 @@ def _cell(place, text: str, column: str) -> str:
 
 
 def _existing(frame, name: str) -> str:
+    name = same_text(name)
     if name in frame.columns:
         return name
     near = difflib.get_close_matches(name, frame.columns, 1, 0.5)

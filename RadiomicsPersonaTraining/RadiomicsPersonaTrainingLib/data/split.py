@@ -14,7 +14,7 @@ import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of
-from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
+from RadiomicsPersonaLib.system.csv_table import CsvTable, same_text, written_cell
 from RadiomicsPersonaLib.system.names import is_text
 from RadiomicsPersonaLib.system.output import file_written_whole
 
@@ -81,7 +81,7 @@ def find_scans(place: Path) -> list[tuple[str, Path]]:
         InputError: there is no such place, it is neither a folder nor such a table, or it lists nothing.
     """
     if is_table(place):
-        return [(row["subject"], place.parent / row["file"]) for _, row in _rows(place, ("subject", "file"))]
+        return [(same_text(row["subject"]), place.parent / row["file"]) for _, row in _rows(place, ("subject", "file"))]
     if place.is_file():
         raise InputError(f"'{place}' is no folder and no table: name a folder with scans, or a list of them that ends in .csv.")
     return [(subject_of(file.relative_to(place)), file) for file in scans_in(place)]
@@ -93,7 +93,7 @@ def subject_of(file: Path) -> str:
         found = re.match(r"sub-[A-Za-z0-9]+", part)
         if found:
             return found.group()
-    return name_of(file)
+    return same_text(name_of(file))
 
 
 def split_subjects(subjects: list[str], validation: float, test: float, seed: int) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import os
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import numpy as np
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, parse_box
 from RadiomicsPersonaLib.geometry.markups import read_boxes
-from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
+from RadiomicsPersonaLib.system.csv_table import CsvTable, same_text, written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.source_table import refuse_unless_fittable
@@ -70,7 +69,7 @@ def read_own_boxes(path: Path) -> list[OwnBox]:
             )
         except InputError as error:
             raise InputError(f"Line {number} of '{path}': {error}") from error
-        subject, sick = unicodedata.normalize("NFC", values["subject"]), TRUTHS[values["truth"].lower()]
+        subject, sick = same_text(values["subject"]), TRUTHS[values["truth"].lower()]
         boxes += [OwnBox(subject, scan, sick, box, f"line {number} of '{path}'") for box in found]
     if not boxes:
         raise InputError(f"'{path}' lists no box: add one line per box beneath the header {','.join(COLUMNS)}.")
