@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from RadiomicsPersonaLib.analysis.classifier import install_classifier, refuse_classifier_name, written
@@ -19,7 +21,7 @@ from ..data.lesion_shapes import training_shapes
 from ..data.source_table import refuse_unless_fittable
 from ..data.split import TEST, scans_in
 from ..runs.heartbeat import Alive, refuse_if_running
-from ..verdict.calibration import ANY, LOOKS, calibrate, measuring_time
+from ..verdict.calibration import ANY, LEAST_SUBJECTS, LOOKS, calibrate, measuring_time, subject_of_scan
 from ..verdict.own_box_list import read_own_boxes
 from ..verdict.own_boxes import calibrate_on_own, refuse_unmeasurable
 
@@ -94,10 +96,10 @@ def run(options: argparse.Namespace, job: Job) -> int:
         refuse_if_running(at_work)
     fit = _on_own_boxes(options, journal) if options.boxes else _on_painted(options, journal)
     if options.estimate:
-        with Alive(estimating, "estimate", job.progress) as alive:
+        with _nothing_left(journal, estimating), Alive(estimating, "estimate", job.progress) as alive:
             print(fit(alive.progress))
         return 0
-    with Alive(base, "calibrate", job.progress) as alive:
+    with _nothing_left(journal, base), Alive(base, "calibrate", job.progress) as alive:
         classifier = fit(alive.progress)
         with file_written_whole(output) as path:
             path.write_text(written(classifier), encoding="utf-8")
@@ -113,6 +115,20 @@ def run(options: argparse.Namespace, job: Job) -> int:
         install_classifier(output, options.name)
         print(f"The analysis takes it with --classifier {options.name}.")
     return 0
+
+
+@contextmanager
+def _nothing_left(journal: Path, base: Path) -> Iterator[None]:
+    """Remove what a first call begun beside its output, where it is refused before anything was measured."""
+    begun = [journal, *(base.with_name(f"{base.name}.{ending}") for ending in ("json", "lock"))]
+    first = not any(file.exists() for file in begun)
+    try:
+        yield
+    except InputError:
+        if first and not (journal.is_file() and len(journal.read_bytes().splitlines()) > 1):  # more than its head
+            for file in begun:
+                file.unlink(missing_ok=True)
+        raise
 
 
 def _on_painted(options: argparse.Namespace, journal: Path):
@@ -138,6 +154,11 @@ def _on_painted(options: argparse.Namespace, journal: Path):
     card = model.card if isinstance(model, NetworkModel) else None
     files = [file for place in places for file in _files(place, card)[: options.subjects]]
 
+    _refuse_one_subject_twice(files)
+    if len(files) < LEAST_SUBJECTS and not options.estimate:
+        count = "is only 1 healthy scan" if len(files) == 1 else f"are only {len(files)} healthy scans"
+        raise InputError(f"There {count}, and at least {LEAST_SUBJECTS} subjects are needed: add scans of others.")
+
     def told(progress) -> str:
         left, seconds = measuring_time(files, model, shapes, journal, options.seed, progress, options.looks, kinds)
         return f"{len(files)} scans, of which {left} are left to measure: about {in_time(seconds)} on this machine."
@@ -146,6 +167,15 @@ def _on_painted(options: argparse.Namespace, journal: Path):
         return calibrate(files, model, shapes, options.name, journal, options.seed, progress, options.looks, kinds)
 
     return told if options.estimate else fitted
+
+
+def _refuse_one_subject_twice(files: list[Path]) -> None:
+    seen: dict[str, Path] = {}
+    for file in files:
+        first = seen.setdefault(subject_of_scan(file), file)
+        if first is not file:
+            remedy = "name every folder once" if first.resolve() == file.resolve() else "rename one of them, or its folder"
+            raise InputError(f"'{first}' and '{file}' would be the same subject: {remedy}.")
 
 
 def _on_own_boxes(options: argparse.Namespace, journal: Path):
