@@ -120,8 +120,9 @@ def test_an_evaluation_of_a_damaged_file_leaves_nothing(tmp_path, capsys):
     (tmp_path / "data" / "label_maps").mkdir(parents=True)
     (tmp_path / "data" / "label_maps" / "a.nii.gz").write_text("x")
     words = ["evaluate", str(tmp_path / "data"), "-o", str(tmp_path / "out"), "--model", "harmonic"]
-    assert main(words) == 2 and "'a.nii.gz'" in capsys.readouterr().err
-    assert [file.name for file in tmp_path.iterdir()] == ["data"]
+    for more in ([], ["--certainty"]):
+        assert main([*words, *more]) == 2 and "'a.nii.gz'" in capsys.readouterr().err
+        assert [file.name for file in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize(
