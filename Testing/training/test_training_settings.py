@@ -299,7 +299,7 @@ def test_bad_cohorts_are_refused(case, site, fit, tmp_path, capsys):
     extra, expected = {
         "both parts": ([",".join([row[0], row[1], "test", row[3]])], "is in two parts"),
         "no such part": ([",".join([row[0], "sub-9", "holdout", row[3]])], "names the part 'holdout'"),
-        "foreign source": ([",".join(["mars", "sub-9", "test", row[3]])], "names the source 'mars'"),
+        "foreign source": ([",".join(["mars", "sub-9", "test", f"mars/{row[3]}"])], "names the source 'mars'"),
         "bare header": (None, "lists no scan"),
     }[case]
     (site / "broken.csv").write_text("\n".join(lines[:1] if extra is None else lines + extra) + "\n")
