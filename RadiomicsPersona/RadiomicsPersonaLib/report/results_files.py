@@ -204,8 +204,12 @@ def read_analysis(folder: str | Path, scan: Scan, file: str | Path | None = None
         if place:
             raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
         unusual, brain = (_mask_in(folder, name, scan) for name in (UNUSUAL, BRAIN))
-        analysis = _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual, brain)
-        _refuse_unless_rebuilt_from(analysis, reconstruction.name)
+        values = rebuilt.array.astype(scan.array.dtype, copy=False)
+        try:
+            analysis = _analysis(results, scan, values, unusual, brain)
+        except InputError as error:  # a box that this scan does not hold
+            raise InputError(f"'{path}' does not belong to the scan '{scan.name}': {error}") from error
+        _refuse_unless_rebuilt_from(analysis, path, reconstruction.name)
         if file is not None and reconstruction.name == RECONSTRUCTIONS[0]:  # Slicer writes the scan anew, too
             analysis = _of_this_file(analysis, path, Path(file))
         return _with_expected_error(analysis, folder)
@@ -215,7 +219,7 @@ def read_analysis(folder: str | Path, scan: Scan, file: str | Path | None = None
         ) from error
 
 
-def _refuse_unless_rebuilt_from(analysis: Analysis, name: str) -> None:
+def _refuse_unless_rebuilt_from(analysis: Analysis, path: Path, name: str) -> None:
     """Refuse a reconstruction that is not the scan outside the boxes.
 
     Raises:
@@ -227,8 +231,8 @@ def _refuse_unless_rebuilt_from(analysis: Analysis, name: str) -> None:
     rounding = 1e-6 * float(np.abs(scan).max(initial=0))  # of files that hold fewer digits
     if (np.abs(analysis.reconstruction - scan) > rounding)[outside].any():
         raise InputError(
-            f"'{name}' differs from the scan '{analysis.scan.name}' outside the boxes: name the scan that was analyzed, and "
-            "the folder as `analyze` has written it."
+            f"Outside the boxes of '{path}' the image '{name}' differs from the scan '{analysis.scan.name}': name the scan "
+            "that was analyzed, and the folder as `analyze` has written it."
         )
 
 
