@@ -262,3 +262,32 @@ def test_a_table_without_rows_or_that_is_not_there(tmp_path, capsys):
     for path, sentence in (("cohort.csv", "has no rows below its heads"), ("none.csv", "There is no table")):
         assert main(["cohort", str(tmp_path / path), "--output", str(tmp_path / "out")]) == 2
         assert sentence in capsys.readouterr().err
+
+
+def test_only_what_names_a_file_becomes_a_path_beside_the_table(tmp_path):
+    for name in ("007", "1", "lesion"):
+        (tmp_path / name).mkdir()
+    for name in ("a.nii.gz", "b.nii.gz", "s=1.nii.gz", "own.json"):
+        (tmp_path / name).touch()
+    path = tmp_path / "t.csv"
+    path.write_text('scans,box,dates,patient\na.nii.gz;b.nii.gz,"0,0,0,9,9,9",0;1,007\n')
+    (row,) = CohortTable(path, "follow", [])
+    assert row.options["patient"] == "007" and row.options["dates"] == ["0", "1"]
+    assert row.options["scans"] == [str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz")]
+    path.write_text("mask\ns=1.nii.gz\n--\n" + "x" * 300 + "\na.nii.gz\n")
+    first, dashes, long, last = CohortTable(path, "mesh", [])
+    assert first.options["mask"] == str(tmp_path / "s=1.nii.gz") and last.options["mask"] == str(tmp_path / "a.nii.gz")
+    assert dashes.sentence == "The cell 'mask' holds '--', which is no value: correct it." and long.options["mask"] == "x" * 300
+    path.write_text("scans,model\nt1=a.nii.gz;t2=s=1.nii.gz,lesion\na.nii.gz,own.json\n")
+    first, last = CohortTable(path, "segment", [])
+    assert first.options["scans"] == [f"t1={tmp_path / 'a.nii.gz'}", f"t2={tmp_path / 's=1.nii.gz'}"]
+    assert first.options["model"] == "lesion" and last.options["model"] == str(tmp_path / "own.json")
+
+
+def test_one_cell_that_is_too_long_for_a_name_is_its_rows_own_trouble(folder, tmp_path):
+    rows = [{"mask": "labels of one.nii.gz"}, {"mask": "x" * 300}]
+    write_nifti(folder / rows[0]["mask"], np.pad(np.ones((4, 4, 4), np.uint8), 3), np.eye(4))
+    words = ["cohort", table(folder, rows, "long.csv"), "--command", "mesh", "--workers", "1", "--output", str(tmp_path)]
+    assert main(words) == 0
+    done, refused = lines(tmp_path)
+    assert float(done["mask_volume_ml"]) == pytest.approx(0.064) and "cannot be opened" in refused["sentence"]

@@ -178,3 +178,12 @@ def test_times_are_human(monkeypatch):
         progress(8, 16, "controls")
         assert "Reading the scan" in shown.getvalue() and "10:00, 10:00 left" in shown.getvalue()
     assert shown.getvalue().rstrip(" ").endswith("\r"), "the bar is gone"
+
+
+def test_a_negative_seed_is_refused_by_every_command(capsys):
+    with_seed = [name for name in ANALYSIS.commands if any(a.dest == "seed" for a in ANALYSIS.parser_of(name)._actions)]
+    assert {"analyze", "features", "paint", "sensitivity"} <= set(with_seed)
+    for name in with_seed:
+        for text, said in (("-1", "The seed is -1: give 0"), (str(2**63), "of at most"), ("x", "invalid seed value: 'x'")):
+            assert ANALYSIS.main([name, "--seed", text]) == 2
+            assert said in capsys.readouterr().err

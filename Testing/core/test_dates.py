@@ -16,7 +16,15 @@ DAY = datetime.date(2026, 3, 31).toordinal()
 @pytest.mark.parametrize(
     "text",
     ["2026-03-31", "2026/3/31", "20260331", "20260331.0", "31.03.2026", "31.3.2026", "31/03/2026", "03/31/2026", "46112"]
-    + ["31-03-2026", "31 Mar 2026", "31-MAR-2026", "31. March 2026", "2026-03-31T00:00:00", "2026-03-31T01:30:00+01:30"]
+    + [
+        "31-03-2026",
+        "31 Mar 2026",
+        "31-MAR-2026",
+        "31. March 2026",
+        "31. März 2026",
+        "2026-03-31T00:00:00",
+        "2026-03-31T01:30:00+01:30",
+    ]
     + ["2026-03-31 00:00Z", "20260331000000.000000+0000", "2026-03-30T23:00:00-0100"],
 )
 def test_every_usual_form_is_the_same_day(text):
@@ -50,6 +58,8 @@ def test_another_date_of_the_column_tells_what_comes_first():
                 ["2026-03-31T10:00+99:00"],
                 ["2026-03-31T10:00+01:75"],
                 ["31 Foo 2026"],
+                ["1 marraskuu 2026"],
+                ["1 marmalade 2026"],
                 ["2022.5"],
             )
         ),
@@ -59,6 +69,12 @@ def test_what_is_no_date_or_two_is_refused(texts, sentence):
     with pytest.raises(InputError) as refused:
         days_of(texts)
     assert sentence in str(refused.value)
+
+
+@pytest.mark.parametrize("strange", ["x", "Infinity"])
+def test_among_numbers_the_text_that_is_none_is_named(strange):
+    with pytest.raises(InputError, match=f"^'{strange}' is neither a number nor a date"):
+        days_of(["0", strange])
 
 
 @pytest.mark.parametrize("texts", [["20240301", "20250310"], ["45352", "45726"], ["01.03.2024", "10.03.2025"]])

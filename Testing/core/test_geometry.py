@@ -121,7 +121,17 @@ def test_beyond_the_field_of_view_the_patch_shows_the_value_given_for_outside():
     assert (patch[:7] == -3).all() and (patch[8:] == 5).all()
 
 
-@pytest.mark.parametrize("text", ["1,2,3,4,5", "1,2,3,4,5,six", "1,2,3,4,5,nan", "1,2,3,4,5,0", "1,2,3,4,5,-6", ""])
+@pytest.mark.parametrize("text", ["1,2,3,4,5,6", "1;2;3;4;5;6", " 1 2  3\t4 5 6 ", "1, 2, 3, 4, 5, 6"])
+def test_a_box_is_read_in_every_usual_form(text):
+    box = parse_box(text)
+    assert box.center.tolist() == [1, 2, 3] and box.size.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1,2,3,4,5", "1,2,3,4,5,six", "1,2,3,4,5,nan", "1,2,3,4,5,0", "1,2,3,4,5,-6", "", "R.mrk.JSON"]
+    + ["10,5;20;30;40;20", "1 000,2,3,4,5", "1,,2,3,4,5,6", "1,2,3,4,5,6,", "1 0,2,3,4,5,6", "1,5;2;3;4;5;6", "1;2;3 4 5 6"],
+)
 def test_a_box_that_is_not_six_good_numbers_is_refused_in_one_sentence(text):
     with pytest.raises(InputError, match="."):
         parse_box(text)

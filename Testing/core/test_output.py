@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,14 +12,18 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from RadiomicsPersonaLib.cli import main
 from RadiomicsPersonaLib.commands.registry import Command, Registry
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaLib.system.output import (
     file_written_whole,
     files_written_whole,
     folder_written_whole,
+    inputs_kept,
     refuse_unwritable,
     sole_writer,
 )
@@ -374,3 +379,70 @@ def test_kills_at_random_moments_leave_old_or_new_results(program, tmp_path):
             assert content(place) == f"new {turn}"
         old = content(place)
     assert len(codes) > 2
+
+
+@pytest.mark.parametrize("output", ["scan.nii.gz", "mask.nii.gz", "./scan.nii.gz", "link.nii.gz"])
+def test_no_output_takes_the_place_of_an_input(output, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scan, mask = np.arange(1000.0).reshape(10, 10, 10), np.zeros((10, 10, 10), np.uint8)
+    mask[4:6, 4:6, 4:6] = 1
+    write_nifti("scan.nii.gz", scan, np.eye(4))
+    write_nifti("mask.nii.gz", mask, np.eye(4))
+    os.symlink("scan.nii.gz", "link.nii.gz")
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    assert main(["inpaint", "scan.nii.gz", "--mask", "mask.nii.gz", "--model", "harmonic", "-o", output]) == 2
+    assert "would replace its input" in capsys.readouterr().err
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_no_folder_of_outputs_takes_the_place_of_an_input(tmp_path):
+    kept = tmp_path / "out" / "parts" / "scan.nii"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("scan")
+    with inputs_kept([kept]):
+        for name in ("parts/scan.nii", "parts"):
+            with pytest.raises(InputError, match="replace its input"), folder_written_whole(tmp_path / "out") as folder:
+                (folder / name).parent.mkdir(exist_ok=True)
+                (folder / name).mkdir() if name == "parts" else (folder / name).touch()
+                if name == "parts":
+                    (folder / name / "scan.nii").touch()
+        with folder_written_whole(tmp_path / "out") as folder:
+            (folder / "scan.nii").touch()
+    assert kept.read_text() == "scan" and (tmp_path / "out" / "scan.nii").is_file()
+
+
+def test_a_name_with_a_tilde_is_a_name_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for write in (lambda: file_written_whole("~backup.ply"), lambda: folder_written_whole("~backups")):
+        with write():
+            pass
+    assert (tmp_path / "~backup.ply").is_file() and (tmp_path / "~backups").is_dir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    with file_written_whole("~/a.ply"):
+        pass
+    assert (tmp_path / "home" / "a.ply").is_file()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a system without /dev/full")
+@pytest.mark.parametrize(
+    "line, code, said",
+    [
+        ("mesh m.nii.gz -o a.ply > /dev/full", 2, "what is printed cannot be written"),
+        ("--version > /dev/full", 2, "what is printed cannot be written"),
+        ("mesh m.nii.gz -o a.ply 2> /dev/full", 0, ""),
+        ("mesh no.nii.gz -o b.ply 2> /dev/full", 2, ""),
+        ("mesh no.nii.gz -o b.ply 2>&-", 2, ""),
+        ("mesh m.nii.gz -o a.ply >&-", 0, ""),
+        ("mesh m.nii.gz -o a.ply | true; exit ${PIPESTATUS[0]}", 141, ""),
+    ],
+)
+def test_a_console_that_is_full_closed_or_read_by_nobody(line, code, said, tmp_path):
+    mask = np.zeros((12, 12, 12), np.uint8)
+    mask[4:8, 4:8, 4:8] = 1
+    write_nifti(tmp_path / "m.nii.gz", mask, np.eye(4))
+    command = f"{shlex.quote(sys.executable)} -m RadiomicsPersonaLib {line}"
+    environment = os.environ | {"PYTHONPATH": str(LIBRARY)}
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == code and done.stderr.count("\n") == bool(said) and said in done.stderr, done.stderr
+    assert (tmp_path / "a.ply").is_file() == ("a.ply" in line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -332,6 +333,13 @@ def test_rows_that_stand_twice_are_told(tmp_path, capsys):
         (table_text(dates=("2022.5", "2023.0", "2023.5", "2024.0")), [], "'2022.5' is neither a number nor a date"),
         (table_text(dates=("08/09/2022", "05/03/2023", "11/09/2023", "06/03/2024")), [], "can begin with the day or with"),
         (table_text(mark="\t", comma=True).replace(",000", ",001"), [], "can stand before a fraction or between thousands"),
+        (
+            table_text(mark=";", comma=True).replace(",000", ",5").replace(";11,", ";1."),
+            [],
+            "In the column 'volume_ml' line 2 of 't.csv' holds '10,5', whose comma can stand before a fraction or between "
+            "thousands, as the point of '1.",
+        ),
+        (table_text(heads="patient,years,volume_ml", dates=("0", "x", "2", "3")), [], "for 'x' is neither a number nor a date"),
     ],
 )
 def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence, tmp_path, capsys):
@@ -340,4 +348,18 @@ def test_what_can_be_read_in_two_ways_or_in_none_is_refused(text, more, sentence
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     assert main(["regress", str(tmp_path / "t.csv"), *more, "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
-    assert sentence in said and "t.csv" in said and said.count("\n") == 1 and not (tmp_path / "out").exists()
+    assert (
+        sentence in said
+        and "t.csv" in said
+        and said.count("\n") == 1
+        and said.count(". ") == 0
+        and not (tmp_path / "out").exists()
+    )
+
+
+def test_a_name_is_the_same_in_every_form_of_unicode(tmp_path, capsys):
+    plain = table_text(heads="patient,date,gr\u00f6sse").replace("000,", "M\u00fcller,")
+    one, two = (unicodedata.normalize(form, plain) for form in ("NFC", "NFD"))
+    two = two.replace("2024", "2027").replace("2023", "2026").replace("2022", "2025")
+    found = regressed(tmp_path, capsys, one, two, more=["--outcome", "gro\u0308sse"])
+    assert found["estimates"][0]["patients"] == 6 and found["estimates"][0]["rows"] == 48

@@ -746,7 +746,9 @@ def test_results_with_a_value_of_another_kind_are_refused_or_make_a_report(analy
 
     scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
     analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
-    write_nifti(tmp_path / "reconstruction.nii.gz", analysis.reconstruction, analysis.scan.affine)
+    rebuilt, first = analysis.scan.array.copy(), analysis.boxes[0].reconstruction.hole.region
+    rebuilt[first] = analysis.reconstruction[first]
+    write_nifti(tmp_path / "reconstruction.nii.gz", rebuilt, analysis.scan.affine)
     whole = json.loads(json.dumps(results_of(dataclasses.replace(analysis, boxes=analysis.boxes[:1]))))
     assert wrong_place(whole) is None
     free = (
@@ -819,3 +821,74 @@ def test_a_report_of_something_else_is_refused_in_one_sentence(analysis, tmp_pat
     assert "was not written by this version of the program" in refused()
     assert "is on another grid than the scan 'other'" in refused("other.nii.gz")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_report_takes_no_other_scan_than_the_one_that_was_analyzed(analysis, tmp_path, capsys):
+    from RadiomicsPersonaLib.cli import main
+    from RadiomicsPersonaLib.imaging.files import sha256_of, write_nifti
+    from RadiomicsPersonaLib.report.results_files import write_results_json
+
+    own, affine, hole = tmp_path / "own.nii.gz", analysis.scan.affine, analysis.boxes[0].reconstruction.hole
+    write_nifti(own, analysis.scan.array, affine)
+    write_nifti(tmp_path / "other.nii.gz", analysis.scan.array[::-1], affine)
+    write_nifti(tmp_path / "mask.nii.gz", (analysis.scan.array > analysis.scan.array.mean()).astype(np.uint8), affine)
+    ill = analysis.scan.array.copy()
+    ill[hole.region][hole.mask] += 1
+    write_nifti(tmp_path / "ill.nii.gz", ill, affine)
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    made = analysis.provenance | {"preprocessing": {"tissue_scale": scale}}
+    results = tmp_path / "results"
+    results.mkdir()
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction, affine)
+
+    def report_on(name: str, **more) -> tuple[int, str]:
+        write_results_json(dataclasses.replace(analysis, provenance=made | more), results / "results.json")
+        code = main(["report", str(results), str(tmp_path / name), "--output", str(tmp_path / "out")])
+        return code, capsys.readouterr().err
+
+    note = "does not say which file was analyzed"
+    for name in ("other.nii.gz", "mask.nii.gz"):  # of any age
+        code, said = report_on(name)
+        assert code == 2 and "differs from the scan" in said and "results.json" in said, said
+    assert report_on("own.nii.gz") == (0, "") and note in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    kept = {"scan_sha256": sha256_of(own)}
+    code, said = report_on("ill.nii.gz", **kept)  # the same outside the boxes
+    assert code == 2 and "'ill.nii.gz' is not the file that" in said
+    assert report_on("own.nii.gz", **kept) == (0, "") and note not in (tmp_path / "out" / "report.html").read_text()
+    write_nifti(results / "reconstruction.nii.gz", analysis.reconstruction[:, ::-1], affine)
+    code, said = report_on("own.nii.gz", **kept)
+    assert code == 2 and "the image 'reconstruction.nii.gz' differs from the scan 'own'" in said
+
+
+def test_results_with_one_of_two_numbers_that_belong_together_are_refused(analysis):
+    from RadiomicsPersonaLib.report.results_files import results_of
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    whole = json.loads(json.dumps(results_of(analysis)))
+    whole["boxes"][0] |= {"expected_error_sd": 0.5, "beyond_expected": 0.1}
+    assert wrong_place(whole) is None
+    for key in ("expected_error_sd", "beyond_expected"):
+        changed = json.loads(json.dumps(whole))
+        changed["boxes"][0][key] = None
+        assert wrong_place(changed) == "boxes[0].beyond_expected"
+
+
+def test_results_with_texts_as_long_as_books_are_refused_at_once(analysis):
+    from RadiomicsPersonaLib.report.results_files import results_of
+
+    scale = {"center": analysis.tissue.scale.center, "deviation": analysis.tissue.scale.deviation}
+    analysis = dataclasses.replace(analysis, provenance=analysis.provenance | {"preprocessing": {"tissue_scale": scale}})
+    whole = json.loads(json.dumps(results_of(analysis)))
+    assert wrong_place(whole | {"warnings": ["x" * 400] * 50}) is None
+    book = "x" * 100_001
+    for key, value in (
+        ("warnings", [book] * 50),
+        ("warnings", ["x"] * 20_001),
+        ("decision", whole["decision"] | {"rests_on": book}),
+    ):
+        assert wrong_place(whole | {key: value}) == key
+    assert wrong_place(whole | {"provenance": whole["provenance"] | {"command": book}}) == "provenance"
+    for key, value in (("name", book), ("reason", book), ("warnings", [book])):
+        boxes = [whole["boxes"][0] | {key: value}, *whole["boxes"][1:]]
+        assert wrong_place(whole | {"boxes": boxes}) == f"boxes[0].{key}"

@@ -24,7 +24,7 @@ from RadiomicsPersonaLib.geometry.box import Box
 from RadiomicsPersonaLib.geometry.markups import read_boxes, roi_of_box
 from RadiomicsPersonaLib.resources import folder_of
 from RadiomicsPersonaLib.system.child import child_environment
-from RadiomicsPersonaLib.system.csv_table import CsvTable, readable_cell
+from RadiomicsPersonaLib.system.csv_table import CsvTable, readable_cell, same_text
 from RadiomicsPersonaTrainingLib.cli import TRAINING
 
 from .images import FOLDER, nifti
@@ -97,7 +97,7 @@ def check_table(content: bytes) -> str:
     cells = [[readable_cell(str(cell).strip()) for cell in row] for row in theirs.to_numpy().tolist()]
     cells = [row for row in cells if any(row)]
     columns = [number for number, head in enumerate(cells[0]) if head]
-    assert table.heads == [cells[0][number] for number in columns], (table.heads, cells[0])
+    assert table.heads == [same_text(cells[0][number]) for number in columns], (table.heads, cells[0])
     assert rows == [[row[number] for number in columns] for row in cells[1:]], (rows, cells)
     return "the cells that pandas reads"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from RadiomicsPersonaLib.analysis.reference import conformal_p
 from RadiomicsPersonaLib.analysis.score import SCORES
 from RadiomicsPersonaLib.brain.tissue import IntensityScale
 from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.imaging.files import write_nifti
 from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.source_table import refuse_unless_fittable
 from RadiomicsPersonaTrainingLib.runs.heartbeat import Alive, is_running
@@ -184,7 +186,6 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
     from bench.phantom import make_head
 
     from RadiomicsPersonaLib.cli import main as analysis
-    from RadiomicsPersonaLib.imaging.files import write_nifti
 
     for folder in ("heads", "masks"):
         (tmp_path / folder).mkdir()
@@ -246,7 +247,6 @@ def test_the_command_fits_a_classifier_that_analyze_takes_and_goes_on_where_it_w
 def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd):
     from bench.phantom import make_head
 
-    from RadiomicsPersonaLib.imaging.files import write_nifti
     from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
     from RadiomicsPersonaTrainingLib.verdict.calibration import measured_boxes
 
@@ -278,3 +278,26 @@ def test_lesions_of_a_kind_are_painted_where_they_are_asked_for(tmp_path, capfd)
     assert main([*words, "ms,cold"]) == 2 and "no kind of lesion 'cold'" in capfd.readouterr().err
     assert main(["calibrate", "--boxes", "own.csv", "--kinds", "ms", "--output", str(tmp_path / "c.json")]) == 2
     assert "--kinds is for painted lesions" in capfd.readouterr().err
+
+
+def test_a_refused_calibration_leaves_nothing(tmp_path, capsys):
+    for folder in ("healthy", "masks", "out"):
+        (tmp_path / folder).mkdir()
+    for name in "abcdefgh":
+        write_nifti(tmp_path / "masks" / f"{name}.nii.gz", np.pad(np.ones((6, 6, 6), np.uint8), 2), np.eye(4))
+    output = tmp_path / "out" / "c.json"
+    words = ["calibrate", str(tmp_path / "healthy"), "--lesion-masks", str(tmp_path / "masks"), "--model", "harmonic"]
+    for scans, target, said in (
+        (2, output, "There are only 2 healthy scans, and at least 4 subjects are needed"),
+        (4, output, "'0.nii.gz'"),
+        (4, tmp_path / "healthy" / "0.nii.gz", "must end in .json"),
+    ):
+        for number in range(scans):
+            (tmp_path / "healthy" / f"{number}.nii.gz").write_text("x")  # damaged
+        assert main([*words, "-o", str(target)]) == 2
+        assert said in capsys.readouterr().err and not list((tmp_path / "out").iterdir())
+    assert (tmp_path / "healthy" / "0.nii.gz").read_text() == "x"
+    shutil.copytree(tmp_path / "healthy", tmp_path / "other" / "healthy")
+    for folder, said in (("healthy", "name every folder once"), ("other/healthy", "rename one of them, or its folder")):
+        assert main([words[0], str(tmp_path / folder), *words[1:], "-o", str(output)]) == 2
+        assert said in capsys.readouterr().err and not list((tmp_path / "out").iterdir())

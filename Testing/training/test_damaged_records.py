@@ -11,8 +11,10 @@ from bench.training_site import tiny
 from RadiomicsPersonaLib.cohort.row import read_record as read_row
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.json_text import object_in
+from RadiomicsPersonaTrainingLib.cli import main
 from RadiomicsPersonaTrainingLib.data.held_out import held_out_files
 from RadiomicsPersonaTrainingLib.evaluation.rebuilding import _claim
+from RadiomicsPersonaTrainingLib.evaluation.scores import REBUILDING_METRICS, HoleScore, RowTable
 from RadiomicsPersonaTrainingLib.export.model_card import evaluation_in
 from RadiomicsPersonaTrainingLib.runs.journal import Journal
 from RadiomicsPersonaTrainingLib.runs.record import read_record
@@ -104,10 +106,23 @@ def test_an_evaluation_does_not_go_on_with_scans_that_have_changed(tmp_path):
     scan.write_bytes(b"one")
     plan = SimpleNamespace(seed=0, rebuilders=(), lesion_masks=(), scans=held_out_files("site", [scan]), identity={})
     _claim(plan, tmp_path)
+    scan.write_bytes(b"mended, before anything was measured in it")
+    _claim(plan, tmp_path)
+    metrics = dict.fromkeys(REBUILDING_METRICS, 0.5)
+    RowTable(tmp_path / "rows.csv", ("a",)).add([HoleScore("site", "one", "cuboid", 0, "a", 1.0, 1.0, metrics)])
     _claim(plan, tmp_path)
     scan.write_bytes(b"two")
     with pytest.raises(InputError, match="The files of 'site / one' have changed since .*: choose another output folder"):
         _claim(plan, tmp_path)
+
+
+def test_an_evaluation_of_a_damaged_file_leaves_nothing(tmp_path, capsys):
+    (tmp_path / "data" / "label_maps").mkdir(parents=True)
+    (tmp_path / "data" / "label_maps" / "a.nii.gz").write_text("x")
+    words = ["evaluate", str(tmp_path / "data"), "-o", str(tmp_path / "out"), "--model", "harmonic"]
+    for more in ([], ["--certainty"]):
+        assert main([*words, *more]) == 2 and "'a.nii.gz'" in capsys.readouterr().err
+        assert [file.name for file in tmp_path.iterdir()] == ["data"]
 
 
 @pytest.mark.parametrize(

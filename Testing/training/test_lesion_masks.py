@@ -246,7 +246,7 @@ def test_an_input_is_never_overwritten(template, tmp_path, capsys):
     for scan in scans:
         write_nifti(scan, template.array, template.affine)
     assert main(["synthesize", *map(str, scans), "--masks", "sphere", "--kind", "ms", "--output", str(tmp_path)]) == 2
-    assert "overwrite its input" in capsys.readouterr().err
+    assert "would replace its input" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("generator", ["unet-tissue", "gan"])

@@ -143,3 +143,17 @@ def test_other_json_files_among_the_models_stop_nothing(own, weights, capsys):
     (own / "mine.safetensors").write_bytes(weights)
     capsys.readouterr()
     assert main(["models"]) == 2 and "'mine.json' cannot be read" in capsys.readouterr().err, "a damaged model is told"
+
+
+def test_a_checkpoint_or_an_archive_that_is_not_there_is_named(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there.ckpt").touch()
+    for words, said in (
+        (["export", "no.ckpt"], "There is no checkpoint and no folder 'no.ckpt'"),
+        (["predict", "no.ckpt", "s.nii.gz", "-o", "o.nii.gz"], "There is no checkpoint and no folder 'no.ckpt'"),
+        (["export", "there.ckpt"], f"'{tmp_path}' is no training run"),
+        (["models", "--install", "no.zip"], "The model archive 'no.zip' is not there"),
+        (["models", "--install", "."], "The model archive '.' is a folder"),
+    ):
+        assert main(words) == 2
+        assert said in capsys.readouterr().err

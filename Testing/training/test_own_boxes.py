@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -63,8 +64,16 @@ def test_the_classifier_is_fitted_on_a_sites_own_boxes_with_its_reliability(own,
     [
         ("s0,sub-0.nii.gz,sick,1 2 3 4 5 6", "Line 2 .* write healthy or pathological"),
         ("s0,gone.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* not there"),
-        ("s0,sub-0.nii.gz,healthy,1 2 3", "six numbers"),
-        ("s0,sub-0.nii.gz,healthy,gone.mrk.json", "no markups file"),
+        ("s0,sub-0.nii.gz,healthy,1 2 3", "Line 2 of '.*wrong.csv': .* six numbers"),
+        ("s0,sub-0.nii.gz,healthy,1 2 3 -4 5 6", "Line 2 of '.*wrong.csv': .* longer than zero"),
+        ("s0,sub-0.nii.gz,healthy,gone.mrk.json", "Line 2 of '.*wrong.csv': .*no markups file"),
+        ("s0,sub-0.nii.gz,healthy,gone.mrk.JSON", "Line 2 of '.*wrong.csv': .*no markups file"),
+        (
+            "s0,sub-0.nii.gz,healthy,1 2 3 4 5 6\ns0,./sub-0.nii.gz,pathological,1 2 3 4 5 6",
+            "The box in line 2 of .* stands in line 3 of .* again, .* as healthy and as pathological: keep one",
+        ),
+        ("s0,sub-0.nii.gz,healthy,1 2 3 4 5 6\ns0,sub-0.nii.gz,healthy,1 2 3 4 5 6", "is listed twice: keep one"),
+        ("s0,sub-0.nii.gz,healthy,1 2 3 4 5 6\ns1,sub-0.nii.gz,healthy,1 2 3 4 5 7", "name one subject"),
         (",sub-0.nii.gz,healthy,1 2 3 4 5 6", "Line 2 .* no 'subject'"),
     ],
 )
@@ -79,3 +88,16 @@ def test_the_command_wants_either_own_boxes_or_scans_to_paint_in(own, capsys):
     assert main(["calibrate", str(own), "--boxes", str(own / "boxes.csv"), "--output", str(own / "x.json")]) == 2
     assert main(["calibrate", str(own), "--output", str(own / "x.json")]) == 2
     assert capsys.readouterr().err.count("\n") == 3 and not list(own.glob("x*"))
+
+
+def test_what_can_be_seen_beforehand_is_refused_before_anything_is_measured_or_written(own, tmp_path, capsys):
+    rows = (own / "boxes.csv").read_text().splitlines()
+    few, outside = rows[:4], [*rows, "s3,sub-3.nii.gz,healthy,900 0 0 5 5 5"]
+    for lines, sentence in (
+        (few, "Of 3 subjects a box is pathological"),
+        (outside, "Line 7 of '.*' holds no voxel of the scan"),
+    ):
+        (own / "refused.csv").write_text("\n".join(lines))
+        words = ["calibrate", "--boxes", str(own / "refused.csv"), "--model", "harmonic", "-o", str(tmp_path / "c.json")]
+        assert main(words) == 2
+        assert re.search(sentence, capsys.readouterr().err) and not list(tmp_path.iterdir())

@@ -5,12 +5,14 @@ nothing half-written.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import resource
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,9 +100,65 @@ def test_a_split_keeps_every_subject_in_one_part(tmp_path, capsys):
 def test_a_csv_of_scans_tells_the_subjects(tmp_path):
     listing = tmp_path / "cohort.csv"
     listing.write_text("subject,file\n" + "".join(f"{n // 2},scan{n}.nii.gz\n" for n in range(12)))
+    for n in range(12):
+        (tmp_path / f"scan{n}.nii.gz").touch()
     assert main(["split", str(listing), "--output", str(tmp_path / "split.csv")]) == 0
     rows = read_split(tmp_path / "split.csv")
     assert len(rows) == 12 and {row.source for row in rows} == {"cohort"}
+
+
+def test_a_split_mixes_nobody_and_lists_every_file_once(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def refused(*words: str) -> str:
+        assert main(["split", *words, "-o", "x.csv"]) == 2 and not (tmp_path / "x.csv").exists()
+        out, said = capsys.readouterr()
+        assert not out and said.count("\n") == 1
+        return said
+
+    for site, subjects in (("A", 4), ("B", 12)):
+        (tmp_path / site / "scans").mkdir(parents=True)
+        for n in range(subjects):
+            (tmp_path / site / "scans" / f"sub-{n:02d}.nii.gz").touch()
+    head, scans = "subject,file\n", [f"A/scans/sub-0{n}.nii.gz" for n in range(4)]
+    (tmp_path / "t.csv").write_text(head + f"a,{scans[0]}\nb,{scans[0]}\nc,{scans[1]}\n")
+    assert "is listed twice, for 'a' of 't' and for 'b' of 't'" in refused("t.csv")
+    (tmp_path / "t.csv").write_text(head + f"a,{scans[0]}\nb,{scans[1]}\nb,{scans[1]}\nc,{scans[2]}\n")
+    assert "is listed twice, for 'b': list every file once" in refused("t.csv")
+    (tmp_path / "t.csv").write_text(head + f"a,{scans[0]}\nb,{scans[1]}\nd,none.nii.gz\n")
+    assert "'t.csv' names the scan 'none.nii.gz' of 'd', which is not there" in refused("t.csv")
+    assert "would be one source, 'scans'" in refused("A/scans", "B/scans")
+    assert "named twice" in refused("A/scans", "A/../A/scans")
+    assert "is listed twice" in refused("A", "A/scans")
+    (tmp_path / "t.txt").write_text(head)
+    assert "'t.txt' is no folder and no table" in refused("t.txt")
+    rows = f"s,a,training,{scans[0]}\ns,b,test,{scans[0]}\n"
+    (tmp_path / "s.csv").write_text("source,subject,part,file\n" + rows)  # as an editor may leave it
+    with pytest.raises(InputError, match="is listed twice"):
+        read_split(tmp_path / "s.csv")
+
+
+def test_a_split_finds_all_scans_and_nothing_else(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site.1" / "folder.nii").mkdir(parents=True)
+    (tmp_path / "site.1" / ".cache").mkdir()
+    for name in ("a.nii.gz", "B.NII.GZ", "c.nii", "._a.nii.gz", ".cache/d.nii.gz"):
+        (tmp_path / "site.1" / name).touch()
+    assert main(["split", "site.1", "-o", "x.csv"]) == 0
+    rows = read_split(tmp_path / "x.csv")
+    assert sorted(row.subject for row in rows) == ["B", "a", "c"] and {row.source for row in rows} == {"site.1"}
+    capsys.readouterr()
+    (tmp_path / "D").mkdir()
+    for n in range(3):
+        Path(os.fsdecode(b"D/\xff%d.nii.gz" % n)).touch()
+    assert main(["split", "D", "-o", "x.csv"]) == 2
+    assert "is no text in UTF-8" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["split", "x"], ["evaluate", "x", "-o", "y"], ["compare", "a", "b", "-o", "y"]])
+def test_a_negative_seed_is_refused_by_every_command(words, capsys):
+    assert main([*words, "--seed", "-1"]) == 2
+    assert "The seed is -1: give 0 or a positive whole number." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -241,7 +299,7 @@ def test_bad_cohorts_are_refused(case, site, fit, tmp_path, capsys):
     extra, expected = {
         "both parts": ([",".join([row[0], row[1], "test", row[3]])], "is in two parts"),
         "no such part": ([",".join([row[0], "sub-9", "holdout", row[3]])], "names the part 'holdout'"),
-        "foreign source": ([",".join(["mars", "sub-9", "test", row[3]])], "names the source 'mars'"),
+        "foreign source": ([",".join(["mars", "sub-9", "test", f"mars/{row[3]}"])], "names the source 'mars'"),
         "bare header": (None, "lists no scan"),
     }[case]
     (site / "broken.csv").write_text("\n".join(lines[:1] if extra is None else lines + extra) + "\n")

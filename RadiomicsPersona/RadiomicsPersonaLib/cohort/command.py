@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from ..commands.job import Job
 from ..defaults import RESEARCH_USE
 from ..errors import InputError
-from ..system.output import sole_writer
+from ..system.output import place_of, refuse_replacing, sole_writer
 from .bids import SUFFIX, write_derivatives, write_rows_of
 from .cohort import REPORT, SCANS, TABLE, run_cohort
 from .table import CohortTable
@@ -82,7 +82,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
     with TemporaryDirectory() as checked:  # before anything is written
         rows = write_rows_of(Path(options.bids), options.suffix, Path(checked)) if options.bids else options.table
         table = CohortTable(rows, options.per_row, words)
-    folder = Path(options.output).expanduser()
+    folder = place_of(options.output)
+    refuse_replacing((folder / TABLE, folder / REPORT))
     with sole_writer(folder):
         if options.bids:
             table = CohortTable(write_rows_of(Path(options.bids), options.suffix, folder), options.per_row, words)

@@ -48,7 +48,7 @@ def identity_of(options: dict) -> dict:
 
 def _file_of(text: str) -> str:
     """The path in contrast=PATH; else the text."""
-    return text if os.path.exists(text) else text.rpartition("=")[2]
+    return text if os.path.exists(text) else text.partition("=")[2]
 
 
 def read_record(folder: Path) -> dict | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ SEPARATOR = ";"
 """Between several values in one cell: boxes, or scans of several contrasts or visits."""
 _OWN = ("output", "json", "quiet", "verbose")
 """Options that the cohort gives itself."""
+_FILES, _NAMES_OR_FILES = ("SCAN", "MASK", "FILE", "NAME=FILE"), ("M", "NAME|FILE")
+"""How the help calls what is a file, and what may be the name of a model or classifier, or its .json file."""
 _TRUE, _FALSE = ("1", "yes", "true", "x"), ("", "0", "no", "false")
 
 
@@ -44,8 +47,8 @@ class CohortTable:
     """The rows of a file as commands; nothing but the current row is held in memory.
 
     Columns named like arguments or options of the command (scan, box, boxes, labels, mask, model, ...) are given to it; all
-    others stay with the row. Several boxes or scans in one cell are separated by semicolons. Paths may be relative to the
-    table's folder.
+    others stay with the row. Several boxes or scans in one cell are separated by semicolons. Files that are read may be
+    relative to the table's folder.
 
     Args:
         path: the file; see `CsvTable`.
@@ -76,7 +79,8 @@ class CohortTable:
             if argument.dest not in self.heads and _singular(argument.dest) not in self.heads:
                 near = difflib.get_close_matches(_singular(argument.dest), self.heads, 1, 0.5)
                 hint = f"is '{near[0]}' meant?" if near else f"it has {', '.join(self.heads[:20])}."
-                raise InputError(f"The table has no column '{_singular(argument.dest)}', which `{command}` needs: {hint}")
+                needs = f"which `{command}` needs: {hint}"
+                raise InputError(f"The table '{self.path.name}' has no column '{_singular(argument.dest)}', {needs}")
         if any(word.split("=")[0] in ("-o", "--output", "--json") for word in common):
             raise InputError("--output and --json are the cohort's own: leave them out of the command's options.")
         # what no row could set right is said before any work is done
@@ -120,6 +124,9 @@ class CohortTable:
     def _options_of(self, cells: dict[str, str]) -> dict:
         """Every option of the command but --output and --json, in plain JSON types."""
         options = {name: value for name, value in self._common.items() if name not in _OWN}
+        for column in self.option_columns:
+            if "--" in self._split(cells[column], True):
+                raise InputError(f"The cell '{column}' holds '--', which is no value: correct it.")
         for column, argument in self._argument_columns.items():
             if not cells[column]:
                 raise InputError(f"The cell '{column}' is empty: name a file.")
@@ -147,7 +154,7 @@ class CohortTable:
             InputError: they are no such values.
         """
         try:
-            return self._parser._get_values(action, [self._placed(text) for text in texts])
+            return self._parser._get_values(action, [self._placed(text) if _is_file(action, text) else text for text in texts])
         except argparse.ArgumentError as error:
             self._parser.error(str(error))
 
@@ -158,9 +165,16 @@ class CohortTable:
         """A path relative to the table's folder as an absolute one, also behind the name of a contrast (t1=FILE);
         anything else as it is.
         """
-        name, mark, file = value.rpartition("=")
-        beside = self.path.absolute().parent / file
-        return f"{name}{mark}{beside}" if file and beside.exists() else value
+        folder = self.path.absolute().parent
+        if os.path.exists(folder / value):  # False where a name is too long for the system
+            return str(folder / value)
+        name, mark, file = value.partition("=")
+        return f"{name}{mark}{folder / file}" if file and os.path.exists(folder / file) else value
+
+
+def _is_file(action: argparse.Action, text: str) -> bool:
+    """Whether what a cell holds for an option is a file that is read."""
+    return action.metavar in _FILES or action.metavar in _NAMES_OR_FILES and text.lower().endswith(".json")
 
 
 def _is_among(option: argparse.Action, words: list[str]) -> bool:

@@ -38,7 +38,7 @@ from ..system.json_text import written
 from ..system.names import meant, shown
 from ..system.output import folder_written_whole
 from .boxes import add_box_arguments, boxes_without_scan, label_boxes, mask_on
-from .command_line import add_model_and_device
+from .command_line import add_model_and_device, seed
 from .job import Job
 from .report import add_with_name, name_in_report
 
@@ -142,7 +142,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="repeat all with boxes moved by 2 mm, sides exchanged, half a voxel off, and noise",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the control regions' places (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the control regions' places (default 0)")
     parser.add_argument("--json", action="store_true", help="print the results as JSON")
     parser.add_argument(
         "--outputs",
@@ -186,8 +186,6 @@ def analyze_into_folder(options: argparse.Namespace, job: Job, write: Callable |
     if "dicom" in outputs:
         require_dicom(options.scan)
     classifier = load_classifier(options.classifier)
-    if options.seed < 0:
-        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     boxes = boxes_without_scan(options)
     scan, sha256 = job.cache.scan(options.scan)
     exclude = mask_on(scan, options.exclude) if options.exclude else None
@@ -383,7 +381,7 @@ def _command(options) -> str:
     words += [f"--segment-with {Path(options.segment_with).name}"] if options.segment_with else []
     words += [f"--segment {options.segment}"] if options.segment else []
     words += [
-        f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.rpartition("=") for text in options.contrast)
+        f"--contrast {name}{mark}{Path(file).name}" for name, mark, file in (text.partition("=") for text in options.contrast)
     ]
     words += [f"--exclude {Path(options.exclude).name}"] if options.exclude else []
     words += [f"--model {Path(options.model).name} --controls {options.controls} --decision {options.decision}"]

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Sequence
 
 from ..defaults import DEFAULT_MODEL
@@ -15,10 +16,13 @@ from ..system.names import meant
 
 EXIT_BAD_INPUT = 2
 EXIT_CANCELLED = 130
+EXIT_NOBODY_READS = 141
+"""As of a program that SIGPIPE has ended."""
 _WITH_OPTIONS_OF_OTHERS = ("follow", "cohort")
 """Commands that run other ones, whose options stand behind a lone --."""
 SHORT = {"output": "-o", "model": "-m", "device": "-d", "devices": "-d", "workers": "-j"}
 """Options with a letter of their own, alike in every command."""
+MOST_SEED = 2**63 - 1
 GROUPS = {
     "where to look": (
         *("box", "boxes", "labels", "largest", "segment_with", "segment", "contrast", "exclude", "mask", "masks", "label"),
@@ -98,6 +102,11 @@ class CommandParser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return options
 
+    def _print_message(self, message, file=None):
+        """As argparse, which says nothing of a full disk or a closed pipe."""
+        if message:
+            (file or sys.stderr).write(message)
+
     def error(self, message: str):
         """Raise `InputError` in place of leaving the process."""
         asked = [word.partition("=")[0] for word in self._words if word.startswith("--") and word != "--"]
@@ -128,6 +137,21 @@ def joined(words: list[str]) -> list[str]:
             word = f"{word}={rest.pop(0)}"
         done.append(word)
     return done
+
+
+def seed(text: str) -> int:
+    """The number behind --seed, in every command.
+
+    Raises:
+        InputError: it is below 0, or larger than every generator of random numbers takes.
+        ValueError: it is no whole number.
+    """
+    number = int(text)
+    if number < 0:
+        raise InputError(f"The seed is {number}: give 0 or a positive whole number.")
+    if number > MOST_SEED:
+        raise InputError(f"The seed is {number}: give a whole number of at most {MOST_SEED}.")
+    return number
 
 
 def add_model_and_device(parser: argparse.ArgumentParser) -> None:

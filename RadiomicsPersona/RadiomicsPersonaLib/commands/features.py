@@ -17,7 +17,7 @@ from ..report.results_files import write_rows
 from ..system.json_text import json_value, written
 from ..system.output import files_written_whole, refuse_unwritable
 from .boxes import mask_on
-from .command_line import add_model_and_device
+from .command_line import add_model_and_device, seed
 from .job import Job
 
 EXAMPLES = (
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"regions of the mask's shape in healthy tissue of the scan (default {USUAL_CONTROLS})",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the control regions' places (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of the control regions' places (default 0)")
     parser.add_argument(
         "--levels",
         type=int,

@@ -16,7 +16,7 @@ from ..lesions.painter import check_kind, paint_lesion
 from ..report.exchange import write_painted
 from ..system.json_text import written
 from ..system.output import folder_written_whole
-from .command_line import add_model_and_device
+from .command_line import add_model_and_device, seed
 from .job import Job
 
 PAINTED, MASK, TOLD = "painted.nii.gz", "lesion.nii.gz", "painted.json"
@@ -41,7 +41,7 @@ def add_lesion_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--contrast", metavar='T1|"T1 post"|T2|FLAIR', help="the scan's; told from its name and its tissues by default"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of everything that is drawn at random (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="of everything that is drawn at random (default 0)")
     add_model_and_device(parser)
 
 
@@ -60,16 +60,9 @@ def place_of(text: str) -> np.ndarray:
     return place
 
 
-def check_seed(seed: int) -> None:
-    """Raise `InputError` where a seed cannot be one."""
-    if seed < 0:
-        raise InputError(f"The seed is {seed}: give 0 or a positive whole number.")
-
-
 def run(options: argparse.Namespace, job: Job) -> int:
     """Paint, and write image, mask and what is known of them; for Slicer, image and mask as arrays."""
     check_kind(options.kind)
-    check_seed(options.seed)
     place = place_of(options.place)
     contrast = checked_contrast(options.contrast) if options.contrast else None
     scan, sha256 = job.cache.scan(options.scan)

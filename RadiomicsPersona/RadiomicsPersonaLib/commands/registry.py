@@ -23,16 +23,21 @@ from ..defaults import CLASSICAL, RESEARCH_USE
 from ..errors import InputError, how_to_install
 from ..system.device import NO_MEMORY, in_precision, ran_out_of_memory
 from ..system.names import meant
-from ..system.output import cleaned_up
+from ..system.output import FULL, cleaned_up, inputs_kept
 from ..system.signals import Ended, signals_end
 from ..system.threads import let_waiting_sleep, use_threads
-from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, CommandParser, joined
+from .command_line import EXIT_BAD_INPUT, EXIT_CANCELLED, EXIT_NOBODY_READS, CommandParser, joined
 from .job import Job, terminal_job
 
 SHELLS = ("bash", "zsh", "fish")
 """Shells that can be told to complete a line."""
 _OF_THE_USER = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP, errno.EIO)
 """Why a file that is named cannot be opened, where no room of the program is at fault."""
+
+
+_OUTPUTS = ("output", "probabilities", "brain_mask")
+"""Options that name what is written."""
+_REWRITTEN = (".toml", ".json")
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ class Registry:
         if getattr(options, "threads", None) is not None:
             use_threads(options.threads)
         try:
-            with in_precision(getattr(options, "precision", "auto")):
+            with in_precision(getattr(options, "precision", "auto")), inputs_kept(_files_in(options)):
                 return self._module(options.command).run(options, job)
         except OSError as error:
             if error.errno not in _OF_THE_USER or error.filename is None:
@@ -137,9 +142,34 @@ class Registry:
         Args:
             words: without the program's name; None takes the process's own.
         Returns:
-            0 when done; 2, with one sentence on standard error, when the input cannot be used or memory does not suffice; 130
-            when cancelled; 128 and the number of the signal where another one ended it.
+            0 when done; 2, with one sentence on standard error, when the input cannot be used, memory does not suffice or what
+            is printed finds no room; 130 when cancelled; 128 and the number of the signal where another one ended it; 141 where
+            nobody reads on what is printed.
         """
+        sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # that are closed
+        written: list[Path] = []
+        try:
+            try:
+                return self._done(words, written)
+            finally:
+                sys.stdout.flush()  # now, and not when the process ends, where nobody can say what is wrong
+        except OSError as error:
+            if error.errno != errno.EPIPE and (error.errno not in FULL or error.filename is not None):
+                raise
+            _let_go(sys.stdout)
+            if error.errno == errno.EPIPE:
+                return EXIT_NOBODY_READS
+            after = f"; '{written[-1]}' was written before, whole" if written else ""
+            self._say(f"what is printed cannot be written ({error.strerror}): free some space, or print it elsewhere{after}.")
+            return EXIT_BAD_INPUT
+
+    def _say(self, sentence: str) -> None:
+        """Print a sentence on standard error, unless that is full or closed."""
+        with contextlib.suppress(OSError):
+            print(f"{self.program}: {sentence}", file=sys.stderr, flush=True)
+
+    def _done(self, words: Sequence[str] | None, written: list[Path]) -> int:
+        """See `main`; `written` gets the outputs that are put in place."""
         let_waiting_sleep()  # nothing has loaded numpy or torch yet
         words = sys.argv[1:] if words is None else list(words)
         if "_ARGCOMPLETE" in os.environ:
@@ -150,12 +180,11 @@ class Registry:
             self._parser().print_help()
             return 0
         options = argparse.Namespace(verbose=False)
-        written: list[Path] = []
         try:
             if len(words) == 1 and words[0] in self.commands and self._needs_words(words[0]):
                 self.parser_of(words[0]).print_help(sys.stderr)
                 return EXIT_BAD_INPUT
-            with signals_end(), cleaned_up() as written, contextlib.ExitStack() as shown:
+            with signals_end(), cleaned_up(written), contextlib.ExitStack() as shown:
                 options = self._options_of(words)
                 shows_json = getattr(options, "json", False)
                 job = shown.enter_context(terminal_job(options.quiet or shows_json, options.verbose))
@@ -165,24 +194,24 @@ class Registry:
         except InputError as error:
             if options.verbose:
                 traceback.print_exc()
-            print(f"{self.program}: {error}", file=sys.stderr)
+            self._say(str(error))
             return EXIT_BAD_INPUT
         except ModuleNotFoundError as error:
             if error.name is None or error.name.startswith("RadiomicsPersona"):
                 raise
             wanted = how_to_install(self.extra) if self.extra else f"run pip install {error.name}"
-            print(f"{self.program}: this needs {error.name}, which is not installed: {wanted}.", file=sys.stderr)
+            self._say(f"this needs {error.name}, which is not installed: {wanted}.")
             return EXIT_BAD_INPUT
         except (MemoryError, RuntimeError, OSError) as error:
             if not ran_out_of_memory(error):
                 raise
-            print(f"{self.program}: {NO_MEMORY}", file=sys.stderr)
+            self._say(NO_MEMORY)
             return EXIT_BAD_INPUT
         except KeyboardInterrupt as stopped:
             after = self.commands[words[0]].after_cancel if words and words[0] in self.commands else Command.after_cancel
             if written and after == Command.after_cancel:
                 after = f"'{written[-1]}' was written before, whole"
-            print(f"{self.program}: cancelled; {after}.", file=sys.stderr)
+            self._say(f"cancelled; {after}.")
             return 128 + stopped.number if isinstance(stopped, Ended) else EXIT_CANCELLED
 
     def complete(self) -> None:
@@ -232,6 +261,24 @@ class Registry:
         )
         parser.add_argument("command", metavar="COMMAND", choices=self.commands, help="one of the commands below")
         return parser
+
+
+def _files_in(options: argparse.Namespace) -> list[str]:
+    """The files that a command's words name: no outputs, and no settings and cards, which some commands write anew."""
+    named = (value for name, value in vars(options).items() if name not in _OUTPUTS)
+    texts = [text for value in named for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    texts += [text.partition("=")[2] for text in texts]
+    return [
+        text for text in texts if (text.lower().endswith(".mrk.json") or not text.endswith(_REWRITTEN)) and os.path.isfile(text)
+    ]
+
+
+def _let_go(stream) -> None:
+    """Let a stream that cannot be written to lead nowhere, so that what it still holds is lost in silence."""
+    with contextlib.suppress(OSError, ValueError):  # not a stream of the system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    with contextlib.suppress(OSError, ValueError):
+        stream.flush()
 
 
 class _Completion(argparse.Action):

@@ -93,7 +93,8 @@ def run(options: argparse.Namespace, job: Job) -> int:
                 options.correction,
             )
         except InputError as error:
-            raise InputError(f"{', '.join(names)}: {error}") from error
+            named = any(f"'{name}'" in str(error) for name in names)
+            raise InputError(str(error) if named else f"{', '.join(names)}: {error}") from error
         settings = {
             "tables": names,
             "outcomes": [analysis.regression.observations.outcome for analysis in analyses],

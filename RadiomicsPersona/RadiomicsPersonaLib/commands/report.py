@@ -29,7 +29,7 @@ def run(options: argparse.Namespace, job: Job) -> int:
     """Write the report as HTML and PDF."""
     with folder_written_whole(options.output) as folder:
         scan = read_scan(options.scan)
-        analysis = read_analysis(options.folder, scan)
+        analysis = read_analysis(options.folder, scan, options.scan)
         write_reports(analysis, folder, name_in_report(options, scan))
     print(f"Report: {Path(options.output) / 'report.html'}, {Path(options.output) / 'report.pdf'}")
     return 0

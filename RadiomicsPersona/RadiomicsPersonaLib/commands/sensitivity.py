@@ -14,7 +14,7 @@ from ..lesions.sensitivity_report import record_of, sentences_of, write_sensitiv
 from ..system.json_text import json_value, written
 from ..system.output import folder_written_whole
 from .job import Job
-from .paint import add_lesion_arguments, check_seed, place_of
+from .paint import add_lesion_arguments, place_of
 
 EXAMPLES = ("scan.nii.gz --place 30,-26,26 --kind fcd --sizes 0.5,2 -o sensitivity",)
 
@@ -52,7 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, job: Job) -> int:
     """Paint and judge, write the curve, and tell it; the example is left out for Slicer."""
     check_kind(options.kind)
-    check_seed(options.seed)
     place = place_of(options.place)
     sizes, strengths = _numbers(options.sizes, "--sizes"), _numbers(options.strengths, "--strengths")
     if options.decision not in USUAL_THRESHOLDS:

@@ -85,10 +85,25 @@ class Box:
 def parse_box(text: str, name: str = "box") -> Box:
     """A box from ``R,A,S,X,Y,Z``: centre and edge lengths in RAS millimetres, axes along RAS.
 
+    Between the numbers stand commas, semicolons or blanks, of one kind: others may be parts of numbers.
+
+    Raises:
+        InputError: these are not six finite numbers, or no box.
+
     >>> parse_box("10,-20,30,40,40,20").size.tolist()
     [40.0, 40.0, 20.0]
     """
-    parts = [part for part in re.split(r"[,;\s]+", text.strip()) if part]
+    if text.strip().lower().endswith(".json"):
+        raise InputError(
+            f"'{text}' is a file, where a box needs six numbers R,A,S,X,Y,Z: name it where files of boxes are asked."
+        )
+    mark = next((mark for mark in ";," if mark in text), None)
+    parts = [part.strip() for part in text.strip().split(mark)]
+    if mark and len(parts) == 6 and any(re.search(r"[,;\s]", part) for part in parts):
+        raise InputError(
+            f"A box needs six numbers R,A,S,X,Y,Z, but '{text}' holds marks of several kinds: write numbers with a point, and "
+            "commas between them."
+        )
     if len(parts) != 6:
         raise InputError(f"A box needs six numbers R,A,S,X,Y,Z (centre and sizes in mm), but '{text}' has {len(parts)}.")
     try:

@@ -20,8 +20,18 @@ _COMPACT = re.compile(
 )
 """20260331 and DICOM's 20260331103000.000000+0100; 20260331.0 where a program took it for a number."""
 _YEAR_LAST = re.compile(rf"(?P<first>\d\d?)(?P<mark>[-/.])(?P<second_one>\d\d?)(?P=mark)(?P<year>\d{{4}}){_TIME}{_ZONE}")
-_NAMED = re.compile(rf"(?P<day>\d\d?)[-. ]+(?P<name>[A-Za-z]{{3}})[a-z]*[-. ]+(?P<year>\d{{4}}){_TIME}{_ZONE}")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_NAMED = re.compile(rf"(?P<day>\d\d?)[-. ]+(?P<name>[^\W\d_]+)[-. ]+(?P<year>\d{{4}}){_TIME}{_ZONE}")
+_MONTHS = {
+    name: month
+    for names in (
+        "january february march april may june july august september october november december",
+        "jan feb mar apr may jun jul aug sep oct nov dec",
+        "januar februar märz april mai juni juli august september oktober november dezember",
+        "jan feb mär apr mai jun jul aug sept okt nov dez",
+    )
+    for month, name in enumerate(names.split(), 1)
+}
+"""Whole names and their usual abbreviations, in English and German; what only begins like one, as marraskuu, is none."""
 _SERIAL = re.compile(r"[2-7]\d{4}(?:\.\d*)?")
 """Days since 1899-12-30, as spreadsheets hold dates: 1954 to 2119."""
 _FIRST_SERIAL = datetime.date(1899, 12, 30).toordinal()
@@ -53,9 +63,10 @@ def days_of(texts: Sequence[str], local: bool = False) -> list[float]:
     if serials:
         return [_FIRST_SERIAL + float(text) for text in texts]
     found = [_readings(text, local) for text in texts]
-    for text, (day_first, month_first) in zip(texts, found):
-        if day_first is None and month_first is None:
-            raise InputError(f"'{text}' is neither a number nor a date: write dates as 2026-03-31.")
+    unreadable = [text for text, readings in zip(texts, found) if readings == (None, None)]
+    if unreadable:  # among numbers of years the one that is none
+        text = next((text for text in unreadable if not is_number(text)), unreadable[0])
+        raise InputError(f"'{text}' is neither a number nor a date: write dates as 2026-03-31.")
     orders = [list(order) for order in zip(*found) if None not in order]
     if not orders:
         raise InputError(
@@ -91,7 +102,7 @@ def _readings(text: str, local: bool) -> tuple[float | None, float | None]:
     match = _NAMED.fullmatch(text)
     if match:
         name = match["name"].lower()
-        day = _day(match, _MONTHS.index(name) + 1, int(match["day"]), local) if name in _MONTHS else None
+        day = _day(match, _MONTHS[name], int(match["day"]), local) if name in _MONTHS else None
         return day, day
     match = _YEAR_LAST.fullmatch(text)
     if not match:

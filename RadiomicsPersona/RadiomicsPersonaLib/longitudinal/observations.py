@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..imaging.dates import DAYS_PER_YEAR, are_compact_dates, days_of, is_number
-from ..system.csv_table import CsvTable
+from ..system.csv_table import CsvTable, same_text
 
 # Imported in functions: pandas, which comes with statsmodels, an extra of this package.
 
@@ -77,7 +77,9 @@ class Observations:
 def read_table(paths: list[str | Path]):
     """The rows of one or several CSV files, one below the other, as a pandas DataFrame of texts, None for an empty cell.
 
-    Only decimal commas become points, in columns that hold numbers and nothing else.
+    Only decimal commas become points, in columns that hold numbers and nothing else, and all texts get one form of Unicode,
+    see `same_text`. The index says where a row stands, as in
+    "line 3 of 'a.csv'".
 
     Raises:
         InputError: a file is missing, no table, or without rows; see `CsvTable`.
@@ -87,13 +89,15 @@ def read_table(paths: list[str | Path]):
     frames = []
     for path in paths:
         table = CsvTable(path)
-        rows = [list(cells.values()) for _, cells in table]
+        lines = list(table)
+        rows = [list(cells.values()) for _, cells in lines]
         if not rows:
             raise InputError(f"The table '{table.path.name}' has no rows below its heads: add some.")
         columns = [_with_points(column, table.delimiter == ";") for column in zip(*rows)]
-        cells = {head: [cell or None for cell in column] for head, column in zip(table.heads, columns)}
-        frames.append(pandas.DataFrame(cells, dtype=object))
-    return pandas.concat(frames, ignore_index=True)
+        cells = {head: [same_text(cell) or None for cell in column] for head, column in zip(table.heads, columns)}
+        places = [f"line {line} of '{table.path.name}'" for line, _ in lines]
+        frames.append(pandas.DataFrame(cells, dtype=object, index=places))
+    return pandas.concat(frames)
 
 
 def _with_points(cells: tuple[str, ...], semicolons: bool) -> list[str]:
@@ -101,12 +105,14 @@ def _with_points(cells: tuple[str, ...], semicolons: bool) -> list[str]:
 
     Args:
         semicolons: stand between the table's cells, as programs write that use decimal commas. In other tables 1,234 may be
-            a thousand and more, unless a cell of the column such as 12,5 tells.
+            a thousand and more, unless a cell of the column such as 12,5 tells. Among decimal commas 1.234 may be that, and all
+        stay as they are.
     """
     told = [cell for cell in cells if cell.lower() not in _NO_VALUE]
     commas = [cell for cell in told if "," in cell]
     decimal = semicolons or any(not re.fullmatch(r"[+-]?\d{1,3},\d{3}", cell) for cell in commas)
-    if not commas or not decimal or not all(map(is_number, told)):
+    two_readings = any(re.fullmatch(r"[+-]?\d{1,3}\.\d{3}", cell) for cell in told)
+    if not commas or not decimal or two_readings or not all(map(is_number, told)):
         return list(cells)
     return [cell.replace(",", ".") for cell in cells]
 
@@ -174,9 +180,9 @@ def observations(frame, outcome: str, time: str | None, covariates: list[str], p
             coded[name] = _numbers(complete, name)
             continue
         texts = np.array([str(text) for text in complete[name]])
-        strange = next((text for text in texts if _is_odd_number(text)), None)
-        if strange is not None:
-            raise InputError(f"The column '{name}' holds '{strange}', which is not a number: correct it, or leave it out.")
+        for place, text in zip(complete.index, texts):
+            if _is_odd_number(text):
+                raise InputError(f"{_cell(place, text, name)}, which is not a number: correct it, or leave the column out.")
         kinds = sorted(set(texts.tolist()))
         if len(kinds) > max(2, len(complete) // 3):
             raise InputError(f"The covariate '{name}' holds {len(kinds)} different texts: give numbers, or a few groups.")
@@ -206,18 +212,19 @@ def _numbers(frame, name: str) -> np.ndarray:
         InputError: one is no number, not finite, or too large.
     """
     texts = [str(value).strip() for value in frame[name]]
-    for text in texts:
-        if "," in text and is_number(text):
+    for place, text in zip(frame.index, texts):
+        if not is_number(text):
+            raise InputError(f"{_cell(place, text, name)}, which is not a number: correct it, or choose another column.")
+    for place, text in zip(frame.index, texts):
+        if "," in text:
+            pointed = next((other for other in texts if "." in other), None)
+            both = f", as the point of '{pointed}' can" if pointed else ""
             raise InputError(
-                f"The column '{name}' holds '{text}', whose comma can stand before a fraction or between thousands: write "
+                f"{_cell(place, text, name)}, whose comma can stand before a fraction or between thousands{both}: write "
                 "numbers with a point and without commas."
             )
-        if not is_number(text):
-            raise InputError(
-                f"The column '{name}' holds '{text}', which is not a number: correct it, or choose another column."
-            )
         if not abs(float(text)) <= _LARGEST:
-            raise InputError(f"The column '{name}' holds '{text}', which is too large to reckon with: correct it.")
+            raise InputError(f"{_cell(place, text, name)}, which is too large to reckon with: correct it.")
     return np.array([float(text) for text in texts])
 
 
@@ -229,12 +236,20 @@ def _times(frame, name: str, patients: np.ndarray) -> tuple[np.ndarray, str]:
     try:
         days = np.array(days_of(texts))
     except InputError as error:
-        raise InputError(f"The column '{name}' cannot be read as dates. {error}") from error
+        told = str(error)
+        raise InputError(f"The column '{name}' cannot be read, for {told[0].lower()}{told[1:]}") from error
     first = {patient: days[patients == patient].min() for patient in set(patients.tolist())}
     return (days - np.array([first[patient] for patient in patients])) / DAYS_PER_YEAR, "years"
 
 
+def _cell(place, text: str, column: str) -> str:
+    """The begin of a sentence on a cell; place: of the frame's index, see `read_table`, or a row's number."""
+    place = place if isinstance(place, str) else f"row {place}"
+    return f"In the column '{column}' {place} holds '{text}'"
+
+
 def _existing(frame, name: str) -> str:
+    name = same_text(name)
     if name in frame.columns:
         return name
     near = difflib.get_close_matches(name, frame.columns, 1, 0.5)

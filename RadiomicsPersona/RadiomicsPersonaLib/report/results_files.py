@@ -20,7 +20,7 @@ from ..defaults import RESEARCH_USE
 from ..errors import InputError
 from ..geometry.box import Box
 from ..geometry.hole import hole_of_box
-from ..imaging.files import read_label_map, read_scan
+from ..imaging.files import read_label_map, read_scan, sha256_of
 from ..imaging.scan import Scan
 from ..metrics.metric import METRICS
 from ..reconstruction.reconstruction import Reconstruction
@@ -177,13 +177,14 @@ class SavedTissue:
     scale: IntensityScale
 
 
-def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
+def read_analysis(folder: str | Path, scan: Scan, file: str | Path | None = None) -> Analysis:
     """The analysis whose results.json and reconstruction lie in a folder.
 
     Args:
         scan: the scan that was analyzed.
+        file: where it was read from, to be held against what the results say of their scan's file.
     Raises:
-        InputError: a file is missing or damaged, or the reconstruction is not on the scan's grid.
+        InputError: a file is missing or damaged, or the reconstruction is not the scan outside the boxes.
     """
     folder = Path(folder)
     path = folder / RESULTS
@@ -203,12 +204,56 @@ def read_analysis(folder: str | Path, scan: Scan) -> Analysis:
         if place:
             raise InputError(f"'{path}' was not written by this version of the program (unusable: {place}): analyze again.")
         unusual, brain = (_mask_in(folder, name, scan) for name in (UNUSUAL, BRAIN))
-        analysis = _analysis(results, scan, rebuilt.array.astype(scan.array.dtype, copy=False), unusual, brain)
+        values = rebuilt.array.astype(scan.array.dtype, copy=False)
+        try:
+            analysis = _analysis(results, scan, values, unusual, brain)
+        except InputError as error:  # a box that this scan does not hold
+            raise InputError(f"'{path}' does not belong to the scan '{scan.name}': {error}") from error
+        _refuse_unless_rebuilt_from(analysis, path, reconstruction.name)
+        if file is not None and reconstruction.name == RECONSTRUCTIONS[0]:  # Slicer writes the scan anew, too
+            analysis = _of_this_file(analysis, path, Path(file))
         return _with_expected_error(analysis, folder)
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"'{path}' was not written by this version of the program ({type(error).__name__}: {error}): analyze again."
         ) from error
+
+
+def _refuse_unless_rebuilt_from(analysis: Analysis, path: Path, name: str) -> None:
+    """Refuse a reconstruction that is not the scan outside the boxes.
+
+    Raises:
+        InputError: one of the two belongs to something else.
+    """
+    scan, outside = analysis.scan.array, np.ones(analysis.scan.shape, bool)
+    for result in analysis.boxes:
+        outside[result.reconstruction.hole.region] &= ~result.reconstruction.hole.mask
+    rounding = 1e-6 * float(np.abs(scan).max(initial=0))  # of files that hold fewer digits
+    if (np.abs(analysis.reconstruction - scan) > rounding)[outside].any():
+        raise InputError(
+            f"Outside the boxes of '{path}' the image '{name}' differs from the scan '{analysis.scan.name}': name the scan "
+            "that was analyzed, and the folder as `analyze` has written it."
+        )
+
+
+def _of_this_file(analysis: Analysis, path: Path, file: Path) -> Analysis:
+    """The analysis where its scan's file is the one that its results name; with a note where they name none.
+
+    Raises:
+        InputError: it is another file.
+    """
+    known = analysis.provenance.get("scan_sha256")
+    if known is None:
+        note = (
+            f"'{path.name}' does not say which file was analyzed; that it is this scan is told by the voxels outside the boxes."
+        )
+        return replace(analysis, warnings=(*analysis.warnings, note))
+    if known != sha256_of(file):
+        raise InputError(
+            f"'{file.name}' is not the file that '{path}' was made from (its SHA-256 is another one): name the scan that was "
+            "analyzed, as it was then, or analyze again."
+        )
+    return analysis
 
 
 def _with_expected_error(analysis: Analysis, folder: Path) -> Analysis:

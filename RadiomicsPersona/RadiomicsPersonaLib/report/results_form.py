@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from ..analysis.score import SCORES
 from ..metrics.metric import METRICS
 
@@ -9,6 +11,8 @@ SCHEMA_VERSION = "1.1"
 """Of results.json; Resources/Schemas/results.schema.json describes it. A key that is added raises the second number, one that
 is changed or taken away the first."""
 _LARGEST = 1e300
+LONGEST_TEXT, LONGEST_TEXTS, LONGEST_OBJECT = 2_000, 20_000, 100_000
+"""Letters of a text, of all texts of a list, and of an object of any content, as JSON; laying out books would take hours."""
 
 
 def _number(value) -> bool:
@@ -40,7 +44,11 @@ def _label(value) -> bool:
 
 
 def _text(value) -> bool:
-    return isinstance(value, str)
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def _texts(value) -> bool:
+    return isinstance(value, list) and all(map(_text, value)) and sum(map(len, value)) <= LONGEST_TEXTS
 
 
 def _this_version(value) -> bool:
@@ -76,7 +84,7 @@ _BOX = _PLACE | {
     "effective_boxes": _count,
     "label": _label,
     "reason": _text,
-    "warnings": [_text],
+    "warnings": _texts,
     "where": _text,
     "persona": _text,
     "rebuilt_again_ml": _number_or_null,
@@ -94,7 +102,7 @@ _SCORE = {"name": _text, "z": _number_or_null, "p": _share_or_null, "adds_to_log
 _RESULTS = {
     "boxes": [_BOX],
     "decision": _object,
-    "warnings": [_text],
+    "warnings": _texts,
     "window": (_number, 2),
     "provenance": {
         "model": {"name": _text},
@@ -122,6 +130,13 @@ def wrong_place(results) -> str | None:
             wrong = next((key for key, value in control["z"].items() if not _number_or_null(value)), None)
             if wrong is not None:
                 return f"boxes[{number}].controls[{index}].z.{wrong}"
+        if (box["expected_error_sd"] is None) != (box["beyond_expected"] is None):  # the two are told in one sentence
+            return f"boxes[{number}].beyond_expected"
+    for key in ("decision", "provenance"):
+        if len(json.dumps(results[key])) > LONGEST_OBJECT:
+            return key
+    if not isinstance(results["provenance"].get("scan_sha256", ""), str):
+        return "provenance.scan_sha256"
     if not _classifier(results["provenance"].get("classifier")):
         return "provenance.classifier"
     scale = results["provenance"]["preprocessing"]["tissue_scale"]

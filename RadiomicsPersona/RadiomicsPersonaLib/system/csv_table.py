@@ -1,12 +1,13 @@
 """CSV table: the one reader of tables that users and other programs write, and what keeps a cell from running in a spreadsheet.
 
-All cells are texts, as they were written: 001 stays 001, NA stays NA.
+All cells are texts, as they were written: 001 stays 001, NA stays NA. Only names are compared by `same_text`.
 """
 
 from __future__ import annotations
 
 import csv
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class CsvTable:
         first = next(self._lines(), None)
         if first is None:
             raise InputError(f"The table '{self.path.name}' has no rows below its heads: add some.")
-        self._columns = [readable_cell(cell) for cell in first[1]]
+        self._columns = [same_text(readable_cell(cell)) for cell in first[1]]
         while self._columns and not self._columns[-1]:
             self._columns.pop()
         self.heads = [head for head in self._columns if head]
@@ -93,6 +94,15 @@ class CsvTable:
             ) from error
         except OSError as error:
             raise InputError(f"'{self.path.name}' cannot be read ({error.strerror or error}): check the file.") from error
+
+
+def same_text(text: str) -> str:
+    r"""A text in Unicode's form NFC: systems write a ü as one character or as two (macOS), and mean the same.
+
+    >>> same_text("Mu\u0308ller") == "M\u00fcller"
+    True
+    """
+    return unicodedata.normalize("NFC", text)
 
 
 def written_cell(value):

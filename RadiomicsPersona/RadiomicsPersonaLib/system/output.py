@@ -17,7 +17,7 @@ import re
 import secrets
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -26,14 +26,49 @@ from ..errors import InputError
 from .lock import locked
 from .signals import signals_held
 
-_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 """What a system says of a disk that is full, also by its limits."""
 _LOCK, _NEW, _BEFORE = "lock", "new", "before"
 """In a hidden folder: what its process has locked; what is to be put in place; what that replaces, until all is in place."""
 _staged: dict[Path, IO | None] = {}
 """Hidden folders of this process that are there, or about to be, with their locks."""
+_inputs: list[Path] = []
+"""Files that are read and that no output may replace, see `inputs_kept`."""
 _listeners: list[list[Path]] = []
 """Lists of `cleaned_up` that are told what was put in place."""
+
+
+def place_of(target: str | Path) -> Path:
+    """The absolute path that an output's name stands for, with the home folder for a ~; ~backup is a name like any other."""
+    return Path(os.path.expanduser(target)).absolute()
+
+
+@contextmanager
+def inputs_kept(files: Iterable[str | Path]) -> Iterator[None]:
+    """While the block lasts no output may replace one of these files."""
+    added = [Path(file).absolute() for file in files]
+    _inputs.extend(added)
+    try:
+        yield
+    finally:
+        for file in added:
+            _inputs.remove(file)
+
+
+def refuse_replacing(targets: Iterable[str | Path], inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse outputs that would take the place of what is read.
+
+    Args:
+        inputs: besides those of `inputs_kept`.
+    Raises:
+        InputError: one would.
+    """
+    kept = [*inputs, *_inputs]
+    for target in targets:
+        for file in kept if os.path.lexists(target) else ():
+            with suppress(OSError):
+                if os.path.samefile(target, file):
+                    raise InputError(f"The output '{target}' would replace its input '{file}': choose another place.")
 
 
 @contextmanager
@@ -48,7 +83,7 @@ def folder_written_whole(target: str | Path, alone: bool = True) -> Iterator[Pat
         InputError: the folder cannot be written or another process writes into it, found out before anything is computed; or a
             file in it cannot be replaced.
     """
-    target = Path(target).expanduser().absolute()
+    target = place_of(target)
     made: list[Path] = []
     with _hidden_folders_removed() as hidden:
         try:
@@ -81,7 +116,8 @@ def files_written_whole(*targets: str | Path, alone: bool = False) -> Iterator[l
     Raises:
         InputError: a file cannot be written, found out before anything is computed.
     """
-    places = [Path(target).expanduser().absolute() for target in targets]
+    places = [place_of(target) for target in targets]
+    refuse_replacing(places)
     with _hidden_folders_removed() as hidden:
         staged, modes = [], []
         try:
@@ -120,7 +156,8 @@ def refuse_unwritable(*targets: str | Path) -> None:
     with signals_held(), ExitStack() as stack:
         hidden = stack.enter_context(_hidden_folders_removed())
         for target in targets:
-            target = Path(target).expanduser().absolute()
+            target = place_of(target)
+            refuse_replacing([target])
             try:
                 if target.is_dir():
                     raise InputError(f"The output '{target}' is a folder: name a file.")
@@ -138,7 +175,7 @@ def sole_writer(folder: Path) -> Iterator[None]:
     Raises:
         InputError: the folder cannot be written, or another process writes into it.
     """
-    folder = Path(folder).expanduser().absolute()
+    folder = place_of(folder)
     made = [path for path in (folder, *folder.parents) if not path.exists()]
     with _hidden_folders_removed() as hidden:
         try:
@@ -155,16 +192,15 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def cleaned_up() -> Iterator[list[Path]]:
+def cleaned_up(written: list[Path]) -> Iterator[None]:
     """Around a whole command: removes what is hidden even where a signal came in the moment of removing it.
 
-    Yields:
-        a list of the outputs that are put in place inside, in their order.
+    Args:
+        written: gets the outputs that are put in place inside, in their order.
     """
-    written: list[Path] = []
     _listeners.append(written)
     try:
-        yield written
+        yield
     finally:
         with signals_held():
             remove_hidden()
@@ -307,6 +343,7 @@ def _put_in_place(staging: Path, target: Path) -> None:
             if not target.is_dir():  # else another process has just made it
                 raise
     files = sorted(staging.iterdir())
+    refuse_replacing(target / file.relative_to(staging) for file in staging.rglob("*"))
     for file in files:
         if (target / file.name).is_dir() and not file.is_dir():
             raise IsADirectoryError(21, f"'{file.name}' is a folder there")
@@ -373,6 +410,8 @@ def _remove_empty(folders: list[Path]) -> None:
 
 def _is_about(error: OSError, hidden: list[Path], *targets: Path) -> bool:
     """Whether an error is one of writing, and not of a file that was read in the same block."""
+    if error.errno == errno.EPIPE:  # of what is printed, which nobody reads on
+        return False
     if error.filename is None:
         return True
     file = Path(os.fsdecode(error.filename)).absolute()
@@ -380,5 +419,5 @@ def _is_about(error: OSError, hidden: list[Path], *targets: Path) -> bool:
 
 
 def _unwritable(target: Path, error: OSError) -> InputError:
-    remedy = "free some space there, or choose another place" if error.errno in _FULL else "choose another place"
+    remedy = "free some space there, or choose another place" if error.errno in FULL else "choose another place"
     return InputError(f"The output '{target}' cannot be written ({error.strerror or error}): {remedy}.")

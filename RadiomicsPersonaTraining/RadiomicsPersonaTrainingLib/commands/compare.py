@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.system.output import folder_written_whole
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="FOLDER", help="where the split's relative files lie (default: beside the split)")
     parser.add_argument("--cache", metavar="FOLDER", help="prepared scans (default: cache/ in DIR)")
     parser.add_argument("--steps", type=int, metavar="N", help="of every candidate (default: the settings')")
-    parser.add_argument("--seed", type=int, metavar="N", help="of the fits (default: the settings') and of the holes")
+    parser.add_argument("--seed", type=seed, metavar="N", help="of the fits (default: the settings') and of the holes")
     parser.add_argument(
         "--part", choices=(VALIDATION, TEST), default=VALIDATION, help="subjects to measure on (default validation)"
     )

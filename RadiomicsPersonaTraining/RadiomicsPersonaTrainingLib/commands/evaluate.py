@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
@@ -28,6 +29,7 @@ from RadiomicsPersonaLib.system.output import folder_written_whole
 
 from ..data.held_out_groups import held_out_scans
 from ..data.lesion_shapes import is_for_evaluation
+from ..data.split import scan_files
 from ..evaluation import certainty
 from ..evaluation.population_mean import population_mean, training_files
 from ..evaluation.rebuilding import EvaluationPlan, evaluate, standard_rebuilders
@@ -65,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boxes", type=int, default=4, metavar="N", help="boxes per subject and size (default 4)")
     parser.add_argument("--subjects", type=int, metavar="N", help="at most this many subjects per group")
     parser.add_argument("--groups", metavar="NAMES", help='only these groups, parted by commas: ds002748,IXI,MS or "MS T2"')
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the holes (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the holes (default 0)")
     parser.add_argument(
         "--certainty", action="store_true", help="measure how well the expected error of a rebuilding model holds, instead"
     )
@@ -148,7 +150,7 @@ def _plan_of(options: argparse.Namespace, run, card: dict | None) -> EvaluationP
     return EvaluationPlan(
         rebuilders={},
         scans=tuple(scans),
-        lesion_masks=tuple(file for file in sorted((root / "lesion_masks").rglob("*.nii.gz")) if is_for_evaluation(file)),
+        lesion_masks=tuple(file for file in sorted(scan_files(root / "lesion_masks")) if is_for_evaluation(file)),
         boxes_per_stratum=options.boxes,
         seed=options.seed,
     )

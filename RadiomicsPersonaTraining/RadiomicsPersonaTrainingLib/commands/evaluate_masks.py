@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pictures", type=int, default=3, metavar="N", help="examples of every generator and kind in the report (default 3)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is drawn (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of what is drawn (default 0)")
     parser.add_argument(
         "--output", required=True, metavar="DIR", help="folder for report.html, evaluation.md and evaluation.json"
     )
@@ -68,8 +69,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
         raise InputError("--count must be at least 10: fewer masks tell nothing of a distribution.")
     if options.pictures < 0:
         raise InputError("--pictures must be 0 or more.")
-    if options.seed < 0:
-        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     output = Path(options.output)
     with folder_written_whole(output) as folder:
         texts = _texts(options, job)

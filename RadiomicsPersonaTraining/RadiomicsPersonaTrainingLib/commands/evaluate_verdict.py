@@ -9,6 +9,7 @@ from pathlib import Path
 
 from RadiomicsPersonaLib.analysis import error_rates
 from RadiomicsPersonaLib.analysis.classifier import load_classifier
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.defaults import RESEARCH_USE
 from RadiomicsPersonaLib.errors import InputError
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--before", metavar="FILE", help="evaluation.json of another version, to stand beside this one's figures"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the boxes and controls (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the boxes and controls (default 0)")
     parser.add_argument(
         "--output",
         required=True,
@@ -51,8 +52,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
     if options.subjects is not None and options.subjects < 1:
         raise InputError("--subjects must be at least 1.")
-    if options.seed < 0:
-        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     output = Path(options.output)
     # what a run goes on from lies in the folder itself; the report comes when it is whole
     with folder_written_whole(output) as folder:

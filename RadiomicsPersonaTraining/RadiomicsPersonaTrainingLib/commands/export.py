@@ -11,7 +11,7 @@ from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.networks.card import read_card
 from RadiomicsPersonaLib.system.stored_weights import EIGHT_BITS, HALF, SEVEN_BITS
 
-from ..export.export import Kept, export_model
+from ..export.export import Kept, export_model, refuse_missing
 from ..runs.record import read_record
 from ..settings.training_settings import TrainingSettings
 
@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, job: Job) -> int:
     """Export."""
     checkpoint = Path(options.checkpoint)
+    refuse_missing(checkpoint)
     licence, kept = options.licence, _kept(checkpoint, options.keep)
     if licence is None and sys.stdin.isatty():
         licence = _asked(checkpoint)

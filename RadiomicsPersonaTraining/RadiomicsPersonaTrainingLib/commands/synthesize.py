@@ -7,13 +7,14 @@ import shlex
 from pathlib import Path
 
 from RadiomicsPersonaLib.brain.tissue_levels import checked_contrast
+from RadiomicsPersonaLib.commands.command_line import seed
 from RadiomicsPersonaLib.commands.job import Job
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.lesions.painter import KINDS, STRENGTH
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import load_model
 from RadiomicsPersonaLib.system.output import folder_written_whole
 
-from ..data.split import SCAN_PATTERNS, scans_in
+from ..data.split import scan_files, scans_in
 from ..lesion_masks.generators import mask_generator
 from ..lesion_masks.mask_model import MaskModel
 from ..lesion_masks.painted_scans import (
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="X",
         help=f"{STRENGTH[0]:g} to {STRENGTH[1]:g}; 1 is a usual lesion (default 1)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other lesions (default 0)")
+    parser.add_argument("--seed", type=seed, default=0, help="another seed gives other lesions (default 0)")
     parser.add_argument("--contrast", metavar="C", help="T1, T1 post, T2 or FLAIR (default: seen from each scan)")
     parser.add_argument(
         "--shapes", metavar="FOLDER", help="masks of real lesions in subfolders by kind, in MNI space; for --masks shapes"
@@ -77,8 +78,6 @@ def run(options: argparse.Namespace, job: Job) -> int:
 
     if options.count < 1:
         raise InputError("--count must be at least 1.")
-    if options.seed < 0:
-        raise InputError(f"The seed is {options.seed}: give 0 or a positive whole number.")
     if options.size is not None and not 0 < options.size < float("inf"):
         raise InputError(f"The size is {options.size:g} ml: give a number above 0.")
     if not STRENGTH[0] <= options.strength <= STRENGTH[1]:
@@ -124,7 +123,7 @@ def files_of(places: list[str]) -> list[Path]:
     for place in map(Path, places):
         if not place.exists():
             raise InputError(f"There is no file or folder '{place}': check the path.")
-        holds = place.is_dir() and any(next(place.rglob(pattern), None) for pattern in SCAN_PATTERNS)
+        holds = place.is_dir() and next(scan_files(place), None)
         files += scans_in(place) if holds else [place]
     return files
 

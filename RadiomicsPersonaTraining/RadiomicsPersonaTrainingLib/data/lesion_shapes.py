@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zlib
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +22,7 @@ TESTED_SHARE = 5
 
 def is_for_evaluation(path: Path) -> bool:
     """Whether this shape is kept for evaluation; the others may be used in training."""
-    return zlib.crc32(path.name.encode()) % TESTED_SHARE == 0
+    return zlib.crc32(os.fsencode(path.name)) % TESTED_SHARE == 0
 
 
 def training_shapes(folder: Path) -> tuple[Path, ...]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +14,14 @@ import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.imaging.files import name_of
-from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
+from RadiomicsPersonaLib.system.csv_table import CsvTable, same_text, written_cell
+from RadiomicsPersonaLib.system.names import is_text
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 TRAINING, VALIDATION, TEST = "training", "validation", "test"
 PARTS = (TRAINING, VALIDATION, TEST)
-SCAN_PATTERNS = ("*.nii.gz", "*.nii")
+SCAN_SUFFIXES = (".nii.gz", ".nii")
+TABLE_SUFFIXES = (".csv", ".tsv")
 COLUMNS = ("source", "subject", "part", "file")
 
 
@@ -44,22 +48,43 @@ def scans_in(folder: Path) -> list[Path]:
     Raises:
         InputError: there is no such folder, or no scan in it.
     """
-    for search in (folder.glob, folder.rglob):
-        files = sorted({file for pattern in SCAN_PATTERNS for file in search(pattern)})
+    for deep in (False, True):
+        files = sorted(scan_files(folder, deep))
         if files:
             return files
     raise InputError(f"There are no NIfTI scans in '{folder}': check the path.")
+
+
+def scan_files(folder: Path, deep: bool = True) -> Iterator[Path]:
+    """The NIfTI files of a folder, in capitals or not; none that are hidden, such as what macOS leaves beside the real ones.
+
+    Args:
+        deep: in subfolders, too.
+    """
+    for file in folder.rglob("*") if deep else folder.glob("*"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if file.name.lower().endswith(SCAN_SUFFIXES) and not hidden and not file.is_dir():
+            yield file
+
+
+def is_table(place: Path) -> bool:
+    """Whether a place is a list of scans, and no folder."""
+    return place.suffix.lower() in TABLE_SUFFIXES and not place.is_dir()
 
 
 def find_scans(place: Path) -> list[tuple[str, Path]]:
     """Subject and file of every scan in a folder, or in a CSV file with the columns subject and file.
 
     Without a CSV file the subject is the `sub-…` of the name or of a folder above (BIDS), else the file's name.
+
+    Raises:
+        InputError: there is no such place, it is neither a folder nor such a table, or it lists nothing.
     """
-    if place.suffix.lower() != ".csv":
-        return [(subject_of(file.relative_to(place)), file) for file in scans_in(place)]
-    rows = _rows(place, ("subject", "file"))
-    return [(row["subject"], place.parent / row["file"]) for _, row in rows]
+    if is_table(place):
+        return [(same_text(row["subject"]), place.parent / row["file"]) for _, row in _rows(place, ("subject", "file"))]
+    if place.is_file():
+        raise InputError(f"'{place}' is no folder and no table: name a folder with scans, or a list of them that ends in .csv.")
+    return [(subject_of(file.relative_to(place)), file) for file in scans_in(place)]
 
 
 def subject_of(file: Path) -> str:
@@ -68,7 +93,7 @@ def subject_of(file: Path) -> str:
         found = re.match(r"sub-[A-Za-z0-9]+", part)
         if found:
             return found.group()
-    return name_of(file)
+    return same_text(name_of(file))
 
 
 def split_subjects(subjects: list[str], validation: float, test: float, seed: int) -> dict[str, str]:
@@ -96,8 +121,38 @@ def split_subjects(subjects: list[str], validation: float, test: float, seed: in
     return dict(zip(shuffled, parts + [TRAINING] * (len(ordered) - len(parts))))
 
 
+def _refuse_unusable(rows: list[ListedScan]) -> None:
+    """Refuse scans that a table cannot name, or that are listed twice.
+
+    Raises:
+        InputError: see above.
+    """
+    for row in rows:
+        if not all(map(is_text, (row.source, row.subject, row.file))):
+            raise InputError(f"The name of '{row.file}' is no text in UTF-8, so that no table can hold it: rename it.")
+    _refuse_listed_twice(rows)
+
+
+def _refuse_listed_twice(rows: list[ListedScan]) -> None:
+    seen: dict[str, ListedScan] = {}
+    for row in rows:
+        first = seen.setdefault(os.path.realpath(row.file), row)
+        if first is not row:
+            under = (
+                f"for '{row.subject}'"
+                if (first.source, first.subject) == (row.source, row.subject)
+                else f"for '{first.subject}' of '{first.source}' and for '{row.subject}' of '{row.source}'"
+            )
+            raise InputError(f"The scan '{row.file}' is listed twice, {under}: list every file once.")
+
+
 def write_split(rows: list[ListedScan], target: Path) -> None:
-    """Write a split as CSV; files beneath its folder are named from there, so that both can move together."""
+    """Write a split as CSV; files beneath its folder are named from there, so that both can move together.
+
+    Raises:
+        InputError: a scan cannot be named or is listed twice, or the file cannot be written.
+    """
+    _refuse_unusable(rows)
     target = target.absolute()
     with file_written_whole(target, alone=True) as staging, open(staging, "w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -115,7 +170,7 @@ def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
     Args:
         root: folder beneath which relative files lie; None takes the split's own.
     Raises:
-        InputError: no such file, a column or a value is missing, an unknown part, or a subject in two parts.
+        InputError: no such file, a column or a value is missing, an unknown part, a subject in two parts, or a file twice.
     """
     rows = []
     for line, row in _rows(path, COLUMNS):
@@ -130,6 +185,7 @@ def read_split(path: Path, root: Path | None = None) -> list[ListedScan]:
             raise InputError(
                 f"Subject '{subject}' of '{source}' is in two parts ({' and '.join(sorted(parts))}): keep each subject in one."
             )
+    _refuse_listed_twice(rows)
     return rows
 
 

@@ -61,7 +61,8 @@ def evaluate_certainty(plan: EvaluationPlan, model: Model, output: Path, progres
     for number, held_out in enumerate(plan.scans, start=1):
         key = f"{held_out.group}/{held_out.subject}"
         if not journal.holds(key, held_out.files):
-            journal.add(key, _shares_in(plan, model, held_out), held_out.files)
+            with journal.removed_if_refused():
+                journal.add(key, _shares_in(plan, model, held_out), held_out.files)
         if progress:
             progress(number, len(plan.scans), key)
     found = defaultdict(lambda: defaultdict(list))

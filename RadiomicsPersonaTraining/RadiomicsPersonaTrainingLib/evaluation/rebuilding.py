@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,7 @@ from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.held_out import HeldOutScan
 from .holes import CUBOIDS, LESIONS, draw_hole
-from .scores import HoleScore, RowTable
+from .scores import HoleScore, RowTable, scans_in_rows
 from .second_scan import SecondScan
 
 assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores
@@ -38,6 +39,7 @@ assert CONTEXT >= WINDOW_RADIUS  # one region serves both kinds of scores
 Rebuilder = Callable[[PreparedScan, list[Hole]], list[Reconstruction]]
 Progress = Callable[[int, int, str], None]
 
+NOTE, ROWS = "run.json", "rows.csv"
 POPULATION_MEAN = "population mean"
 FILLS = ("rim mean", "harmonic", "biharmonic", "mirrored side", POPULATION_MEAN)
 """The simple fills that a network is held against; the last one needs the model's training scans."""
@@ -175,8 +177,22 @@ def evaluate(plan: EvaluationPlan, output: Path, progress: Progress | None = Non
     """
     _refuse_shared_names(plan)
     output.mkdir(parents=True, exist_ok=True)
+    begun = [file for file in (output / NOTE, output / ROWS) if not file.exists()]
     _claim(plan, output)
-    table = RowTable(output / "rows.csv", tuple(plan.rebuilders), (SECOND_SCAN,))
+    table = RowTable(output / ROWS, tuple(plan.rebuilders), (SECOND_SCAN,))
+    try:
+        return _scores(plan, table, progress)
+    except InputError:
+        if not table.rows:  # nothing that a later run could go on from
+            for file in begun:
+                file.unlink(missing_ok=True)
+            with suppress(OSError):  # it holds something else
+                output.rmdir()
+        raise
+
+
+def _scores(plan: EvaluationPlan, table: RowTable, progress: Progress | None) -> list[HoleScore]:
+    """See `evaluate`."""
     wanted = [(stratum, number) for stratum in plan.strata for number in range(plan.boxes_per_stratum)]
     total, done = len(wanted) * len(plan.scans), 0
     scores = []
@@ -212,7 +228,7 @@ def _scores_of_case(plan: EvaluationPlan, case: Case, hole: tuple[str, str, str,
 
 def _claim(plan: EvaluationPlan, output: Path) -> None:
     """Note what this folder's rows come from, or check that it is the same."""
-    note = output / "run.json"
+    note = output / NOTE
     own = {
         "seed": plan.seed,
         "rebuilders": list(plan.rebuilders),
@@ -226,7 +242,8 @@ def _claim(plan: EvaluationPlan, output: Path) -> None:
         there = object_in(note) if note.exists() else own
         known = there.pop("files", {})
         known = known if isinstance(known, dict) else {}
-        changed = next((name for name, digest in files.items() if known.get(name, digest) != digest), None)
+        kept = {f"{group} / {subject}" for group, subject in scans_in_rows(output / ROWS)}
+        changed = next((name for name, digest in files.items() if name in kept and known.get(name, digest) != digest), None)
         if changed:
             raise InputError(f"The files of '{changed}' have changed since '{output}' was begun: choose another output folder.")
         if there != own:

@@ -86,6 +86,11 @@ class RowTable:
             csv.writer(stream).writerows(_cells(row) for row in rows)
 
 
+def scans_in_rows(path: Path) -> set[tuple[str, str]]:
+    """Group and subject of every scan that has rows in a `RowTable`'s file; none where there is no file."""
+    return {(row.group, row.subject) for row in _complete_rows(path, RowTable.COLUMNS)}
+
+
 def _cells(row: HoleScore) -> list:
     return [
         *map(written_cell, row.hole),

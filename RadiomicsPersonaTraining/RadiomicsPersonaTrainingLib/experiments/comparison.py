@@ -23,7 +23,7 @@ from ..data.held_out import HeldOutScan
 from ..data.held_out_groups import SOURCE as SYNTHETIC
 from ..data.held_out_groups import held_out_scans
 from ..data.lesion_shapes import is_for_evaluation
-from ..data.split import ListedScan
+from ..data.split import ListedScan, scan_files
 from ..evaluation.rebuilding import EvaluationPlan, Rebuilder, evaluate, standard_rebuilders
 from ..evaluation.scores import HoleScore
 from ..export.export import model_of, weights_of
@@ -116,7 +116,7 @@ def measure(
     plan = EvaluationPlan(
         rebuilders=standard_rebuilders(None) | networks_of(fitted),
         scans=tuple(_held_out(root, fitted[0].model.card, part, subjects)),
-        lesion_masks=tuple(file for file in sorted((root / "lesion_masks").rglob("*.nii.gz")) if is_for_evaluation(file)),
+        lesion_masks=tuple(file for file in sorted(scan_files(root / "lesion_masks")) if is_for_evaluation(file)),
         boxes_per_stratum=boxes,
         seed=seed,
         identity=identity,

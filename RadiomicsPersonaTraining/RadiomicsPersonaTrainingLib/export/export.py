@@ -67,6 +67,16 @@ class Kept:
     weights: Mapping[str, torch.Tensor]
 
 
+def refuse_missing(checkpoint: Path) -> None:
+    """Raise where a checkpoint, or a run's folder, is not there.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not checkpoint.exists():
+        raise InputError(f"There is no checkpoint and no folder '{checkpoint}': check the path.")
+
+
 def export_model(
     checkpoint: Path,
     target: Path | None = None,
@@ -92,6 +102,7 @@ def export_model(
     Raises:
         InputError: no checkpoint of this program, weights too large, or the validation scans are gone.
     """
+    refuse_missing(checkpoint)
     if checkpoint.is_dir():
         checkpoint = checkpoint / BEST
     record = read_record(checkpoint.parent)

@@ -95,6 +95,9 @@ def install_archive(file: Path) -> Path:
     Raises:
         InputError: the file is no model archive, holds anything else, its checksum or network is wrong, or its name is taken.
     """
+    if not file.is_file():
+        what = "is a folder: name the .zip file of a model" if file.is_dir() else "is not there: check the path"
+        raise InputError(f"The model archive '{file}' {what}.")
     try:
         with zipfile.ZipFile(file) as archive:
             members = [entry for entry in archive.infolist() if not entry.is_dir()]

@@ -23,6 +23,7 @@ from RadiomicsPersonaLib.imaging.scan import Scan
 from RadiomicsPersonaLib.lesions.lesion_picture import OUTLINED, PAINTED, SCAN, before_and_after, sheet_of, strip_of
 from RadiomicsPersonaLib.lesions.painter import PaintedLesion, paint_lesion
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
+from RadiomicsPersonaLib.system.output import refuse_replacing
 
 from ..versions import versions_used
 from .generators import DrawnMask, MaskGenerator
@@ -130,15 +131,13 @@ def refuse_overwriting(plan: SynthesisPlan, output: Path) -> None:
         raise InputError(
             f"Two scans are called '{twice}', and so would be their outputs: rename one, or synthesize them into two folders."
         )
-    written = {
-        (output / f"{name}_{plan.generator.kind}_{copy}_{part}.nii.gz").resolve()
+    written = [
+        output / f"{name}_{plan.generator.kind}_{copy}_{part}.nii.gz"
         for name in names
         for copy in range(1, plan.count + 1)
         for part in ("image", "mask")
-    }
-    for file in plan.files:
-        if file.resolve() in written:
-            raise InputError(f"The output would overwrite its input '{file}': name another folder with --output.")
+    ]
+    refuse_replacing(written, plan.files)
 
 
 def write_lesion(lesion: SynthesizedLesion, folder: Path) -> dict[str, object]:

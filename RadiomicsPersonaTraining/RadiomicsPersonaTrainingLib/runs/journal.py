@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from RadiomicsPersonaLib.errors import InputError
@@ -25,10 +26,12 @@ class Journal:
 
     def __init__(self, path: Path, identity: dict):
         self.path, self.records, self._inputs = path, {}, {}
+        self._is_new = False
         identity = json.loads(json.dumps(identity))
         text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
         lines = text.splitlines()
         if not lines:
+            self._is_new = True
             path.parent.mkdir(parents=True, exist_ok=True)
             with file_written_whole(path) as staging:
                 staging.write_text(json.dumps({"run": identity}) + "\n", encoding="utf-8")
@@ -41,6 +44,20 @@ class Journal:
                 stream.write("\n")
         for record in (record for record in found if isinstance(record.get("key"), str)):
             self._keep(record)
+
+    @contextmanager
+    def removed_if_refused(self) -> Iterator[None]:
+        """Around what is measured: a journal that was begun now, and its folder, go where an input is refused before there is
+        any record.
+        """
+        try:
+            yield
+        except InputError:
+            if self._is_new and not self.records:
+                self.path.unlink(missing_ok=True)
+                with suppress(OSError):  # it holds something else
+                    self.path.parent.rmdir()
+            raise
 
     def holds(self, key: str, files: Iterable[Path] = ()) -> bool:
         """Whether there is a record of that key, made from files that say what these say today."""

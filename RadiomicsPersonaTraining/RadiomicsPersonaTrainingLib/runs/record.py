@@ -91,7 +91,8 @@ def read_record(folder: Path) -> RunRecord:
         rows = tuple(ListedScan(**{**row, "file": Path(row["file"])}) for row in record["rows"])
         return RunRecord(TrainingSettings(data=data, **sections), rows, record["version"])
     except OSError:
-        raise InputError(f"'{folder}' is no training run (it has no {RECORD}): name the --output of fit.") from None
+        shown = folder if folder.name else folder.absolute()  # the working folder has no name
+        raise InputError(f"'{shown}' is no training run (it has no {RECORD}): name the --output of fit.") from None
     except (ValueError, KeyError, TypeError, AttributeError, InputError) as error:
         raise InputError(
             f"'{path}' is damaged, or was written by another version ({error}): fit again with this one."

@@ -259,8 +259,8 @@ def fit_classifier(
     boxes = [b for b in boxes if b.sick.any() and not b.sick.all()]
     if len(boxes) < LEAST_SUBJECTS:
         raise InputError(
-            f"Only {len(boxes)} subjects have boxes of both kinds, and at least {LEAST_SUBJECTS} are needed: give more healthy "
-            "scans."
+            f"Of {len(boxes)} subjects there are boxes of both kinds, and at least {LEAST_SUBJECTS} subjects are needed: give "
+            "scans of more."
         )
     from sklearn.metrics import roc_auc_score  # takes seconds to load
 
@@ -394,7 +394,7 @@ def calibrate(
         _measure(file, found, model, shapes, seed, looks, kinds)
         if progress:
             progress(number + 1, len(files), file.name)
-    usable = {subject: found.records[subject] for subject in map(_subject_of, files) if found.records[subject]}
+    usable = {subject: found.records[subject] for subject in map(subject_of_scan, files) if found.records[subject]}
     norms = fit_norms(list(usable.values()))
     boxes = [known_boxes(subject, around, norms) for subject, around in usable.items()]
     about = {"versions": {"RadiomicsPersona": __version__}} | identity | {"subjects": list(usable)}
@@ -418,7 +418,7 @@ def measuring_time(
     For the arguments and what is raised see `calibrate`.
     """
     found = _journal(journal, _identity(model, seed, looks, kinds), shapes)
-    left = [file for file in files if not found.holds(_subject_of(file), [file, *shapes])]
+    left = [file for file in files if not found.holds(subject_of_scan(file), [file, *shapes])]
     if not left:
         return 0, 0.0
     if progress:
@@ -454,14 +454,15 @@ def _measure(
     file: Path, found: Journal, model: Model, shapes: tuple[Path, ...], seed: int, looks: int, kinds: tuple[str, ...]
 ) -> None:
     """Measure a scan unless that was done."""
-    subject = _subject_of(file)
+    subject = subject_of_scan(file)
     if not found.holds(subject, [file, *shapes]):
         # by the name, so that a scan gets the same boxes whichever others there are
         measured = measured_boxes(file, model, shapes, (seed, zlib.crc32(subject.encode())), looks, kinds)
         found.add(subject, measured, [file, *shapes])
 
 
-def _subject_of(file: Path) -> str:
+def subject_of_scan(file: Path) -> str:
+    """What a healthy scan's subject is called: by its folder's and its file's name."""
     return f"{file.parent.name}/{name_of(file)}"
 
 

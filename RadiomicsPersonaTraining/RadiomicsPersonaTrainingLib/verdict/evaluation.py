@@ -147,7 +147,8 @@ def measure_cases(plan: VerdictPlan, journal_file: Path, progress: Progress | No
     for number, held_out in enumerate(plan.scans):
         name = f"{held_out.group} / {held_out.subject}"
         if not journal.holds(name, held_out.files):
-            journal.add(name, _measured(plan, held_out, number % CHANGED_EVERY == 0), held_out.files)
+            with journal.removed_if_refused():
+                journal.add(name, _measured(plan, held_out, number % CHANGED_EVERY == 0), held_out.files)
         cases += [known_case(record) for record in journal.records[name]]
         if progress:
             progress(number + 1, len(plan.scans), name)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import csv
+import os
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from RadiomicsPersonaLib.errors import InputError
 from RadiomicsPersonaLib.geometry.box import Box, parse_box
 from RadiomicsPersonaLib.geometry.markups import read_boxes
-from RadiomicsPersonaLib.system.csv_table import CsvTable, written_cell
+from RadiomicsPersonaLib.system.csv_table import CsvTable, same_text, written_cell
 from RadiomicsPersonaLib.system.output import file_written_whole
 
 from ..data.source_table import refuse_unless_fittable
@@ -27,12 +30,14 @@ class OwnBox:
         scan: the scan's file.
         sick: the truth.
         box: where.
+        line: of the list, as in "line 3 of 'boxes.csv'".
     """
 
     subject: str
     scan: Path
     sick: bool
     box: Box
+    line: str = ""
 
 
 def read_own_boxes(path: Path) -> list[OwnBox]:
@@ -42,7 +47,8 @@ def read_own_boxes(path: Path) -> list[OwnBox]:
     (.mrk.json) all of whose ROIs have this truth. Files lie beside the CSV unless their path says otherwise.
 
     Raises:
-        InputError: the file, a column, a value, a scan or a box is missing or cannot be used; the line is named.
+        InputError: the file, a column, a value, a scan or a box is missing or cannot be used, a box is listed twice, or a scan
+            under two subjects; the line is named.
     """
     boxes = []
     for number, row in CsvTable(path):
@@ -55,17 +61,42 @@ def read_own_boxes(path: Path) -> list[OwnBox]:
         scan = path.parent / values["scan"]
         if not scan.exists():
             raise InputError(f"Line {number} of '{path}' names the scan '{scan}', which is not there: check the path.")
-        found = (
-            read_boxes(path.parent / values["box"])
-            if values["box"].endswith(".json")
-            else [parse_box(values["box"], f"line {number}")]
-        )
-        boxes += [OwnBox(values["subject"], scan, TRUTHS[values["truth"].lower()], box) for box in found]
+        try:
+            found = (
+                read_boxes(path.parent / values["box"])
+                if values["box"].lower().endswith(".json")
+                else [parse_box(values["box"], f"line {number}")]
+            )
+        except InputError as error:
+            raise InputError(f"Line {number} of '{path}': {error}") from error
+        subject, sick = same_text(values["subject"]), TRUTHS[values["truth"].lower()]
+        boxes += [OwnBox(subject, scan, sick, box, f"line {number} of '{path}'") for box in found]
     if not boxes:
         raise InputError(f"'{path}' lists no box: add one line per box beneath the header {','.join(COLUMNS)}.")
+    _refuse_listed_twice(boxes)
     for folder in {box.scan.parent for box in boxes}:
         refuse_unless_fittable(folder)
     return boxes
+
+
+def _refuse_listed_twice(boxes: list[OwnBox]) -> None:
+    owners: dict[str, OwnBox] = {}
+    places: dict[tuple, OwnBox] = {}
+    for own in boxes:
+        file, box = os.path.realpath(own.scan), own.box
+        first = owners.setdefault(file, own)
+        if first.subject != own.subject:
+            raise InputError(
+                f"'{own.scan.name}' is a scan of '{first.subject}' in {first.line}, and of '{own.subject}' in "
+                f"{own.line}: name one subject."
+            )
+        place = (file, *(round(float(number), 2) for number in (*box.center, *box.size, *np.ravel(box.axes))))
+        first = places.setdefault(place, own)
+        if first is not own:
+            truths = "as healthy and as pathological" if first.sick != own.sick else "twice"
+            raise InputError(
+                f"The box in {first.line} stands in {own.line} again, so that it is listed {truths}: keep one of them."
+            )
 
 
 def rows_of(path: Path) -> list[dict[str, str]]:

@@ -16,14 +16,38 @@ from RadiomicsPersonaLib import __version__
 from RadiomicsPersonaLib.analysis.analysis import analyze
 from RadiomicsPersonaLib.analysis.classifier import Classifier, load_classifier
 from RadiomicsPersonaLib.defaults import USUAL_CONTROLS
+from RadiomicsPersonaLib.errors import InputError
+from RadiomicsPersonaLib.geometry.hole import hole_of_box
 from RadiomicsPersonaLib.imaging.files import read_scan, sha256_of
 from RadiomicsPersonaLib.metrics.metric import METRICS
 from RadiomicsPersonaLib.networks.head_model import installed_head_models
 from RadiomicsPersonaLib.reconstruction.reconstruction_model import Model
 
 from ..runs.journal import Journal, metrics_from
-from .calibration import KnownBoxes, Progress, fit_classifier
+from .calibration import LEAST_SUBJECTS, KnownBoxes, Progress, fit_classifier
 from .own_box_list import OwnBox
+
+
+def refuse_unmeasurable(boxes: list[OwnBox]) -> None:
+    """Refuse, before anything is measured, boxes that lie outside their scans, and too few of them.
+
+    Raises:
+        InputError: a scan or a box cannot be used, or too few subjects have a pathological box.
+    """
+    sick = len({box.subject for box in boxes if box.sick})
+    if sick < LEAST_SUBJECTS:
+        raise InputError(
+            f"Of {sick} {'subject' if sick == 1 else 'subjects'} a box is pathological, and at least {LEAST_SUBJECTS} subjects "
+            "are needed: list boxes of more."
+        )
+    for file in dict.fromkeys(box.scan for box in boxes):
+        scan = read_scan(file)
+        for own in boxes:
+            if own.scan == file:
+                try:
+                    hole_of_box(scan, own.box)
+                except InputError as error:
+                    raise InputError(f"{own.line[0].upper()}{own.line[1:]}: {error}" if own.line else str(error)) from error
 
 
 def calibrate_on_own(
