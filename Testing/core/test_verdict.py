@@ -126,6 +126,17 @@ def test_a_map_that_screams_is_not_outvoted_by_scores_that_say_nothing():
     assert found == {None: 0, (-3.0, 1.8): 1}
 
 
+def test_other_lesions_of_a_brain_do_not_hide_one():
+    """Six of twenty control regions hold lesions that the map marks; without them the box is as unusual as in a clean brain."""
+    rng = np.random.default_rng(0)
+    healthy = [{"deviation": np.exp(0.2 * d), "lesion_peak": p} for d, p in rng.normal(size=(20, 2))]
+    sick = [{"deviation": np.exp(1.0 + 0.4 * d), "lesion_peak": 8.0 + p} for d, p in rng.normal(size=(6, 2))]
+    box = {"deviation": float(np.exp(0.8)), "lesion_peak": 0.5}
+    column = list(SCORES).index("deviation")
+    alone, among = (standard_scores([box, *others])[0, column] for others in (healthy[:14], [*healthy[:14], *sick]))
+    assert alone > 2 and among > 0.8 * alone
+
+
 def test_p_of_boxes_like_their_controls_is_uniform_however_many_dependent_scores_are_combined(classifier):
     """A combination that treats the box otherwise than its controls, or forgets that it looks at several scores, fails here."""
     rng = np.random.default_rng(3)

@@ -21,7 +21,7 @@ from ..errors import InputError
 from ..resources import SHIPPED_CLASSIFIERS
 from ..system.output import folder_written_whole
 from .reference import Reference
-from .score import MAKE_UP, SCORES, Norm, standard_scores
+from .score import LESION_SCORES, MAKE_UP, SCORES, Norm, standard_scores
 
 KIND = "verdict classifier"
 DEFAULT = "healthy-or-not"
@@ -33,7 +33,7 @@ LEAST_FEATURE = -3.0
 """Standard scores below this speak no more for health."""
 SCREAMING = 2.0
 """Standard score of what the lesion model says from which on it may weigh more than in proportion."""
-HINGES = {f"{key}, beyond {SCREAMING:g}": key for key in ("lesion_excess", "lesion_peak", "lesion_spot")}
+HINGES = {f"{key}, beyond {SCREAMING:g}": key for key in LESION_SCORES}
 """Further features, by the score that each is the excess of over `SCREAMING`: a map that screams is not to be outvoted."""
 FEATURES = (*SCORES, *HINGES)
 """Every score, and beside them the hinges."""

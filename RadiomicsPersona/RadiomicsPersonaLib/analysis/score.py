@@ -18,6 +18,12 @@ from ..metrics.metric import MAKE_UP, METRICS
 
 MOST_STANDARD = 12.0
 """Standardised scores are cut at this value: beyond it a larger one says nothing more."""
+SUSPICIOUS = 2.0
+"""Standard score of the lesion map among the other boxes above which a box is no measure for others; see `standard_scores`."""
+LEAST_CLEAN = 6
+"""Boxes that must be left for that."""
+LESION_SCORES = ("lesion_excess", "lesion_peak", "lesion_spot")
+"""Scores of the lesion map."""
 USUAL_ML = 8.0
 """Millilitres of the box that norms are given for."""
 _FLOOR = 0.02
@@ -78,6 +84,9 @@ class Standing:
 def standard_scores(metrics: list[dict[str, float]], norms: dict[str, Norm] | None = None) -> np.ndarray:
     """Every box's scores against those of all other boxes, and against what is usual in other people.
 
+    Boxes that the lesion map finds suspicious among the others are no measure for these: all are standardised again without
+    them, they themselves too. Else the other lesions of a brain would hide each. Every box is treated alike, so p stays fair.
+
     Args:
         metrics: of n boxes of one scan (see `comparison.compare`); metrics may be missing or not finite.
         norms: what is usual, by score; none by default. With them even a box that has no controls has scores, and boxes of
@@ -91,6 +100,20 @@ def standard_scores(metrics: list[dict[str, float]], norms: dict[str, Norm] | No
     >>> standard_scores(boxes)[:, column].round(1).tolist()
     [7.8, -0.7, 0.9, -1.8, 0.0]
     """
+    scores = _standardised(metrics, norms)
+    of_lesions = scores[:, [list(SCORES).index(key) for key in LESION_SCORES]]
+    suspicious = (of_lesions > SUSPICIOUS).any(axis=1)  # what is not known is not
+    if not suspicious.any() or (~suspicious).sum() < LEAST_CLEAN:
+        return scores
+    clean = [m for m, apart in zip(metrics, suspicious) if not apart]
+    scores[~suspicious] = _standardised(clean, norms)
+    for number in np.flatnonzero(suspicious):
+        scores[number] = _standardised([metrics[number], *clean], norms)[0]
+    return scores
+
+
+def _standardised(metrics: list[dict[str, float]], norms: dict[str, Norm] | None) -> np.ndarray:
+    """See `standard_scores`."""
     raw = np.array([raw_scores(m) for m in metrics]).reshape(-1, len(SCORES))
     kinds = np.array([make_up_of(m) for m in metrics]).reshape(-1, len(MAKE_UP))
     result = np.full(raw.shape, math.nan)
