@@ -224,7 +224,7 @@ def test_the_second_look_rebuilds_what_deviates_keeps_the_rest_and_changes_no_nu
     assert 1.2 * lesion.sum() < changed[mask].sum() < 0.8 * mask.sum()
     assert not changed[~(mask | hole_of_box(sick_head, TURNED).full_mask(sick_head.shape))].any()
     assert called.rebuilt_again_ml == pytest.approx(changed[mask].sum() * 0.008, rel=0.02)
-    assert f"{called.rebuilt_again_ml:.3g} of {loose.volume_ml:.3g} ml" in called.persona and healthy.persona == ""
+    assert f"{called.rebuilt_again_ml:.3g} of its" in called.persona and healthy.persona == ""
     assert "rebuilt all of it" in replace(called, rebuilt_again_ml=0.995 * loose.volume_ml).persona
     # what is kept is right, and so the healthy head is nearer
     errors = [np.abs(a.reconstruction - head.array)[mask].mean() for a in (twice, once)]
@@ -288,10 +288,12 @@ def test_what_is_told_of_a_lesion_painted_into_a_healthy_box_is_what_an_analysis
         assert result.would_be_found == f"Painted into this box, a lesion {twice} would have been called; not one {usual}."
 
 
-def test_nothing_is_painted_into_a_called_box_or_a_tiny_one_and_that_is_said_of_the_tiny_one(sick_head, harmonic):
-    boxes = [BOX, Box(TURNED.center, [5, 5, 5], name="tiny")]
-    results = analyze(sick_head, boxes, harmonic, controls=10, prepare=prepared, probe=probing.what_would_be_found).boxes
-    assert results[0].label == 1 and [r.would_be_found for r in results] == ["", probing.NOTHING_PAINTED]
+def test_nothing_is_painted_into_a_called_box_or_a_tiny_one_and_that_is_said_of_the_tiny_one(head, sick_head, harmonic):
+    probe = {"controls": 10, "prepare": prepared, "probe": probing.what_would_be_found}
+    [called] = analyze(sick_head, [BOX], harmonic, **probe).boxes
+    [tiny] = analyze(head, [Box(BOX.center, [6, 6, 6], name="tiny")], harmonic, **probe).boxes
+    assert (called.label, called.would_be_found) == (1, "")
+    assert (tiny.label, tiny.would_be_found) == (0, probing.NOTHING_PAINTED), tiny.reason
 
 
 def test_a_box_that_is_given_twice_is_one_question(sick_head, harmonic):
