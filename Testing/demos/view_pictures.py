@@ -15,7 +15,7 @@ from pathlib import Path
 os.environ.setdefault("VTK_DEFAULT_OPENGL_WINDOW", "vtkEGLRenderWindow")
 TESTING = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTING), str(TESTING.parent / "RadiomicsPersona")]
-SIZE, FIELD_MM = 400, 190.0
+SIZE, FIELD_MM = 640, 190.0
 MANAGERS = ("vtkMRMLColorLegendDisplayableManager", "vtkMRMLMarkupsDisplayableManager")
 
 
@@ -45,10 +45,12 @@ def main(arguments: list[str]) -> int:
     logic = module.RadiomicsPersonaLogic(lambda given, proceed: hand_over(demo, Path(given[given.index("--output") + 1])))
     parameters = logic.getParameterNode()
     parameters.inputVolume = scan
-    roi = add_roi(Box(np.array(LESION_CENTER), np.array(BOX_SIZE), name="box 1"))
-    roi.CreateDefaultDisplayNodes()
-    roi.GetDisplayNode().SetHandlesInteractive(False)
-    parameters.inputROIs = [roi]
+    centers = [np.array(LESION_CENTER), np.array(LESION_CENTER) * [-1, 1, 1]]  # both boxes of the demo
+    rois = [add_roi(Box(center, np.array(BOX_SIZE), name=f"box {number}")) for number, center in enumerate(centers, start=1)]
+    for roi in rois:
+        roi.CreateDefaultDisplayNodes()
+        roi.GetDisplayNode().SetHandlesInteractive(False)
+    parameters.inputROIs = rois
     overlay = Overlay()
     overlay.show(scan, scan, 0.0)
     pictures = [view.painted(LESION_CENTER)]

@@ -31,8 +31,6 @@ MOST_SUSPECT = 0.25
 """Share of the brain that may be suspect by itself; where it is more, the map and not the brain is unusual."""
 LEAST_BEYOND, LEAST_BEYOND_ML = 0.3, 1.0
 """Share and millilitres of what is suspect by itself that lie outside a box before that is told."""
-AROUND_ODDS = -1.5
-"""Smoothed log odds down to which the outline of something that is suspect by itself is followed beyond a box."""
 LEAST_MARKED = -2.0
 """Smoothed log odds that a voxel must exceed to be marked, however calm the rest of the brain is."""
 MOST_ODDS = 9.2
@@ -175,15 +173,14 @@ class Evidence:
         return found
 
     def larger_around(self, scan: Scan, hole: Hole) -> tuple[float, float, np.ndarray] | None:
-        """What is suspect by itself in a box and goes on outside of it, followed to `AROUND_ODDS`.
+        """What is suspect by itself in a box and goes on outside of it.
 
         Returns:
             its millilitres in all and inside the box, and the corners of its bounding box in RAS millimetres, (2, 3);
             None where less than `LEAST_BEYOND` of it lies outside, or less than `LEAST_BEYOND_ML`.
         """
         inside = self.holding(scan, hole)
-        around = self.brain & (self.fine_odds > AROUND_ODDS) if self.suspect.any() else self.suspect
-        labels, _ = ndimage.label(around)
+        labels, _ = ndimage.label(self.suspect)
         touched = np.unique(labels[inside & self.suspect])
         whole = np.isin(labels, touched[touched > 0])
         every, within = (self.grid.ml_of(part.sum()) for part in (whole, whole & inside))
