@@ -167,6 +167,7 @@ class _Line:
     ):
         self.prepared, self.model, self.classifier, self.intensity_range = prepared, model, classifier, intensity_range
         self.hiding = prepared.hiding_marked()
+        self.no_brain = why_no_brain(prepared)
         self.excluded = excluded
         self.open = self._without(())
         self.placed = place_controls(self._seen_without(()), controls, seed, boxes=holes)
@@ -192,7 +193,7 @@ class _Line:
         )
         brain_share = self._brain_share(box)
         share = self._error_share(rebuilt)
-        unlike_known = why_no_brain(prepared) or self._why_unlike_known(share)
+        unlike_known = self.no_brain or self._why_unlike_known(share)
         verdict = judge(metrics, weighing, decision, brain_share, unlike_known)
         voxel_p, control_shares = deviation_of(prepared.scan, reconstruction, rebuilt, DEVIATING_P)
         known = error_rates_of(self.classifier.sha256, prepared.tissue.contrast, metrics["brain_volume"])
